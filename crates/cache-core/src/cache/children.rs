@@ -1,0 +1,195 @@
+//! Child data: small files under an entry, each under a file id and, if wanted, a data key. They live and die with their
+//! entry; storing one again overwrites it.
+
+use bytes::Bytes;
+use futures::future::try_join;
+
+use crate::error::Error;
+use crate::ids::{CacheId, DataKey, FileId, Namespace};
+use crate::layout::Layout;
+use crate::storage::{ListRequest, ObjectKey};
+use crate::strategy::ContentKind;
+
+use super::Cache;
+
+/// How many objects one listing asks for.
+const PAGE: usize = 1000;
+
+/// Which child of an entry. Its kind is part of its name: one of each kind can stand side by side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChildName {
+    /// The folder below the entry.
+    pub data_key: Option<DataKey>,
+    /// Its name in that folder.
+    pub file_id: FileId,
+    /// JSON, string or binary.
+    pub kind: ContentKind,
+}
+
+/// A child as a listing shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Child {
+    /// Its name.
+    pub name: ChildName,
+    /// The object that holds it.
+    pub path: String,
+    /// Bytes.
+    pub size: u64,
+}
+
+impl Cache {
+    /// Writes a child and returns its path; `None` when there is no such entry.
+    ///
+    /// Errors: `Invalid` when the data key leads to a path that is too long.
+    pub async fn store_child(
+        &self,
+        namespace: &Namespace,
+        id: CacheId,
+        name: &ChildName,
+        content: Bytes,
+    ) -> Result<Option<String>, Error> {
+        let key = key_of(namespace, id, name)?;
+        if !self.exists(namespace, id).await? {
+            return Ok(None);
+        }
+        self.overwrite(&key, content).await?;
+        Ok(Some(key.to_string()))
+    }
+
+    /// Writes a child that is there already and returns its path; `None` when there is no such entry or child.
+    pub async fn update_child(
+        &self,
+        namespace: &Namespace,
+        id: CacheId,
+        name: &ChildName,
+        content: Bytes,
+    ) -> Result<Option<String>, Error> {
+        if !self.child_exists(namespace, id, name).await? {
+            return Ok(None);
+        }
+        let key = key_of(namespace, id, name)?;
+        self.overwrite(&key, content).await?;
+        Ok(Some(key.to_string()))
+    }
+
+    /// The content of a child; `None` when there is no such entry or child.
+    pub async fn retrieve_child(
+        &self,
+        namespace: &Namespace,
+        id: CacheId,
+        name: &ChildName,
+    ) -> Result<Option<Bytes>, Error> {
+        let key = key_of(namespace, id, name)?;
+        let (entry, content) = try_join(self.exists(namespace, id), self.read(&key)).await?;
+        Ok(content.filter(|_| entry))
+    }
+
+    /// Whether there is such a child.
+    pub async fn child_exists(&self, namespace: &Namespace, id: CacheId, name: &ChildName) -> Result<bool, Error> {
+        let key = key_of(namespace, id, name)?;
+        let head = async { Ok(self.storage.head(&key).await?) };
+        let (entry, child) = try_join(self.exists(namespace, id), head).await?;
+        Ok(entry && child.is_some())
+    }
+
+    /// The children of an entry, or those under a data key, in the order of their paths; `None` when there is no such entry.
+    /// Without `recursive` only those directly in that folder.
+    pub async fn children(
+        &self,
+        namespace: &Namespace,
+        id: CacheId,
+        data_key: Option<&DataKey>,
+        recursive: bool,
+    ) -> Result<Option<Vec<Child>>, Error> {
+        let (entry, children) =
+            try_join(self.exists(namespace, id), self.list_children(namespace, id, data_key, recursive)).await?;
+        Ok(entry.then_some(children))
+    }
+
+    /// Removes a child; `false` when there is no such entry or child.
+    pub async fn delete_child(&self, namespace: &Namespace, id: CacheId, name: &ChildName) -> Result<bool, Error> {
+        if !self.child_exists(namespace, id, name).await? {
+            return Ok(false);
+        }
+        self.remove(&key_of(namespace, id, name)?).await?;
+        Ok(true)
+    }
+
+    /// Removes all children of an entry, or those under a data key, and returns their paths.
+    pub async fn delete_children(
+        &self,
+        namespace: &Namespace,
+        id: CacheId,
+        data_key: Option<&DataKey>,
+    ) -> Result<Vec<String>, Error> {
+        self.remove_folder(&Layout::new(namespace).children(id, data_key)).await
+    }
+
+    async fn list_children(
+        &self,
+        namespace: &Namespace,
+        id: CacheId,
+        data_key: Option<&DataKey>,
+        recursive: bool,
+    ) -> Result<Vec<Child>, Error> {
+        let layout = Layout::new(namespace);
+        let folder = layout.children(id, data_key);
+        let all = layout.children(id, None);
+        let mut children = Vec::new();
+        let mut start_after = None;
+        loop {
+            let request = ListRequest { prefix: folder.clone(), start_after, delimiter: !recursive, limit: PAGE };
+            let page = self.storage.list(&request).await?;
+            children.extend(page.objects.into_iter().filter_map(|object| {
+                let name = parse_name(object.key.strip_prefix(&all)?)?;
+                Some(Child { name, path: object.key, size: object.size })
+            }));
+            match page.next {
+                Some(next) => start_after = Some(next),
+                None => return Ok(children),
+            }
+        }
+    }
+}
+
+fn key_of(namespace: &Namespace, id: CacheId, name: &ChildName) -> Result<ObjectKey, Error> {
+    let key = Layout::new(namespace).child(id, name.data_key.as_ref(), &name.file_id, name.kind);
+    key.map_err(|error| Error::too_long("data_key", &error))
+}
+
+/// The inverse of what [`Layout::child`] writes below the folder of all children.
+fn parse_name(below: &str) -> Option<ChildName> {
+    let (stem, extension) = below.rsplit_once('.')?;
+    let kind = match extension {
+        "json" => ContentKind::Json,
+        "txt" => ContentKind::String,
+        "bin" => ContentKind::Binary,
+        _ => return None,
+    };
+    let (data_key, file_id) = match stem.rsplit_once('/') {
+        Some((data_key, file_id)) => (Some(data_key.parse().ok()?), file_id),
+        None => (None, stem),
+    };
+    Some(ChildName { data_key, file_id: file_id.parse().ok()?, kind })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_name_is_read_back_from_its_path() {
+        let namespace: Namespace = "demo".parse().unwrap();
+        let id = CacheId::from_u128(1);
+        let layout = Layout::new(&namespace);
+        for data_key in [None, Some("a/b.c/d e")] {
+            for kind in [ContentKind::Json, ContentKind::String, ContentKind::Binary] {
+                let data_key = data_key.map(|key| key.parse().unwrap());
+                let name = ChildName { data_key, file_id: "f-1".parse().unwrap(), kind };
+                let key = key_of(&namespace, id, &name).unwrap();
+                let below = key.as_str().strip_prefix(&layout.children(id, None)).unwrap();
+                assert_eq!(parse_name(below), Some(name));
+            }
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! What a namespace holds: lists of its hashes and ids, counts, and its entries in the order of time.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use futures::future::{try_join, try_join_all};
+
+use crate::error::Error;
+use crate::ids::{CacheHash, CacheId, Namespace};
+use crate::layout::Layout;
+use crate::record::DELETED_BELOW_BYTES;
+use crate::storage::{ListPage, ListRequest};
+use crate::strategy::Strategy;
+
+use super::{Cache, Selector};
+
+/// How many objects one listing asks for: the most that S3 gives.
+const PAGE: usize = 1000;
+
+/// One page of names, and the cursor of the next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamePage<T> {
+    /// The names, in order.
+    pub items: Vec<T>,
+    /// What to pass for the next page; `None` on the last.
+    pub next_cursor: Option<String>,
+}
+
+/// How much a namespace holds.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Stats {
+    /// Entries of each strategy, in the order of [`Strategy::ALL`].
+    pub entries: [u64; Strategy::ALL.len()],
+    /// Hashes that have at least one entry.
+    pub hashes: u64,
+    /// Entries.
+    pub ids: u64,
+}
+
+/// One entry in the order of time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatedEntry {
+    /// The entry.
+    pub cache_id: CacheId,
+    /// How it was stored.
+    pub strategy: Strategy,
+    /// When, in milliseconds since 1970 UTC.
+    pub stored_at: u64,
+}
+
+/// Which entries [`Cache::entries`] returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EntriesRequest<'a> {
+    /// Only of this strategy, which [`Strategy::is_dated`]; `None` for all that are.
+    pub strategy: Option<Strategy>,
+    /// From this time on, in milliseconds since 1970 UTC.
+    pub from_ms: Option<u64>,
+    /// Before this time.
+    pub to_ms: Option<u64>,
+    /// At most so many, at least 1.
+    pub limit: usize,
+    /// After this place: the cursor of the page before.
+    pub cursor: Option<&'a str>,
+}
+
+impl Cache {
+    /// All hashes of a namespace, sorted.
+    pub async fn hashes(&self, namespace: &Namespace) -> Result<Vec<CacheHash>, Error> {
+        self.all_names(&Layout::new(namespace).hash_indexes()).await
+    }
+
+    /// All ids of a namespace, sorted.
+    pub async fn ids(&self, namespace: &Namespace) -> Result<Vec<CacheId>, Error> {
+        self.all_names(&Layout::new(namespace).records()).await
+    }
+
+    /// A page of the hashes of a namespace: at most `limit`, after `cursor`.
+    pub async fn hash_page(
+        &self,
+        namespace: &Namespace,
+        limit: usize,
+        cursor: Option<&str>,
+    ) -> Result<NamePage<CacheHash>, Error> {
+        let after = match cursor {
+            Some(cursor) => Some(Layout::new(namespace).hash_index(&parse_cursor(cursor)?).to_string()),
+            None => None,
+        };
+        self.name_page(&Layout::new(namespace).hash_indexes(), limit, after).await
+    }
+
+    /// A page of the ids of a namespace: at most `limit`, after `cursor`.
+    pub async fn id_page(
+        &self,
+        namespace: &Namespace,
+        limit: usize,
+        cursor: Option<&str>,
+    ) -> Result<NamePage<CacheId>, Error> {
+        let after = match cursor {
+            Some(cursor) => Some(Layout::new(namespace).record(parse_cursor(cursor)?).to_string()),
+            None => None,
+        };
+        self.name_page(&Layout::new(namespace).records(), limit, after).await
+    }
+
+    /// Counts what a namespace holds. An id of ours says its strategy; only the records of others are read.
+    pub async fn stats(&self, namespace: &Namespace) -> Result<Stats, Error> {
+        let (hashes, ids) = try_join(self.hashes(namespace), self.ids(namespace)).await?;
+        let mut stats = Stats { hashes: hashes.len() as u64, ids: ids.len() as u64, ..Stats::default() };
+        let mut foreign = Vec::new();
+        for id in ids {
+            match id.parts() {
+                Some(parts) => stats.entries[parts.strategy as usize] += 1,
+                None => foreign.push(Selector::Id(id)),
+            }
+        }
+        for record in try_join_all(foreign.iter().map(|id| self.record(namespace, id))).await?.into_iter().flatten() {
+            stats.entries[record.strategy as usize] += 1;
+        }
+        Ok(stats)
+    }
+
+    /// All namespaces that hold anything, sorted.
+    pub async fn namespaces(&self) -> Result<Vec<Namespace>, Error> {
+        let mut namespaces = Vec::new();
+        let mut start_after = None;
+        loop {
+            let page = self.list_page("", start_after, true, PAGE).await?;
+            namespaces.extend(page.folders.iter().filter_map(|folder| folder.trim_end_matches('/').parse().ok()));
+            match page.next {
+                Some(next) => start_after = Some(next),
+                None => return Ok(namespaces),
+            }
+        }
+    }
+
+    /// Entries of the temporal strategies in the order of time, and the cursor of the next page.
+    pub async fn entries(
+        &self,
+        namespace: &Namespace,
+        request: &EntriesRequest<'_>,
+    ) -> Result<(Vec<DatedEntry>, Option<String>), Error> {
+        let dated = Strategy::ALL.into_iter().filter(|strategy| strategy.is_dated());
+        let strategies: Vec<Strategy> =
+            dated.filter(|strategy| request.strategy.is_none_or(|wanted| wanted == *strategy)).collect();
+        let lists = strategies.iter().map(|strategy| self.dated_entries(namespace, *strategy, request));
+        // The place in a dated folder begins with the time, so it orders the entries of all strategies.
+        let mut merged: BTreeMap<String, DatedEntry> = try_join_all(lists).await?.into_iter().flatten().collect();
+        let rest = merged.keys().nth(request.limit).cloned();
+        if let Some(rest) = &rest {
+            merged.split_off(rest);
+        }
+        let cursor = rest.and_then(|_| merged.keys().next_back().cloned());
+        Ok((merged.into_values().collect(), cursor))
+    }
+
+    /// Up to one more than the limit, so that it is known whether there is a next page.
+    async fn dated_entries(
+        &self,
+        namespace: &Namespace,
+        strategy: Strategy,
+        request: &EntriesRequest<'_>,
+    ) -> Result<Vec<(String, DatedEntry)>, Error> {
+        let folder = Layout::new(namespace).dated_folder(strategy);
+        let from = request.from_ms.map(dated_place);
+        // Places are in the order of their text; the later one counts.
+        let after = from.as_deref().max(request.cursor).map(|place| format!("{folder}{place}"));
+        let mut start_after = after;
+        let mut entries = Vec::new();
+        loop {
+            let page = self.list_page(&folder, start_after, false, PAGE.min(request.limit + 1)).await?;
+            for object in &page.objects {
+                let Some((place, entry)) = parse_dated(strategy, object.key.strip_prefix(&folder).unwrap_or_default())
+                else {
+                    return Ok(entries);
+                };
+                if request.to_ms.is_some_and(|to| entry.stored_at >= to) || entries.len() > request.limit {
+                    return Ok(entries);
+                }
+                entries.push((place, entry));
+            }
+            match page.next {
+                Some(next) => start_after = Some(next),
+                None => return Ok(entries),
+            }
+        }
+    }
+
+    async fn all_names<T: std::str::FromStr>(&self, folder: &str) -> Result<Vec<T>, Error> {
+        let mut names = Vec::new();
+        let mut start_after = None;
+        loop {
+            let page = self.list_page(folder, start_after, false, PAGE).await?;
+            names.extend(live_names(&page));
+            match page.next {
+                Some(next) => start_after = Some(next),
+                None => return Ok(names),
+            }
+        }
+    }
+
+    async fn name_page<T: std::str::FromStr + ToString>(
+        &self,
+        folder: &str,
+        limit: usize,
+        mut start_after: Option<String>,
+    ) -> Result<NamePage<T>, Error> {
+        let mut items: Vec<T> = Vec::new();
+        loop {
+            let page = self.list_page(folder, start_after, false, PAGE).await?;
+            items.extend(live_names(&page));
+            if items.len() > limit {
+                items.truncate(limit);
+                let next_cursor = items.last().map(ToString::to_string);
+                return Ok(NamePage { items, next_cursor });
+            }
+            match page.next {
+                Some(next) => start_after = Some(next),
+                None => return Ok(NamePage { items, next_cursor: None }),
+            }
+        }
+    }
+
+    async fn list_page(
+        &self,
+        prefix: &str,
+        start_after: Option<String>,
+        delimiter: bool,
+        limit: usize,
+    ) -> Result<ListPage, Error> {
+        let request = ListRequest { prefix: prefix.to_owned(), start_after, delimiter, limit };
+        Ok(self.storage.list(&request).await?)
+    }
+}
+
+/// The file names of a page that name something, without those of graves and tombstones.
+fn live_names<T: std::str::FromStr>(page: &ListPage) -> impl Iterator<Item = T> {
+    let live = page.objects.iter().filter(|object| object.size >= DELETED_BELOW_BYTES);
+    live.filter_map(|object| object.key.rsplit('/').next()?.strip_suffix(".json")?.parse().ok())
+}
+
+fn parse_cursor<T: std::str::FromStr<Err = crate::ids::InvalidName>>(cursor: &str) -> Result<T, Error> {
+    cursor.parse().map_err(|error| Error::Invalid {
+        field: "cursor",
+        message: format!("{error}: pass the next_cursor of the page before"),
+    })
+}
+
+/// Just before everything that was stored at this time or later, as a place in a dated folder.
+fn dated_place(at_ms: u64) -> String {
+    let at =
+        i64::try_from(at_ms).ok().and_then(DateTime::<Utc>::from_timestamp_millis).unwrap_or(DateTime::<Utc>::MAX_UTC);
+    at.format("%Y/%m/%d/%H/%M%S%3f").to_string()
+}
+
+/// The inverse of [`Layout::dated`]: `2026/11/20/15/5204123-{cache_id}.json`.
+fn parse_dated(strategy: Strategy, place: &str) -> Option<(String, DatedEntry)> {
+    let (at, id) = place.strip_suffix(".json")?.split_at_checked("2026/11/20/15/5204123".len())?;
+    let at = chrono::NaiveDateTime::parse_from_str(at, "%Y/%m/%d/%H/%M%S%3f").ok()?.and_utc();
+    let cache_id = id.strip_prefix('-')?.parse().ok()?;
+    let stored_at = u64::try_from(at.timestamp_millis()).ok()?;
+    Some((place.to_owned(), DatedEntry { cache_id, strategy, stored_at }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dated_place_is_read_back() {
+        let namespace: Namespace = "demo".parse().unwrap();
+        let id = CacheId::from_u128(7);
+        let layout = Layout::new(&namespace);
+        let key = layout.dated(Strategy::Temporal, 1_795_176_411_520, id);
+        let place = key.as_str().strip_prefix(&layout.dated_folder(Strategy::Temporal)).unwrap();
+        let (_, entry) = parse_dated(Strategy::Temporal, place).unwrap();
+        assert_eq!(entry, DatedEntry { cache_id: id, strategy: Strategy::Temporal, stored_at: 1_795_176_411_520 });
+        assert!(*dated_place(1_795_176_411_520) < *place && *place < *dated_place(1_795_176_411_521));
+    }
+}

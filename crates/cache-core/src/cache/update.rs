@@ -1,0 +1,133 @@
+//! Update: an entry gets a new content, and keeps its id, its hash and all earlier contents.
+//!
+//! A revision is written under a number that nobody else has, then the record is swapped to name it. Indexes remember the
+//! record of their newest version so that reads by hash and key save a call; they are made to forget it first, so that no
+//! read finds the old content after the update was acknowledged.
+
+use bytes::Bytes;
+use futures::future::try_join;
+
+use crate::content::Digest;
+use crate::error::Error;
+use crate::ids::{CacheId, Namespace};
+use crate::layout::Layout;
+use crate::record::{Record, Revision};
+use crate::storage::{ObjectKey, PutMode, StorageError};
+use crate::strategy::ContentKind;
+
+use super::Cache;
+use super::swap::{Change, Pause};
+use super::views::{After, unique_view};
+
+impl Cache {
+    /// Gives an entry a new content and returns its record after that; `None` when there is no such entry.
+    ///
+    /// Errors: `Invalid` when the content is of another kind than the entry's.
+    pub async fn update(
+        &self,
+        namespace: &Namespace,
+        id: CacheId,
+        kind: ContentKind,
+        content: Bytes,
+    ) -> Result<Option<Record>, Error> {
+        let cache = self.begin();
+        let key = Layout::new(namespace).record(id);
+        let mut pause = Pause::new(&cache);
+        let mut written: Option<Revision> = None;
+        loop {
+            let found =
+                cache.load_record(&key).await?.filter(|(record, _)| !record.is_expired(cache.surroundings.now_ms()));
+            let Some((record, state)) = found else {
+                // It was deleted meanwhile: nobody else will remove what this update wrote.
+                cache.remove_revision(namespace, id, written).await?;
+                return Ok(None);
+            };
+            check_kind(&record, kind)?;
+            if let Some(revision) = written.filter(|written| record.revision.as_ref() == Some(written)) {
+                // The swap landed, its reply was lost.
+                return cache.show_update(Record { revision: Some(revision), ..record }, &content).await.map(Some);
+            }
+            let revision = cache.write_revision(&record, &content).await?;
+            cache.forget_latest(&record).await?;
+            let updated = Record { revision: Some(revision.clone()), ..record };
+            match cache.storage.put(&key, updated.to_bytes().into(), PutMode::Replace(state)).await {
+                Ok(_) => return cache.show_update(updated, &content).await.map(Some),
+                Err(StorageError::Conflict { .. } | StorageError::Unavailable { .. }) => written = Some(revision),
+                Err(error @ StorageError::Refused { .. }) => return Err(error.into()),
+            }
+            pause.wait(&key).await?;
+        }
+    }
+
+    /// Writes a revision under the next number that is free: one may be taken by another update, or by one that broke off.
+    async fn write_revision(&self, record: &Record, content: &Bytes) -> Result<Revision, Error> {
+        let layout = Layout::new(&record.namespace);
+        let mut number = record.revision.as_ref().map_or(0, |newest| newest.number);
+        loop {
+            number += 1;
+            if self.create(&layout.revision(record.cache_id, number), content.clone()).await? {
+                let revision = Revision {
+                    number,
+                    sha256: Digest::of(content),
+                    size: content.len() as u64,
+                    updated_at: self.surroundings.now_ms(),
+                };
+                let description = layout.revision_description(record.cache_id, number);
+                self.overwrite(&description, revision.to_bytes()).await?;
+                return Ok(revision);
+            }
+        }
+    }
+
+    async fn remove_revision(
+        &self,
+        namespace: &Namespace,
+        id: CacheId,
+        written: Option<Revision>,
+    ) -> Result<(), Error> {
+        let Some(revision) = written else { return Ok(()) };
+        let layout = Layout::new(namespace);
+        let (content, description) =
+            (layout.revision(id, revision.number), layout.revision_description(id, revision.number));
+        try_join(self.remove(&content), self.remove(&description)).await?;
+        Ok(())
+    }
+
+    /// Makes the indexes forget the record, as far as they remember it.
+    async fn forget_latest(&self, record: &Record) -> Result<(), Error> {
+        let layout = Layout::new(&record.namespace);
+        let by_hash = layout.hash_index(&record.cache_hash);
+        let by_key = record.key_name().map(|name| layout.key_index(&name));
+        let forget = async |index: Option<&ObjectKey>| -> Result<(), Error> {
+            let Some(index) = index else { return Ok(()) };
+            let loaded = self.load_index(index).await?;
+            self.swap(&record.namespace, index, loaded, Change::Forget(record.cache_id)).await?;
+            Ok(())
+        };
+        try_join(forget(Some(&by_hash)), forget(by_key.as_ref())).await?;
+        Ok(())
+    }
+
+    /// Brings the readable copies up to date.
+    async fn show_update(&self, record: Record, content: &Bytes) -> Result<Record, Error> {
+        let own = async {
+            match unique_view(&record) {
+                Ok(Some(_)) => self.write_unique_view(&record, content).await,
+                _ => Ok(()),
+            }
+        };
+        try_join(own, self.settle_shared_view(&record, After::Unsure)).await?;
+        Ok(record)
+    }
+}
+
+fn check_kind(record: &Record, kind: ContentKind) -> Result<(), Error> {
+    if record.kind == kind {
+        return Ok(());
+    }
+    let (has, sent) = (record.kind.name(), kind.name());
+    let message = format!(
+        "the entry holds {has} content and can only be updated with {has} content, not {sent}: store a new entry"
+    );
+    Err(Error::Invalid { field: "body", message })
+}

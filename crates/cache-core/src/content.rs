@@ -1,0 +1,394 @@
+//! What a store request writes: the bytes, and what follows from them alone.
+//!
+//! | made from | bytes that are stored | what the cache hash is taken over |
+//! |---|---|---|
+//! | [`Content::string`] | the text in UTF-8 | the same |
+//! | [`Content::json`] | the minified text, see [`Document::text`] | the canonical text, see [`Json::canonical`] |
+//! | [`Content::json_by_field`] | the same | one field, see [`Json::field_text`] |
+//! | [`Content::binary`], [`Content::binary_encoded`] | the bytes | the same |
+//! | [`Content::gzip`] | the bytes as sent, compressed | the inflated bytes |
+//! | [`Content::zip`] | the archive | its members; `archive` computes it |
+//!
+//! [`Json::canonical`]: crate::json::Json::canonical
+//! [`Json::field_text`]: crate::json::Json::field_text
+
+use std::fmt;
+use std::io::Read;
+use std::str::FromStr;
+
+use bytes::Bytes;
+use flate2::bufread::GzDecoder;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest as _, Sha256};
+use thiserror::Error;
+
+use crate::ids::CacheHash;
+use crate::json::{Document, FieldPath, UnusableField};
+use crate::record::Record;
+use crate::strategy::ContentKind;
+
+/// The one content encoding that is looked into; it must be spelled in lower case.
+pub const GZIP: &str = "gzip";
+
+/// The content of an entry, ready to be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    kind: ContentKind,
+    bytes: Bytes,
+    content_encoding: Option<String>,
+    cache_hash: CacheHash,
+    sha256: Digest,
+    json_field_path: Option<FieldPath>,
+}
+
+impl Content {
+    /// A text. The empty text is refused.
+    pub fn string(text: String) -> Result<Self, InvalidContent> {
+        Self::hashed_as_stored(ContentKind::String, text.into())
+    }
+
+    /// A JSON document.
+    pub fn json(document: Document) -> Self {
+        let canonical = Digest::of(document.root().canonical().as_bytes());
+        Self::hashed_apart(ContentKind::Json, document.into_text(), canonical.cache_hash())
+    }
+
+    /// A JSON document that is found by the value of one of its fields.
+    pub fn json_by_field(document: Document, path: FieldPath) -> Result<Self, InvalidContent> {
+        let field = Digest::of(document.root().field_text(&path)?.as_bytes());
+        let content = Self::hashed_apart(ContentKind::Json, document.into_text(), field.cache_hash());
+        Ok(Self { json_field_path: Some(path), ..content })
+    }
+
+    /// Bytes. No bytes at all are refused.
+    pub fn binary(bytes: Bytes) -> Result<Self, InvalidContent> {
+        Self::hashed_as_stored(ContentKind::Binary, bytes)
+    }
+
+    /// Bytes with a content encoding that nobody looks into, such as `br` or even `GZIP`. In the label, each character
+    /// outside of `A-Za-z0-9_-` becomes `_`. For [`GZIP`] itself, [`Content::gzip`] is the constructor.
+    pub fn binary_encoded(bytes: Bytes, label: String) -> Result<Self, InvalidContent> {
+        debug_assert_ne!(label, GZIP, "such bytes have to be inflated for their hash");
+        let keeps = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
+        let label = label.chars().map(|c| if keeps(c) { c } else { '_' }).collect();
+        Ok(Self { content_encoding: Some(label), ..Self::binary(bytes)? })
+    }
+
+    /// Bytes that a sender compressed with gzip. They may inflate to nothing, but to `max_inflated` bytes at most.
+    pub fn gzip(bytes: Bytes, max_inflated: u64) -> Result<Self, InvalidContent> {
+        if bytes.is_empty() {
+            return Err(InvalidContent::Empty { kind: ContentKind::Binary });
+        }
+        let inflated = Digest::of(&inflate(&bytes, max_inflated)?);
+        let content = Self::hashed_apart(ContentKind::Binary, bytes, inflated.cache_hash());
+        Ok(Self { content_encoding: Some(GZIP.to_owned()), ..content })
+    }
+
+    /// A ZIP archive with the hash over its members.
+    pub fn zip(bytes: Bytes, cache_hash: CacheHash) -> Self {
+        Self::hashed_apart(ContentKind::Zip, bytes, cache_hash)
+    }
+
+    /// A content whose cache hash is the beginning of its SHA-256.
+    fn hashed_as_stored(kind: ContentKind, bytes: Bytes) -> Result<Self, InvalidContent> {
+        if bytes.is_empty() {
+            return Err(InvalidContent::Empty { kind });
+        }
+        let sha256 = Digest::of(&bytes);
+        Ok(Self::new(kind, bytes, sha256, sha256.cache_hash()))
+    }
+
+    /// A content whose cache hash is not taken over the stored bytes.
+    fn hashed_apart(kind: ContentKind, bytes: Bytes, cache_hash: CacheHash) -> Self {
+        let sha256 = Digest::of(&bytes);
+        Self::new(kind, bytes, sha256, cache_hash)
+    }
+
+    fn new(kind: ContentKind, bytes: Bytes, sha256: Digest, cache_hash: CacheHash) -> Self {
+        Self { kind, bytes, content_encoding: None, cache_hash, sha256, json_field_path: None }
+    }
+
+    /// The content that an entry was stored with, to be stored once more.
+    pub(crate) fn of_entry(record: &Record, bytes: Bytes) -> Self {
+        let content = Self::new(record.kind, bytes, record.sha256, record.cache_hash.clone());
+        Self {
+            content_encoding: record.content_encoding.clone(),
+            json_field_path: record.json_field_path.as_deref().and_then(|path| path.parse().ok()),
+            ..content
+        }
+    }
+
+    /// The kind of content.
+    pub fn kind(&self) -> ContentKind {
+        self.kind
+    }
+
+    /// The bytes as they are stored.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// The content encoding of the stored bytes, as the sender named it.
+    pub fn content_encoding(&self) -> Option<&str> {
+        self.content_encoding.as_deref()
+    }
+
+    /// The hash that the content is found by.
+    pub fn cache_hash(&self) -> &CacheHash {
+        &self.cache_hash
+    }
+
+    /// SHA-256 of the stored bytes.
+    pub fn sha256(&self) -> Digest {
+        self.sha256
+    }
+
+    /// The field that the cache hash was taken over; `None` when it was the whole content.
+    pub fn json_field_path(&self) -> Option<&FieldPath> {
+        self.json_field_path.as_ref()
+    }
+}
+
+/// Why something cannot be stored as an entry's content.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum InvalidContent {
+    /// Nothing to store.
+    #[error("the {} must not be empty", kind.name())]
+    Empty {
+        /// The kind that was asked for.
+        kind: ContentKind,
+    },
+    /// Not what the content encoding promises.
+    #[error(
+        "the body is no complete gzip stream ({0}): compress it again, or send it without 'Content-Encoding: gzip'"
+    )]
+    Gzip(String),
+    /// The inflated body is too large.
+    #[error("the body inflates to more than the limit of {limit} bytes")]
+    TooLarge {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The field to hash is not there, or has no usable value.
+    #[error(transparent)]
+    Field(#[from] UnusableField),
+}
+
+impl From<InflateError> for InvalidContent {
+    fn from(err: InflateError) -> Self {
+        match err {
+            InflateError::BadStream(reason) => Self::Gzip(reason),
+            InflateError::TooLarge { limit } => Self::TooLarge { limit },
+        }
+    }
+}
+
+/// A SHA-256, as text 64 lowercase hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// The SHA-256 of some bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+
+    /// The 32 bytes of the digest.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    fn cache_hash(&self) -> CacheHash {
+        CacheHash::from_digest(&self.0)
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Digest({self})")
+    }
+}
+
+impl FromStr for Digest {
+    type Err = InvalidDigest;
+
+    fn from_str(text: &str) -> Result<Self, InvalidDigest> {
+        let mut digest = [0; 32];
+        // `hex` would take capitals, too; then `Display` were not the inverse.
+        if text.bytes().any(|b| b.is_ascii_uppercase()) || hex::decode_to_slice(text, &mut digest).is_err() {
+            return Err(InvalidDigest);
+        }
+        Ok(Self(digest))
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(|err| serde::de::Error::custom(format_args!("'{text}' {err}")))
+    }
+}
+
+/// A text that is not a [`Digest`].
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("is not a SHA-256: it must be 64 lowercase hex digits")]
+pub struct InvalidDigest;
+
+/// Why gzip bytes do not inflate.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum InflateError {
+    /// Not gzip, cut off, or damaged.
+    #[error("the gzip stream is broken: {0}")]
+    BadStream(String),
+    /// More bytes than allowed; reading stopped there.
+    #[error("the gzip stream inflates to more than the limit of {limit} bytes")]
+    TooLarge {
+        /// The limit in bytes.
+        limit: u64,
+    },
+}
+
+/// Inflates a gzip stream of one or several members, with zero bytes after each of them, as Python's `gzip` module does.
+pub(crate) fn inflate(gzip: &[u8], limit: u64) -> Result<Bytes, InflateError> {
+    let mut inflated = Vec::new();
+    let mut rest = gzip;
+    loop {
+        let mut member = GzDecoder::new(rest).take(limit.saturating_add(1) - inflated.len() as u64);
+        member.read_to_end(&mut inflated).map_err(|err| InflateError::BadStream(err.to_string()))?;
+        if inflated.len() as u64 > limit {
+            return Err(InflateError::TooLarge { limit });
+        }
+        rest = member.into_inner().into_inner();
+        match rest.iter().position(|&byte| byte != 0) {
+            Some(next) => rest = &rest[next..],
+            None => return Ok(inflated.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn gzipped(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn document(text: &str) -> Document {
+        Document::parse(&Bytes::copy_from_slice(text.as_bytes())).unwrap()
+    }
+
+    #[test]
+    fn json_is_stored_minified_and_hashed_canonically() {
+        let content = Content::json(document("{ \"b\" : 1.50, \"a\": 2 }"));
+        assert_eq!(content.kind(), ContentKind::Json);
+        assert_eq!(content.bytes(), "{\"b\":1.50,\"a\":2}");
+        assert_eq!(content.sha256(), Digest::of(content.bytes()));
+        assert_eq!(content.cache_hash(), Content::string("{\"a\": 2, \"b\": 1.5}".to_owned()).unwrap().cache_hash());
+    }
+
+    #[test]
+    fn a_field_path_changes_the_hash_and_nothing_else() {
+        let path: FieldPath = "user.id".parse().unwrap();
+        let whole = Content::json(document("{\"user\":{\"id\":\"x\"}}"));
+        let by_field = Content::json_by_field(document("{\"user\":{\"id\":\"x\"}}"), path.clone()).unwrap();
+        assert_eq!(by_field.json_field_path(), Some(&path));
+        assert_eq!(by_field.cache_hash().as_str(), "2d711642b726b044");
+        assert_eq!((by_field.bytes(), by_field.sha256()), (whole.bytes(), whole.sha256()));
+    }
+
+    #[test]
+    fn nothing_is_no_content() {
+        let empty = |kind| Err(InvalidContent::Empty { kind });
+        assert_eq!(Content::string(String::new()), empty(ContentKind::String));
+        assert_eq!(Content::binary(Bytes::new()), empty(ContentKind::Binary));
+        assert_eq!(Content::binary_encoded(Bytes::new(), "br".to_owned()), empty(ContentKind::Binary));
+        assert_eq!(Content::gzip(Bytes::new(), 10), empty(ContentKind::Binary));
+        assert_eq!(Content::gzip(gzipped(b"").into(), 10).unwrap().cache_hash().as_str(), "e3b0c44298fc1c14");
+    }
+
+    #[test]
+    fn another_encoding_is_a_label_only() {
+        let content = Content::binary_encoded("abc".into(), "br!#".to_owned()).unwrap();
+        assert_eq!(content.content_encoding(), Some("br__"));
+        assert_eq!(content.cache_hash(), Content::binary("abc".into()).unwrap().cache_hash());
+    }
+
+    #[test]
+    fn gzip_is_stored_as_sent_and_hashed_inflated() {
+        let sent = Bytes::from(gzipped(b"{\"a\": 1}"));
+        let content = Content::gzip(sent.clone(), 8).unwrap();
+        assert_eq!((content.kind(), content.content_encoding()), (ContentKind::Binary, Some("gzip")));
+        assert_eq!((content.bytes(), content.sha256()), (&sent, Digest::of(&sent)));
+        assert_eq!(content.cache_hash().as_str(), "f9d86028c6e0d64e");
+    }
+
+    #[test]
+    fn gzip_members_and_zeros_after_them_are_one_stream() {
+        let stream = [&gzipped(b"one "), &[0, 0][..], &gzipped(b""), &gzipped(b"two"), &[0; 9]].concat();
+        assert_eq!(inflate(&stream, 7).unwrap(), "one two");
+        assert_eq!(inflate(&stream, 6), Err(InflateError::TooLarge { limit: 6 }));
+    }
+
+    #[test]
+    fn a_broken_gzip_stream_is_refused() {
+        let whole = gzipped(b"some text that is worth compressing");
+        let mut damaged = whole.clone();
+        let checksum = damaged.len() - 5;
+        damaged[checksum] ^= 1;
+        for stream in [&b"plain"[..], &whole[..whole.len() - 1], &damaged, &[&whole[..], b"tail"].concat()] {
+            let refused = Content::gzip(Bytes::copy_from_slice(stream), 1000);
+            assert!(matches!(refused, Err(InvalidContent::Gzip(_))), "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn a_bomb_is_not_inflated_beyond_the_limit() {
+        let bomb = Bytes::from(gzipped(&vec![0; 10_000_000]));
+        assert_eq!(Content::gzip(bomb, 1_000_000), Err(InvalidContent::TooLarge { limit: 1_000_000 }));
+    }
+
+    #[test]
+    fn a_digest_is_64_lowercase_hex_digits() {
+        let digest = Digest::of(b"hello");
+        assert!(digest.to_string().starts_with("2cf24dba5fb0a30e"));
+        assert_eq!(digest.to_string().to_uppercase().parse::<Digest>(), Err(InvalidDigest));
+        assert_eq!(digest.to_string()[2..].parse::<Digest>(), Err(InvalidDigest));
+    }
+
+    proptest! {
+        #[test]
+        fn a_digest_reads_back(bytes: [u8; 32]) {
+            let digest = Digest(bytes);
+            prop_assert_eq!(digest.to_string().parse(), Ok(digest));
+            let json = serde_json::to_string(&digest).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Digest>(&json).unwrap(), digest);
+        }
+
+        #[test]
+        fn whatever_was_compressed_inflates_again(bytes: Vec<u8>) {
+            let limit = bytes.len() as u64;
+            prop_assert_eq!(inflate(&gzipped(&bytes), limit).unwrap(), bytes);
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The application: every route, and the layers around them.
+//!
+//! To add a route group, write a file in `routes/` with its router on top, and add one line to `routes()` below.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
+use cache_core::cache::Cache;
+use cache_core::storage::Storage;
+use cache_core::surroundings::Surroundings;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+use uuid::Uuid;
+
+use crate::config::Config;
+use crate::problem::Problem;
+use crate::{auth, cors, exchange, routes, slashes};
+
+/// What every handler can reach. Cheap to clone.
+pub type AppState = Arc<Service>;
+
+/// The parts of a running service.
+#[derive(Debug)]
+pub struct Service {
+    /// The use cases.
+    pub cache: Cache,
+    /// The time, and chance.
+    pub surroundings: Arc<dyn Surroundings>,
+    /// What the environment decided.
+    pub config: Config,
+    /// The use cases that run on although their caller may have hung up.
+    pub running: TaskTracker,
+    /// A name of this process that no other has.
+    pub instance_id: Uuid,
+    /// When the process started, in milliseconds since 1970 UTC.
+    pub started_ms: u64,
+}
+
+impl Service {
+    /// A service over a storage.
+    pub fn new(storage: Arc<dyn Storage>, surroundings: Arc<dyn Surroundings>, config: Config) -> AppState {
+        Arc::new(Self {
+            cache: Cache::new(storage, Arc::clone(&surroundings)),
+            running: TaskTracker::new(),
+            instance_id: Uuid::new_v4(),
+            started_ms: surroundings.now_ms(),
+            surroundings,
+            config,
+        })
+    }
+}
+
+/// The whole HTTP interface. Layers run from the last to the first.
+pub fn app(state: AppState) -> Router {
+    let routed = routes()
+        .fallback(async || Problem::no_route())
+        .method_not_allowed_fallback(async || Problem::no_method())
+        .layer(from_fn_with_state(Arc::clone(&state), auth::require_key))
+        .layer(from_fn(exchange::catch_panics))
+        .layer(from_fn_with_state(Arc::clone(&state), cors::allow))
+        .layer(from_fn_with_state(Arc::clone(&state), exchange::answer))
+        .with_state(state);
+    // A router's own layers run when the route is found already, so the path is rewritten in front of it.
+    Router::new().fallback_service(routed.map_request(slashes::decode))
+}
+
+fn routes() -> Router<AppState> {
+    Router::new()
+        .merge(routes::info::routes())
+        .merge(routes::store::routes())
+        .merge(routes::retrieve::routes())
+        .merge(routes::entries::routes())
+        .merge(routes::versions::routes())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Method;
+
+    use crate::testing::{App, Call};
+
+    async fn check(method: Method, path: &str, status: u16, expected: &str) {
+        let answer = App::new().send(Call::new(method, path)).await;
+        assert_eq!(answer.status, status, "{}", answer.text());
+        assert!(answer.text().contains(expected), "{}", answer.text());
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+        assert!(answer.header("fast-api-request-id").is_some());
+    }
+
+    #[tokio::test]
+    async fn an_unknown_path_is_404_in_json() {
+        for path in ["/", "/nope", "/ns/retrieve", "//info/health", "/info/../docs"] {
+            check(Method::GET, path, 404, "{\"detail\":\"Not Found\",\"message\":\"nothing is served").await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_trailing_slash_is_404() {
+        check(Method::GET, "/info/health/", 404, "Not Found").await;
+        check(Method::GET, "/ns/exists/hash/2cf24dba5fb0a30e/", 404, "Not Found").await;
+    }
+
+    #[tokio::test]
+    async fn another_method_is_405_and_names_the_allowed_ones() {
+        check(Method::PUT, "/info/health", 405, "{\"detail\":\"Method Not Allowed\",\"message\":").await;
+        let answer = App::new().send(Call::new(Method::GET, "/ns/direct/store/string")).await;
+        assert_eq!(answer.header("allow"), Some("POST"));
+    }
+
+    #[tokio::test]
+    async fn head_is_served_wherever_get_is() {
+        let answer = App::new().send(Call::new(Method::HEAD, "/info/health")).await;
+        assert_eq!((answer.status.as_u16(), answer.text().as_str()), (200, ""));
+    }
+
+    #[tokio::test]
+    async fn a_request_id_is_fresh_whatever_the_caller_sends() {
+        let app = App::new();
+        let call = || Call::get("/info/health").header("fast-api-request-id", "mine");
+        let (first, second) = (app.send(call()).await, app.send(call()).await);
+        let id = first.header("fast-api-request-id").unwrap();
+        assert!(uuid::Uuid::try_parse(id).is_ok(), "{id}");
+        assert_ne!(id, second.header("fast-api-request-id").unwrap());
+    }
+}

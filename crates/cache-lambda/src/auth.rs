@@ -1,0 +1,119 @@
+//! Who may call: whoever shows the configured key in a header, or in a cookie when the header is absent or empty.
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, header};
+use subtle::ConstantTimeEq;
+
+use crate::app::AppState;
+use crate::config::Access;
+use crate::problem::Problem;
+
+/// The paths that need no key.
+const PUBLIC: [&str; 4] = ["/auth/set-cookie-form", "/auth/set-auth-cookie", "/docs", "/openapi.json"];
+
+/// Lets a request pass that may.
+pub async fn require_key(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    if PUBLIC.contains(&request.uri().path()) {
+        return next.run(request).await;
+    }
+    match may_call(&state.config.access, request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+fn may_call(access: &Access, headers: &HeaderMap) -> Result<(), Problem> {
+    let (name, cookie, value) = match access {
+        Access::Open => return Ok(()),
+        Access::Closed { reason } => return Err(Problem::denied(*reason)),
+        Access::Key { name, cookie, value } => (name, cookie, value),
+    };
+    let header = headers.get(name).map(|shown| shown.as_bytes()).filter(|shown| !shown.is_empty());
+    match header.or_else(|| find_cookie(headers, cookie)) {
+        None => Err(Problem::denied(format!("API key is missing: send it in the header or cookie '{cookie}'"))),
+        // Takes the same time wherever the first difference is.
+        Some(shown) if bool::from(shown.ct_eq(value.as_bytes())) => Ok(()),
+        Some(_) => Err(Problem::denied(format!("API key is wrong: check the value of '{cookie}'"))),
+    }
+}
+
+/// The value of a cookie, without the quotes that some clients put around it.
+fn find_cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
+    let pairs = headers.get_all(header::COOKIE).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
+    let value =
+        pairs.map(<[u8]>::trim_ascii).find_map(|pair| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"="))?;
+    let unquoted = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value);
+    Some(unquoted).filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{Method, StatusCode};
+
+    use crate::config::Access;
+    use crate::testing::{App, Call, config};
+
+    fn keyed() -> Access {
+        Access::Key { name: "x-api-key".parse().unwrap(), cookie: "X-Api-Key".to_owned(), value: "secret".to_owned() }
+    }
+
+    /// What a call gets with these headers.
+    async fn check(access: Access, call: Call, status: u16, contains: &str) {
+        let mut config = config();
+        config.access = access;
+        let answer = App::with(config).send(call).await;
+        assert_eq!(answer.status, StatusCode::from_u16(status).unwrap(), "{}", answer.text());
+        assert!(answer.text().contains(contains), "{}", answer.text());
+    }
+
+    fn health() -> Call {
+        Call::get("/info/health")
+    }
+
+    #[tokio::test]
+    async fn the_right_key_passes_in_a_header_or_a_cookie() {
+        check(keyed(), health().header("x-api-key", "secret"), 200, "ok").await;
+        check(keyed(), health().header("cookie", "a=b; X-Api-Key=secret"), 200, "ok").await;
+        check(keyed(), health().header("cookie", "X-Api-Key=\"secret\""), 200, "ok").await;
+        check(keyed(), health().header("x-api-key", "").header("cookie", "X-Api-Key=secret"), 200, "ok").await;
+    }
+
+    #[tokio::test]
+    async fn a_missing_key_is_401_with_the_known_body() {
+        let expected = "{\n    \"data\": null,\n    \"error\": null,\n    \"message\": \"API key is missing";
+        check(keyed(), health(), 401, expected).await;
+        check(keyed(), health().header("cookie", "x-api-key=secret"), 401, "missing").await;
+        check(keyed(), Call::get("/info/health?x-api-key=secret"), 401, "missing").await;
+    }
+
+    #[tokio::test]
+    async fn a_wrong_header_is_not_rescued_by_a_right_cookie() {
+        let call = health().header("x-api-key", "secre").header("cookie", "X-Api-Key=secret");
+        check(keyed(), call, 401, "wrong").await;
+    }
+
+    #[tokio::test]
+    async fn without_a_key_nothing_is_told_about_paths() {
+        check(keyed(), Call::get("/no/such/path/here"), 401, "missing").await;
+        check(keyed(), Call::new(Method::DELETE, "/info/health"), 401, "missing").await;
+    }
+
+    #[tokio::test]
+    async fn preflights_and_public_paths_need_no_key() {
+        check(keyed(), Call::new(Method::OPTIONS, "/any/path"), 204, "").await;
+        check(keyed(), Call::get("/openapi.json/"), 401, "missing").await;
+        for path in super::PUBLIC {
+            let mut config = config();
+            config.access = keyed();
+            assert_ne!(App::with(config).send(Call::get(path)).await.status, 401, "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_function_without_a_key_serves_nobody() {
+        let closed = Access::Closed { reason: "Server does not have API key name setup" };
+        check(closed, health(), 401, "Server does not have API key name setup").await;
+    }
+}

@@ -1,0 +1,300 @@
+//! The body of a request as content.
+//!
+//! A JSON type is `application/json` or any `application/*+json`.
+//!
+//! | kind | JSON type | no Content-Type | any other type |
+//! |---|---|---|---|
+//! | string | a JSON string, whose value is used | the bytes in UTF-8 | the bytes in UTF-8 |
+//! | JSON | an object | an object | refused |
+//! | binary | a JSON string, whose UTF-8 bytes are used | the bytes | the bytes |
+
+use axum::body::{self, Body};
+use axum::extract::FromRequest;
+use bytes::Bytes;
+use cache_core::content::{Content, GZIP};
+use cache_core::json::{Document, FieldPath, Json};
+use http::{HeaderMap, Request, header};
+use http_body_util::LengthLimitError;
+use serde_json::Value;
+
+use crate::app::AppState;
+use crate::problem::Problem;
+
+/// How much of a body an error shows, in bytes.
+const SHOWN_BYTES: usize = 200;
+
+/// A body that was received in full, and what its headers say about it.
+#[derive(Debug)]
+pub struct Payload {
+    declared: Declared,
+    content_encoding: Option<String>,
+    bytes: Bytes,
+    max_bytes: u64,
+}
+
+/// What the Content-Type says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Declared {
+    Nothing,
+    Json,
+    Other,
+}
+
+impl FromRequest<AppState> for Payload {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request<Body>, state: &AppState) -> Result<Self, Problem> {
+        let max_bytes = state.config.max_body_bytes;
+        let (parts, body) = request.into_parts();
+        if announced(&parts.headers).is_some_and(|length| length > max_bytes) {
+            return Err(Problem::too_large(max_bytes));
+        }
+        let limit = usize::try_from(max_bytes).unwrap_or(usize::MAX);
+        let bytes = body::to_bytes(body, limit).await.map_err(|error| {
+            let too_large = std::error::Error::source(&error).is_some_and(|source| source.is::<LengthLimitError>());
+            if too_large { Problem::too_large(max_bytes) } else { broken_off(&error) }
+        })?;
+        Ok(Self {
+            declared: declared(&parts.headers),
+            content_encoding: text(&parts.headers, header::CONTENT_ENCODING),
+            bytes,
+            max_bytes,
+        })
+    }
+}
+
+fn broken_off(error: &axum::Error) -> Problem {
+    Problem::unreadable_body(format!("the body broke off ({error}): send it again"))
+}
+
+fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<String> {
+    headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_owned())
+}
+
+fn announced(headers: &HeaderMap) -> Option<u64> {
+    text(headers, header::CONTENT_LENGTH)?.parse().ok()
+}
+
+fn declared(headers: &HeaderMap) -> Declared {
+    let Some(declared) = text(headers, header::CONTENT_TYPE) else { return Declared::Nothing };
+    let essence = declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match essence.strip_prefix("application/") {
+        Some(kind) if kind == "json" || kind.ends_with("+json") => Declared::Json,
+        _ => Declared::Other,
+    }
+}
+
+impl Payload {
+    /// A text, which may be empty when it was sent as the JSON string `""`.
+    pub fn text(self) -> Result<String, Problem> {
+        self.refuse_nothing()?;
+        match self.declared {
+            Declared::Json => self.json_string("string_type", "the body should be a JSON string"),
+            Declared::Nothing | Declared::Other => String::from_utf8(self.bytes.into()).map_err(|error| {
+                let message = "the body should be text in UTF-8: send other bytes to a binary route";
+                Problem::body("string_unicode", message, shown(error.as_bytes()))
+            }),
+        }
+    }
+
+    /// A JSON object.
+    pub fn document(self) -> Result<Document, Problem> {
+        const MESSAGE: &str = "the body should be a JSON object, sent with 'Content-Type: application/json'";
+        self.refuse_nothing()?;
+        if self.declared == Declared::Other {
+            return Err(Problem::body("dict_type", MESSAGE, shown(&self.bytes)));
+        }
+        let document = self.parse()?;
+        match document.root() {
+            Json::Object(_) => Ok(document),
+            _ => Err(Problem::body("dict_type", MESSAGE, shown_json(&document))),
+        }
+    }
+
+    /// Bytes, of which there may be none when they were sent as the JSON string `""`.
+    pub fn bytes(self) -> Result<Bytes, Problem> {
+        self.refuse_nothing()?;
+        match self.declared {
+            Declared::Json => {
+                let message = "the body should be a JSON string, or bytes sent with another Content-Type";
+                self.json_string("bytes_type", message).map(Bytes::from)
+            }
+            Declared::Nothing | Declared::Other => Ok(self.bytes),
+        }
+    }
+
+    /// A text to store as an entry.
+    pub fn string_content(self) -> Result<Content, Problem> {
+        Ok(Content::string(self.text()?)?)
+    }
+
+    /// A JSON object to store as an entry, hashed by one field when one is named.
+    pub fn json_content(self, field: Option<FieldPath>) -> Result<Content, Problem> {
+        let document = self.document()?;
+        match field {
+            Some(field) => Ok(Content::json_by_field(document, field)?),
+            None => Ok(Content::json(document)),
+        }
+    }
+
+    /// Bytes to store as an entry, which a Content-Encoding may say something about.
+    pub fn binary_content(mut self) -> Result<Content, Problem> {
+        let max_bytes = self.max_bytes;
+        let encoding = self.content_encoding.take().filter(|encoding| !encoding.is_empty());
+        let bytes = self.bytes()?;
+        Ok(match encoding {
+            None => Content::binary(bytes)?,
+            Some(encoding) if encoding == GZIP => Content::gzip(bytes, max_bytes)?,
+            Some(label) => Content::binary_encoded(bytes, label)?,
+        })
+    }
+
+    fn refuse_nothing(&self) -> Result<(), Problem> {
+        if self.bytes.is_empty() { Err(Problem::missing_body()) } else { Ok(()) }
+    }
+
+    fn parse(&self) -> Result<Document, Problem> {
+        Document::parse(&self.bytes).map_err(|error| Problem::json(&error))
+    }
+
+    fn json_string(&self, kind: &str, message: &str) -> Result<String, Problem> {
+        let document = self.parse()?;
+        match document.root() {
+            Json::String(text) => Ok(text.clone()),
+            _ => Err(Problem::body(kind, message, shown_json(&document))),
+        }
+    }
+}
+
+/// The beginning of a body, for an error.
+fn shown(bytes: &[u8]) -> Value {
+    String::from_utf8_lossy(&bytes[..bytes.len().min(SHOWN_BYTES)]).into()
+}
+
+fn shown_json(document: &Document) -> Value {
+    let text = document.text();
+    let whole = (text.len() <= SHOWN_BYTES).then(|| serde_json::from_slice(text).ok()).flatten();
+    whole.unwrap_or_else(|| shown(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use crate::testing::{App, Call, config};
+
+    /// What a store answers when bodies may have 1,000 bytes.
+    async fn check(call: Call, status: u16, expected: &str) {
+        let mut config = config();
+        config.max_body_bytes = 1000;
+        let answer = App::with(config).send(call).await;
+        assert_eq!(answer.status, status, "{}", answer.text());
+        assert!(answer.text().contains(expected), "{}", answer.text());
+    }
+
+    fn post(kind: &str, content_type: Option<&str>, body: &'static [u8]) -> Call {
+        let call = Call::post(&format!("/ns/direct/store/{kind}"), body);
+        content_type.into_iter().fold(call, |call, content_type| call.header("content-type", content_type))
+    }
+
+    fn gzipped(content: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(content).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    const HELLO: &str = "\"cache_hash\":\"2cf24dba5fb0a30e\"";
+
+    #[tokio::test]
+    async fn texts_and_bytes_are_taken_raw_unless_declared_as_json() {
+        for kind in ["string", "binary"] {
+            for content_type in [None, Some("text/plain"), Some("image/png"), Some("text/json")] {
+                check(post(kind, content_type, b"hello"), 200, HELLO).await;
+            }
+            for content_type in ["application/json", "application/vnd.x+json", "Application/JSON; charset=utf-8"] {
+                check(post(kind, Some(content_type), b"\"hell\\u006f\""), 200, HELLO).await;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn documents_are_objects_declared_as_json_or_as_nothing() {
+        check(post("json", None, b"{\"a\":1}"), 200, "f9d86028c6e0d64e").await;
+        check(post("json", Some("application/json"), b"{}"), 200, "44136fa355b3678a").await;
+        let refused = "\"type\":\"dict_type\",\"loc\":[\"body\"]";
+        check(post("json", Some("text/plain"), b"{}"), 400, refused).await;
+        for other in [&b"[1]"[..], b"\"text\"", b"12", b"null"] {
+            check(post("json", None, other), 400, refused).await;
+        }
+        check(post("json", None, b"[1]"), 400, "\"input\":[1]").await;
+    }
+
+    #[tokio::test]
+    async fn other_json_than_a_string_is_no_text_and_no_bytes() {
+        check(post("string", Some("application/json"), b"1"), 400, "\"type\":\"string_type\"").await;
+        check(post("binary", Some("application/json"), b"{}"), 400, "\"type\":\"bytes_type\"").await;
+    }
+
+    #[tokio::test]
+    async fn no_body_is_missing() {
+        for kind in ["string", "json", "binary"] {
+            let missing = "[{\"type\":\"missing\",\"loc\":[\"body\"],\"msg\"";
+            check(post(kind, Some("application/json"), b""), 400, missing).await;
+            check(post(kind, None, b""), 400, "\"input\":null}]").await;
+        }
+    }
+
+    #[tokio::test]
+    async fn an_empty_string_is_refused_as_input() {
+        let json = Some("application/json");
+        check(post("string", json, b"\"\""), 400, "\"field_name\":\"data\",\"expected_type\":\"non-empty_string\"")
+            .await;
+        let empty = "\"field_name\":\"body\",\"expected_type\":\"non-empty_binary_data\"";
+        check(post("binary", json, b"\"\""), 400, empty).await;
+    }
+
+    #[tokio::test]
+    async fn broken_json_is_refused_with_its_place() {
+        let broken = "\"type\":\"json_invalid\",\"loc\":[\"body\",5]";
+        check(post("json", None, b"{\"a\":}"), 400, broken).await;
+        check(post("json", None, b"{\"a\":NaN}"), 400, "\"ctx\":{\"error\":\"NaN and Infinity are not JSON").await;
+        check(post("json", None, b"{\"a\":1e400}"), 400, "too large for a 64-bit float").await;
+        check(post("json", None, b"{\"a\":\"\\ud800\"}"), 400, "half of a surrogate pair").await;
+    }
+
+    #[tokio::test]
+    async fn bytes_that_are_no_text_are_refused_as_text() {
+        check(post("string", None, b"\xff\xfe"), 400, "\"type\":\"string_unicode\"").await;
+        check(post("json", None, b"{\"a\":\"\xff\"}"), 400, "{\"detail\":\"the body is not readable as JSON").await;
+        let deep = [&b"{\"a\":"[..], &[b'['; 200], &[b']'; 200], b"}"].concat();
+        check(Call::post("/ns/direct/store/json", deep), 400, "nested deeper than 128").await;
+    }
+
+    #[tokio::test]
+    async fn a_body_above_the_limit_is_413() {
+        let path = "/ns/direct/store/binary";
+        check(Call::post(path, vec![b'x'; 1000]), 200, "").await;
+        check(Call::post(path, vec![b'x'; 1001]), 413, "larger than the limit of 1000 bytes").await;
+        check(Call::post(path, "x").header("content-length", "1001"), 413, "limit").await;
+    }
+
+    #[tokio::test]
+    async fn gzip_is_hashed_inflated_and_bombs_are_413() {
+        let gzip = |bytes: Vec<u8>| Call::post("/ns/direct/store/binary", bytes).header("content-encoding", "gzip");
+        check(gzip(gzipped(b"hello")), 200, HELLO).await;
+        check(gzip(gzipped(&[0; 100_000])), 413, "limit").await;
+        check(gzip(b"hello".to_vec()), 400, "no complete gzip stream").await;
+        check(gzip(gzipped(b"hello")[..10].to_vec()), 400, "no complete gzip stream").await;
+    }
+
+    #[tokio::test]
+    async fn any_other_content_encoding_is_a_label() {
+        for label in ["br", "GZIP", "identity"] {
+            let call = Call::post("/ns/direct/store/binary", "hello").header("content-encoding", label);
+            check(call, 200, HELLO).await;
+        }
+    }
+}

@@ -1,0 +1,429 @@
+//! Configuration: the environment, read once at start. All mistakes are reported at once.
+//!
+//! | variable | default | what it sets |
+//! |---|---|---|
+//! | `CACHE__SERVICE__STORAGE_MODE` | `s3` in Lambda or with a bucket name, else `local_disk` | where entries live: `s3`, `local_disk`, `memory` |
+//! | `CACHE__SERVICE__BUCKET_NAME` | | the S3 bucket |
+//! | `CACHE__SERVICE__LOCAL_DISK_PATH` | `./.mgraph-cache` | the folder of `local_disk` |
+//! | `CACHE__SERVICE__DEFAULT_TTL_HOURS` | 24 | the lifetime that namespaces show when they have none of their own |
+//! | `CACHE__SERVICE__STRICT_NAMES` | false | refuse names that would have to be cleaned |
+//! | `CACHE__SERVICE__MAX_BODY_BYTES` | 67108864 | the largest request body, compressed or inflated |
+//! | `CACHE__SERVICE__REQUEST_TIMEOUT_SECONDS` | 25 | how long one request may keep trying; in Lambda the invocation's own deadline counts |
+//! | `CACHE__SERVICE__TEST_ROUTES` | false | whether the routes that make test data are there |
+//! | `CACHE__SERVICE__LISTEN` | `127.0.0.1:10017` | where the local server listens |
+//! | `FAST_API__AUTH__API_KEY__NAME`, `FAST_API__AUTH__API_KEY__VALUE` | | the header or cookie that carries the API key, and the key |
+//! | `FAST_API__SERVER_ID`, `FAST_API__SERVER_NAME` | | what `/info/server` shows |
+//!
+//! A blank value counts as unset. AWS's own variables, such as `AWS_ENDPOINT_URL` and `AWS_REGION`, are read by its SDK.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use http::HeaderName;
+use thiserror::Error;
+
+/// The prefix of the variables that are ours alone.
+const PREFIX: &str = "CACHE__SERVICE__";
+
+const STORAGE_MODE: &str = "CACHE__SERVICE__STORAGE_MODE";
+const BUCKET_NAME: &str = "CACHE__SERVICE__BUCKET_NAME";
+const LOCAL_DISK_PATH: &str = "CACHE__SERVICE__LOCAL_DISK_PATH";
+const TTL_HOURS: &str = "CACHE__SERVICE__DEFAULT_TTL_HOURS";
+const STRICT_NAMES: &str = "CACHE__SERVICE__STRICT_NAMES";
+const MAX_BODY_BYTES: &str = "CACHE__SERVICE__MAX_BODY_BYTES";
+const REQUEST_TIMEOUT: &str = "CACHE__SERVICE__REQUEST_TIMEOUT_SECONDS";
+const TEST_ROUTES: &str = "CACHE__SERVICE__TEST_ROUTES";
+const LISTEN: &str = "CACHE__SERVICE__LISTEN";
+const KEY_NAME: &str = "FAST_API__AUTH__API_KEY__NAME";
+const KEY_VALUE: &str = "FAST_API__AUTH__API_KEY__VALUE";
+const SERVER_ID: &str = "FAST_API__SERVER_ID";
+const SERVER_NAME: &str = "FAST_API__SERVER_NAME";
+/// Set by Lambda for every custom runtime, and by nobody else.
+const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
+
+/// All names that begin with [`PREFIX`] and mean something.
+const OURS: [&str; 9] = [
+    STORAGE_MODE,
+    BUCKET_NAME,
+    LOCAL_DISK_PATH,
+    TTL_HOURS,
+    STRICT_NAMES,
+    MAX_BODY_BYTES,
+    REQUEST_TIMEOUT,
+    TEST_ROUTES,
+    LISTEN,
+];
+
+/// The largest request body unless configured, in bytes.
+pub const DEFAULT_MAX_BODY_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Everything that the environment decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Where entries live.
+    pub storage: StorageChoice,
+    /// The lifetime that namespaces show when they have none of their own, in hours.
+    pub ttl_hours: u32,
+    /// Who may call.
+    pub access: Access,
+    /// Where the local server listens.
+    pub listen: SocketAddr,
+    /// The largest request body in bytes, compressed or inflated.
+    pub max_body_bytes: u64,
+    /// Whether a name that would have to be cleaned is refused.
+    pub strict_names: bool,
+    /// Whether the routes that make test data are there.
+    pub test_routes: bool,
+    /// How long one request may keep trying.
+    pub request_timeout: Duration,
+    /// What `/info/server` shows as the server's id.
+    pub server_id: Option<String>,
+    /// What `/info/server` shows as the server's name.
+    pub server_name: Option<String>,
+    /// Whether the process is a Lambda function.
+    pub in_lambda: bool,
+}
+
+/// Where entries live.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StorageChoice {
+    /// In a bucket.
+    S3 {
+        /// Its name.
+        bucket: String,
+    },
+    /// In a folder.
+    LocalDisk {
+        /// The folder; it is made when it is not there.
+        path: PathBuf,
+    },
+    /// In this process, and gone with it.
+    Memory,
+}
+
+impl StorageChoice {
+    /// The name of the mode, as the configuration and `/server/storage/info` spell it.
+    pub const fn mode(&self) -> &'static str {
+        match self {
+            Self::S3 { .. } => "s3",
+            Self::LocalDisk { .. } => "local_disk",
+            Self::Memory => "memory",
+        }
+    }
+}
+
+impl fmt::Display for StorageChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::S3 { bucket } => write!(f, "the S3 bucket {bucket}"),
+            Self::LocalDisk { path } => write!(f, "the folder {}", path.display()),
+            Self::Memory => f.write_str("memory (gone when the server stops)"),
+        }
+    }
+}
+
+/// Who may call.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody who can reach a server that listens on this machine only.
+    Open,
+    /// Who shows this key.
+    Key {
+        /// The header or cookie that carries it.
+        name: HeaderName,
+        /// The cookie's name, which other than a header's keeps its case.
+        cookie: String,
+        /// The key.
+        value: String,
+    },
+    /// Nobody: a function that the world can reach has no key configured.
+    Closed {
+        /// What is missing.
+        reason: &'static str,
+    },
+}
+
+impl fmt::Debug for Access {
+    /// Leaves out the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open => f.write_str("Open"),
+            Self::Key { name, .. } => f.debug_struct("Key").field("name", name).finish_non_exhaustive(),
+            Self::Closed { reason } => f.debug_struct("Closed").field("reason", reason).finish(),
+        }
+    }
+}
+
+/// One thing that is wrong in the environment.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{variable}: {problem}")]
+pub struct Mistake {
+    /// The variable.
+    pub variable: &'static str,
+    /// What is wrong with it and what to do.
+    pub problem: String,
+}
+
+/// Everything that is wrong in the environment.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+pub struct Mistakes(pub Vec<Mistake>);
+
+impl Config {
+    /// Reads the configuration. `lookup` gives the value of a variable.
+    pub fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, Mistakes> {
+        let mut reader = Reader { lookup, mistakes: Vec::new() };
+        let in_lambda = reader.text(RUNTIME_API).is_some();
+        let access = reader.access(in_lambda);
+        let config = Self {
+            storage: reader.storage(in_lambda),
+            ttl_hours: reader.parsed(TTL_HOURS, 24, "a number of hours such as 24"),
+            listen: reader.listen(&access, in_lambda),
+            access,
+            max_body_bytes: reader.parsed(MAX_BODY_BYTES, DEFAULT_MAX_BODY_BYTES, "a number of bytes such as 67108864"),
+            strict_names: reader.parsed(STRICT_NAMES, Switch(false), SWITCH_HINT).0,
+            test_routes: reader.parsed(TEST_ROUTES, Switch(false), SWITCH_HINT).0,
+            request_timeout: Duration::from_secs(reader.parsed(REQUEST_TIMEOUT, 25, "a number of seconds such as 25")),
+            server_id: reader.text(SERVER_ID),
+            server_name: reader.text(SERVER_NAME),
+            in_lambda,
+        };
+        if reader.mistakes.is_empty() { Ok(config) } else { Err(Mistakes(reader.mistakes)) }
+    }
+}
+
+/// A warning for each variable that looks like ours and means nothing.
+pub fn warnings(names: impl IntoIterator<Item = String>) -> Vec<String> {
+    let unknown = names.into_iter().filter(|name| name.starts_with(PREFIX) && !OURS.contains(&name.as_str()));
+    unknown.map(|name| format!("{name} is set, but means nothing here: did you mean {}?", nearest(&name))).collect()
+}
+
+fn nearest(name: &str) -> &'static str {
+    OURS.into_iter().min_by_key(|known| strsim::levenshtein(known, name)).unwrap_or(STORAGE_MODE)
+}
+
+/// Reads variables and remembers what is wrong with them.
+struct Reader<'a> {
+    lookup: &'a dyn Fn(&str) -> Option<String>,
+    mistakes: Vec<Mistake>,
+}
+
+impl Reader<'_> {
+    /// The value of a variable, `None` when it is blank.
+    fn text(&self, name: &str) -> Option<String> {
+        (self.lookup)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    }
+
+    fn mistake(&mut self, variable: &'static str, problem: impl Into<String>) {
+        self.mistakes.push(Mistake { variable, problem: problem.into() });
+    }
+
+    fn parsed<T: FromStr>(&mut self, name: &'static str, default: T, hint: &str) -> T {
+        let Some(text) = self.text(name) else { return default };
+        text.parse().unwrap_or_else(|_| {
+            self.mistake(name, format!("'{text}' is not usable: give {hint}, or leave it out"));
+            default
+        })
+    }
+
+    fn storage(&mut self, in_lambda: bool) -> StorageChoice {
+        let bucket = self.text(BUCKET_NAME);
+        let automatic = if in_lambda || bucket.is_some() { "s3" } else { "local_disk" };
+        match self.text(STORAGE_MODE).as_deref().unwrap_or(automatic) {
+            "s3" => self.bucket(bucket),
+            "local_disk" => {
+                let path = self.text(LOCAL_DISK_PATH).unwrap_or_else(|| "./.mgraph-cache".to_owned());
+                StorageChoice::LocalDisk { path: path.into() }
+            }
+            "memory" => StorageChoice::Memory,
+            other => {
+                self.mistake(STORAGE_MODE, format!("'{other}' is not available: use s3, local_disk or memory"));
+                StorageChoice::Memory
+            }
+        }
+    }
+
+    fn bucket(&mut self, bucket: Option<String>) -> StorageChoice {
+        if bucket.is_none() {
+            self.mistake(BUCKET_NAME, "is not set, but the storage is S3: give the name of a bucket that exists");
+        }
+        StorageChoice::S3 { bucket: bucket.unwrap_or_default() }
+    }
+
+    fn access(&mut self, in_lambda: bool) -> Access {
+        match (self.text(KEY_NAME), self.text(KEY_VALUE)) {
+            (Some(name), Some(value)) => self.key(name, value),
+            (None, _) if in_lambda => Access::Closed { reason: "Server does not have API key name setup" },
+            (Some(_), None) if in_lambda => Access::Closed { reason: "Server does not have API key value setup" },
+            (None, None) => Access::Open,
+            (None, Some(_)) => {
+                self.mistake(KEY_NAME, "is not set, but the key's value is: set both, or neither");
+                Access::Open
+            }
+            (Some(_), None) => {
+                self.mistake(KEY_VALUE, "is not set, but the key's name is: set both, or neither");
+                Access::Open
+            }
+        }
+    }
+
+    fn key(&mut self, cookie: String, value: String) -> Access {
+        match HeaderName::from_str(&cookie) {
+            Ok(name) => Access::Key { name, cookie, value },
+            Err(_) => {
+                self.mistake(KEY_NAME, format!("'{cookie}' cannot name a header: use letters, digits, '-' and '_'"));
+                Access::Closed { reason: "" }
+            }
+        }
+    }
+
+    /// The address, which only this machine can reach as long as there is no key.
+    fn listen(&mut self, access: &Access, in_lambda: bool) -> SocketAddr {
+        let default = SocketAddr::new(IpAddr::from([127, 0, 0, 1]), 10017);
+        let Address(address) =
+            self.parsed(LISTEN, Address(default), "an IP address and a port such as 127.0.0.1:10017");
+        if *access == Access::Open && !in_lambda && !address.ip().is_loopback() {
+            let problem = format!(
+                "{address} can be reached from elsewhere, but no API key is configured: set {KEY_NAME} and {KEY_VALUE}, \
+                 or listen on 127.0.0.1"
+            );
+            self.mistake(LISTEN, problem);
+        }
+        address
+    }
+}
+
+const SWITCH_HINT: &str = "true or false";
+
+/// A yes or no.
+struct Switch(bool);
+
+impl FromStr for Switch {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text.to_ascii_lowercase().as_str() {
+            "true" | "1" | "yes" | "on" => Ok(Self(true)),
+            "false" | "0" | "no" | "off" => Ok(Self(false)),
+            _ => Err(()),
+        }
+    }
+}
+
+/// A socket address, whose host may be `localhost`.
+struct Address(SocketAddr);
+
+impl FromStr for Address {
+    type Err = std::net::AddrParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.strip_prefix("localhost:") {
+            Some(port) => format!("127.0.0.1:{port}").parse().map(Self),
+            None => text.parse().map(Self),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Config, Mistakes> {
+        let lookup =
+            |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        Config::read(&lookup)
+    }
+
+    /// The one mistake that these variables are.
+    #[track_caller]
+    fn check(variables: &[(&str, &str)], mistake: &str) {
+        let mistakes = read(variables).unwrap_err();
+        assert_eq!(mistakes.0.len(), 1, "{mistakes}");
+        assert!(mistakes.to_string().contains(mistake), "{mistakes}");
+    }
+
+    #[test]
+    fn nothing_set_is_an_open_server_for_this_machine_on_disk() {
+        let config = read(&[]).unwrap();
+        assert_eq!(config.storage, StorageChoice::LocalDisk { path: "./.mgraph-cache".into() });
+        assert_eq!((config.access, config.listen.to_string()), (Access::Open, "127.0.0.1:10017".to_owned()));
+        assert_eq!((config.ttl_hours, config.max_body_bytes), (24, 64 * 1024 * 1024));
+    }
+
+    #[test]
+    fn a_bucket_name_or_lambda_means_s3() {
+        let s3 = StorageChoice::S3 { bucket: "b".to_owned() };
+        assert_eq!(read(&[(BUCKET_NAME, "b")]).unwrap().storage, s3);
+        assert_eq!(read(&[(BUCKET_NAME, "b"), (RUNTIME_API, "x")]).unwrap().storage, s3);
+        check(&[(RUNTIME_API, "x")], "CACHE__SERVICE__BUCKET_NAME: is not set");
+        check(&[(STORAGE_MODE, "s3")], "CACHE__SERVICE__BUCKET_NAME: is not set");
+    }
+
+    #[test]
+    fn a_mode_wins_over_a_bucket_name() {
+        assert_eq!(read(&[(BUCKET_NAME, "b"), (STORAGE_MODE, "memory")]).unwrap().storage, StorageChoice::Memory);
+    }
+
+    #[test]
+    fn an_unknown_mode_is_a_mistake() {
+        check(&[(STORAGE_MODE, "S4")], "use s3, local_disk or memory");
+    }
+
+    #[test]
+    fn a_value_that_does_not_parse_is_a_mistake() {
+        check(
+            &[(TTL_HOURS, "a day")],
+            "CACHE__SERVICE__DEFAULT_TTL_HOURS: 'a day' is not usable: give a number of hours",
+        );
+        check(&[(STRICT_NAMES, "maybe")], "give true or false");
+        check(&[(LISTEN, "10017")], "127.0.0.1:10017");
+    }
+
+    #[test]
+    fn all_mistakes_come_at_once() {
+        let mistakes = read(&[(TTL_HOURS, "x"), (MAX_BODY_BYTES, "-1"), (KEY_VALUE, "v")]).unwrap_err();
+        assert_eq!(mistakes.0.len(), 3, "{mistakes}");
+    }
+
+    #[test]
+    fn without_a_key_only_this_machine_is_served() {
+        check(&[(LISTEN, "0.0.0.0:80")], "no API key is configured");
+        assert!(read(&[(LISTEN, "localhost:80")]).is_ok());
+        assert!(read(&[(LISTEN, "[::1]:80")]).is_ok());
+        assert!(read(&[(LISTEN, "0.0.0.0:80"), (KEY_NAME, "x-key"), (KEY_VALUE, "v")]).is_ok());
+    }
+
+    #[test]
+    fn half_a_key_is_a_mistake_on_a_server_and_closes_a_function() {
+        check(&[(KEY_NAME, "x-key")], "FAST_API__AUTH__API_KEY__VALUE: is not set");
+        let lambda = [(RUNTIME_API, "x"), (BUCKET_NAME, "b")];
+        let closed = |variables: &[(&str, &str)]| match read(variables).unwrap().access {
+            Access::Closed { reason } => reason,
+            access => panic!("{access:?}"),
+        };
+        assert_eq!(closed(&lambda), "Server does not have API key name setup");
+        assert_eq!(closed(&[&lambda[..], &[(KEY_NAME, "k")]].concat()), "Server does not have API key value setup");
+    }
+
+    #[test]
+    fn a_blank_value_is_unset() {
+        assert_eq!(read(&[(TTL_HOURS, " ")]).unwrap().ttl_hours, 24);
+    }
+
+    #[test]
+    fn a_misspelt_variable_is_warned_about_with_the_nearest_name() {
+        let names = ["CACHE__SERVICE__BUCKET", LISTEN, "PATH"].map(ToOwned::to_owned);
+        let warnings = warnings(names);
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert!(warnings[0].ends_with("did you mean CACHE__SERVICE__BUCKET_NAME?"), "{warnings:?}");
+    }
+
+    #[test]
+    fn the_key_is_not_in_the_debug_output() {
+        let config = read(&[(KEY_NAME, "x-key"), (KEY_VALUE, "secret")]).unwrap();
+        assert!(!format!("{config:?}").contains("secret"));
+    }
+}

@@ -1,0 +1,237 @@
+//! The path and the query of a request as values of the domain.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
+use axum::extract::{FromRequestParts, Query, RawPathParams};
+use cache_core::cache::Selector;
+use cache_core::ids::{CacheHash, CacheId, CacheKey, FileId, InvalidName, Namespace};
+use cache_core::json::FieldPath;
+use cache_core::layout::KeyName;
+use cache_core::strategy::Strategy;
+use http::request::Parts;
+
+use crate::app::AppState;
+use crate::problem::Problem;
+
+/// The parameters of a request by name: those of its path, and those of its query. Of a repeated query parameter the last
+/// counts; unknown ones are ignored.
+#[derive(Debug)]
+pub struct Params {
+    path: Vec<(String, String)>,
+    query: Vec<(String, String)>,
+    strict: bool,
+}
+
+impl FromRequestParts<AppState> for Params {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        let path = RawPathParams::from_request_parts(parts, state)
+            .await
+            .map_err(|error| Problem::unreadable_body(format!("the path is not readable: {error}")))?;
+        let Query(query) = Query::try_from_uri(&parts.uri)
+            .map_err(|error| Problem::unreadable_body(format!("the query is not readable: {error}")))?;
+        let path = path.iter().map(|(name, raw)| (name.to_owned(), raw.to_owned())).collect();
+        Ok(Self { path, query, strict: state.config.strict_names })
+    }
+}
+
+impl Params {
+    /// The namespace in the path.
+    pub fn namespace(&self) -> Result<Namespace, Problem> {
+        self.name("namespace", self.path("namespace"))
+    }
+
+    /// The strategy in the path.
+    pub fn strategy(&self) -> Result<Strategy, Problem> {
+        self.path("strategy").parse().map_err(|error| Problem::strategy(&error))
+    }
+
+    /// The cache id in the path.
+    pub fn cache_id(&self) -> Result<CacheId, Problem> {
+        parse("cache_id", self.path("cache_id"))
+    }
+
+    /// The cache id in the path, or the hash with a version that stands in its place: `{cache_hash}-v{n}`.
+    pub fn entry(&self) -> Result<Selector, Problem> {
+        match hash_and_version(self.path("cache_id")) {
+            Some((hash, version)) => Ok(Selector::Hash(hash, Some(version))),
+            None => self.cache_id().map(Selector::Id),
+        }
+    }
+
+    /// The cache hash in the path.
+    pub fn cache_hash(&self) -> Result<CacheHash, Problem> {
+        parse("cache_hash", self.path("cache_hash"))
+    }
+
+    /// The key at the end of the path.
+    pub fn cache_key(&self) -> Result<CacheKey, Problem> {
+        let raw = self.path("cache_key");
+        match raw.parse::<CacheKey>() {
+            Err(InvalidName::Empty) => Err(Problem::no_cache_key()),
+            _ => self.name("cache_key", raw),
+        }
+    }
+
+    /// The file name in the query; a blank one counts as not given.
+    pub fn file_id(&self) -> Result<Option<FileId>, Problem> {
+        self.filled("file_id").map(|raw| self.name("file_id", raw)).transpose()
+    }
+
+    /// The field in the query whose value is hashed; a blank one counts as not given.
+    pub fn json_field_path(&self) -> Result<Option<FieldPath>, Problem> {
+        self.filled("json_field_path").map(|raw| self.name("json_field_path", raw)).transpose()
+    }
+
+    /// The strategy in the path, and the key and file name at its end: `{strategy}/{cache_key}/{file_id}`.
+    pub fn key_name(&self) -> Result<KeyName, Problem> {
+        let (key, file_id) = self.path("key_and_file").rsplit_once('/').ok_or_else(Problem::no_route)?;
+        Ok(KeyName {
+            strategy: self.strategy()?,
+            cache_key: self.name("cache_key", key)?,
+            file_id: self.name("file_id", file_id)?,
+        })
+    }
+
+    /// A number in the query.
+    pub fn number(&self, name: &str, allowed: RangeInclusive<u64>) -> Result<Option<u64>, Problem> {
+        let Some(raw) = self.filled(name) else { return Ok(None) };
+        match raw.trim().parse() {
+            Ok(number) if allowed.contains(&number) => Ok(Some(number)),
+            _ if *allowed.end() == u64::MAX => Err(Problem::query(
+                "int_parsing",
+                name,
+                raw,
+                format_args!("should be a number from {}", allowed.start()),
+            )),
+            _ => {
+                let reason = format!("should be a number from {} to {}", allowed.start(), allowed.end());
+                Err(Problem::query("int_parsing", name, raw, reason))
+            }
+        }
+    }
+
+    /// The version in the query, from 1.
+    pub fn version(&self) -> Result<Option<u64>, Problem> {
+        self.number("version", 1..=u64::MAX)
+    }
+
+    /// A yes or no in the query.
+    pub fn flag(&self, name: &str, default: bool) -> Result<bool, Problem> {
+        let Some(raw) = self.query(name) else { return Ok(default) };
+        match raw.trim().to_ascii_lowercase().as_str() {
+            "true" | "1" | "yes" | "on" | "t" | "y" => Ok(true),
+            "false" | "0" | "no" | "off" | "f" | "n" => Ok(false),
+            _ => Err(Problem::query("bool_parsing", name, raw, "should be true or false")),
+        }
+    }
+
+    /// A query parameter as it was sent.
+    pub fn query(&self, name: &str) -> Option<&str> {
+        self.query.iter().rev().find(|(known, _)| known == name).map(|(_, raw)| raw.as_str())
+    }
+
+    fn filled(&self, name: &str) -> Option<&str> {
+        self.query(name).filter(|raw| !raw.trim().is_empty())
+    }
+
+    /// A path parameter as it was sent; empty when the route has none of this name.
+    pub fn path(&self, name: &str) -> &str {
+        self.path.iter().find(|(known, _)| known == name).map_or("", |(_, raw)| raw)
+    }
+
+    /// Parses a name that is cleaned, or refused when that is configured and cleaning would change it.
+    pub fn name<T>(&self, name: &str, raw: &str) -> Result<T, Problem>
+    where
+        T: FromStr<Err: Display> + Display,
+    {
+        let parsed: T = parse(name, raw)?;
+        let cleaned = parsed.to_string();
+        if self.strict && cleaned != raw {
+            let reason = format!("has characters that are not allowed: '{cleaned}' would be");
+            return Err(Problem::parameter(name, raw, reason));
+        }
+        Ok(parsed)
+    }
+}
+
+fn parse<T: FromStr<Err: Display>>(name: &str, raw: &str) -> Result<T, Problem> {
+    raw.parse().map_err(|error| Problem::parameter(name, raw, error))
+}
+
+fn hash_and_version(raw: &str) -> Option<(CacheHash, u64)> {
+    let (hash, version) = raw.split_once("-v")?;
+    let version = version.parse().ok().filter(|version| *version > 0)?;
+    Some((hash.parse().ok()?, version))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::{App, Call, config};
+
+    /// What a store under this path answers, with strict names or without.
+    async fn check(strict: bool, path: &str, status: u16, expected: &str) {
+        let mut config = config();
+        config.strict_names = strict;
+        let answer = App::with(config).send(Call::post(path, "x")).await;
+        assert_eq!(answer.status, status, "{}", answer.text());
+        assert!(answer.text().contains(expected), "{}", answer.text());
+    }
+
+    #[tokio::test]
+    async fn names_are_cleaned_or_refused_when_strict() {
+        let odd = "/n.s/direct/store/string";
+        check(false, odd, 200, "\"namespace\":\"n_s\"").await;
+        check(true, odd, 400, "namespace has characters that are not allowed: 'n_s' would be").await;
+        let odd = "/ns/key_based/store/string/a%2Bb?file_id=f";
+        check(false, odd, 200, "ns/data/key-based/a_b/f.txt").await;
+        check(true, odd, 400, "\"loc\":[\"query\",\"cache_key\"]").await;
+        check(true, "/ns/key_based/store/string/a/b?file_id=f.1", 400, "file_id").await;
+        check(true, "/ns/key_based/store/string/a/b?file_id=f-1", 200, "").await;
+    }
+
+    #[tokio::test]
+    async fn a_name_that_is_too_long_is_refused_with_both_lengths() {
+        let long = "x".repeat(129);
+        check(false, &format!("/{long}/direct/store/string"), 400, "has 129 characters, the limit is 128").await;
+    }
+
+    #[tokio::test]
+    async fn of_a_repeated_query_parameter_the_last_counts() {
+        check(false, "/ns/key_based/store/string/k?file_id=a&file_id=b", 200, "key-based/k/b.txt").await;
+    }
+
+    #[test]
+    fn yes_and_no_come_in_many_words() {
+        let flag = |raw: &str| {
+            let query = vec![("recursive".to_owned(), raw.to_owned())];
+            Params { path: Vec::new(), query, strict: false }.flag("recursive", true)
+        };
+        for (yes, no) in [("True", "False"), ("1", "0"), ("YES", "no"), ("on", "off"), ("t", "f"), ("y", "N")] {
+            assert!(flag(yes).unwrap() && !flag(no).unwrap());
+        }
+        assert!(flag("maybe").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn a_hash_with_a_version_reads_back(hash in "[0-9a-f]{10,96}", version in 1..u64::MAX) {
+            let (parsed, n) = hash_and_version(&format!("{hash}-v{version}")).unwrap();
+            prop_assert_eq!((parsed.as_str(), n), (hash.as_str(), version));
+        }
+
+        #[test]
+        fn no_other_text_passes_for_a_hash_with_a_version(raw in "[0-9a-fv-]{0,40}") {
+            if let Some((hash, version)) = hash_and_version(&raw) {
+                prop_assert!(version > 0);
+                prop_assert!(raw.starts_with(hash.as_str()));
+            }
+        }
+    }
+}

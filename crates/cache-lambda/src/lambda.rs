@@ -1,0 +1,220 @@
+//! The application as a Lambda function, behind a REST API, an HTTP API or a Function URL.
+//!
+//! `lambda_http` turns each event into a request; what it does to paths, and to texts in answers, is undone here:
+//!
+//! - The path is taken as the event has it. The library would put a REST API's stage in front of it, which no route knows,
+//!   and resolve `..`, which has to reach the check of names.
+//! - A text goes out as it is. The library would drop a byte order mark at its beginning.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+
+use axum::Router;
+use axum::body::Body;
+use bytes::Bytes;
+use http::{Extensions, HeaderMap, Request, Response, header};
+use http_body_util::BodyExt;
+use lambda_http::request::RequestContext;
+use lambda_http::{Body as EventBody, RequestExt};
+use tower::ServiceExt;
+
+use crate::session::Deadline;
+use crate::slashes;
+
+/// How long before the invocation's end an answer has to be on its way, in milliseconds.
+const MARGIN_MS: u64 = 500;
+/// The stage of an HTTP API or Function URL that does not appear in paths.
+const DEFAULT_STAGE: &str = "$default";
+
+/// Serves invocations until the runtime ends the process.
+pub async fn run(app: Router) -> Result<(), lambda_http::Error> {
+    lambda_http::run(lambda_http::service_fn(move |event| answer(app.clone(), event))).await
+}
+
+async fn answer(app: Router, event: lambda_http::Request) -> Result<Answer, Infallible> {
+    let response = match app.oneshot(request(event)).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    };
+    let (parts, body) = response.into_parts();
+    let bytes = match body.collect().await {
+        Ok(collected) => collected.to_bytes(),
+        Err(error) => {
+            tracing::error!("the body of an answer broke off: {error}");
+            Bytes::new()
+        }
+    };
+    let body = match std::str::from_utf8(&bytes) {
+        _ if bytes.is_empty() => EventBody::Empty,
+        Ok(text) if is_text(&parts.headers) => EventBody::Text(text.to_owned()),
+        _ => EventBody::Binary(bytes.into()),
+    };
+    Ok(Answer(Response::from_parts(parts, body)))
+}
+
+/// Texts go out as they are; everything else has to be sent in base64, which the library does.
+fn is_text(headers: &HeaderMap) -> bool {
+    let Some(Ok(kind)) = headers.get(header::CONTENT_TYPE).map(|value| value.to_str()) else { return false };
+    !headers.contains_key(header::CONTENT_ENCODING)
+        && (kind.starts_with("text/") || kind.starts_with("application/json"))
+}
+
+/// The event as the request that the caller made.
+fn request(event: lambda_http::Request) -> Request<Body> {
+    let deadline = event.lambda_context_ref().map(|context| Deadline(context.deadline.saturating_sub(MARGIN_MS)));
+    let path = slashes::encode(path(&event));
+    let target = match event.uri().query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path,
+    };
+    let (mut parts, body) = event.into_parts();
+    if let Ok(uri) = target.parse() {
+        parts.uri = uri;
+    }
+    // What the library put there is about the event; the routes need none of it.
+    parts.extensions = Extensions::new();
+    if let Some(deadline) = deadline {
+        parts.extensions.insert(deadline);
+    }
+    let body = match body {
+        EventBody::Text(text) => Body::from(text),
+        EventBody::Binary(bytes) => Body::from(bytes),
+        _ => Body::empty(),
+    };
+    Request::from_parts(parts, body)
+}
+
+/// The path below the stage. In the events of an HTTP API the path begins with the stage, in those of a REST API it does not.
+fn path(event: &lambda_http::Request) -> &str {
+    let raw = event.raw_http_path();
+    let below = match event.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => context
+            .stage
+            .as_deref()
+            .filter(|stage| *stage != DEFAULT_STAGE)
+            .and_then(|stage| raw.strip_prefix('/')?.strip_prefix(stage))
+            .filter(|below| below.is_empty() || below.starts_with('/')),
+        _ => None,
+    };
+    match below.unwrap_or(raw) {
+        "" => "/",
+        path => path,
+    }
+}
+
+/// An answer whose body is not looked at again.
+struct Answer(Response<EventBody>);
+
+impl lambda_http::IntoResponse for Answer {
+    fn into_response(self) -> Pin<Box<dyn Future<Output = Response<EventBody>> + Send>> {
+        Box::pin(std::future::ready(self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use base64::prelude::BASE64_STANDARD;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::testing::App;
+
+    /// An event of an HTTP API or a Function URL.
+    fn v2(stage: &str, method: &str, path: &str, body: Value) -> Value {
+        json!({
+            "version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": "file_id=f&x=%2F",
+            "headers": {"host": "id.example.com", "content-type": "text/plain"},
+            "requestContext": {
+                "accountId": "1", "apiId": "id", "domainName": "id.example.com", "domainPrefix": "id",
+                "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "1.2.3.4", "userAgent": "a"},
+                "requestId": "r", "routeKey": "$default", "stage": stage,
+                "time": "12/Mar/2020:19:03:58 +0000", "timeEpoch": 1583348638390u64,
+            },
+            "body": body, "isBase64Encoded": body.is_string(),
+        })
+    }
+
+    /// An event of a REST API.
+    fn v1(method: &str, path: &str, body: Value) -> Value {
+        json!({
+            "resource": "/{proxy+}", "path": path, "httpMethod": method,
+            "headers": {"Host": "id.example.com"}, "multiValueHeaders": {"Host": ["id.example.com"]},
+            "queryStringParameters": {"file_id": "f"}, "multiValueQueryStringParameters": {"file_id": ["f"]},
+            "pathParameters": {"proxy": path.trim_start_matches('/')}, "stageVariables": null,
+            "requestContext": {
+                "accountId": "1", "resourceId": "x", "stage": "prod", "requestId": "r", "resourcePath": "/{proxy+}",
+                "httpMethod": method, "apiId": "id", "path": format!("/prod{path}"), "identity": {},
+                "requestTimeEpoch": 1583348638390u64,
+            },
+            "body": body, "isBase64Encoded": false,
+        })
+    }
+
+    async fn send(app: &App, event: &Value) -> (u16, EventBody) {
+        let event = lambda_http::request::from_str(&event.to_string()).unwrap();
+        let Ok(Answer(response)) = answer(app.router(), event).await;
+        let (parts, body) = response.into_parts();
+        (parts.status.as_u16(), body)
+    }
+
+    async fn check(event: Value, status: u16, expected: &str) {
+        let (answered, body) = send(&App::new(), &event).await;
+        let EventBody::Text(text) = body else { panic!("{body:?}") };
+        assert_eq!(answered, status, "{text}");
+        assert!(text.contains(expected), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_stage_in_the_path_is_not_routed() {
+        check(v2("$default", "GET", "/info/health", Value::Null), 200, "ok").await;
+        check(v2("prod", "GET", "/prod/info/health", Value::Null), 200, "ok").await;
+        check(v1("GET", "/info/health", Value::Null), 200, "ok").await;
+    }
+
+    #[tokio::test]
+    async fn a_namespace_may_be_called_as_the_stage() {
+        let path = "/prod/key_based/store/string/a/b";
+        check(v1("POST", path, json!("hello")), 200, "prod/data/key-based/a/b/f.txt").await;
+        let body = json!(BASE64_STANDARD.encode("hello"));
+        check(v2("prod", "POST", &format!("/prod{path}"), body), 200, "prod/data/key-based/a/b/f.txt").await;
+    }
+
+    #[test]
+    fn the_invocation_says_when_to_be_done() {
+        let event = v1("GET", "/info/health", Value::Null);
+        let event: lambda_http::Request = lambda_http::request::from_str(&event.to_string()).unwrap();
+        let mut context = lambda_http::Context::default();
+        context.deadline = 10_000;
+        let request = request(event.with_lambda_context(context));
+        assert_eq!(request.extensions().get::<Deadline>().unwrap().0, 9_500);
+    }
+
+    #[tokio::test]
+    async fn dots_in_a_path_reach_the_check_of_names() {
+        let path = "/ns/key_based/store/string/a/../b";
+        check(v1("POST", path, json!("hello")), 400, "'.' or '..' segments").await;
+        check(v2("$default", "POST", path, json!("aGk=")), 400, "'.' or '..' segments").await;
+    }
+
+    #[tokio::test]
+    async fn odd_characters_are_taken_encoded_or_not() {
+        for path in ["/ns/key_based/store/string/a b%", "/ns/key_based/store/string/a%20b%25"] {
+            check(v1("POST", path, json!("hello")), 200, "ns/data/key-based/a b_/f.txt").await;
+        }
+    }
+
+    #[tokio::test]
+    async fn bytes_go_both_ways_unchanged() {
+        let app = App::new();
+        let bytes = [0xef, 0xbb, 0xbf, b'a', 0xff];
+        let body = json!(BASE64_STANDARD.encode(bytes));
+        send(&app, &v2("$default", "POST", "/ns/key_based/store/binary/k", body)).await;
+        let read = v2("$default", "GET", "/ns/retrieve/key/key_based/k/f/", Value::Null);
+        assert_eq!(send(&app, &read).await.0, 400);
+        let mut read = v2("$default", "GET", "/ns/retrieve/key/key_based/k/f", Value::Null);
+        read["rawQueryString"] = json!("as=binary");
+        let (status, body) = send(&app, &read).await;
+        assert_eq!((status, body), (200, EventBody::Binary(bytes.to_vec())));
+    }
+}

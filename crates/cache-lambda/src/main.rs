@@ -1,0 +1,122 @@
+//! The composition root: configuration, storage, application; then a Lambda function or a local server.
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use cache_core::storage::{ListRequest, Storage};
+use cache_lambda::app::{self, Service};
+use cache_lambda::config::{self, Config, StorageChoice};
+use cache_lambda::{lambda, serve};
+use cache_storage::disk::Disk;
+use cache_storage::memory::Memory;
+use cache_storage::s3::{S3, S3Config};
+use cache_storage::system::System;
+use tracing_subscriber::EnvFilter;
+
+const HELP: &str = "\
+cache-lambda: the cache service, as a Lambda function or as a server on this machine.
+
+Usage: cache-lambda [--help | --version]
+
+It is configured by the environment:
+  CACHE__SERVICE__STORAGE_MODE      s3, local_disk or memory
+  CACHE__SERVICE__BUCKET_NAME       the bucket for s3
+  CACHE__SERVICE__LOCAL_DISK_PATH   the folder for local_disk (./.mgraph-cache)
+  CACHE__SERVICE__LISTEN            where to listen (127.0.0.1:10017)
+  FAST_API__AUTH__API_KEY__NAME     the header or cookie that carries the API key
+  FAST_API__AUTH__API_KEY__VALUE    the API key
+  CACHE__SERVICE__STRICT_NAMES, CACHE__SERVICE__MAX_BODY_BYTES, CACHE__SERVICE__REQUEST_TIMEOUT_SECONDS,
+  CACHE__SERVICE__DEFAULT_TTL_HOURS, CACHE__SERVICE__TEST_ROUTES, FAST_API__SERVER_ID, FAST_API__SERVER_NAME, AWS_*
+";
+
+/// The AWS SDK tells at length where it looked for credentials and a region; the error that follows says it in one line.
+const DEFAULT_LOG: &str = "info,aws_config=error";
+
+/// The command line or the environment is wrong.
+const WRONG_USE: u8 = 2;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match std::env::args().nth(1).as_deref() {
+        None => run().await,
+        Some("--help" | "-h") => say(HELP.trim_end()),
+        Some("--version" | "-V") => say(concat!("cache-lambda ", env!("CARGO_PKG_VERSION"))),
+        Some(other) => fail(&format!("'{other}' is not understood: try --help"), WRONG_USE),
+    }
+}
+
+fn say(text: &str) -> ExitCode {
+    // Whoever reads this may stop reading early, such as `head`.
+    let _ = writeln!(std::io::stdout(), "{text}");
+    ExitCode::SUCCESS
+}
+
+fn fail(problem: &str, code: u8) -> ExitCode {
+    eprintln!("error: {problem}");
+    ExitCode::from(code)
+}
+
+async fn run() -> ExitCode {
+    // `vars` would panic on a variable that is not UTF-8.
+    let lookup = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+    let config = match Config::read(&lookup) {
+        Ok(config) => config,
+        Err(mistakes) => {
+            let problems: Vec<String> = mistakes.0.iter().map(ToString::to_string).collect();
+            return fail(&problems.join("\nerror: "), WRONG_USE);
+        }
+    };
+    log_to(config.in_lambda);
+    for warning in config::warnings(std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned())) {
+        tracing::warn!("{warning}");
+    }
+    let storage = match open(&config).await {
+        Ok(storage) => storage,
+        Err(problem) => return fail(&problem, 1),
+    };
+    let in_lambda = config.in_lambda;
+    let state = Service::new(storage, Arc::new(System), config);
+    let ended = if in_lambda {
+        lambda::run(app::app(state)).await.map_err(|error| error.to_string())
+    } else {
+        serve::run(state).await
+    };
+    ended.map_or_else(|problem| fail(&problem, 1), |()| ExitCode::SUCCESS)
+}
+
+/// Logs for people on a terminal, or as JSON where a machine collects it.
+fn log_to(in_lambda: bool) {
+    let chosen = std::env::var("RUST_LOG").or_else(|_| std::env::var("AWS_LAMBDA_LOG_LEVEL")).ok();
+    let filter = EnvFilter::new(match chosen.as_deref() {
+        // Lambda's highest level, which nothing here uses.
+        Some("FATAL") => "off",
+        Some(chosen) => chosen,
+        None => DEFAULT_LOG,
+    });
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if in_lambda {
+        // Lambda dates each line itself.
+        subscriber.json().without_time().with_target(false).init();
+    } else {
+        subscriber.with_ansi(std::io::stderr().is_terminal()).with_target(false).init();
+    }
+}
+
+/// Opens the storage. A server also looks whether it answers; a function does not spend a call on that at each start.
+async fn open(config: &Config) -> Result<Arc<dyn Storage>, String> {
+    let storage: Arc<dyn Storage> = match &config.storage {
+        StorageChoice::Memory => Arc::new(Memory::default()),
+        StorageChoice::LocalDisk { path } => Arc::new(Disk::open(path).map_err(|error| {
+            format!("{error}; set CACHE__SERVICE__LOCAL_DISK_PATH to a folder that can be written to")
+        })?),
+        StorageChoice::S3 { bucket } => {
+            Arc::new(S3::open(S3Config::new(bucket)).await.map_err(|error| error.to_string())?)
+        }
+    };
+    if !config.in_lambda {
+        let look = ListRequest { limit: 1, ..ListRequest::default() };
+        storage.list(&look).await.map_err(|error| format!("{} cannot be used: {error}", config.storage))?;
+    }
+    Ok(storage)
+}

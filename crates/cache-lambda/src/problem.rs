@@ -1,0 +1,327 @@
+//! Errors as HTTP: the only place that knows a status code or the shape of an error body.
+//!
+//! Every error body is JSON and has a top-level `message` that says what is wrong and what to do. Beside it stands a
+//! `detail` in one of the shapes that the clients know:
+//!
+//! | name | status | `detail` |
+//! |---|---|---|
+//! | text | any | the message |
+//! | items | 400 | `[{"type","loc","msg","input","ctx"?}]` |
+//! | input | 400 | `{"error_type":"INVALID_INPUT","field_name","expected_type",…}` |
+//! | miss | 404 | `{"error_type":"NOT_FOUND","cache_hash","cache_id","namespace",…}` |
+//! | 401 has none | 401 | `{"data":null,"error":null,"message","status":"error"}`, pretty |
+//!
+//! A [`Problem`] travels through the response's extensions to [`crate::exchange`], which knows the request id and renders it.
+
+use std::fmt::Display;
+
+use axum::response::{IntoResponse, Response};
+use cache_core::cache::Selector;
+use cache_core::content::InvalidContent;
+use cache_core::error::Error;
+use cache_core::forms::{JsonFormError, Unreadable};
+use cache_core::ids::{CacheHash, CacheId, Namespace};
+use cache_core::json::{InvalidJson, JsonFault};
+use cache_core::strategy::{ContentKind, InvalidStrategy, Strategy};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde_json::{Value, json};
+
+/// What a caller is told to wait before another try, in seconds.
+const RETRY_AFTER_SECONDS: u16 = 1;
+
+/// Why a request was not answered with what it asked for.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    status: StatusCode,
+    message: String,
+    /// Boxed, because every fallible function of this crate returns a problem by value.
+    detail: Box<Detail>,
+    cause: Option<String>,
+}
+
+/// The shape of the `detail`; the table in the module's docs shows them.
+#[derive(Debug, Clone)]
+enum Detail {
+    Text(&'static str),
+    Message,
+    Items(Value),
+    Input { field: &'static str, expected: &'static str },
+    Miss { namespace: String, hash: Option<String>, id: Option<String> },
+    Denied,
+}
+
+/// What the body of an error shows of the request.
+#[derive(Debug, Clone, Copy)]
+pub struct Occasion<'a> {
+    /// The id in the answer's header.
+    pub request_id: &'a str,
+    /// Milliseconds since 1970, UTC.
+    pub now_ms: u64,
+}
+
+impl Problem {
+    fn new(status: StatusCode, detail: Detail, message: impl Into<String>) -> Self {
+        Self { status, message: message.into(), detail: Box::new(detail), cause: None }
+    }
+
+    fn item(kind: &str, loc: Value, message: String, input: Value, ctx: Option<Value>) -> Self {
+        let mut item = json!({"type": kind, "loc": loc, "msg": message, "input": input});
+        if let Some(ctx) = ctx {
+            item["ctx"] = ctx;
+        }
+        Self::new(StatusCode::BAD_REQUEST, Detail::Items(json!([item])), message)
+    }
+
+    /// A parameter that does not parse. Path parameters are said to be in the query as well: clients know it that way.
+    pub fn parameter(name: &str, raw: &str, reason: impl Display) -> Self {
+        Self::item("value_error", json!(["query", name]), format!("{name} {reason}"), json!(raw), None)
+    }
+
+    /// A query parameter of the wrong type. `kind` is the type of the item, such as `bool_parsing`.
+    pub fn query(kind: &str, name: &str, raw: &str, reason: impl Display) -> Self {
+        Self::item(kind, json!(["query", name]), format!("{name} {reason}"), json!(raw), None)
+    }
+
+    /// A query parameter that has to be there.
+    pub fn missing_query(name: &str) -> Self {
+        let message = format!("{name} is required: add '?{name}=…' to the URL");
+        Self::item("missing", json!(["query", name]), message, Value::Null, None)
+    }
+
+    /// A parameter that is none of a few words. `place` is `path` or `query`.
+    pub fn not_one_of(place: &str, name: &str, raw: &str, words: &[&str]) -> Self {
+        let quoted: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
+        let expected = match quoted.split_last() {
+            Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+            _ => quoted.join(""),
+        };
+        let message = format!("{name} should be {expected}");
+        Self::item("enum", json!([place, name]), message, json!(raw), Some(json!({"expected": expected})))
+    }
+
+    /// A strategy that there is not.
+    pub fn strategy(error: &InvalidStrategy) -> Self {
+        Self::not_one_of("path", "strategy", &error.0, &Strategy::ALL.map(Strategy::name))
+    }
+
+    /// A body of the wrong type. `kind` is the type of the item, such as `dict_type`.
+    pub fn body(kind: &str, message: &str, input: Value) -> Self {
+        Self::item(kind, json!(["body"]), message.to_owned(), input, None)
+    }
+
+    /// No body at all.
+    pub fn missing_body() -> Self {
+        Self::body("missing", "the body is missing: send the content as the body", Value::Null)
+    }
+
+    /// A body that is not JSON.
+    pub fn json(error: &InvalidJson) -> Self {
+        let message = format!("the body is {error}");
+        match error.reason {
+            // Such bodies never were text, or never a document of sensible depth, to the framework that the clients know.
+            JsonFault::InvalidUtf8 | JsonFault::WideEncoding | JsonFault::TooDeep => Self::unreadable_body(message),
+            reason => {
+                let ctx = json!({"error": reason.to_string()});
+                Self::item("json_invalid", json!(["body", error.offset]), message, json!({}), Some(ctx))
+            }
+        }
+    }
+
+    /// A body that could not be received or decoded.
+    pub fn unreadable_body(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, Detail::Message, message)
+    }
+
+    /// A body above the limit, before or after inflating.
+    pub fn too_large(limit: u64) -> Self {
+        let message = format!("the body is larger than the limit of {limit} bytes: send less, or in parts");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, Detail::Message, message)
+    }
+
+    /// A part of the request that parses, but cannot be used.
+    pub fn input(field: &'static str, expected: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, Detail::Input { field, expected }, message)
+    }
+
+    /// A store under a key that has none.
+    pub fn no_cache_key() -> Self {
+        Self::input("cache_key", "valid_file_path", "cache key required: name one after the last '/', such as users/u1")
+    }
+
+    /// No such entry, in the long form.
+    pub fn no_entry(namespace: &Namespace, selector: &Selector) -> Self {
+        let (id, hash): (Option<CacheId>, Option<&CacheHash>) = match selector {
+            Selector::Id(id) => (Some(*id), None),
+            Selector::Hash(hash, _) => (None, Some(hash)),
+            Selector::Key(..) => (None, None),
+        };
+        let detail = Detail::Miss {
+            namespace: namespace.to_string(),
+            hash: hash.map(ToString::to_string),
+            id: id.map(|id| id.to_string()),
+        };
+        Self::new(StatusCode::NOT_FOUND, detail, absence(namespace, selector))
+    }
+
+    /// No such entry, in the short form.
+    pub fn no_entry_text(namespace: &Namespace, selector: &Selector) -> Self {
+        Self::new(StatusCode::NOT_FOUND, Detail::Message, absence(namespace, selector))
+    }
+
+    /// An entry that has not the form asked for.
+    pub fn json_form(error: JsonFormError) -> Self {
+        match error {
+            JsonFormError::NotJson { preview, .. } => {
+                let shown = preview.map(|preview| format!(": {preview}")).unwrap_or_default();
+                let message = format!("the content is a string, not JSON; read it with /string{shown}");
+                Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Detail::Message, message)
+            }
+            JsonFormError::Unreadable(error) => error.into(),
+        }
+    }
+
+    /// Nothing is served under this path.
+    pub fn no_route() -> Self {
+        let message = "nothing is served under this path: check its spelling, and that it does not end with '/'";
+        Self::new(StatusCode::NOT_FOUND, Detail::Text("Not Found"), message)
+    }
+
+    /// The path is served, but not with this method.
+    pub fn no_method() -> Self {
+        let message = "this path is not served with this method: the Allow header names those that are";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, Detail::Text("Method Not Allowed"), message)
+    }
+
+    /// The caller did not show the key.
+    pub fn denied(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, Detail::Denied, message)
+    }
+
+    /// The storage does not answer, or too many write to one place. `cause` is for the log.
+    pub fn unavailable(cause: impl Into<String>) -> Self {
+        let message = "the storage did not answer in time: try again in a moment";
+        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, Detail::Message, message);
+        Self { cause: Some(cause.into()), ..problem }
+    }
+
+    /// Something that no caller can mend. `cause` is for the log.
+    pub fn internal(cause: impl Into<String>) -> Self {
+        let message = "the service failed to answer: report the request_id to whoever runs it";
+        let problem = Self::new(StatusCode::INTERNAL_SERVER_ERROR, Detail::Message, message);
+        Self { cause: Some(cause.into()), ..problem }
+    }
+
+    /// What the log should know and the caller should not.
+    pub fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
+    }
+
+    /// The answer with its body. `headers` are those that were there already, such as `Allow`.
+    pub fn render(&self, occasion: Occasion<'_>, headers: HeaderMap) -> Response {
+        let body = self.json_body(occasion);
+        let text = match *self.detail {
+            Detail::Denied => pretty(&body),
+            _ => body.to_string(),
+        };
+        let mut response = (self.status, headers, text).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS.into());
+        }
+        response
+    }
+
+    fn json_body(&self, occasion: Occasion<'_>) -> Value {
+        let message = &self.message;
+        let detail = match self.detail.as_ref() {
+            Detail::Denied => {
+                return json!({"data": null, "error": null, "message": message, "status": "error"});
+            }
+            Detail::Text(text) => json!(text),
+            Detail::Message => json!(message),
+            Detail::Items(items) => items.clone(),
+            Detail::Input { field, expected } => json!({
+                "field_value": null, "constraints": null, "error_type": "INVALID_INPUT", "message": message,
+                "timestamp": occasion.now_ms, "request_id": occasion.request_id,
+                "field_name": field, "expected_type": expected,
+            }),
+            Detail::Miss { namespace, hash, id } => json!({
+                "resource_id": null, "cache_hash": hash, "cache_id": id, "namespace": namespace,
+                "error_type": "NOT_FOUND", "message": message, "timestamp": occasion.now_ms,
+                "request_id": occasion.request_id, "resource_type": "cache_entry",
+            }),
+        };
+        let mut body = json!({"detail": detail, "message": message});
+        if self.status.is_server_error() {
+            body["request_id"] = json!(occasion.request_id);
+        }
+        body
+    }
+}
+
+/// JSON with an indent of four, as the clients know it for these bodies.
+fn pretty(body: &Value) -> String {
+    let mut text = Vec::new();
+    let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
+    let mut serializer = serde_json::Serializer::with_formatter(&mut text, formatter);
+    match serde::Serialize::serialize(body, &mut serializer) {
+        Ok(()) => String::from_utf8_lossy(&text).into_owned(),
+        Err(_) => body.to_string(),
+    }
+}
+
+fn absence(namespace: &Namespace, selector: &Selector) -> String {
+    let version = |version: &Option<u64>| version.map_or("entry".to_owned(), |n| format!("version {n}"));
+    let wanted = match selector {
+        Selector::Id(id) => format!("entry with cache_id {id}"),
+        Selector::Hash(hash, n) => format!("{} with cache_hash {hash}", version(n)),
+        Selector::Key(name, n) => {
+            format!("{} under {}/{}/{}", version(n), name.strategy, name.cache_key, name.file_id)
+        }
+    };
+    format!("there is no {wanted} in namespace {namespace}")
+}
+
+impl IntoResponse for Problem {
+    /// An answer without a body: [`crate::exchange`] renders it.
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Invalid { field, message } => {
+                Self::item("value_error", json!(["query", field]), format!("{field} {message}"), Value::Null, None)
+            }
+            Error::Unavailable(_) => Self::unavailable(error.to_string()),
+            Error::Refused(_) | Error::Corrupt { .. } => Self::internal(error.to_string()),
+        }
+    }
+}
+
+impl From<InvalidContent> for Problem {
+    fn from(error: InvalidContent) -> Self {
+        let message = error.to_string();
+        match error {
+            InvalidContent::Empty { kind: ContentKind::String } => Self::input("data", "non-empty_string", message),
+            InvalidContent::Empty { kind: ContentKind::Json } => Self::input("data", "non-empty_json", message),
+            InvalidContent::Empty { kind: ContentKind::Binary | ContentKind::Zip } => {
+                Self::input("body", "non-empty_binary_data", message)
+            }
+            InvalidContent::Gzip(_) => Self::input("body", "gzip_stream", message),
+            InvalidContent::TooLarge { limit } => Self::too_large(limit),
+            InvalidContent::Field(_) => Self::input("json_field_path", "path_of_a_field", message),
+        }
+    }
+}
+
+impl From<Unreadable> for Problem {
+    fn from(error: Unreadable) -> Self {
+        Self::internal(error.to_string())
+    }
+}

@@ -1,0 +1,85 @@
+//! Entries as a whole: whether they are there, and taking them away.
+
+use axum::routing::{delete, get};
+use axum::{Json, Router};
+
+use crate::app::AppState;
+use crate::extract::Params;
+use crate::problem::Problem;
+use crate::session::Session;
+use crate::shapes::{Delete, Exists};
+
+/// The routes of this group.
+pub fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/{namespace}/exists/id/{cache_id}", get(exists_id))
+        .route("/{namespace}/exists/hash/{cache_hash}", get(exists_hash))
+        .route("/{namespace}/delete/{cache_id}", delete(delete_id))
+}
+
+async fn exists_id(session: Session, params: Params) -> Result<Json<Exists>, Problem> {
+    let (namespace, id) = (params.namespace()?, params.cache_id()?);
+    let exists = session.exists(&namespace, id).await?;
+    Ok(Json(Exists { exists, cache_id: Some(id), cache_hash: None, namespace }))
+}
+
+async fn exists_hash(session: Session, params: Params) -> Result<Json<Exists>, Problem> {
+    let (namespace, hash) = (params.namespace()?, params.cache_hash()?);
+    let exists = session.exists_hash(&namespace, &hash).await?;
+    Ok(Json(Exists { exists, cache_id: None, cache_hash: Some(hash), namespace }))
+}
+
+async fn delete_id(session: Session, params: Params) -> Result<Json<Delete>, Problem> {
+    let (namespace, id) = (params.namespace()?, params.cache_id()?);
+    let deleted = session.to_the_end(async move |cache| cache.delete(&namespace, id).await).await?;
+    Ok(Json(Delete::of(id, deleted)))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Method;
+    use serde_json::{Value, json};
+
+    use crate::testing::{App, Call};
+
+    /// That a call is answered with these fields.
+    async fn check(app: &App, method: Method, path: &str, expected: Value) {
+        let answer = app.json(Call::new(method, path)).await;
+        for (field, value) in expected.as_object().unwrap() {
+            assert_eq!(&answer[field], value, "{field} in {answer}");
+        }
+    }
+
+    async fn stored(app: &App) -> String {
+        let stored = app.json(Call::post("/ns/direct/store/string", "hello")).await;
+        stored["cache_id"].as_str().unwrap().to_owned()
+    }
+
+    #[tokio::test]
+    async fn an_entry_exists_until_it_is_deleted() {
+        let app = App::new();
+        let id = stored(&app).await;
+        let (by_id, by_hash) = (format!("/ns/exists/id/{id}"), "/ns/exists/hash/2cf24dba5fb0a30e");
+        check(&app, Method::GET, &by_id, json!({"exists": true, "cache_id": id, "cache_hash": null})).await;
+        check(&app, Method::GET, by_hash, json!({"exists": true, "cache_id": null, "namespace": "ns"})).await;
+        let gone = json!({"status": "success", "cache_id": id, "failed_count": 0, "failed_paths": []});
+        check(&app, Method::DELETE, &format!("/ns/delete/{id}"), gone).await;
+        check(&app, Method::GET, &by_id, json!({"exists": false})).await;
+        check(&app, Method::GET, by_hash, json!({"exists": false})).await;
+    }
+
+    #[tokio::test]
+    async fn deleting_what_is_not_there_is_200() {
+        let app = App::new();
+        let path = "/ns/delete/00000000-0000-0000-0000-00000000dead";
+        check(&app, Method::DELETE, path, json!({"status": "not_found"})).await;
+    }
+
+    #[tokio::test]
+    async fn a_delete_counts_the_objects_that_it_removed() {
+        let app = App::new();
+        let id = stored(&app).await;
+        let answer = app.json(Call::new(Method::DELETE, &format!("/ns/delete/{id}"))).await;
+        assert_eq!(answer["deleted_count"], answer["deleted_paths"].as_array().unwrap().len());
+    }
+}

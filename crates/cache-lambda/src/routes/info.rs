@@ -1,0 +1,131 @@
+//! Info: what runs here, and where it stores.
+
+use axum::extract::State;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Serialize;
+
+use crate::app::AppState;
+use crate::config::StorageChoice;
+
+/// The service's name, under which clients look for its version.
+const NAME: &str = "mgraph_ai_service_cache";
+const VERSION: &str = concat!("v", env!("CARGO_PKG_VERSION"));
+
+/// The routes of this group.
+pub fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/info/health", get(health))
+        .route("/info/server", get(server))
+        .route("/info/status", get(status))
+        .route("/info/versions", get(versions))
+        .route("/server/storage/info", get(storage))
+}
+
+#[derive(Debug, Serialize)]
+struct Health {
+    status: &'static str,
+}
+
+async fn health() -> Json<Health> {
+    Json(Health { status: "ok" })
+}
+
+#[derive(Debug, Serialize)]
+struct Server {
+    server_id: Option<String>,
+    server_name: Option<String>,
+    server_instance_id: String,
+    server_boot_time: u64,
+}
+
+async fn server(State(state): State<AppState>) -> Json<Server> {
+    Json(Server {
+        server_id: state.config.server_id.clone(),
+        server_name: state.config.server_name.clone(),
+        server_instance_id: state.instance_id.to_string(),
+        server_boot_time: state.started_ms,
+    })
+}
+
+#[derive(Debug, Serialize)]
+struct Status {
+    name: &'static str,
+    version: &'static str,
+    status: &'static str,
+    environment: &'static str,
+}
+
+async fn status(State(state): State<AppState>) -> Json<Status> {
+    let environment = if state.config.in_lambda { "aws-lambda" } else { "local" };
+    Json(Status { name: NAME, version: VERSION, status: "operational", environment })
+}
+
+#[derive(Debug, Serialize)]
+struct Versions {
+    mgraph_ai_service_cache: &'static str,
+}
+
+async fn versions() -> Json<Versions> {
+    Json(Versions { mgraph_ai_service_cache: VERSION })
+}
+
+#[derive(Debug, Serialize)]
+struct Storage {
+    storage_mode: &'static str,
+    ttl_hours: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    s3_bucket: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    local_disk_path: Option<String>,
+}
+
+async fn storage(State(state): State<AppState>) -> Json<Storage> {
+    let (s3_bucket, local_disk_path) = match &state.config.storage {
+        StorageChoice::S3 { bucket } => (Some(bucket.clone()), None),
+        StorageChoice::LocalDisk { path } => (None, Some(path.display().to_string())),
+        StorageChoice::Memory => (None, None),
+    };
+    let storage_mode = state.config.storage.mode();
+    Json(Storage { storage_mode, ttl_hours: state.config.ttl_hours, s3_bucket, local_disk_path })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::config::StorageChoice;
+    use crate::testing::{App, Call, config};
+
+    async fn check(path: &str, expected: Value) {
+        let answer = App::new().json(Call::get(path)).await;
+        assert_eq!(answer, expected);
+    }
+
+    #[tokio::test]
+    async fn a_service_tells_what_it_is() {
+        check("/info/health", json!({"status": "ok"})).await;
+        check("/info/versions", json!({"mgraph_ai_service_cache": super::VERSION})).await;
+        let status = json!({
+            "name": super::NAME, "version": super::VERSION, "status": "operational", "environment": "local",
+        });
+        check("/info/status", status).await;
+    }
+
+    #[tokio::test]
+    async fn a_server_has_an_id_of_its_own() {
+        let app = App::new();
+        let (first, again) = (app.json(Call::get("/info/server")).await, app.json(Call::get("/info/server")).await);
+        assert_eq!(first, again);
+        assert_ne!(first, App::new().json(Call::get("/info/server")).await);
+    }
+
+    #[tokio::test]
+    async fn the_storage_is_named() {
+        check("/server/storage/info", json!({"storage_mode": "memory", "ttl_hours": 24})).await;
+        let mut config = config();
+        config.storage = StorageChoice::S3 { bucket: "b".to_owned() };
+        let answer = App::with(config).json(Call::get("/server/storage/info")).await;
+        assert_eq!(answer, json!({"storage_mode": "s3", "ttl_hours": 24, "s3_bucket": "b"}));
+    }
+}

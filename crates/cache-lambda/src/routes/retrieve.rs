@@ -1,0 +1,390 @@
+//! Retrieve: an entry by id, by hash or by key, in the form that the caller wants.
+
+use std::convert::Infallible;
+
+use axum::extract::FromRequestParts;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use cache_core::cache::{Entry, Selector};
+use cache_core::forms::{By, Generic, JsonForm, Stored, TextForm};
+use cache_core::ids::Namespace;
+use cache_core::record::Record;
+use http::header;
+use http::request::Parts;
+use serde_json::value::RawValue;
+
+use crate::app::AppState;
+use crate::extract::Params;
+use crate::problem::Problem;
+use crate::session::Session;
+use crate::shapes::{
+    AllReferences, Base64, BinaryReference, FileMetadata, HashCacheId, HashReferences, Metadata, References, Retrieved,
+    StorageConfig,
+};
+
+/// The routes of this group. Where an id is expected, `{cache_hash}-v{n}` will do.
+pub fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/{namespace}/retrieve/{cache_id}", get(by_id))
+        .route("/{namespace}/retrieve/{cache_id}/string", get(string_by_id))
+        .route("/{namespace}/retrieve/{cache_id}/json", get(json_by_id))
+        .route("/{namespace}/retrieve/{cache_id}/binary", get(binary_by_id))
+        .route("/{namespace}/retrieve/{cache_id}/config", get(config))
+        .route("/{namespace}/retrieve/{cache_id}/metadata", get(file_metadata))
+        .route("/{namespace}/retrieve/{cache_id}/refs", get(references))
+        .route("/{namespace}/retrieve/{cache_id}/refs/all", get(all_references))
+        .route("/{namespace}/retrieve/hash/{cache_hash}", get(by_hash))
+        .route("/{namespace}/retrieve/hash/{cache_hash}/string", get(string_by_hash))
+        .route("/{namespace}/retrieve/hash/{cache_hash}/json", get(json_by_hash))
+        .route("/{namespace}/retrieve/hash/{cache_hash}/binary", get(binary_by_hash))
+        .route("/{namespace}/retrieve/hash/{cache_hash}/metadata", get(metadata_by_hash))
+        .route("/{namespace}/retrieve/hash/{cache_hash}/refs-hash", get(hash_references))
+        .route("/{namespace}/retrieve/hash/{cache_hash}/cache-id", get(id_of_hash))
+        .route("/{namespace}/retrieve/key/{strategy}/{*key_and_file}", get(by_key))
+}
+
+async fn by_id(reader: Reader, params: Params) -> Result<Response, Problem> {
+    reader.look_up(&params, params.entry()?)?.generic().await
+}
+
+async fn string_by_id(reader: Reader, params: Params) -> Result<Response, Problem> {
+    reader.look_up(&params, params.entry()?)?.string(By::Id).await
+}
+
+async fn json_by_id(reader: Reader, params: Params) -> Result<Response, Problem> {
+    reader.look_up(&params, params.entry()?)?.json(By::Id).await
+}
+
+async fn binary_by_id(reader: Reader, params: Params) -> Result<Response, Problem> {
+    reader.look_up(&params, params.entry()?)?.binary().await
+}
+
+async fn config(session: Session, params: Params) -> Result<Json<StorageConfig>, Problem> {
+    Ok(Json((&record(&session, &params).await?).into()))
+}
+
+async fn file_metadata(session: Session, params: Params) -> Result<Json<FileMetadata>, Problem> {
+    Ok(Json((&record(&session, &params).await?).into()))
+}
+
+async fn references(session: Session, params: Params) -> Result<Json<References>, Problem> {
+    Ok(Json((&record(&session, &params).await?).into()))
+}
+
+async fn all_references(session: Session, params: Params) -> Result<Json<AllReferences>, Problem> {
+    let (namespace, selector) = (params.namespace()?, params.entry()?);
+    let details = session.details(&namespace, &selector).await?;
+    let details = details.ok_or_else(|| Problem::no_entry(&namespace, &selector))?;
+    details.try_into().map(Json).map_err(|error: serde_json::Error| Problem::internal(error.to_string()))
+}
+
+async fn by_hash(reader: Reader, params: Params) -> Result<Response, Problem> {
+    reader.look_up(&params, hash(&params)?)?.generic().await
+}
+
+async fn string_by_hash(reader: Reader, params: Params) -> Result<Response, Problem> {
+    reader.look_up(&params, hash(&params)?)?.string(By::Hash).await
+}
+
+async fn json_by_hash(reader: Reader, params: Params) -> Result<Response, Problem> {
+    reader.look_up(&params, hash(&params)?)?.json(By::Hash).await
+}
+
+async fn binary_by_hash(reader: Reader, params: Params) -> Result<Response, Problem> {
+    reader.look_up(&params, hash(&params)?)?.binary().await
+}
+
+async fn metadata_by_hash(reader: Reader, params: Params) -> Result<Response, Problem> {
+    reader.look_up(&params, hash(&params)?)?.metadata().await
+}
+
+async fn hash_references(session: Session, params: Params) -> Result<Json<HashReferences>, Problem> {
+    let (namespace, hash) = (params.namespace()?, params.cache_hash()?);
+    let index = session.hash_index(&namespace, &hash).await?;
+    let references = index.and_then(|index| HashReferences::of(hash.clone(), &index));
+    references.map(Json).ok_or_else(|| Problem::no_entry_text(&namespace, &Selector::Hash(hash, None)))
+}
+
+async fn id_of_hash(session: Session, params: Params) -> Result<Json<HashCacheId>, Problem> {
+    let (namespace, hash) = (params.namespace()?, params.cache_hash()?);
+    let index = session.hash_index(&namespace, &hash).await?;
+    match index.and_then(|index| index.newest()) {
+        Some(newest) => Ok(Json(HashCacheId { namespace, cache_hash: hash, cache_id: newest.cache_id })),
+        None => Err(Problem::no_entry_text(&namespace, &Selector::Hash(hash, None))),
+    }
+}
+
+async fn by_key(reader: Reader, params: Params) -> Result<Response, Problem> {
+    const FORMS: [&str; 4] = ["string", "json", "binary", "metadata"];
+    let lookup = reader.look_up(&params, Selector::Key(params.key_name()?, params.version()?))?;
+    match params.query("as") {
+        None | Some("") => lookup.generic().await,
+        Some("string") => lookup.string(By::Id).await,
+        Some("json") => lookup.json(By::Id).await,
+        Some("binary") => lookup.binary().await,
+        Some("metadata") => lookup.metadata().await,
+        Some(other) => Err(Problem::not_one_of("query", "as", other, &FORMS)),
+    }
+}
+
+/// The newest entry with the hash in the path, or the version in the query.
+fn hash(params: &Params) -> Result<Selector, Problem> {
+    Ok(Selector::Hash(params.cache_hash()?, params.version()?))
+}
+
+async fn record(session: &Session, params: &Params) -> Result<Record, Problem> {
+    let (namespace, selector) = (params.namespace()?, params.entry()?);
+    let record = session.record(&namespace, &selector).await?;
+    record.ok_or_else(|| Problem::no_entry(&namespace, &selector))
+}
+
+/// Reads entries with their content.
+struct Reader {
+    session: Session,
+    max_inflated: u64,
+}
+
+impl FromRequestParts<AppState> for Reader {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
+        let session = Session::from_request_parts(parts, state).await?;
+        Ok(Self { session, max_inflated: state.config.max_body_bytes })
+    }
+}
+
+impl Reader {
+    fn look_up(self, params: &Params, selector: Selector) -> Result<Lookup, Problem> {
+        Ok(Lookup { reader: self, namespace: params.namespace()?, selector })
+    }
+}
+
+/// One entry, of which it is not known yet whether it is there.
+struct Lookup {
+    reader: Reader,
+    namespace: Namespace,
+    selector: Selector,
+}
+
+impl Lookup {
+    /// The form that suits the kind of content.
+    async fn generic(self) -> Result<Response, Problem> {
+        let entry = self.entry().await?.ok_or_else(|| Problem::no_entry(&self.namespace, &self.selector))?;
+        match self.stored(&entry).generic()? {
+            Generic::Data { data_type, json_text } => {
+                let data: &RawValue = serde_json::from_slice(&json_text).map_err(|error| {
+                    Problem::internal(format!("{}: the JSON form is not JSON: {error}", entry.record.cache_id))
+                })?;
+                Ok(Json(Retrieved { data, metadata: (&entry.record).into(), data_type }).into_response())
+            }
+            Generic::Binary { size } => {
+                let url = self.binary_url(&entry.record);
+                Ok(Json(BinaryReference::new(&entry.record, size, url)).into_response())
+            }
+        }
+    }
+
+    async fn string(self, by: By) -> Result<Response, Problem> {
+        let entry = self.entry_or_short_problem().await?;
+        Ok(text(match self.stored(&entry).as_string(by)? {
+            TextForm::Text(text) => text,
+            TextForm::Base64(bytes) => BASE64_STANDARD.encode(bytes).into(),
+        }))
+    }
+
+    async fn json(self, by: By) -> Result<Response, Problem> {
+        let entry = self.entry_or_short_problem().await?;
+        match self.stored(&entry).as_json(by).map_err(Problem::json_form)? {
+            JsonForm::Value(json_text) => Ok(([(header::CONTENT_TYPE, "application/json")], json_text).into_response()),
+            JsonForm::Base64(bytes) => Ok(Json(Base64::new(BASE64_STANDARD.encode(bytes))).into_response()),
+        }
+    }
+
+    async fn binary(self) -> Result<Response, Problem> {
+        let entry = self.entry_or_short_problem().await?;
+        let bytes = self.stored(&entry).as_binary()?;
+        Ok(([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response())
+    }
+
+    async fn metadata(self) -> Result<Response, Problem> {
+        let record = self.reader.session.record(&self.namespace, &self.selector).await?;
+        let record = record.ok_or_else(|| Problem::no_entry_text(&self.namespace, &self.selector))?;
+        Ok(Json(Metadata::from(&record)).into_response())
+    }
+
+    async fn entry(&self) -> Result<Option<Entry>, Problem> {
+        Ok(self.reader.session.retrieve(&self.namespace, &self.selector).await?)
+    }
+
+    async fn entry_or_short_problem(&self) -> Result<Entry, Problem> {
+        self.entry().await?.ok_or_else(|| Problem::no_entry_text(&self.namespace, &self.selector))
+    }
+
+    fn stored<'a>(&self, entry: &'a Entry) -> Stored<'a> {
+        Stored {
+            kind: entry.record.kind,
+            content_encoding: entry.record.content_encoding.as_deref(),
+            bytes: &entry.content,
+            max_inflated: self.reader.max_inflated,
+        }
+    }
+
+    /// Where the bytes are. Only a caller who asked for the newest entry with a hash is sent to the newest one.
+    fn binary_url(&self, record: &Record) -> String {
+        match &self.selector {
+            Selector::Hash(hash, None) => format!("/{}/retrieve/hash/{hash}/binary", self.namespace),
+            Selector::Id(_) | Selector::Hash(_, Some(_)) | Selector::Key(..) => {
+                format!("/{}/retrieve/{}/binary", self.namespace, record.cache_id)
+            }
+        }
+    }
+}
+
+fn text(text: Bytes) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use serde_json::{Value, json};
+
+    use crate::testing::{App, Call};
+
+    const NOBODY: &str = "00000000-0000-0000-0000-00000000dead";
+
+    /// What is read below `/ns/retrieve/` after one store; `ID` and `HASH` stand for those of the entry.
+    async fn check(store: Call, read: &str, status: u16, expected: &str) {
+        let app = App::new();
+        let stored = app.json(store).await;
+        let path = read.replace("ID", text(&stored["cache_id"])).replace("HASH", text(&stored["cache_hash"]));
+        let answer = app.get(&format!("/ns/retrieve/{path}")).await;
+        assert_eq!(answer.status, status, "{path}: {}", answer.text());
+        assert!(answer.text().contains(expected), "{path}: {}", answer.text());
+    }
+
+    fn text(value: &Value) -> &str {
+        value.as_str().unwrap()
+    }
+
+    fn string() -> Call {
+        Call::post("/ns/direct/store/string", "plain é")
+    }
+
+    fn document() -> Call {
+        Call::post_json("/ns/key_based/store/json/users/u1?file_id=profile", "{ \"b\": 1.50, \"a\": 2 }")
+    }
+
+    fn binary() -> Call {
+        Call::post("/ns/direct/store/binary", &b"\x00\xff"[..])
+    }
+
+    fn gzip(content: &[u8]) -> Call {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(content).unwrap();
+        Call::post("/ns/direct/store/binary", encoder.finish().unwrap()).header("content-encoding", "gzip")
+    }
+
+    #[tokio::test]
+    async fn a_text_is_read_by_id_and_by_hash_in_every_form() {
+        check(string(), "ID", 200, "{\"data\":\"plain é\",\"metadata\":{\"cache_id\":").await;
+        check(string(), "hash/HASH", 200, "\"data_type\":\"string\"").await;
+        for by in ["ID", "hash/HASH", "HASH-v1"] {
+            check(string(), &format!("{by}/string"), 200, "plain é").await;
+            check(string(), &format!("{by}/binary"), 200, "plain é").await;
+            check(string(), &format!("{by}/json"), 415, "the content is a string, not JSON").await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_document_keeps_its_numbers_and_the_order_of_its_keys() {
+        check(document(), "ID", 200, "{\"data\":{\"b\":1.50,\"a\":2},").await;
+        check(document(), "ID/json", 200, "{\"b\":1.50,\"a\":2}").await;
+        check(document(), "ID/string", 200, "{\"b\": 1.5, \"a\": 2}").await;
+    }
+
+    #[tokio::test]
+    async fn bytes_are_named_with_their_size_and_url() {
+        check(binary(), "ID", 200, "\"data_type\":\"binary\",\"size\":2,").await;
+        check(binary(), "hash/HASH", 200, "\"binary_url\":\"/ns/retrieve/hash/06eb7d6a69ee19e5/binary\"").await;
+        check(binary(), "ID/string", 200, "AP8=").await;
+        check(binary(), "ID/json", 200, "{\"data_type\":\"binary\",\"encoding\":\"base64\",\"data\":\"AP8=\"}").await;
+    }
+
+    #[tokio::test]
+    async fn gzip_content_is_read_as_it_was_before_compression() {
+        check(gzip(b"{ \"a\": 1 }"), "ID/binary", 200, "{ \"a\": 1 }").await;
+        check(gzip(b"{ \"a\": 1 }"), "ID", 200, "{\"data\":{\"a\":1},").await;
+        check(gzip(b"not json"), "hash/HASH/string", 200, "not json").await;
+        check(gzip(b"not json"), "ID", 200, "\"content_encoding\":\"gzip\"").await;
+    }
+
+    #[tokio::test]
+    async fn config_metadata_and_references_have_their_known_shapes() {
+        check(document(), "ID/config", 200, "\"file_paths\":[\"ns/data/key-based/users/u1\"").await;
+        check(document(), "ID/config", 200, "\"file_type\":{\"name\":\"json\",\"content_type\":\"application/json; ")
+            .await;
+        check(document(), "ID/metadata", 200, "\"json_field_path\":\"\"").await;
+        check(string(), "ID/metadata", 200, "\"json_field_path\":null").await;
+        check(document(), "ID/refs", 200, "\"content_files\":[\"ns/data/key-based/users/u1/profile.json\"").await;
+        check(document(), "ID/refs/all", 200, "\"details\":{\"ns/refs/by-hash/").await;
+        check(document(), "hash/HASH/metadata", 200, "\"cache_key\":\"users/u1\",\"file_id\":\"profile\"").await;
+        check(string(), "hash/HASH/refs-hash", 200, "\"total_versions\":1").await;
+        check(string(), "hash/HASH/cache-id", 200, "{\"namespace\":\"ns\",\"cache_hash\":").await;
+    }
+
+    #[tokio::test]
+    async fn a_missing_entry_is_404_in_the_long_or_the_short_form() {
+        let long = format!("{{\"detail\":{{\"resource_id\":null,\"cache_hash\":null,\"cache_id\":\"{NOBODY}\"");
+        for form in ["", "/config", "/metadata", "/refs", "/refs/all"] {
+            check(string(), &format!("{NOBODY}{form}"), 404, &long).await;
+        }
+        for form in ["/string", "/json", "/binary"] {
+            check(string(), &format!("{NOBODY}{form}"), 404, "{\"detail\":\"there is no entry with").await;
+        }
+        check(string(), "hash/0123456789abcdef", 404, "\"cache_hash\":\"0123456789abcdef\",\"cache_id\":null").await;
+        for form in ["string", "json", "binary", "metadata", "refs-hash", "cache-id"] {
+            check(string(), &format!("hash/0123456789abcdef/{form}"), 404, "{\"detail\":\"there is no entry").await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_version_is_named_by_query_or_in_place_of_the_id() {
+        check(string(), "hash/HASH/string?version=1", 200, "plain").await;
+        check(string(), "hash/HASH/string?version=2", 404, "no version 2").await;
+        check(string(), "HASH-v2", 404, "\"error_type\":\"NOT_FOUND\"").await;
+        check(string(), "hash/HASH?version=0", 400, "\"type\":\"int_parsing\"").await;
+    }
+
+    #[tokio::test]
+    async fn names_that_are_neither_id_nor_hash_are_400() {
+        let loc = "\"type\":\"value_error\",\"loc\":[\"query\",\"cache_id\"]";
+        for odd in ["nope", "HASH-v0", "HASH-vx", "2cf24dba5fb08a30b800000c8427f952"] {
+            check(string(), odd, 400, loc).await;
+        }
+        check(string(), "hash/ABC/string", 400, "\"loc\":[\"query\",\"cache_hash\"]").await;
+    }
+
+    #[tokio::test]
+    async fn a_key_gives_its_newest_or_a_named_version() {
+        let app = App::new();
+        for content in ["one", "two"] {
+            app.json(Call::post("/ns/temporal/store/string/a/b?file_id=f", content)).await;
+        }
+        let read = async |query: &str| app.get(&format!("/ns/retrieve/key/temporal/a/b/f{query}")).await;
+        assert_eq!(read("?as=string").await.text(), "two");
+        assert_eq!(read("?as=binary&version=1").await.text(), "one");
+        assert_eq!(read("").await.json()["data"], "two");
+        assert_eq!(read("?as=metadata").await.json()["cache_key"], "a/b");
+        assert_eq!(read("?as=json").await.status, 415);
+        assert_eq!(read("?as=html").await.status, 400);
+        assert_eq!(read("?version=3").await.json()["detail"]["cache_hash"], json!(null));
+    }
+}

@@ -1,0 +1,178 @@
+//! Store: a new entry from a body, under a strategy, and under a key if one is named.
+
+use axum::routing::post;
+use axum::{Json, Router};
+use cache_core::cache::StoreRequest;
+use cache_core::content::Content;
+use cache_core::ids::{CacheKey, FileId};
+
+use crate::app::AppState;
+use crate::body::Payload;
+use crate::extract::Params;
+use crate::problem::Problem;
+use crate::session::Session;
+use crate::shapes::Store;
+
+/// The routes of this group. A key may have several segments. A path that ends where the key should begin is served as well,
+/// to say that the key is missing.
+pub fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/{namespace}/{strategy}/store/string", post(string))
+        .route("/{namespace}/{strategy}/store/string/", post(keyed_string))
+        .route("/{namespace}/{strategy}/store/string/{*cache_key}", post(keyed_string))
+        .route("/{namespace}/{strategy}/store/json", post(json))
+        .route("/{namespace}/{strategy}/store/json/", post(keyed_json))
+        .route("/{namespace}/{strategy}/store/json/{*cache_key}", post(keyed_json))
+        .route("/{namespace}/{strategy}/store/binary", post(binary))
+        .route("/{namespace}/{strategy}/store/binary/", post(keyed_binary))
+        .route("/{namespace}/{strategy}/store/binary/{*cache_key}", post(keyed_binary))
+}
+
+async fn string(session: Session, params: Params, payload: Payload) -> Result<Json<Store>, Problem> {
+    store(session, &params, None, payload.string_content()?).await
+}
+
+async fn keyed_string(session: Session, params: Params, payload: Payload) -> Result<Json<Store>, Problem> {
+    store(session, &params, Some(key(&params)?), payload.string_content()?).await
+}
+
+async fn json(session: Session, params: Params, payload: Payload) -> Result<Json<Store>, Problem> {
+    store(session, &params, None, payload.json_content(None)?).await
+}
+
+async fn keyed_json(session: Session, params: Params, payload: Payload) -> Result<Json<Store>, Problem> {
+    let field = params.json_field_path()?;
+    store(session, &params, Some(key(&params)?), payload.json_content(field)?).await
+}
+
+async fn binary(session: Session, params: Params, payload: Payload) -> Result<Json<Store>, Problem> {
+    store(session, &params, None, payload.binary_content()?).await
+}
+
+async fn keyed_binary(session: Session, params: Params, payload: Payload) -> Result<Json<Store>, Problem> {
+    store(session, &params, Some(key(&params)?), payload.binary_content()?).await
+}
+
+/// A key, and the file name under it if there is one.
+type Key = (CacheKey, Option<FileId>);
+
+fn key(params: &Params) -> Result<Key, Problem> {
+    Ok((params.cache_key()?, params.file_id()?))
+}
+
+async fn store(session: Session, params: &Params, key: Option<Key>, content: Content) -> Result<Json<Store>, Problem> {
+    let (cache_key, file_id) = key.unzip();
+    let request = StoreRequest {
+        namespace: params.namespace()?,
+        strategy: params.strategy()?,
+        cache_key,
+        file_id: file_id.flatten(),
+        content,
+    };
+    let stored = session.to_the_end(async move |cache| cache.store(&request).await).await?;
+    Ok(Json(stored.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::testing::{App, Call};
+
+    /// What a store answers, on an application of its own.
+    async fn check(call: Call, expected: Value) {
+        let stored = App::new().json(call).await;
+        for (field, value) in expected.as_object().unwrap() {
+            assert_eq!(&stored[field], value, "{field} in {stored}");
+        }
+    }
+
+    /// That a store is refused.
+    async fn check_refused(call: Call, status: u16, message: &str) {
+        let answer = App::new().send(call).await;
+        assert_eq!(answer.status, status, "{}", answer.text());
+        let said = answer.json()["message"].as_str().unwrap().to_owned();
+        assert!(said.contains(message), "{said}");
+    }
+
+    #[tokio::test]
+    async fn every_kind_is_stored_under_the_hash_that_clients_know() {
+        let hello = json!({"cache_hash": "2cf24dba5fb0a30e", "size": 5, "version": 1, "deduplicated": false});
+        check(Call::post("/ns/direct/store/string", "hello"), hello.clone()).await;
+        check(Call::post("/ns/direct/store/binary", "hello"), hello).await;
+        let document = json!({"cache_hash": "f9d86028c6e0d64e", "size": 7});
+        check(Call::post_json("/ns/direct/store/json", "{\"a\": 1}"), document).await;
+    }
+
+    #[tokio::test]
+    async fn a_key_does_not_change_the_hash_but_a_field_path_does() {
+        let path = "/ns/key_based/store/json/a/b?file_id=f";
+        check(Call::post_json(path, "{\"v\":1}"), json!({"cache_hash": "9ab2253fc38981f5", "key_version": 1})).await;
+        let path = "/ns/key_based/store/json/a/b?file_id=f&json_field_path=v";
+        check(Call::post_json(path, "{\"v\":42}"), json!({"cache_hash": "73475cb40a568e8d"})).await;
+    }
+
+    #[tokio::test]
+    async fn equal_content_is_kept_once() {
+        let app = App::new();
+        app.json(Call::post("/ns/direct/store/string", "hello")).await;
+        let second = app.json(Call::post("/ns/direct/store/string", "hello")).await;
+        assert_eq!((&second["version"], &second["deduplicated"]), (&json!(2), &json!(true)));
+    }
+
+    #[tokio::test]
+    async fn an_encoded_slash_in_a_key_is_a_slash() {
+        let paths = |key: &str| format!("/ns/key_based/store/string/{key}?file_id=f");
+        let stored = App::new().json(Call::post(&paths("a%2Fb"), "x")).await;
+        assert_eq!(stored["paths"]["data"][0], "ns/data/key-based/a/b/f.txt");
+    }
+
+    #[tokio::test]
+    async fn blank_query_values_count_as_not_given() {
+        let path = "/ns/key_based/store/json/k?file_id=&json_field_path=&other=1";
+        let stored = App::new().json(Call::post_json(path, "{\"v\":1}")).await;
+        assert_eq!(stored["cache_hash"], "9ab2253fc38981f5");
+        assert_eq!(stored.get("key_version"), None);
+    }
+
+    #[tokio::test]
+    async fn a_path_that_ends_where_the_key_should_begin_says_so() {
+        for kind in ["string", "json", "binary"] {
+            for blank in ["", "%20"] {
+                let path = format!("/ns/direct/store/{kind}/{blank}");
+                check_refused(Call::post_json(&path, "{}"), 400, "cache key required").await;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_key_that_could_leave_its_folder_is_refused() {
+        for key in ["a/../b", "a//b", "/a", "a/", "a%2F..%2Fb", "."] {
+            let path = format!("/ns/key_based/store/string/{key}");
+            check_refused(Call::post(&path, "x"), 400, "must not have empty, '.' or '..' segments").await;
+        }
+        check_refused(Call::post("/ns/key_based/store/string/a%5Cb", "x"), 400, "backslash").await;
+        check_refused(Call::post("/ns/key_based/store/string/%C3%A9", "x"), 400, "no usable character").await;
+    }
+
+    #[tokio::test]
+    async fn an_unusable_namespace_or_strategy_is_refused() {
+        check_refused(Call::post("/%20/direct/store/string", "x"), 400, "namespace must not be empty").await;
+        check_refused(Call::post("/___/direct/store/string", "x"), 400, "namespace has no usable character").await;
+        check_refused(Call::post("/ns/weekly/store/string", "x"), 400, "strategy should be 'direct'").await;
+    }
+
+    #[tokio::test]
+    async fn a_key_whose_path_gets_too_long_is_refused_before_anything_is_written() {
+        let path = format!("/ns/key_based/store/string/{}?file_id=f", "k".repeat(1020));
+        check_refused(Call::post(&path, "x"), 400, "the limit is 1024").await;
+    }
+
+    #[tokio::test]
+    async fn a_field_that_is_not_there_is_refused() {
+        let path = "/ns/direct/store/json/k?json_field_path=a.b";
+        check_refused(Call::post_json(path, "{\"a\":{}}"), 400, "the content has no field 'a.b'").await;
+        let path = "/ns/direct/store/json/k?json_field_path=a..b";
+        check_refused(Call::post_json(path, "{}"), 400, "json_field_path must not have two dots").await;
+    }
+}

@@ -1,0 +1,127 @@
+//! Versions: what was stored under a hash or a key over time, and going back.
+
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use cache_core::cache::{Of, Selector};
+use cache_core::ids::Namespace;
+
+use crate::app::AppState;
+use crate::extract::Params;
+use crate::problem::Problem;
+use crate::session::Session;
+use crate::shapes::{Store, VersionList};
+
+/// How many versions a list shows unless asked for another number.
+const DEFAULT_LIMIT: u64 = 100;
+/// How many versions a list shows at most.
+const MAX_LIMIT: u64 = 1000;
+
+/// The routes of this group.
+pub fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/{namespace}/versions/hash/{cache_hash}", get(of_hash))
+        .route("/{namespace}/versions/key/{strategy}/{*key_and_file}", get(of_key))
+        .route("/{namespace}/rollback/key/{strategy}/{*key_and_file}", post(rollback))
+}
+
+async fn of_hash(session: Session, params: Params) -> Result<Json<VersionList>, Problem> {
+    let of = Of::Hash(params.cache_hash()?);
+    list(&session, &params, params.namespace()?, of).await
+}
+
+async fn of_key(session: Session, params: Params) -> Result<Json<VersionList>, Problem> {
+    let of = Of::Key(params.key_name()?);
+    list(&session, &params, params.namespace()?, of).await
+}
+
+async fn list(session: &Session, params: &Params, namespace: Namespace, of: Of) -> Result<Json<VersionList>, Problem> {
+    let limit = params.number("limit", 1..=MAX_LIMIT)?.unwrap_or(DEFAULT_LIMIT) as usize;
+    let before = params.number("before", 1..=u64::MAX)?;
+    match session.versions(&namespace, &of, before, limit).await? {
+        Some(found) => Ok(Json(VersionList::new(of, &found))),
+        None => Err(Problem::no_entry(&namespace, &newest(of))),
+    }
+}
+
+fn newest(of: Of) -> Selector {
+    match of {
+        Of::Hash(hash) => Selector::Hash(hash, None),
+        Of::Key(name) => Selector::Key(name, None),
+    }
+}
+
+async fn rollback(session: Session, params: Params) -> Result<Json<Store>, Problem> {
+    let (namespace, name) = (params.namespace()?, params.key_name()?);
+    let version = params.version()?.ok_or_else(|| Problem::missing_query("version"))?;
+    let missing = Problem::no_entry(&namespace, &Selector::Key(name.clone(), Some(version)));
+    let stored = session.to_the_end(async move |cache| cache.rollback(&namespace, &name, version).await).await?;
+    stored.map(|stored| Json(stored.into())).ok_or(missing)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Method;
+    use serde_json::json;
+
+    use crate::testing::{App, Call};
+
+    /// An application with three versions under one key, and the answer of a call to it.
+    async fn check(method: Method, path: &str, status: u16, expected: &str) {
+        let app = App::new();
+        for content in ["one", "two", "two"] {
+            app.json(Call::post("/ns/key_based/store/string/a/b?file_id=f", content)).await;
+        }
+        let answer = app.send(Call::new(method, path)).await;
+        assert_eq!(answer.status, status, "{}", answer.text());
+        assert!(answer.text().contains(expected), "{}", answer.text());
+    }
+
+    #[tokio::test]
+    async fn the_versions_of_a_key_come_in_order() {
+        let path = "/ns/versions/key/key_based/a/b/f";
+        let expected = "{\"strategy\":\"key_based\",\"cache_key\":\"a/b\",\"file_id\":\"f\",\"count\":3,\"versions\":[{\"key_version\":1,";
+        check(Method::GET, path, 200, expected).await;
+        check(Method::GET, &format!("{path}?limit=1"), 200, "\"versions\":[{\"key_version\":3,").await;
+        check(Method::GET, &format!("{path}?limit=1&before=3"), 200, "\"versions\":[{\"key_version\":2,").await;
+    }
+
+    #[tokio::test]
+    async fn the_versions_of_a_hash_name_their_strategy() {
+        let path = "/ns/versions/hash/3fc4ccfe745870e2";
+        check(Method::GET, path, 200, "\"count\":2,\"versions\":[{\"version\":1,").await;
+        check(Method::GET, path, 200, "\"strategy\":\"key_based\"}],\"latest_id\":\"3fc4ccfe-").await;
+    }
+
+    #[tokio::test]
+    async fn a_hash_or_key_without_versions_is_404() {
+        check(Method::GET, "/ns/versions/hash/0123456789abcdef", 404, "\"cache_hash\":\"0123456789abcdef\"").await;
+        check(Method::GET, "/ns/versions/key/direct/a/b/f", 404, "no entry under direct/a/b/f").await;
+        check(Method::GET, "/ns/versions/key/direct/f", 404, "Not Found").await;
+    }
+
+    #[tokio::test]
+    async fn a_limit_has_limits() {
+        for limit in ["0", "1001", "x", "-1"] {
+            let path = format!("/ns/versions/key/key_based/a/b/f?limit={limit}");
+            check(Method::GET, &path, 400, "limit should be a number from 1 to 1000").await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_rollback_makes_an_old_version_the_newest() {
+        let app = App::new();
+        for content in ["one", "two"] {
+            app.json(Call::post("/ns/key_based/store/string/a/b?file_id=f", content)).await;
+        }
+        let stored = app.json(Call::new(Method::POST, "/ns/rollback/key/key_based/a/b/f?version=1")).await;
+        assert_eq!((&stored["key_version"], &stored["deduplicated"]), (&json!(3), &json!(true)));
+        assert_eq!(app.get("/ns/retrieve/key/key_based/a/b/f?as=string").await.text(), "one");
+    }
+
+    #[tokio::test]
+    async fn a_rollback_has_to_name_a_version_that_exists() {
+        let path = "/ns/rollback/key/key_based/a/b/f";
+        check(Method::POST, path, 400, "\"type\":\"missing\",\"loc\":[\"query\",\"version\"]").await;
+        check(Method::POST, &format!("{path}?version=9"), 404, "no version 9").await;
+    }
+}

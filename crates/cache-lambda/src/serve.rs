@@ -1,0 +1,109 @@
+//! The application as a server on this machine.
+
+use std::fmt::Display;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio_util::task::TaskTracker;
+
+use crate::app::{self, AppState};
+use crate::config::{Access, Config};
+
+/// How long open requests may go on after the server was asked to stop.
+const DRAIN: Duration = Duration::from_secs(30);
+
+/// Serves until Ctrl-C or SIGTERM, then answers what is under way.
+///
+/// # Errors
+///
+/// A line for the user: what is wrong and what to do.
+pub async fn run(state: AppState) -> Result<(), String> {
+    let listen = state.config.listen;
+    let listener = TcpListener::bind(listen).await.map_err(|error| cannot_listen(listen, &error))?;
+    let address = listener.local_addr().map_err(|error| cannot_listen(listen, &error))?;
+    eprintln!("{}", greeting(address, &state.config));
+    serve(listener, app::app(state.clone()), &state.running)
+        .await
+        .map_err(|error| format!("the server failed: {error}"))
+}
+
+/// Serves until it is asked to stop, and then at most [`DRAIN`] longer.
+async fn serve(listener: TcpListener, app: Router, running: &TaskTracker) -> io::Result<()> {
+    let (asked, stopping) = tokio::sync::oneshot::channel();
+    let stop = async move {
+        stop_signal().await;
+        tracing::info!("stopping: open requests are answered first");
+        let _ = asked.send(());
+    };
+    let drained = async {
+        axum::serve(listener, app).with_graceful_shutdown(stop).await?;
+        // A caller may have hung up while its store is still being written.
+        running.close();
+        running.wait().await;
+        Ok(())
+    };
+    let too_long = async {
+        // The sender is dropped without a word only when serving has ended, and that is what the other branch is about.
+        if stopping.await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep(DRAIN).await;
+    };
+    tokio::select! {
+        served = drained => served,
+        () = too_long => {
+            tracing::warn!("some requests were not answered within {DRAIN:?}");
+            Ok(())
+        }
+    }
+}
+
+/// Ends when the user or the system asks the process to stop.
+async fn stop_signal() {
+    let ctrl_c = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminate = std::future::pending::<()>();
+    tokio::select! {
+        () = ctrl_c => {}
+        () = terminate => {}
+    }
+}
+
+fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
+    let advice = match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "another program listens there: stop it, or set CACHE__SERVICE__LISTEN to another port"
+        }
+        io::ErrorKind::PermissionDenied => "set CACHE__SERVICE__LISTEN to a port from 1024",
+        _ => "set CACHE__SERVICE__LISTEN to an address of this machine, such as 127.0.0.1:10017",
+    };
+    format!("cannot listen on {address} ({error}): {advice}")
+}
+
+/// What a user wants to know first.
+fn greeting(address: SocketAddr, config: &Config) -> impl Display {
+    let (key, warning) = match &config.access {
+        Access::Key { cookie, .. } => (format!(" -H '{cookie}: <your key>'"), ""),
+        Access::Open => (String::new(), "\nNo API key is configured: every program on this machine may call."),
+        Access::Closed { .. } => (String::new(), "\nNo API key is configured: nobody may call."),
+    };
+    format!(
+        "mgraph-cache listens on http://{address} and stores in {}.{warning}\n\
+         Try: curl -X POST{key} -H 'Content-Type: text/plain' -d hello http://{address}/demo/direct/store/string",
+        config.storage
+    )
+}

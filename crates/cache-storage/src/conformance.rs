@@ -1,0 +1,199 @@
+//! The contract of [`cache_core::storage`] as named checks. A failure names the promise that was broken.
+//!
+//! [`conformance!`](crate::conformance!) makes a test of each. A check works below a prefix that it draws by chance, so all
+//! checks can share one store, in one run and the next.
+
+#![allow(clippy::unwrap_used, reason = "these are tests, though other crates can call them")]
+
+use bytes::Bytes;
+use cache_core::storage::{ListPage, ListRequest, Object, ObjectKey, PutMode, Storage, StorageError, Version};
+use cache_core::surroundings::Surroundings;
+use futures::future::join_all;
+
+use crate::system::System;
+
+pub use keys::*;
+pub use listing::*;
+pub use objects::*;
+pub use races::*;
+pub use ranges::*;
+
+mod keys;
+mod listing;
+mod objects;
+mod races;
+mod ranges;
+
+/// Makes one `#[tokio::test]` per check of [`conformance`](mod@crate::conformance), in a module of that name.
+///
+/// The expression makes the storage. What it needs to be kept alive comes before it: `let folder = tempdir().unwrap();`.
+/// With `let Some(server) = …;` the tests return early when there is none.
+#[macro_export]
+macro_rules! conformance {
+    ($(let $guard:ident = $value:expr;)? $storage:expr) => {
+        $crate::conformance! { @module { $(let $guard = $value;)? } $storage }
+    };
+    (let Some($guard:ident) = $value:expr; $storage:expr) => {
+        $crate::conformance! { @module { let Some($guard) = $value else { return }; } $storage }
+    };
+    (@module $before:tt $storage:expr) => {
+        mod conformance {
+            #[allow(unused_imports, reason = "what the expression names")]
+            use super::*;
+
+            $crate::conformance! { @tests $before $storage;
+                an_absent_key_reads_as_none
+                what_is_put_is_read_back
+                an_empty_object_is_an_object
+                every_byte_is_kept
+                a_large_object_is_kept
+                overwrite_replaces_what_is_there
+                create_writes_an_absent_key
+                create_refuses_an_existing_key
+                create_works_again_after_a_delete
+                replace_needs_the_current_version
+                replace_refuses_an_absent_key
+                replace_refuses_a_deleted_key
+                other_content_has_another_version
+                head_get_and_put_agree_on_the_version
+                deleting_is_idempotent
+                one_of_32_racing_creates_wins
+                one_of_32_racing_replaces_wins
+                racing_compare_and_swaps_lose_no_update
+                readers_never_see_half_an_object
+                a_range_is_a_part
+                a_range_beyond_the_end_is_cut
+                a_range_after_the_end_has_no_bytes
+                an_empty_range_has_no_bytes
+                a_range_of_an_empty_object_has_no_bytes
+                a_range_of_an_absent_key_is_none
+                a_key_may_be_a_file_and_a_folder
+                long_segments_are_kept
+                the_longest_key_is_kept
+                odd_names_are_kept
+                keys_that_differ_in_case_are_two
+                creates_and_deletes_in_one_folder_do_not_disturb_each_other
+                a_listing_is_in_byte_order
+                a_listing_of_nothing_is_empty
+                a_prefix_is_compared_by_bytes
+                a_prefix_that_no_key_can_have_is_empty
+                start_after_is_exclusive_and_need_not_exist
+                start_after_before_the_prefix_skips_nothing
+                pages_of_any_size_join_to_the_whole
+                pages_with_a_delimiter_join_to_the_whole
+                a_delimiter_groups_folders
+                start_after_a_folder_skips_it
+                a_listing_has_sizes_and_times
+                a_listing_sees_every_acknowledged_change
+            }
+        }
+    };
+    (@tests $before:tt $storage:expr; $($check:ident)*) => {
+        $($crate::conformance! { @test $before $storage; $check })*
+    };
+    (@test { $($before:tt)* } $storage:expr; $check:ident) => {
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $check() {
+            $($before)*
+            let storage = $storage;
+            $crate::conformance::$check(&storage).await;
+        }
+    };
+}
+
+/// A part of the store that nobody else uses.
+struct Place<'a> {
+    storage: &'a dyn Storage,
+    prefix: String,
+}
+
+impl<'a> Place<'a> {
+    fn new(storage: &'a dyn Storage) -> Self {
+        Self { storage, prefix: format!("conformance/{:016x}/", System.random()) }
+    }
+
+    fn key(&self, name: &str) -> ObjectKey {
+        format!("{}{name}", self.prefix).parse().unwrap()
+    }
+
+    async fn put(&self, name: &str, bytes: impl Into<Bytes>, mode: PutMode) -> Result<Version, StorageError> {
+        self.storage.put(&self.key(name), bytes.into(), mode).await
+    }
+
+    async fn overwrite(&self, name: &str, bytes: impl Into<Bytes>) -> Version {
+        self.put(name, bytes, PutMode::Overwrite).await.unwrap()
+    }
+
+    async fn overwrite_all(&self, names: &[&str]) {
+        join_all(names.iter().map(|name| self.overwrite(name, name.to_string()))).await;
+    }
+
+    async fn get(&self, name: &str) -> Option<Object> {
+        self.storage.get(&self.key(name), None).await.unwrap()
+    }
+
+    async fn text(&self, name: &str) -> Option<String> {
+        self.get(name).await.map(|object| String::from_utf8(object.bytes.to_vec()).unwrap())
+    }
+
+    async fn delete(&self, name: &str) {
+        self.storage.delete(&self.key(name)).await.unwrap();
+    }
+
+    /// One page. Prefix and `start_after` are relative to the place, and so is what comes back.
+    async fn page(&self, prefix: &str, start_after: Option<&str>, delimiter: bool, limit: usize) -> Page {
+        let absolute = |name: &str| format!("{}{name}", self.prefix);
+        let start_after = start_after.map(absolute);
+        let request = ListRequest { prefix: absolute(prefix), start_after, delimiter, limit };
+        Page::of(self.storage.list(&request).await.unwrap(), &self.prefix)
+    }
+
+    /// All pages, joined.
+    async fn pages(&self, prefix: &str, start_after: Option<&str>, delimiter: bool, limit: usize) -> Vec<String> {
+        let mut names = Vec::new();
+        let mut after = start_after.map(str::to_owned);
+        loop {
+            let page = self.page(prefix, after.as_deref(), delimiter, limit).await;
+            assert!(page.names.len() <= limit, "{page:?} is longer than {limit}");
+            names.extend(page.names);
+            let Some(next) = page.next else { return names };
+            assert!(after.is_none_or(|after| next > after), "{next} is no progress");
+            after = Some(next);
+        }
+    }
+
+    async fn list(&self) -> Vec<String> {
+        self.pages("", None, false, 1000).await
+    }
+}
+
+/// A page without the place's prefix: objects and folders in one, in order.
+#[derive(Debug, PartialEq)]
+struct Page {
+    names: Vec<String>,
+    next: Option<String>,
+}
+
+impl Page {
+    fn of(page: ListPage, prefix: &str) -> Self {
+        let relative = |name: &str| name.strip_prefix(prefix).unwrap().to_owned();
+        let objects: Vec<_> = page.objects.iter().map(|object| relative(&object.key)).collect();
+        let folders: Vec<_> = page.folders.iter().map(|folder| relative(folder)).collect();
+        assert!(objects.is_sorted() && folders.is_sorted(), "{objects:?} {folders:?}");
+        let mut names = [objects, folders].concat();
+        names.sort();
+        Self { names, next: page.next.as_deref().map(relative) }
+    }
+}
+
+fn is_conflict(result: &Result<Version, StorageError>) -> bool {
+    matches!(result, Err(StorageError::Conflict { .. }))
+}
+
+/// Asserts that one write has won and the others got a conflict, and returns which one it was.
+fn the_winner(results: &[Result<Version, StorageError>]) -> usize {
+    let winners: Vec<_> = results.iter().enumerate().filter(|(_, result)| result.is_ok()).map(|(at, _)| at).collect();
+    let losers = results.iter().filter(|result| is_conflict(result)).count();
+    assert_eq!((winners.len(), losers), (1, results.len() - 1), "{results:?}");
+    winners[0]
+}

@@ -1,0 +1,33 @@
+//! Where the bytes live: the backends behind [`cache_core::storage::Storage`], and the real [surroundings](system).
+//!
+//! | backend | for | shared by |
+//! |---|---|---|
+//! | [`s3`] | production | any number of processes anywhere |
+//! | [`disk`] | a local server | any number of processes on one machine |
+//! | [`memory`] | tests and trying things out | the threads of one process |
+//!
+//! The port's docs are the contract; `conformance` is the same contract as named checks, which every backend and every
+//! decorator runs at the foot of its own file. This crate knows nothing of HTTP and of what the keys mean.
+//!
+//! Reading order: [`memory`] shows what the contract asks for in its plainest form, and `paging` the rules of a listing.
+//! Then [`disk`] with its three parts (names, workspace, listing) and [`s3`] with its two (connect, trouble).
+//!
+//! With the feature `testing` there are also `faulty` (a storage that fails on purpose), `counting` (one that counts
+//! calls and rounds) and `moto` (an S3 look-alike that lives as long as the test).
+
+pub mod disk;
+pub mod memory;
+pub mod s3;
+pub mod system;
+
+#[cfg(any(test, feature = "testing"))]
+pub mod conformance;
+#[cfg(any(test, feature = "testing"))]
+pub mod counting;
+#[cfg(any(test, feature = "testing"))]
+pub mod faulty;
+#[cfg(any(test, feature = "testing"))]
+pub mod moto;
+
+mod paging;
+mod part;

@@ -1,0 +1,150 @@
+//! How S3's failures come out, told by a server that gives the same answer to everything.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::*;
+
+/// A server on this machine: its address, and how many requests it has had.
+async fn server(answer: Option<String>) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let requests = Arc::new(AtomicUsize::new(0));
+    let count = requests.clone();
+    tokio::spawn(async move {
+        while let Ok((connection, _)) = listener.accept().await {
+            tokio::spawn(serve(connection, answer.clone(), count.clone()));
+        }
+    });
+    (url, requests)
+}
+
+/// Reads what comes first (the requests here are small), answers, and closes. Without an answer it stays silent.
+async fn serve(mut connection: TcpStream, answer: Option<String>, count: Arc<AtomicUsize>) {
+    let mut request = vec![0; 8192];
+    if connection.read(&mut request).await.is_ok_and(|length| length > 0) {
+        count.fetch_add(1, Ordering::Relaxed);
+        match answer {
+            Some(answer) => connection.write_all(answer.as_bytes()).await.unwrap(),
+            None => std::future::pending().await,
+        }
+    }
+}
+
+fn error(status: u16, code: &str) -> Option<String> {
+    let body = format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>told so</Message></Error>");
+    let length = body.len();
+    Some(format!("HTTP/1.1 {status} X\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"))
+}
+
+fn s3(url: String) -> S3 {
+    let config = S3Config {
+        endpoint_url: Some(url),
+        attempt_timeout: Duration::from_millis(300),
+        operation_timeout: Duration::from_millis(700),
+        ..S3Config::new("bucket")
+    };
+    S3::with_keys(config, "id", "secret")
+}
+
+fn key() -> ObjectKey {
+    "a/b".parse().unwrap()
+}
+
+/// Puts an object, and returns the outcome with the number of requests that it took.
+async fn put_answered(status: u16, code: &str, mode: PutMode) -> (Result<Version, StorageError>, usize) {
+    let (url, requests) = server(error(status, code)).await;
+    let outcome = s3(url).put(&key(), "x".into(), mode).await;
+    (outcome, requests.load(Ordering::Relaxed))
+}
+
+#[tokio::test]
+async fn an_unmet_condition_is_a_conflict_at_once() {
+    let (outcome, requests) = put_answered(412, "PreconditionFailed", PutMode::Create).await;
+    assert!(matches!(outcome, Err(StorageError::Conflict { .. })), "{outcome:?}");
+    assert_eq!(requests, 1);
+}
+
+#[tokio::test]
+async fn an_absent_key_is_a_conflict_for_replace() {
+    let (outcome, _) = put_answered(404, "NoSuchKey", PutMode::Replace(Version("\"etag\"".into()))).await;
+    assert!(matches!(outcome, Err(StorageError::Conflict { .. })), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_write_in_between_is_tried_three_times_and_then_unavailable() {
+    let (outcome, requests) = put_answered(409, "ConditionalRequestConflict", PutMode::Create).await;
+    assert!(matches!(outcome, Err(StorageError::Unavailable { .. })), "{outcome:?}");
+    assert_eq!(requests, 3);
+}
+
+#[tokio::test]
+async fn what_passes_is_tried_three_times_and_then_unavailable() {
+    for (status, code) in [(500, "InternalError"), (503, "SlowDown"), (400, "RequestTimeout")] {
+        let (outcome, requests) = put_answered(status, code, PutMode::Overwrite).await;
+        assert!(matches!(outcome, Err(StorageError::Unavailable { .. })), "{outcome:?}");
+        assert_eq!(requests, 3, "{code}");
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_pass_is_refused_at_once_with_advice() {
+    let cases = [
+        (404, "NoSuchBucket", "create the bucket"),
+        (403, "AccessDenied", "allow s3:ListBucket"),
+        (403, "InvalidAccessKeyId", "renew the credentials"),
+        (400, "ExpiredToken", "renew the credentials"),
+        (301, "PermanentRedirect", "name the region"),
+    ];
+    for (status, code, advice) in cases {
+        let (outcome, requests) = put_answered(status, code, PutMode::Overwrite).await;
+        let Err(StorageError::Refused { reason, .. }) = outcome else { panic!("{code}: {outcome:?}") };
+        assert!(reason.contains(advice) && reason.contains("told so"), "{reason}");
+        assert_eq!(requests, 1, "{code}");
+    }
+}
+
+#[tokio::test]
+async fn a_get_in_a_missing_bucket_is_refused_but_a_missing_key_is_none() {
+    let (url, _) = server(error(404, "NoSuchBucket")).await;
+    assert!(matches!(s3(url).get(&key(), None).await, Err(StorageError::Refused { .. })));
+    let (url, _) = server(error(404, "NoSuchKey")).await;
+    assert!(matches!(s3(url).get(&key(), None).await, Ok(None)));
+}
+
+#[tokio::test]
+async fn silence_is_unavailable_when_the_deadline_comes() {
+    let (url, requests) = server(None).await;
+    let outcome = s3(url).get(&key(), None).await;
+    assert!(matches!(outcome, Err(StorageError::Unavailable { .. })), "{outcome:?}");
+    assert!(requests.load(Ordering::Relaxed) >= 2, "an attempt that takes too long is repeated");
+}
+
+#[tokio::test]
+async fn a_body_that_stalls_is_unavailable_when_the_deadline_comes() {
+    let half = "HTTP/1.1 200 OK\r\nETag: \"e\"\r\nContent-Length: 100\r\n\r\nonly a part";
+    let (url, _) = server(Some(half.to_owned())).await;
+    let outcome = s3(url).get(&key(), None).await;
+    assert!(matches!(outcome, Err(StorageError::Unavailable { .. })), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn nobody_there_is_unavailable() {
+    let outcome = s3("http://127.0.0.1:1".to_owned()).get(&key(), None).await;
+    assert!(matches!(outcome, Err(StorageError::Unavailable { .. })), "{outcome:?}");
+}
+
+#[test]
+fn a_folder_is_skipped_by_starting_after_everything_in_it() {
+    let after = |prefix: &str, key: Option<&str>, delimiter| {
+        let key = key.map(str::to_owned);
+        start_after(&ListRequest { prefix: prefix.into(), start_after: key, delimiter, limit: 1 })
+    };
+    assert_eq!(after("", Some("a/"), true).as_deref(), Some("a/\u{10FFFF}"));
+    assert_eq!(after("", Some("a/"), false).as_deref(), Some("a/"));
+    assert_eq!(after("a/", None, true).as_deref(), Some("a/"));
+    assert_eq!(after("a", None, true), None);
+}

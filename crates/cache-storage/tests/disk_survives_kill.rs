@@ -1,0 +1,121 @@
+//! A process that is killed at any moment leaves whole objects only, and every one that it has acknowledged.
+//!
+//! The test runs this same binary once more as the writer, which is told by an environment variable that it is one.
+
+#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
+
+use std::collections::HashMap;
+use std::env;
+use std::fs;
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use cache_core::storage::{ListRequest, ObjectKey, PutMode, Storage};
+use cache_core::surroundings::Surroundings;
+use cache_storage::disk::Disk;
+use cache_storage::system::System;
+
+/// Names the folder that the writer writes to.
+const FOLDER: &str = "MGRAPH_KILLED_WRITER_FOLDER";
+const KILLS: usize = 50;
+/// A writer lives at most this long.
+const MOST_LIFE_MS: u64 = 150;
+/// Keys that are written again and again.
+const HOT_KEYS: u64 = 4;
+
+/// A body that shows whether it is whole: its length and its number first, then one byte, again and again.
+fn body(number: u64) -> String {
+    let length = 100 + (number * 7919 % 300_000) as usize;
+    let head = format!("{length} {number} ");
+    format!("{head}{}", "x".repeat(length - head.len()))
+}
+
+/// The number of a whole body.
+fn number(bytes: &[u8]) -> u64 {
+    let text = std::str::from_utf8(bytes).unwrap();
+    let number = text.split(' ').nth(1).and_then(|number| number.parse().ok());
+    assert!(number.is_some_and(|number| text == body(number)), "half an object: {} bytes", text.len());
+    number.unwrap()
+}
+
+fn created(number: u64) -> ObjectKey {
+    format!("created/{:02x}/{number}", number % 256).parse().unwrap()
+}
+
+fn hot(number: u64) -> ObjectKey {
+    format!("hot/{}.json", number % HOT_KEYS).parse().unwrap()
+}
+
+/// Not a test of its own: the writer, when [`FOLDER`] is set.
+#[tokio::test(flavor = "multi_thread")]
+async fn writer() {
+    let Some(folder) = env::var_os(FOLDER) else { return };
+    let disk = Disk::open(folder).unwrap();
+    let start = System.now_ms() * 1_000;
+    // Keys of two writers at once never meet, so that each key's numbers only grow.
+    let lanes = (0..HOT_KEYS).map(|lane| write_for_ever(&disk, start + (HOT_KEYS - start % HOT_KEYS) + lane));
+    futures::future::join_all(lanes).await;
+}
+
+async fn write_for_ever(disk: &Disk, first: u64) {
+    for number in (first..).step_by(HOT_KEYS as usize) {
+        disk.put(&created(number), body(number).into(), PutMode::Create).await.unwrap();
+        acknowledge(&created(number), number);
+        let mode = match disk.head(&hot(number)).await.unwrap() {
+            Some(head) if number % 8 < HOT_KEYS => PutMode::Replace(head.version),
+            _ => PutMode::Overwrite,
+        };
+        disk.put(&hot(number), body(number).into(), mode).await.unwrap();
+        acknowledge(&hot(number), number);
+    }
+}
+
+fn acknowledge(key: &ObjectKey, number: u64) {
+    writeln!(io::stdout().lock(), "\nwritten {key} {number}").unwrap();
+}
+
+fn start_writer(folder: &Path) -> Child {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args(["--exact", "writer", "--nocapture"]).env(FOLDER, folder).stdout(Stdio::piped());
+    command.spawn().unwrap()
+}
+
+/// Lets a writer live for a while, and returns what it has acknowledged.
+fn write_and_kill(folder: &Path) -> Vec<(ObjectKey, u64)> {
+    let mut writer = start_writer(folder);
+    let stdout = BufReader::new(writer.stdout.take().unwrap());
+    let reader = thread::spawn(move || stdout.lines().map_while(Result::ok).filter_map(parse).collect());
+    thread::sleep(Duration::from_millis(10 + System.random() % MOST_LIFE_MS));
+    writer.kill().unwrap();
+    writer.wait().unwrap();
+    reader.join().unwrap()
+}
+
+fn parse(line: String) -> Option<(ObjectKey, u64)> {
+    let (key, number) = line.strip_prefix("written ")?.split_once(' ')?;
+    Some((key.parse().ok()?, number.parse().ok()?))
+}
+
+#[tokio::test]
+async fn every_acknowledged_object_is_there_whole_after_50_kills() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut acknowledged = HashMap::new();
+    for _ in 0..KILLS {
+        // Later numbers of a key take the place of earlier ones.
+        acknowledged.extend(write_and_kill(folder.path()));
+    }
+    assert!(acknowledged.len() > KILLS, "the writers have written: {}", acknowledged.len());
+    let disk = Disk::open(folder.path()).unwrap();
+    for (key, acknowledged) in &acknowledged {
+        let object = disk.get(key, None).await.unwrap().unwrap_or_else(|| panic!("{key} was acknowledged"));
+        assert!(number(&object.bytes) >= *acknowledged, "{key} is older than what was acknowledged");
+    }
+    for object in disk.list(&ListRequest { limit: usize::MAX, ..ListRequest::default() }).await.unwrap().objects {
+        number(&disk.get(&object.key.parse().unwrap(), None).await.unwrap().unwrap().bytes);
+    }
+    let unfinished = fs::read_dir(folder.path().join(".mgraph/writing")).unwrap().count();
+    assert_eq!(unfinished, 2, "only this process's own folder and lock are left");
+}

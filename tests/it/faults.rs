@@ -1,0 +1,75 @@
+//! Racing stores over a storage of which 5 % of the calls fail: what was acknowledged is there, whatever else happened.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use cache_core::cache::{Cache, Of, Selector, StoreRequest};
+use cache_core::content::Content;
+use cache_core::ids::{CacheId, Namespace};
+use cache_core::storage::Storage;
+use cache_core::strategy::Strategy;
+use cache_storage::disk::Disk;
+use cache_storage::faulty::{Chances, Faulty};
+use cache_storage::memory::Memory;
+use cache_storage::moto::Moto;
+use cache_storage::system::System;
+use futures::future::join_all;
+
+const WRITERS: usize = 32;
+const TEXT: &str = "the same for all";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn racing_stores_over_a_failing_memory_keep_what_they_acknowledged() {
+    check(Arc::new(Memory::default())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn racing_stores_over_a_failing_disk_keep_what_they_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    check(Arc::new(Disk::open(folder.path()).unwrap())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn racing_stores_over_a_failing_s3_keep_what_they_acknowledged() {
+    let Some(moto) = Moto::shared() else { return };
+    check(Arc::new(moto.storage("failing-stores").await)).await;
+}
+
+/// Calls are lost before they arrive, or land and lose their reply, or arrive late.
+fn failing(storage: &Arc<dyn Storage>, seed: u64) -> Arc<dyn Storage> {
+    let chances = Chances { lost: 0.02, reply_lost: 0.02, late: 0.01, ..Chances::default() };
+    Arc::new(Faulty::at_random(Arc::clone(storage), chances, seed))
+}
+
+async fn check(storage: Arc<dyn Storage>) {
+    let namespace: Namespace = "race".parse().unwrap();
+    // Two processes on one storage: within one, racing changes to an index share a write.
+    let caches = [1, 2].map(|seed| Cache::new(failing(&storage, seed), Arc::new(System)));
+    let request = StoreRequest {
+        namespace: namespace.clone(),
+        strategy: Strategy::Direct,
+        cache_key: None,
+        file_id: None,
+        content: Content::string(TEXT.to_owned()).unwrap(),
+    };
+    let stores = (0..WRITERS).map(|writer| caches[writer % caches.len()].store(&request));
+    let acknowledged: Vec<(CacheId, u64)> = join_all(stores)
+        .await
+        .into_iter()
+        .filter_map(|stored| stored.ok().map(|stored| (stored.record.cache_id, stored.version)))
+        .collect();
+    assert!(acknowledged.len() > WRITERS / 4, "only {} of {WRITERS} stores succeeded", acknowledged.len());
+
+    let calm = Cache::new(storage, Arc::new(System));
+    let of = Of::Hash(request.content.cache_hash().clone());
+    let listed = calm.versions(&namespace, &of, None, usize::MAX).await.unwrap().unwrap();
+    let numbers: Vec<u64> = listed.versions.iter().map(|listed| listed.version).collect();
+    assert_eq!(numbers, (1..=listed.count).collect::<Vec<_>>(), "every version once");
+    let listed: BTreeSet<(CacheId, u64)> =
+        listed.versions.iter().map(|listed| (listed.cache_id, listed.version)).collect();
+    for (id, version) in acknowledged {
+        assert!(listed.contains(&(id, version)), "{id} was acknowledged as version {version}");
+        let entry = calm.retrieve(&namespace, &Selector::Id(id)).await.unwrap();
+        assert_eq!(entry.unwrap().content, TEXT, "{id}");
+    }
+}

@@ -1,0 +1,156 @@
+//! What a Lambda function has around it: the Runtime API, and for one test a bucket in which others win every race.
+
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use http::{HeaderMap, Method, StatusCode, Uri};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::process::{Child, Command};
+use tokio::sync::{Mutex, mpsc};
+
+use crate::support::server::binary;
+
+/// Longer than any answer takes, the start of the process included, on a busy machine too.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+
+/// The binary, running as a Lambda function. Gone when dropped.
+pub struct Function {
+    _process: Child,
+    invocations: mpsc::Sender<Invocation>,
+    answers: mpsc::Receiver<Bytes>,
+    scratch: TempDir,
+}
+
+/// An event, and when Lambda would stop the function.
+struct Invocation {
+    event: String,
+    deadline_ms: u128,
+}
+
+/// Both ends of what the Runtime API passes on.
+struct Desk {
+    invocations: Mutex<mpsc::Receiver<Invocation>>,
+    answers: mpsc::Sender<Bytes>,
+}
+
+impl Function {
+    /// Starts the binary with these settings and those that Lambda makes.
+    pub async fn start(settings: &[(&str, &str)]) -> Self {
+        let (invocations, waiting) = mpsc::channel(1);
+        let (answered, answers) = mpsc::channel(1);
+        let desk = Desk { invocations: Mutex::new(waiting), answers: answered };
+        let router = Router::new()
+            .route("/2018-06-01/runtime/invocation/next", get(next))
+            .route("/2018-06-01/runtime/invocation/{request_id}/{outcome}", post(done))
+            .with_state(Arc::new(desk));
+        let runtime_api = serve(router).await.to_string();
+        let scratch = tempfile::tempdir().unwrap();
+        let process = Command::new(binary())
+            .env_clear()
+            .env("AWS_LAMBDA_RUNTIME_API", runtime_api)
+            .envs([("AWS_LAMBDA_FUNCTION_NAME", "cache"), ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")])
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
+            .envs(settings.iter().copied())
+            .current_dir(scratch.path())
+            .stdin(Stdio::null())
+            .stderr(File::create(scratch.path().join("log")).unwrap())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        Self { _process: process, invocations, answers, scratch }
+    }
+
+    /// Lets the function answer an event; panics with its log when it does not.
+    pub async fn invoke(&mut self, event: &str, limit: Duration) -> Value {
+        let deadline_ms = (SystemTime::now() + limit).duration_since(UNIX_EPOCH).unwrap().as_millis();
+        self.invocations.send(Invocation { event: event.to_owned(), deadline_ms }).await.unwrap();
+        match tokio::time::timeout(ANSWER_WITHIN, self.answers.recv()).await {
+            Ok(Some(answer)) => serde_json::from_slice(&answer).unwrap(),
+            Ok(None) | Err(_) => panic!("no answer within {ANSWER_WITHIN:?}:\n{}", self.log()),
+        }
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.scratch.path().join("log")).unwrap_or_default()
+    }
+}
+
+/// The function asks for an event, and waits until there is one.
+async fn next(State(desk): State<Arc<Desk>>) -> Response {
+    let Some(Invocation { event, deadline_ms }) = desk.invocations.lock().await.recv().await else {
+        return StatusCode::GONE.into_response();
+    };
+    let headers = [
+        ("lambda-runtime-aws-request-id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd".to_owned()),
+        ("lambda-runtime-deadline-ms", deadline_ms.to_string()),
+        ("lambda-runtime-invoked-function-arn", "arn:aws:lambda:eu-west-1:123456789012:function:cache".to_owned()),
+    ];
+    (headers, event).into_response()
+}
+
+/// The function has answered, or failed: both are what the caller gets to see.
+async fn done(
+    State(desk): State<Arc<Desk>>,
+    Path((_request_id, _outcome)): Path<(String, String)>,
+    answer: Bytes,
+) -> StatusCode {
+    // The test is over when nobody takes it.
+    let _ = desk.answers.send(answer).await;
+    StatusCode::ACCEPTED
+}
+
+/// A bucket in which nothing can be read, and somebody else is always faster to change a hash index.
+pub struct ContendedBucket {
+    url: String,
+}
+
+/// Starts a [`ContendedBucket`].
+pub async fn contended_bucket() -> ContendedBucket {
+    let address = serve(Router::new().fallback(contend)).await;
+    ContendedBucket { url: format!("http://{address}") }
+}
+
+impl ContendedBucket {
+    /// What leads a function to it.
+    pub fn settings(&self) -> [(&str, &str); 5] {
+        [
+            ("CACHE__SERVICE__BUCKET_NAME", "contended"),
+            ("AWS_ENDPOINT_URL", &self.url),
+            ("AWS_REGION", "eu-west-1"),
+            ("AWS_ACCESS_KEY_ID", "test"),
+            ("AWS_SECRET_ACCESS_KEY", "test"),
+        ]
+    }
+}
+
+async fn contend(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    let error = |status: StatusCode, code: &str| {
+        (status, format!("<Error><Code>{code}</Code><Message>as the test wants it</Message></Error>")).into_response()
+    };
+    let conditional = headers.contains_key("if-match") || headers.contains_key("if-none-match");
+    if method == Method::PUT && conditional && uri.path().contains("/refs/by-hash/") {
+        return error(StatusCode::PRECONDITION_FAILED, "PreconditionFailed");
+    }
+    match method {
+        Method::PUT => [("etag", "\"1\"")].into_response(),
+        _ => error(StatusCode::NOT_FOUND, "NoSuchKey"),
+    }
+}
+
+/// Serves until the test ends.
+async fn serve(router: Router) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async { axum::serve(listener, router).await });
+    address
+}

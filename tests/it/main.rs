@@ -1,0 +1,21 @@
+//! The service as a client sees it: every test starts the built binary on a free port and talks HTTP to it.
+//!
+//! | module | claim |
+//! |---|---|
+//! | [`replay`] | every recorded exchange of the Python service is answered alike, but for [`differences`] |
+//! | [`python_clients`] | both Python clients, and the examples of their handbook, work unchanged |
+//! | [`hostile`] | wrong input is refused with advice, and leaves nothing behind |
+//! | [`lambda_events`] | the binary as a Lambda function answers the events of every sender, in time |
+//! | [`concurrency`] | racing stores lose nothing |
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod support;
+
+mod concurrency;
+mod differences;
+mod faults;
+mod hostile;
+mod lambda_events;
+mod python_clients;
+mod replay;

@@ -1,0 +1,204 @@
+//! Replays what the Python service once answered, and holds our answers against it.
+//!
+//! `golden/exchanges.jsonl` is a recording of two generations of the service; `golden/left-out.jsonl` holds the requests
+//! that the recording needs but leaves out. A replay sends them in order to one server. Ids, hashes and storage paths
+//! that a recorded answer introduced are replaced by the ones that our server gave in its place, see [`names`]. What is
+//! compared, and what is not, is said in [`compare`]. Wanted differences stand in [`differences`](crate::differences).
+//!
+//! To check the replay itself, let it run against the Python service and read what it prints; it asserts nothing then:
+//! `MGRAPH_REPLAY_URL=127.0.0.1:10017 cargo test -p cache-tests in_memory`. That service should be fresh. It is of one
+//! generation and one stack, so the recordings of the others differ: a few dozen lines.
+
+mod compare;
+mod exchange;
+mod names;
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt::Write as _;
+
+use crate::differences::{self, DIFFERENCES, NOT_YET};
+use crate::support::{Client, Mode, Reply, Server, say};
+pub use compare::Mismatch;
+pub use exchange::Exchange;
+use exchange::{LeftOut, RecordedReply};
+use names::Names;
+
+#[tokio::test]
+async fn every_recorded_exchange_is_answered_alike_or_differs_on_purpose_in_memory() {
+    if let Ok(authority) = std::env::var("MGRAPH_REPLAY_URL") {
+        let mut replay = Replay { python: true, ..Replay::default() };
+        replay.run(&Client::new(&authority)).await;
+        return say(&replay.report());
+    }
+    check(&Mode::Memory).await;
+}
+
+#[tokio::test]
+async fn every_recorded_exchange_is_answered_alike_or_differs_on_purpose_on_disk() {
+    check(&Mode::Disk).await;
+}
+
+#[tokio::test]
+async fn every_recorded_exchange_is_answered_alike_or_differs_on_purpose_on_s3() {
+    let Some(mode) = Mode::s3("replay").await else { return };
+    check(&mode).await;
+}
+
+async fn check(mode: &Mode) {
+    let server = Server::start(mode).await;
+    let mut replay = Replay::default();
+    replay.run(&server.client()).await;
+    let report = replay.report();
+    assert!(replay.is_clean(), "on {mode:?}:\n{report}");
+    if matches!(mode, Mode::Memory) {
+        say(&report);
+    }
+}
+
+/// One walk through the recording.
+#[derive(Default)]
+struct Replay {
+    /// The other end is the Python service: nothing is skipped, and no difference is wanted.
+    python: bool,
+    names: Names,
+    alike: usize,
+    not_yet: BTreeMap<&'static str, usize>,
+    void: usize,
+    /// How many exchanges each row explains.
+    used_rows: BTreeMap<usize, usize>,
+    /// Rows that name an exchange which was skipped.
+    waiting_rows: HashSet<usize>,
+    unexplained: Vec<String>,
+}
+
+/// What an answer of ours amounts to.
+enum Verdict {
+    Alike,
+    /// As the row at this place of the table says.
+    Wanted(usize),
+    Unexplained(Vec<Mismatch>),
+}
+
+impl Replay {
+    async fn run(&mut self, client: &Client) {
+        let left_out = exchange::left_out();
+        for (line, exchange) in exchange::recorded().iter().enumerate() {
+            for missing in left_out.iter().filter(|missing| missing.before == line + 1) {
+                self.fill_in(client, missing).await;
+            }
+            self.step(client, line + 1, exchange).await;
+        }
+    }
+
+    /// Sends a request that the recording leaves out, and remembers what our answer's id stands for.
+    async fn fill_in(&mut self, client: &Client, missing: &LeftOut) {
+        let skipped = !self.python && differences::not_yet(&format!(" | {}", missing.request.line())).is_some();
+        if skipped || self.names.depends_on_missing(&missing.request) {
+            return self.names.never_made(missing.stands_for.iter());
+        }
+        let reply = client.send(missing.request.assemble(&self.names)).await;
+        let Some(recorded) = &missing.stands_for else { return };
+        let made = serde_json::from_slice::<serde_json::Value>(&reply.body).ok();
+        match made.as_ref().and_then(|made| made["cache_id"].as_str()) {
+            Some(ours) if reply.status == 200 => self.names.remember(recorded, ours),
+            _ => self.names.never_made([recorded]),
+        }
+    }
+
+    async fn step(&mut self, client: &Client, line: usize, exchange: &Exchange) {
+        if !self.python
+            && let Some(pattern) = differences::not_yet(&exchange.title())
+        {
+            *self.not_yet.entry(pattern).or_default() += 1;
+            self.waiting_rows.extend((0..DIFFERENCES.len()).filter(|row| DIFFERENCES[*row].names(exchange)));
+            return self.names.never_made(exchange.response.ids().iter());
+        }
+        if self.names.depends_on_missing(&exchange.request) {
+            self.void += 1;
+            return self.names.never_made(exchange.response.ids().iter());
+        }
+        let reply = client.send(exchange.request.assemble(&self.names)).await;
+        match self.judge(exchange, &reply) {
+            Verdict::Alike => self.alike += 1,
+            Verdict::Wanted(row) => *self.used_rows.entry(row).or_default() += 1,
+            Verdict::Unexplained(mismatches) => self.unexplained.push(describe(line, exchange, &reply, &mismatches)),
+        }
+        self.learn(&exchange.response, &reply);
+    }
+
+    fn judge(&self, exchange: &Exchange, reply: &Reply) -> Verdict {
+        let mut mismatches = compare::compare(exchange, reply, &self.names);
+        if !self.python {
+            mismatches.extend(compare::own_promises(exchange, reply));
+        }
+        if mismatches.is_empty() {
+            return Verdict::Alike;
+        }
+        let explains = |row: &differences::Difference| row.names(exchange) && row.ours.expects(reply, &mismatches);
+        match DIFFERENCES.iter().position(explains) {
+            Some(row) if !self.python => Verdict::Wanted(row),
+            _ => Verdict::Unexplained(mismatches),
+        }
+    }
+
+    /// Takes over what our answer introduced; what the recorded one introduced and ours refused was never made.
+    fn learn(&mut self, recorded: &RecordedReply, reply: &Reply) {
+        let theirs = recorded.json();
+        let ours = serde_json::from_slice(&reply.body).ok();
+        if let (Some(theirs), Some(ours)) = (&theirs, &ours) {
+            self.names.learn(theirs, ours);
+        }
+        if recorded.status < 300 && reply.status != recorded.status {
+            self.names.never_made(recorded.ids().iter());
+        }
+    }
+
+    fn unused_rows(&self) -> impl Iterator<Item = usize> {
+        (0..DIFFERENCES.len()).filter(|row| !self.used_rows.contains_key(row) && !self.waiting_rows.contains(row))
+    }
+
+    fn unused_patterns(&self) -> impl Iterator<Item = &&str> {
+        NOT_YET.iter().filter(|pattern| !self.not_yet.contains_key(*pattern))
+    }
+
+    fn is_clean(&self) -> bool {
+        self.unexplained.is_empty() && self.unused_rows().next().is_none() && self.unused_patterns().next().is_none()
+    }
+
+    fn report(&self) -> String {
+        let mut text = String::new();
+        for difference in &self.unexplained {
+            let _ = writeln!(text, "{difference}");
+        }
+        for row in self.unused_rows().filter(|_| !self.python) {
+            let _ = writeln!(text, "no exchange uses the row {:?}\n", DIFFERENCES[row]);
+        }
+        for pattern in self.unused_patterns().filter(|_| !self.python) {
+            let _ = writeln!(text, "no exchange is not yet there by the pattern {pattern:?}\n");
+        }
+        let _ = writeln!(text, "{} alike", self.alike);
+        let _ = writeln!(text, "{} void: about an entry that was refused or not made", self.void);
+        let _ = writeln!(text, "{} different without a row", self.unexplained.len());
+        let _ = writeln!(text, "{} different on purpose:", self.used_rows.values().sum::<usize>());
+        for (row, count) in &self.used_rows {
+            let _ = writeln!(text, "  {count:4} {}", DIFFERENCES[*row].reason);
+        }
+        let _ = writeln!(text, "{} not yet:", self.not_yet.values().sum::<usize>());
+        for (pattern, count) in &self.not_yet {
+            let _ = writeln!(text, "  {count:4} {pattern}");
+        }
+        text
+    }
+}
+
+fn describe(line: usize, exchange: &Exchange, reply: &Reply, mismatches: &[Mismatch]) -> String {
+    let cut = |text: &str| text.chars().take(600).collect::<String>();
+    let mut text = format!("line {line} [{}] {}\n", exchange.service, exchange.note);
+    let _ = writeln!(text, "  {}", cut(&exchange.request.line()));
+    for mismatch in mismatches {
+        let _ = writeln!(text, "  {mismatch}");
+    }
+    let _ = writeln!(text, "  recorded: {} {}", exchange.response.status, cut(&exchange.response.text()));
+    let _ = writeln!(text, "  ours:     {} {}", reply.status.as_u16(), cut(&reply.text()));
+    text
+}

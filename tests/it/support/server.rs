@@ -1,0 +1,162 @@
+//! A running service: the built binary on a free loopback port, gone when dropped.
+
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use cache_storage::moto::Moto;
+use tempfile::TempDir;
+
+use super::http::{API_KEY, Client, Request};
+
+/// Longer than any start takes, on a busy machine too.
+const START_WITHIN: Duration = Duration::from_secs(30);
+
+/// Where the service keeps its bytes.
+#[derive(Clone, Debug)]
+pub enum Mode {
+    Memory,
+    /// In a folder that lives as long as the server.
+    Disk,
+    /// In a bucket of an S3 look-alike, which these variables lead to.
+    S3 {
+        bucket: String,
+        environment: [(&'static str, String); 4],
+    },
+}
+
+impl Mode {
+    /// A fresh bucket of this name; `None`, and a line that says why, when no S3 look-alike is set up.
+    pub async fn s3(bucket: &str) -> Option<Self> {
+        let moto = Moto::shared()?;
+        moto.storage(bucket).await;
+        Some(Self::S3 { bucket: bucket.to_owned(), environment: moto.environment() })
+    }
+}
+
+/// A running service.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    authority: String,
+    scratch: TempDir,
+}
+
+impl Server {
+    /// Starts the service and waits until it answers; panics with its log when it does not.
+    pub async fn start(mode: &Mode) -> Self {
+        Self::start_with(mode, &[]).await
+    }
+
+    /// As [`start`](Self::start), with more settings.
+    pub async fn start_with(mode: &Mode, settings: &[(&str, &str)]) -> Self {
+        let scratch = tempfile::tempdir().unwrap();
+        let authority = free_loopback_address();
+        let mut command = Command::new(binary());
+        command.env_clear().envs(base_settings(&authority)).envs(mode_settings(mode, scratch.path()));
+        command.envs(settings.iter().copied());
+        let log = File::create(scratch.path().join("log")).unwrap();
+        command.current_dir(scratch.path()).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        let child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", binary().display()));
+        let mut server = Self { child, authority, scratch };
+        server.wait_until_it_answers().await;
+        server
+    }
+
+    /// A client of this server.
+    pub fn client(&self) -> Client {
+        Client::new(&self.authority)
+    }
+
+    /// As in `http://127.0.0.1:40123`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.authority)
+    }
+
+    /// The folder in which a server with [`Mode::Disk`] keeps its bytes.
+    pub fn disk(&self) -> PathBuf {
+        self.scratch.path().join("disk")
+    }
+
+    async fn wait_until_it_answers(&mut self) {
+        let deadline = Instant::now() + START_WITHIN;
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                panic!("the service ended while starting ({status}):\n{}", self.log());
+            }
+            match self.client().try_send(Request::get("/info/health")).await {
+                Ok(reply) if reply.status == 200 => return,
+                _ => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+        panic!("the service did not answer within {START_WITHIN:?}:\n{}", self.log());
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.scratch.path().join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Both fail only when the process has already ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// An address that was free a moment ago. The service cannot say which port it took when it is told to take any.
+fn free_loopback_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().to_string()
+}
+
+fn base_settings(authority: &str) -> Vec<(&'static str, String)> {
+    vec![
+        ("CACHE__SERVICE__LISTEN", authority.to_owned()),
+        ("FAST_API__AUTH__API_KEY__NAME", API_KEY.0.to_owned()),
+        ("FAST_API__AUTH__API_KEY__VALUE", API_KEY.1.to_owned()),
+        ("CACHE__SERVICE__TEST_ROUTES", "true".to_owned()),
+    ]
+}
+
+fn mode_settings(mode: &Mode, scratch: &Path) -> Vec<(&'static str, String)> {
+    const MODE: &str = "CACHE__SERVICE__STORAGE_MODE";
+    match mode {
+        Mode::Memory => vec![(MODE, "memory".to_owned())],
+        Mode::Disk => vec![
+            (MODE, "local_disk".to_owned()),
+            ("CACHE__SERVICE__LOCAL_DISK_PATH", scratch.join("disk").display().to_string()),
+        ],
+        Mode::S3 { bucket, environment } => {
+            let own = [(MODE, "s3".to_owned()), ("CACHE__SERVICE__BUCKET_NAME", bucket.clone())];
+            own.into_iter().chain(environment.iter().cloned()).collect()
+        }
+    }
+}
+
+/// The binary under test: the one that `MGRAPH_SERVER_BIN` names, else a fresh build of this workspace.
+pub fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| std::env::var_os("MGRAPH_SERVER_BIN").map_or_else(build, PathBuf::from))
+}
+
+/// Builds the binary beside the test executable (`target/{profile}/deps/it-…`). Cargo does not do it by itself: it builds
+/// a dependency's library, never its binaries.
+fn build() -> PathBuf {
+    let executable = std::env::current_exe().unwrap();
+    let profile_folder = executable.ancestors().nth(2).unwrap();
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.args(["build", "--quiet", "--package", "cache-lambda", "--bin", "cache-lambda"]);
+    command.arg("--target-dir").arg(profile_folder.parent().unwrap());
+    if profile_folder.ends_with("release") {
+        command.arg("--release");
+    }
+    let status = command.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap();
+    assert!(status.success(), "cache-lambda does not build: {status}");
+    profile_folder.join("cache-lambda")
+}
