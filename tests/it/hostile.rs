@@ -194,7 +194,7 @@ async fn a_blank_key_is_refused() {
     let target = Target::start().await;
     for key in ["", "%20", "%20%20"] {
         let request = Request::post(&format!("/h/key_based/store/string/{key}")).text("x");
-        target.refuses(request, 400, &["cache key"]).await;
+        target.refuses(request, 400, &["cache_key"]).await;
     }
 }
 

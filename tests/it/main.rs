@@ -16,6 +16,7 @@ mod concurrency;
 mod differences;
 mod faults;
 mod hostile;
+mod kill;
 mod lambda_events;
 mod python_clients;
 mod replay;

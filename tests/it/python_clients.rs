@@ -27,26 +27,33 @@ const OLD: PythonClient = PythonClient {
     version: "0.3.0",
     variable: "MGRAPH_CLIENT_PYTHON_0_3_0",
     walk: "walk_0_3_0.py",
-    groups: &["store", "info"],
-    not_yet: &["child_data", "server", "fixtures", "admin"],
+    groups: &["store", "info", "child_data", "server", "fixtures", "admin"],
+    not_yet: &[],
 };
 
 const NEW: PythonClient = PythonClient {
     version: "0.33.0",
     variable: "MGRAPH_CLIENT_PYTHON_0_33_0",
     walk: "walk_0_33_0.py",
-    groups: &["store", "hash", "exists", "delete", "info", "entity", "decorator"],
-    not_yet: &[
+    groups: &[
+        "store",
+        "hash",
+        "exists",
+        "delete",
+        "info",
+        "entity",
+        "decorator",
         "update",
         "child_data",
         "child_delete",
-        "zip",
         "namespace",
         "admin",
         "server",
         "fixtures",
         "entity_files",
+        "zip",
     ],
+    not_yet: &[],
 };
 
 const EXAMPLES: &[&str] = &["quick_start.py", "example_2.py", "example_3.py", "example_6.py"];

@@ -31,7 +31,7 @@ pub enum Error {
     },
 }
 
-/// What the caller can do about an [`Error`].
+/// What the caller can do about an [`Error`](enum@Error).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
     /// Fix the request.

@@ -48,6 +48,9 @@ pub enum InvalidName {
     /// Not a hash.
     #[error("must be 10 to 96 lowercase hex digits")]
     NotAHash,
+    /// Not a blob token.
+    #[error("must be five lowercase hex digits")]
+    NotAToken,
 }
 
 /// Cuts and replaces as the module's docs say. `path` keeps `.`, `/`, `\` and spaces as well.
@@ -283,6 +286,16 @@ impl BlobToken {
     }
 }
 
+impl FromStr for BlobToken {
+    type Err = InvalidName;
+
+    /// The inverse of `Display`.
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        let token = u32::from_str_radix(text, 16).map(Self).map_err(|_| InvalidName::NotAToken)?;
+        (token.0 <= Self::MAX && token.to_string() == text).then_some(token).ok_or(InvalidName::NotAToken)
+    }
+}
+
 impl fmt::Display for BlobToken {
     /// Five lowercase hex digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -335,6 +348,7 @@ mod tests {
             prop_assert_eq!(id.0.get_version_num(), 8);
             prop_assert_eq!(id.parts(), Some(parts));
             prop_assert_eq!(id.to_string().parse::<CacheId>(), Ok(id));
+            prop_assert_eq!(BlobToken(token).to_string().parse::<BlobToken>(), Ok(BlobToken(token)));
         }
 
         #[test]

@@ -64,6 +64,9 @@ pub struct Listed {
     pub cache_id: CacheId,
     /// When it was stored, in milliseconds since 1970 UTC.
     pub timestamp: u64,
+    /// When it stops being served, in milliseconds since 1970 UTC, if ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<u64>,
 }
 
 /// A blob and how many listed versions reference it.
@@ -185,7 +188,12 @@ impl Index {
         if self.of.is_empty() {
             self.of = of.to_owned();
         }
-        self.versions.push(Listed { version, cache_id: record.cache_id, timestamp: record.stored_at });
+        self.versions.push(Listed {
+            version,
+            cache_id: record.cache_id,
+            timestamp: record.stored_at,
+            expires_at: record.expires_at,
+        });
         self.latest = Some(Box::new(record.clone()));
         version
     }
@@ -340,4 +348,70 @@ impl PageRef {
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
 fn is_zero(n: &u64) -> bool {
     *n == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    fn record() -> Record {
+        serde_json::from_value(serde_json::json!({
+            "cache_id": "2cf24dba-5fb0-8a30-8000-000000000001", "cache_hash": "2cf24dba5fb0a30e", "token": 0,
+            "sha256": Digest::of(b"x").to_string(), "size": 1, "namespace": "demo", "strategy": "direct",
+            "kind": "string", "stored_at": 1,
+        }))
+        .unwrap()
+    }
+
+    /// All versions that a head and its pages list, oldest first.
+    fn all(index: &Index, pages: &HashMap<String, Page>) -> Vec<u64> {
+        fn below(page: &PageRef, pages: &HashMap<String, Page>, all: &mut Vec<u64>) {
+            match &pages[&page.name] {
+                Page::Versions(versions) => all.extend(versions.iter().map(|listed| listed.version)),
+                Page::Pages(refs) => refs.iter().for_each(|page| below(page, pages, all)),
+            }
+        }
+        let mut versions = Vec::new();
+        index.pages.iter().rev().flatten().for_each(|page| below(page, pages, &mut versions));
+        versions.extend(index.versions.iter().map(|listed| listed.version));
+        versions
+    }
+
+    #[test]
+    fn a_head_stays_small_over_more_versions_than_one_level_of_pages_holds() {
+        const VERSIONS: u64 = (INLINE * INLINE + 2 * INLINE + 3) as u64;
+        let (mut index, mut pages, record) = (Index::new("x".into()), HashMap::new(), record());
+        for _ in 0..VERSIONS {
+            while let Some((name, page)) = index.roll(|first| format!("{first}-{}", pages.len())) {
+                pages.insert(name, page);
+            }
+            index.add(&record, "x");
+        }
+        assert_eq!(index.pages.len(), 2, "levels");
+        assert_eq!(all(&index, &pages), (1..=VERSIONS).collect::<Vec<_>>());
+        assert!(index.to_bytes().len() < 100_000, "{} bytes", index.to_bytes().len());
+
+        // And back: the newest pages are unrolled one after the other.
+        while let Some(page) = index.take_newest_page() {
+            index.versions.clear();
+            index.unroll(pages[&page.name].clone());
+            assert!(index.versions.len() <= INLINE && index.pages.iter().all(|level| level.len() <= INLINE));
+        }
+        assert_eq!(index.versions.first().map(|listed| listed.version), Some(1));
+    }
+
+    #[test]
+    fn live_indexes_and_records_are_larger_than_what_stands_for_deleted() {
+        let mut index = Index::new("2cf24dba5fb0a30e".into());
+        let id = index.add(&record(), "");
+        assert!(index.to_bytes().len() as u64 >= crate::record::DELETED_BELOW_BYTES);
+        assert!(record().to_bytes().len() as u64 >= crate::record::DELETED_BELOW_BYTES);
+        index.next = u64::MAX;
+        let listed = index.versions[0];
+        assert_eq!(listed.version, id);
+        index.remove(listed);
+        assert!(index.is_tombstone() && (index.to_bytes().len() as u64) < crate::record::DELETED_BELOW_BYTES);
+    }
 }

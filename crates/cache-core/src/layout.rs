@@ -14,12 +14,16 @@
 //! | child file | `data/children/2c/f2/2cf24dba-5fb0-8a30-.../data/{data_key}/{data_file_id}.json`, `.txt` or `.bin` |
 //! | settings | `namespace.json` |
 
-use chrono::{DateTime, Utc};
+mod place;
+
 use sha2::{Digest, Sha256};
 
 use crate::ids::{BlobToken, CacheHash, CacheId, CacheKey, DataKey, FileId, Namespace};
 use crate::storage::{InvalidObjectKey, ObjectKey};
 use crate::strategy::{ContentKind, Strategy};
+
+pub use self::place::{Place, classify};
+pub(crate) use self::place::{dated_place, parse_dated_place};
 
 /// The keys of one namespace.
 #[derive(Debug, Clone, Copy)]
@@ -102,10 +106,7 @@ impl<'a> Layout<'a> {
 
     /// Where the dated view points to an entry. `strategy` is one that [`Strategy::is_dated`].
     pub fn dated(self, strategy: Strategy, stored_at_ms: u64, id: CacheId) -> ObjectKey {
-        let at = i64::try_from(stored_at_ms).ok().and_then(DateTime::<Utc>::from_timestamp_millis).unwrap_or_default();
-        let hour = at.format("%Y/%m/%d/%H");
-        let rest = at.format("%M%S%3f");
-        self.short(format_args!("data/{}/{hour}/{rest}-{id}.json", strategy.folder()))
+        self.short(format_args!("data/{}/{}-{id}.json", strategy.folder(), dated_place(stored_at_ms)))
     }
 
     /// The folder of the dated view of a strategy. It ends with `/`.
@@ -160,6 +161,11 @@ impl<'a> Layout<'a> {
     /// The folder of all entry records. It ends with `/`.
     pub fn records(self) -> String {
         format!("{}/refs/by-id/", self.namespace)
+    }
+
+    /// The folder of all blobs. It ends with `/`.
+    pub fn blobs(self) -> String {
+        format!("{}/blobs/", self.namespace)
     }
 
     /// The folder of all hash indexes. It ends with `/`.

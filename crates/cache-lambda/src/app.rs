@@ -41,7 +41,7 @@ impl Service {
     /// A service over a storage.
     pub fn new(storage: Arc<dyn Storage>, surroundings: Arc<dyn Surroundings>, config: Config) -> AppState {
         Arc::new(Self {
-            cache: Cache::new(storage, Arc::clone(&surroundings)),
+            cache: Cache::new(storage, Arc::clone(&surroundings)).with_default_ttl_hours(config.ttl_hours),
             running: TaskTracker::new(),
             instance_id: Uuid::new_v4(),
             started_ms: surroundings.now_ms(),
@@ -72,6 +72,14 @@ fn routes() -> Router<AppState> {
         .merge(routes::retrieve::routes())
         .merge(routes::entries::routes())
         .merge(routes::versions::routes())
+        .merge(routes::update::routes())
+        .merge(routes::data::routes())
+        .merge(routes::namespace::routes())
+        .merge(routes::admin::routes())
+        .merge(routes::testing::routes())
+        .merge(routes::auth::routes())
+        .merge(routes::home::routes())
+        .merge(routes::zip::routes())
 }
 
 #[cfg(test)]
@@ -90,7 +98,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_unknown_path_is_404_in_json() {
-        for path in ["/", "/nope", "/ns/retrieve", "//info/health", "/info/../docs"] {
+        for path in ["/nope", "/ns/retrieve", "//info/health", "/info/../docs"] {
             check(Method::GET, path, 404, "{\"detail\":\"Not Found\",\"message\":\"nothing is served").await;
         }
     }

@@ -3,15 +3,17 @@
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, header};
+use http::HeaderMap;
 use subtle::ConstantTimeEq;
 
 use crate::app::AppState;
 use crate::config::Access;
+use crate::cookies;
 use crate::problem::Problem;
 
-/// The paths that need no key.
-const PUBLIC: [&str; 4] = ["/auth/set-cookie-form", "/auth/set-auth-cookie", "/docs", "/openapi.json"];
+/// The paths that need no key. `/config/status` is not served, and clients expect to be told so without a key.
+const PUBLIC: [&str; 6] =
+    ["/", "/auth/set-cookie-form", "/auth/set-auth-cookie", "/docs", "/openapi.json", "/config/status"];
 
 /// Lets a request pass that may.
 pub async fn require_key(State(state): State<AppState>, request: Request, next: Next) -> Response {
@@ -24,28 +26,20 @@ pub async fn require_key(State(state): State<AppState>, request: Request, next: 
     }
 }
 
-fn may_call(access: &Access, headers: &HeaderMap) -> Result<(), Problem> {
+/// Whether a request with these headers may call.
+pub fn may_call(access: &Access, headers: &HeaderMap) -> Result<(), Problem> {
     let (name, cookie, value) = match access {
         Access::Open => return Ok(()),
         Access::Closed { reason } => return Err(Problem::denied(*reason)),
         Access::Key { name, cookie, value } => (name, cookie, value),
     };
-    let header = headers.get(name).map(|shown| shown.as_bytes()).filter(|shown| !shown.is_empty());
-    match header.or_else(|| find_cookie(headers, cookie)) {
+    let header = headers.get(name).map(|shown| shown.as_bytes().to_vec()).filter(|shown| !shown.is_empty());
+    match header.or_else(|| cookies::find(headers, cookie)) {
         None => Err(Problem::denied(format!("API key is missing: send it in the header or cookie '{cookie}'"))),
         // Takes the same time wherever the first difference is.
         Some(shown) if bool::from(shown.ct_eq(value.as_bytes())) => Ok(()),
         Some(_) => Err(Problem::denied(format!("API key is wrong: check the value of '{cookie}'"))),
     }
-}
-
-/// The value of a cookie, without the quotes that some clients put around it.
-fn find_cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
-    let pairs = headers.get_all(header::COOKIE).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
-    let value =
-        pairs.map(<[u8]>::trim_ascii).find_map(|pair| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"="))?;
-    let unquoted = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value);
-    Some(unquoted).filter(|value| !value.is_empty())
 }
 
 #[cfg(test)]

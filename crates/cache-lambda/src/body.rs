@@ -97,17 +97,22 @@ impl Payload {
         }
     }
 
-    /// A JSON object.
+    /// A JSON object to store.
     pub fn document(self) -> Result<Document, Problem> {
+        self.object("dict_type")
+    }
+
+    /// A JSON object. `kind` is the type of the item when it is none, such as `dict_type`.
+    pub fn object(self, kind: &str) -> Result<Document, Problem> {
         const MESSAGE: &str = "the body should be a JSON object, sent with 'Content-Type: application/json'";
         self.refuse_nothing()?;
         if self.declared == Declared::Other {
-            return Err(Problem::body("dict_type", MESSAGE, shown(&self.bytes)));
+            return Err(Problem::body(kind, MESSAGE, shown(&self.bytes)));
         }
         let document = self.parse()?;
         match document.root() {
             Json::Object(_) => Ok(document),
-            _ => Err(Problem::body("dict_type", MESSAGE, shown_json(&document))),
+            _ => Err(Problem::body(kind, MESSAGE, shown_json(&document))),
         }
     }
 

@@ -10,6 +10,7 @@
 //! | `CACHE__SERVICE__MAX_BODY_BYTES` | 67108864 | the largest request body, compressed or inflated |
 //! | `CACHE__SERVICE__REQUEST_TIMEOUT_SECONDS` | 25 | how long one request may keep trying; in Lambda the invocation's own deadline counts |
 //! | `CACHE__SERVICE__TEST_ROUTES` | false | whether the routes that make test data are there |
+//! | `CACHE__SERVICE__CORS_ORIGINS` | `*` with an API key, else pages of this machine | from which origins pages may call: `*`, or origins with commas between |
 //! | `CACHE__SERVICE__LISTEN` | `127.0.0.1:10017` | where the local server listens |
 //! | `FAST_API__AUTH__API_KEY__NAME`, `FAST_API__AUTH__API_KEY__VALUE` | | the header or cookie that carries the API key, and the key |
 //! | `FAST_API__SERVER_ID`, `FAST_API__SERVER_NAME` | | what `/info/server` shows |
@@ -36,6 +37,7 @@ const STRICT_NAMES: &str = "CACHE__SERVICE__STRICT_NAMES";
 const MAX_BODY_BYTES: &str = "CACHE__SERVICE__MAX_BODY_BYTES";
 const REQUEST_TIMEOUT: &str = "CACHE__SERVICE__REQUEST_TIMEOUT_SECONDS";
 const TEST_ROUTES: &str = "CACHE__SERVICE__TEST_ROUTES";
+const CORS_ORIGINS: &str = "CACHE__SERVICE__CORS_ORIGINS";
 const LISTEN: &str = "CACHE__SERVICE__LISTEN";
 const KEY_NAME: &str = "FAST_API__AUTH__API_KEY__NAME";
 const KEY_VALUE: &str = "FAST_API__AUTH__API_KEY__VALUE";
@@ -45,7 +47,7 @@ const SERVER_NAME: &str = "FAST_API__SERVER_NAME";
 const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 
 /// All names that begin with [`PREFIX`] and mean something.
-const OURS: [&str; 9] = [
+const OURS: [&str; 10] = [
     STORAGE_MODE,
     BUCKET_NAME,
     LOCAL_DISK_PATH,
@@ -54,6 +56,7 @@ const OURS: [&str; 9] = [
     MAX_BODY_BYTES,
     REQUEST_TIMEOUT,
     TEST_ROUTES,
+    CORS_ORIGINS,
     LISTEN,
 ];
 
@@ -69,6 +72,8 @@ pub struct Config {
     pub ttl_hours: u32,
     /// Who may call.
     pub access: Access,
+    /// From which origins pages may call.
+    pub origins: Origins,
     /// Where the local server listens.
     pub listen: SocketAddr,
     /// The largest request body in bytes, compressed or inflated.
@@ -182,6 +187,7 @@ impl Config {
             storage: reader.storage(in_lambda),
             ttl_hours: reader.parsed(TTL_HOURS, 24, "a number of hours such as 24"),
             listen: reader.listen(&access, in_lambda),
+            origins: reader.origins(&access),
             access,
             max_body_bytes: reader.parsed(MAX_BODY_BYTES, DEFAULT_MAX_BODY_BYTES, "a number of bytes such as 67108864"),
             strict_names: reader.parsed(STRICT_NAMES, Switch(false), SWITCH_HINT).0,
@@ -280,6 +286,12 @@ impl Reader<'_> {
         }
     }
 
+    fn origins(&mut self, access: &Access) -> Origins {
+        // Whoever has no key must not be lent the place of somebody who sits at this machine.
+        let default = if *access == Access::Open { Origins::ThisMachine } else { Origins::Any };
+        self.parsed(CORS_ORIGINS, default, "'*', or origins such as https://app.example with commas between")
+    }
+
     /// The address, which only this machine can reach as long as there is no key.
     fn listen(&mut self, access: &Access, in_lambda: bool) -> SocketAddr {
         let default = SocketAddr::new(IpAddr::from([127, 0, 0, 1]), 10017);
@@ -293,6 +305,52 @@ impl Reader<'_> {
             self.mistake(LISTEN, problem);
         }
         address
+    }
+}
+
+/// From which origins pages may call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origins {
+    /// From all: they need the key as everybody else.
+    Any,
+    /// From pages that a server on this machine has served.
+    ThisMachine,
+    /// From these, each written as browsers do: scheme, host, and the port unless it is the scheme's own.
+    These(Vec<String>),
+}
+
+impl Origins {
+    /// Whether a page of this origin may call.
+    pub fn allow(&self, origin: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::ThisMachine => {
+                let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+                let local = |host: &str| {
+                    ["localhost", "127.0.0.1", "[::1]"].iter().any(|local| {
+                        host.strip_prefix(local).is_some_and(|port| port.is_empty() || port.starts_with(':'))
+                    })
+                };
+                host.is_some_and(local)
+            }
+            Self::These(origins) => origins.iter().any(|allowed| allowed == origin),
+        }
+    }
+}
+
+impl FromStr for Origins {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        if text == "*" {
+            return Ok(Self::Any);
+        }
+        let origins: Vec<String> = text.split(',').map(|origin| origin.trim().to_owned()).collect();
+        let is_origin = |origin: &String| {
+            let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+            host.is_some_and(|host| !host.is_empty() && host.bytes().all(|b| b.is_ascii_graphic() && b != b'/'))
+        };
+        if origins.iter().all(is_origin) { Ok(Self::These(origins)) } else { Err(()) }
     }
 }
 
@@ -406,6 +464,35 @@ mod tests {
         };
         assert_eq!(closed(&lambda), "Server does not have API key name setup");
         assert_eq!(closed(&[&lambda[..], &[(KEY_NAME, "k")]].concat()), "Server does not have API key value setup");
+    }
+
+    #[test]
+    fn without_a_key_only_pages_of_this_machine_may_call() {
+        let origins = read(&[]).unwrap().origins;
+        for (origin, allowed) in [
+            ("http://localhost:8080", true),
+            ("https://127.0.0.1", true),
+            ("http://[::1]:3000", true),
+            ("http://localhost.evil.example", false),
+            ("http://127.0.0.1.evil.example", false),
+            ("https://page.example", false),
+            ("null", false),
+        ] {
+            assert_eq!(origins.allow(origin), allowed, "{origin}");
+        }
+        assert_eq!(read(&[(KEY_NAME, "x"), (KEY_VALUE, "y")]).unwrap().origins, Origins::Any);
+    }
+
+    #[test]
+    fn origins_are_written_as_browsers_do() {
+        let listed = read(&[(CORS_ORIGINS, "https://a.example, http://b.example:81")]).unwrap().origins;
+        assert!(listed.allow("https://a.example") && listed.allow("http://b.example:81"));
+        assert!(!listed.allow("http://a.example") && !listed.allow("http://b.example"));
+        assert_eq!(read(&[(CORS_ORIGINS, "*")]).unwrap().origins, Origins::Any);
+        check(
+            &[(CORS_ORIGINS, "https://a.example/")],
+            "CACHE__SERVICE__CORS_ORIGINS: 'https://a.example/' is not usable",
+        );
     }
 
     #[test]

@@ -1,4 +1,7 @@
-//! Calls from pages of other origins: any origin may call, and must show the key as everybody else.
+//! Calls from pages of other origins: those that are configured may read answers, and must show the key as everybody else.
+//!
+//! A server without a key also refuses to act for any other page: a browser sends simple requests without asking first,
+//! and everybody's browser can reach a loopback address.
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -7,6 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 use crate::app::AppState;
 use crate::config::Access;
+use crate::problem::Problem;
 
 /// Which headers of an answer a page may read.
 const EXPOSED: &str = "Content-Type, X-Requested-With, Origin, Accept, Authorization, Content-Disposition, ETag, \
@@ -16,15 +20,20 @@ const MAX_AGE_SECONDS: u32 = 86400;
 
 /// Answers preflights, and marks all other answers as readable for the caller's origin.
 pub async fn allow(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let config = &state.config;
     let origin = request.headers().get(header::ORIGIN).cloned();
+    let allowed = origin.as_ref().is_none_or(|origin| origin.to_str().is_ok_and(|origin| config.origins.allow(origin)));
     if request.method() == Method::OPTIONS {
-        return preflight(&state.config.access, origin);
+        return preflight(&config.access, origin, allowed);
+    }
+    if !allowed && config.access == Access::Open {
+        return Problem::foreign_origin().into_response();
     }
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     // The answer depends on the origin even when there is none.
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
-    if let Some(origin) = origin {
+    if let Some(origin) = origin.filter(|_| allowed) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
@@ -32,10 +41,13 @@ pub async fn allow(State(state): State<AppState>, request: Request, next: Next) 
     response
 }
 
-fn preflight(access: &Access, origin: Option<HeaderValue>) -> Response {
+/// What a browser may send. It names no origin when that of the page is not allowed, so the browser goes no further.
+fn preflight(access: &Access, origin: Option<HeaderValue>, allowed: bool) -> Response {
     let mut headers = HeaderMap::new();
-    let any = HeaderValue::from_static("*");
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.unwrap_or(any));
+    if allowed {
+        let any = HeaderValue::from_static("*");
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.unwrap_or(any));
+    }
     let methods = HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE, OPTIONS");
     headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
     headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed_headers(access));
@@ -58,12 +70,13 @@ fn allowed_headers(access: &Access) -> HeaderValue {
 mod tests {
     use http::Method;
 
-    use crate::config::Access;
+    use crate::config::{Access, Origins};
     use crate::testing::{App, Call, config};
 
     /// One header of the answer.
     async fn check(call: Call, header: &str, expected: Option<&str>) {
         let mut config = config();
+        config.origins = Origins::Any;
         config.access = Access::Key {
             name: "X-Team-Key".parse().unwrap(),
             cookie: "X-Team-Key".to_owned(),
@@ -84,6 +97,33 @@ mod tests {
         check(preflight(), "access-control-allow-origin", Some("http://page.example")).await;
         check(preflight(), "vary", Some("Origin")).await;
         check(preflight(), "access-control-max-age", Some("86400")).await;
+    }
+
+    #[tokio::test]
+    async fn a_page_of_an_origin_that_is_not_configured_reads_nothing() {
+        let mut config = config();
+        config.origins = Origins::These(vec!["https://app.example".to_owned()]);
+        config.access = Access::Key { name: "x".parse().unwrap(), cookie: "x".to_owned(), value: "secret".to_owned() };
+        let app = App::with(config);
+        for call in
+            [preflight(), Call::get("/info/health").header("x", "secret").header("origin", "http://page.example")]
+        {
+            assert_eq!(app.send(call).await.header("access-control-allow-origin"), None);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_without_a_key_does_not_act_for_a_foreign_page() {
+        let mut config = config();
+        config.access = Access::Open;
+        config.origins = Origins::ThisMachine;
+        let app = App::with(config);
+        let store = |origin| {
+            Call::post("/ns/direct/store/string", "x").header("content-type", "text/plain").header("origin", origin)
+        };
+        let refused = app.send(store("http://page.example")).await;
+        assert_eq!(refused.status, 403);
+        assert_eq!(app.send(store("http://localhost:3000")).await.status, 200);
     }
 
     #[tokio::test]

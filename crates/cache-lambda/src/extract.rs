@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use axum::extract::{FromRequestParts, Query, RawPathParams};
+use cache_core::archive::MemberName;
 use cache_core::cache::Selector;
 use cache_core::ids::{CacheHash, CacheId, CacheKey, FileId, InvalidName, Namespace};
 use cache_core::json::FieldPath;
@@ -13,7 +14,27 @@ use cache_core::strategy::Strategy;
 use http::request::Parts;
 
 use crate::app::AppState;
-use crate::problem::Problem;
+use crate::problem::{ArchiveUse, Problem};
+
+/// How many items a page shows unless asked for another number.
+const DEFAULT_LIMIT: u64 = 100;
+/// How many items a page shows at most.
+const MAX_LIMIT: u64 = 1000;
+
+/// Which page of a list.
+#[derive(Debug, Clone, Copy)]
+pub struct Paging<'a> {
+    /// At most so many items.
+    pub limit: usize,
+    /// After this place.
+    pub cursor: Option<&'a str>,
+}
+
+impl Default for Paging<'_> {
+    fn default() -> Self {
+        Self { limit: DEFAULT_LIMIT as usize, cursor: None }
+    }
+}
 
 /// The parameters of a request by name: those of its path, and those of its query. Of a repeated query parameter the last
 /// counts; unknown ones are ignored.
@@ -96,6 +117,25 @@ impl Params {
         })
     }
 
+    /// The key and the file name at the end of the path, where both may be blank: then they count as not given.
+    pub fn key_and_file(&self) -> Result<(Option<CacheKey>, Option<FileId>), Problem> {
+        let (key, file_id) = self.path("key_and_file").rsplit_once('/').ok_or_else(Problem::no_route)?;
+        Ok((self.name_if_any("cache_key", key)?, self.name_if_any("file_id", file_id)?))
+    }
+
+    /// The path of an archive's member at the end of the path, as it was sent: what it means depends on the archive.
+    pub fn file_path(&self, wanted_for: ArchiveUse) -> Result<String, Problem> {
+        let raw = self.path("file_path");
+        if raw.trim().is_empty() {
+            return Err(Problem::no_file_path(wanted_for));
+        }
+        // What is no name at all may still be the name of a member that came from elsewhere.
+        if raw.parse::<MemberName>().is_ok() {
+            self.name::<MemberName>("file_path", raw)?;
+        }
+        Ok(raw.to_owned())
+    }
+
     /// A number in the query.
     pub fn number(&self, name: &str, allowed: RangeInclusive<u64>) -> Result<Option<u64>, Problem> {
         let Some(raw) = self.filled(name) else { return Ok(None) };
@@ -119,6 +159,19 @@ impl Params {
         self.number("version", 1..=u64::MAX)
     }
 
+    /// The revision in the query; 0 is the content that the entry was stored with.
+    pub fn revision(&self) -> Result<Option<u64>, Problem> {
+        self.number("revision", 0..=u64::MAX)
+    }
+
+    /// How much of a list to show: `limit`, and the `cursor` that the page before named. `None` when neither is given.
+    pub fn paging(&self) -> Result<Option<Paging<'_>>, Problem> {
+        let limit = self.number("limit", 1..=MAX_LIMIT)?;
+        let cursor = self.filled("cursor");
+        let asked = limit.is_some() || cursor.is_some();
+        Ok(asked.then(|| Paging { limit: limit.unwrap_or(DEFAULT_LIMIT) as usize, cursor }))
+    }
+
     /// A yes or no in the query.
     pub fn flag(&self, name: &str, default: bool) -> Result<bool, Problem> {
         let Some(raw) = self.query(name) else { return Ok(default) };
@@ -134,13 +187,27 @@ impl Params {
         self.query.iter().rev().find(|(known, _)| known == name).map(|(_, raw)| raw.as_str())
     }
 
-    fn filled(&self, name: &str) -> Option<&str> {
+    /// A query parameter that is not blank.
+    pub fn filled(&self, name: &str) -> Option<&str> {
         self.query(name).filter(|raw| !raw.trim().is_empty())
     }
 
     /// A path parameter as it was sent; empty when the route has none of this name.
     pub fn path(&self, name: &str) -> &str {
         self.path.iter().find(|(known, _)| known == name).map_or("", |(_, raw)| raw)
+    }
+
+    /// As [`Params::name`], where a blank name counts as not given.
+    pub fn name_if_any<T>(&self, name: &str, raw: &str) -> Result<Option<T>, Problem>
+    where
+        T: FromStr<Err: Display> + Display,
+    {
+        if raw.trim().is_empty() { Ok(None) } else { self.name(name, raw).map(Some) }
+    }
+
+    /// Whether a name that cleaning would change is refused.
+    pub fn strict(&self) -> bool {
+        self.strict
     }
 
     /// Parses a name that is cleaned, or refused when that is configured and cleaning would change it.

@@ -1,12 +1,14 @@
 //! HTTP in, HTTP out: the cache as a web service, as a local server or as a Lambda function.
 //!
 //! Reading order: [`app`] names the routes and the layers around them; a file in [`routes`] shows what a handler looks like
-//! (take arguments, call core, render); [`extract`] and [`body`] parse what came in, [`shapes`] is what goes out, and
+//! (take arguments, call core, render); [`extract`], [`body`] and [`batch`] parse what came in, [`shapes`] is what goes out, and
 //! [`problem`] alone knows statuses and error bodies. [`config`] reads the environment; [`serve`] and [`lambda`] are the two
 //! ways to run.
 
 pub mod app;
+pub mod batch;
 pub mod body;
+pub mod conditional;
 pub mod config;
 pub mod exchange;
 pub mod extract;
@@ -18,6 +20,7 @@ pub mod session;
 pub mod shapes;
 
 mod auth;
+mod cookies;
 mod cors;
 mod slashes;
 

@@ -27,7 +27,7 @@ It is configured by the environment:
   FAST_API__AUTH__API_KEY__NAME     the header or cookie that carries the API key
   FAST_API__AUTH__API_KEY__VALUE    the API key
   CACHE__SERVICE__STRICT_NAMES, CACHE__SERVICE__MAX_BODY_BYTES, CACHE__SERVICE__REQUEST_TIMEOUT_SECONDS,
-  CACHE__SERVICE__DEFAULT_TTL_HOURS, CACHE__SERVICE__TEST_ROUTES, FAST_API__SERVER_ID, FAST_API__SERVER_NAME, AWS_*
+  CACHE__SERVICE__DEFAULT_TTL_HOURS, CACHE__SERVICE__TEST_ROUTES, CACHE__SERVICE__CORS_ORIGINS, FAST_API__SERVER_ID, FAST_API__SERVER_NAME, AWS_*
 ";
 
 /// The AWS SDK tells at length where it looked for credentials and a region; the error that follows says it in one line.

@@ -9,9 +9,14 @@
 //! | items | 400 | `[{"type","loc","msg","input","ctx"?}]` |
 //! | input | 400 | `{"error_type":"INVALID_INPUT","field_name","expected_type",…}` |
 //! | miss | 404 | `{"error_type":"NOT_FOUND","cache_hash","cache_id","namespace",…}` |
+//! | fields | 400, 404 | `{"error_type","message",…}` |
+//! | file has none | 404 | `{"error_type":"FILE_NOT_FOUND","resource":"file","message","path"}`, pretty |
 //! | 401 has none | 401 | `{"data":null,"error":null,"message","status":"error"}`, pretty |
 //!
 //! A [`Problem`] travels through the response's extensions to [`crate::exchange`], which knows the request id and renders it.
+
+mod archive;
+mod lookup;
 
 use std::fmt::Display;
 
@@ -25,6 +30,8 @@ use cache_core::json::{InvalidJson, JsonFault};
 use cache_core::strategy::{ContentKind, InvalidStrategy, Strategy};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
+
+pub use archive::ArchiveUse;
 
 /// What a caller is told to wait before another try, in seconds.
 const RETRY_AFTER_SECONDS: u16 = 1;
@@ -47,6 +54,8 @@ enum Detail {
     Items(Value),
     Input { field: &'static str, expected: &'static str },
     Miss { namespace: String, hash: Option<String>, id: Option<String> },
+    Fields { error_type: &'static str, fields: Vec<(&'static str, Value)> },
+    File { path: String },
     Denied,
 }
 
@@ -145,7 +154,7 @@ impl Problem {
 
     /// A store under a key that has none.
     pub fn no_cache_key() -> Self {
-        Self::input("cache_key", "valid_file_path", "cache key required: name one after the last '/', such as users/u1")
+        Self::input("cache_key", "valid_file_path", "cache_key required: name one after the last '/', such as users/u1")
     }
 
     /// No such entry, in the long form.
@@ -197,6 +206,13 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, Detail::Denied, message)
     }
 
+    /// The page may not use a server that asks nobody for a key.
+    pub fn foreign_origin() -> Self {
+        let message = "pages of this origin may not call a server without an API key: set a key, or name the origin in \
+                       CACHE__SERVICE__CORS_ORIGINS";
+        Self::new(StatusCode::FORBIDDEN, Detail::Message, message)
+    }
+
     /// The storage does not answer, or too many write to one place. `cause` is for the log.
     pub fn unavailable(cause: impl Into<String>) -> Self {
         let message = "the storage did not answer in time: try again in a moment";
@@ -220,7 +236,7 @@ impl Problem {
     pub fn render(&self, occasion: Occasion<'_>, headers: HeaderMap) -> Response {
         let body = self.json_body(occasion);
         let text = match *self.detail {
-            Detail::Denied => pretty(&body),
+            Detail::Denied | Detail::File { .. } => pretty(&body),
             _ => body.to_string(),
         };
         let mut response = (self.status, headers, text).into_response();
@@ -237,6 +253,18 @@ impl Problem {
         let detail = match self.detail.as_ref() {
             Detail::Denied => {
                 return json!({"data": null, "error": null, "message": message, "status": "error"});
+            }
+            Detail::File { path } => {
+                return json!({
+                    "error_type": "FILE_NOT_FOUND", "resource": "file", "message": message, "path": path,
+                });
+            }
+            Detail::Fields { error_type, fields } => {
+                let mut detail = json!({"error_type": error_type, "message": message});
+                for (name, value) in fields {
+                    detail[name] = value.clone();
+                }
+                detail
             }
             Detail::Text(text) => json!(text),
             Detail::Message => json!(message),
@@ -295,6 +323,7 @@ impl IntoResponse for Problem {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
+            Error::Invalid { field: "body", message } => Self::short_input("body", message),
             Error::Invalid { field, message } => {
                 Self::item("value_error", json!(["query", field]), format!("{field} {message}"), Value::Null, None)
             }
@@ -315,7 +344,10 @@ impl From<InvalidContent> for Problem {
             }
             InvalidContent::Gzip(_) => Self::input("body", "gzip_stream", message),
             InvalidContent::TooLarge { limit } => Self::too_large(limit),
-            InvalidContent::Field(_) => Self::input("json_field_path", "path_of_a_field", message),
+            InvalidContent::Field(_) => {
+                let message = format!("json_field_path must name a field of the body that has a value: {message}");
+                Self::input("json_field_path", "path_of_a_field", message)
+            }
         }
     }
 }

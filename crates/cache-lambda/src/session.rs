@@ -9,8 +9,10 @@ use axum::extract::FromRequestParts;
 use cache_core::cache::Cache;
 use cache_core::error::Error;
 use http::request::Parts;
+use tokio::runtime::Handle;
+use tokio::task::JoinError;
 use tokio_util::task::TaskTracker;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use crate::app::AppState;
 use crate::problem::Problem;
@@ -55,19 +57,34 @@ impl Session {
         T: Send + 'static,
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
-        match self.running.spawn(job(self.cache).in_current_span()).await {
-            Ok(done) => Ok(done?),
-            Err(error) => match error.try_into_panic() {
-                Ok(panicked) => panic::resume_unwind(panicked),
-                Err(cancelled) => Err(Problem::internal(cancelled.to_string())),
-            },
-        }
+        Ok(outcome(self.running.spawn(job(self.cache).in_current_span()).await)??)
     }
+
+    /// As [`Session::to_the_end`], for a use case that computes for long between its calls to the storage: on a thread of its
+    /// own it does not hold up other requests.
+    pub async fn on_own_thread<T, F>(self, job: impl FnOnce(Cache) -> F + Send + 'static) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: Future<Output = T>,
+    {
+        let (runtime, span) = (Handle::current(), Span::current());
+        let work = move || runtime.block_on(job(self.cache).instrument(span));
+        outcome(self.running.spawn_blocking(work).await)
+    }
+}
+
+/// What a task came to; a panic goes on in whoever waits for it.
+fn outcome<T>(done: Result<T, JoinError>) -> Result<T, Problem> {
+    done.or_else(|error| match error.try_into_panic() {
+        Ok(panicked) => panic::resume_unwind(panicked),
+        Err(cancelled) => Err(Problem::internal(cancelled.to_string())),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use std::pin::pin;
+    use std::time::Duration;
 
     use tower::ServiceExt;
 
@@ -87,5 +104,23 @@ mod tests {
         }
         let exists = app.json(Call::get("/ns/exists/hash/2cf24dba5fb0a30e")).await;
         assert_eq!(exists["exists"], true);
+    }
+
+    #[tokio::test]
+    async fn a_use_case_on_its_own_thread_runs_to_its_end_as_well() {
+        let app = App::new();
+        {
+            let request = Call::post("/ns/direct/zip/create/k/f", "").request();
+            let mut call = pin!(app.router().oneshot(request));
+            assert!(futures::poll!(call.as_mut()).is_pending(), "the store is under way");
+        }
+        let exists = async || app.json(Call::get("/ns/exists/hash/e3b0c44298fc1c14")).await["exists"] == true;
+        for _ in 0..1000 {
+            if exists().await {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("the store was given up");
     }
 }

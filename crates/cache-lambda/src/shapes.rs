@@ -1,5 +1,9 @@
 //! The JSON of answers, as the clients know it. Everything in it comes from records and indexes.
 
+pub mod children;
+pub mod namespace;
+pub mod zip;
+
 use std::collections::BTreeMap;
 
 use cache_core::cache::{Deleted, Details, Of, Paths, Stored, Versions};
@@ -7,7 +11,7 @@ use cache_core::content::Digest;
 use cache_core::ids::{CacheHash, CacheId, CacheKey, FileId, Namespace};
 use cache_core::index::{Index, Listed};
 use cache_core::layout::Layout;
-use cache_core::record::Record;
+use cache_core::record::{Record, Revision};
 use cache_core::strategy::{ContentKind, Strategy};
 use serde::Serialize;
 use serde_json::Value;
@@ -87,6 +91,7 @@ pub struct Metadata {
 
 impl From<&Record> for Metadata {
     fn from(record: &Record) -> Self {
+        let current = record.current();
         Self {
             cache_id: record.cache_id,
             cache_hash: record.cache_hash.clone(),
@@ -96,8 +101,8 @@ impl From<&Record> for Metadata {
             strategy: record.strategy,
             stored_at: record.stored_at,
             file_type: record.kind.into(),
-            content_encoding: record.content_encoding.clone(),
-            content_size: record.size,
+            content_encoding: current.content_encoding.map(ToOwned::to_owned),
+            content_size: current.size,
         }
     }
 }
@@ -224,9 +229,16 @@ pub struct FileMetadata {
     data: FileMetadataData,
 }
 
+impl FileMetadata {
+    /// What the store said.
+    pub fn into_data(self) -> FileMetadataData {
+        self.data
+    }
+}
+
 /// What the store said about it.
 #[derive(Debug, Serialize)]
-struct FileMetadataData {
+pub struct FileMetadataData {
     cache_hash: CacheHash,
     cache_key: String,
     cache_id: CacheId,
@@ -241,13 +253,14 @@ struct FileMetadataData {
 
 impl From<&Record> for FileMetadata {
     fn from(record: &Record) -> Self {
-        let mut content_hash = record.sha256.to_string();
+        let current = record.current();
+        let mut content_hash = current.sha256.to_string();
         content_hash.truncate(SHORT_HASH_DIGITS);
         // A document under a key could have been stored by a field, so its field is empty; for all others there is none.
         let no_field = (record.kind == ContentKind::Json && record.cache_key.is_some()).then(String::new);
         Self {
             content_hash,
-            content_size: record.size,
+            content_size: current.size,
             chain_hash: None,
             previous_version_path: None,
             tags: Vec::new(),
@@ -256,7 +269,7 @@ impl From<&Record> for FileMetadata {
                 cache_hash: record.cache_hash.clone(),
                 cache_key: key_or_empty(record),
                 cache_id: record.cache_id,
-                content_encoding: record.content_encoding.clone(),
+                content_encoding: current.content_encoding.map(ToOwned::to_owned),
                 file_id: file_name(record),
                 file_type: record.kind.into(),
                 json_field_path: record.json_field_path.as_ref().map(ToString::to_string).or(no_field),
@@ -382,6 +395,45 @@ pub struct Exists {
     pub cache_hash: Option<CacheHash>,
     /// Where it was looked for.
     pub namespace: Namespace,
+}
+
+/// What an update made.
+#[derive(Debug, Serialize)]
+pub struct Update {
+    cache_id: CacheId,
+    cache_hash: CacheHash,
+    namespace: Namespace,
+    /// The objects that hold the content, or lead to it.
+    paths: Vec<String>,
+    /// Stored bytes.
+    size: u64,
+    timestamp: u64,
+    updated_content: bool,
+    updated_hash: bool,
+    updated_metadata: bool,
+    updated_id_ref: bool,
+    /// The number under which the new content stays readable.
+    revision: u64,
+}
+
+impl Update {
+    /// The answer for an entry that has this revision now.
+    pub fn new(record: &Record, revision: &Revision) -> Self {
+        let views = Paths::of(record).data.into_iter().filter(|path| *path != record.blob().to_string());
+        Self {
+            cache_id: record.cache_id,
+            cache_hash: record.cache_hash.clone(),
+            namespace: record.namespace.clone(),
+            paths: views.chain([record.current().key.to_string()]).collect(),
+            size: revision.size,
+            timestamp: revision.updated_at,
+            updated_content: true,
+            updated_hash: false,
+            updated_metadata: false,
+            updated_id_ref: false,
+            revision: revision.number,
+        }
+    }
 }
 
 /// What became of a delete.

@@ -1,5 +1,6 @@
 //! What the tests of this crate share: the whole application over memory, and calls to it.
 
+use std::io::Write;
 use std::sync::Arc;
 
 use axum::Router;
@@ -8,6 +9,8 @@ use bytes::Bytes;
 use cache_core::storage::Storage;
 use cache_storage::memory::Memory;
 use cache_storage::system::System;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
@@ -67,6 +70,13 @@ impl App {
     }
 }
 
+/// Bytes as a gzip stream.
+pub(crate) fn gzipped(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
 /// A request.
 pub(crate) struct Call {
     method: Method,
@@ -91,6 +101,15 @@ impl Call {
 
     pub(crate) fn post_json(path: &str, body: impl Into<Bytes>) -> Self {
         Self::post(path, body).header("content-type", "application/json")
+    }
+
+    pub(crate) fn method(self, method: Method) -> Self {
+        Self { method, ..self }
+    }
+
+    /// The same request to another path.
+    pub(crate) fn at(self, path: &str) -> Self {
+        Self { path: path.to_owned(), ..self }
     }
 
     pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {

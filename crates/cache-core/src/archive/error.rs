@@ -8,7 +8,7 @@ use super::names::UnsafeName;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum InvalidArchive {
     /// The record that ends every archive is not there.
-    #[error("is not a ZIP archive, or its end is cut off: send the whole file")]
+    #[error("the content is no ZIP archive, or its end is cut off: send the whole file")]
     NotAZip,
     /// The list of members cannot be read, or does not have as many entries as it says.
     #[error("the archive's list of members is damaged or cut off: make the archive again")]

@@ -2,7 +2,10 @@
 //!
 //! Reading order: `store` (the protocol in one place), `swap` (the one loop that changes an index), `retrieve`, `delete`.
 
+mod admin;
+mod adopt;
 mod children;
+mod clear;
 mod delete;
 mod exists;
 mod namespace;
@@ -12,22 +15,27 @@ mod rollback;
 mod settings;
 mod store;
 mod swap;
+mod sweep;
 mod update;
 mod versions;
 mod views;
+mod zip;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
+pub use self::admin::{File, FileDeleted, ListFiles};
 pub use self::children::{Child, ChildName};
 pub use self::delete::Deleted;
 pub use self::namespace::{DatedEntry, EntriesRequest, NamePage, Stats};
 pub use self::retrieve::{Details, Entry, Selector};
 pub use self::store::{StoreRequest, Stored};
+pub use self::sweep::{OLD_MS, Swept};
 pub use self::versions::{Of, Versions};
 pub use self::views::Paths;
+pub use self::zip::{ArchiveEntry, ArchiveError, ArchivePlace, Archives, Edited, StoredArchive};
 
 use crate::error::Error;
 use crate::index::Index;

@@ -1,13 +1,13 @@
 //! What a namespace holds: lists of its hashes and ids, counts, and its entries in the order of time.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
-use chrono::{DateTime, Utc};
 use futures::future::{try_join, try_join_all};
 
 use crate::error::Error;
 use crate::ids::{CacheHash, CacheId, Namespace};
-use crate::layout::Layout;
+use crate::layout::{Layout, dated_place, parse_dated_place};
 use crate::record::DELETED_BELOW_BYTES;
 use crate::storage::{ListPage, ListRequest};
 use crate::strategy::Strategy;
@@ -15,7 +15,7 @@ use crate::strategy::Strategy;
 use super::{Cache, Selector};
 
 /// How many objects one listing asks for: the most that S3 gives.
-const PAGE: usize = 1000;
+pub(super) const PAGE: usize = 1000;
 
 /// One page of names, and the cursor of the next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,7 +125,7 @@ impl Cache {
         let mut start_after = None;
         loop {
             let page = self.list_page("", start_after, true, PAGE).await?;
-            namespaces.extend(page.folders.iter().filter_map(|folder| folder.trim_end_matches('/').parse().ok()));
+            namespaces.extend(page.folders.iter().filter_map(|folder| namespace_of(folder)));
             match page.next {
                 Some(next) => start_after = Some(next),
                 None => return Ok(namespaces),
@@ -139,6 +139,9 @@ impl Cache {
         namespace: &Namespace,
         request: &EntriesRequest<'_>,
     ) -> Result<(Vec<DatedEntry>, Option<String>), Error> {
+        if request.cursor.is_some_and(|cursor| parse_dated_place(cursor).is_none()) {
+            return Err(invalid_cursor("is not a place in time"));
+        }
         let dated = Strategy::ALL.into_iter().filter(|strategy| strategy.is_dated());
         let strategies: Vec<Strategy> =
             dated.filter(|strategy| request.strategy.is_none_or(|wanted| wanted == *strategy)).collect();
@@ -169,14 +172,14 @@ impl Cache {
         loop {
             let page = self.list_page(&folder, start_after, false, PAGE.min(request.limit + 1)).await?;
             for object in &page.objects {
-                let Some((place, entry)) = parse_dated(strategy, object.key.strip_prefix(&folder).unwrap_or_default())
-                else {
-                    return Ok(entries);
-                };
+                let place = object.key.strip_prefix(&folder).unwrap_or_default();
+                // Behind the dates of temporal-latest come its latest views.
+                let Some((stored_at, cache_id)) = parse_dated_place(place) else { return Ok(entries) };
+                let entry = DatedEntry { cache_id, strategy, stored_at };
                 if request.to_ms.is_some_and(|to| entry.stored_at >= to) || entries.len() > request.limit {
                     return Ok(entries);
                 }
-                entries.push((place, entry));
+                entries.push((place.to_owned(), entry));
             }
             match page.next {
                 Some(next) => start_after = Some(next),
@@ -220,7 +223,8 @@ impl Cache {
         }
     }
 
-    async fn list_page(
+    /// One page of a listing.
+    pub(super) async fn list_page(
         &self,
         prefix: &str,
         start_after: Option<String>,
@@ -239,41 +243,16 @@ fn live_names<T: std::str::FromStr>(page: &ListPage) -> impl Iterator<Item = T> 
 }
 
 fn parse_cursor<T: std::str::FromStr<Err = crate::ids::InvalidName>>(cursor: &str) -> Result<T, Error> {
-    cursor.parse().map_err(|error| Error::Invalid {
-        field: "cursor",
-        message: format!("{error}: pass the next_cursor of the page before"),
-    })
+    cursor.parse().map_err(invalid_cursor)
 }
 
-/// Just before everything that was stored at this time or later, as a place in a dated folder.
-fn dated_place(at_ms: u64) -> String {
-    let at =
-        i64::try_from(at_ms).ok().and_then(DateTime::<Utc>::from_timestamp_millis).unwrap_or(DateTime::<Utc>::MAX_UTC);
-    at.format("%Y/%m/%d/%H/%M%S%3f").to_string()
+/// A cursor that no page named.
+pub(super) fn invalid_cursor(reason: impl Display) -> Error {
+    Error::Invalid { field: "cursor", message: format!("{reason}: pass the next_cursor of the page before") }
 }
 
-/// The inverse of [`Layout::dated`]: `2026/11/20/15/5204123-{cache_id}.json`.
-fn parse_dated(strategy: Strategy, place: &str) -> Option<(String, DatedEntry)> {
-    let (at, id) = place.strip_suffix(".json")?.split_at_checked("2026/11/20/15/5204123".len())?;
-    let at = chrono::NaiveDateTime::parse_from_str(at, "%Y/%m/%d/%H/%M%S%3f").ok()?.and_utc();
-    let cache_id = id.strip_prefix('-')?.parse().ok()?;
-    let stored_at = u64::try_from(at.timestamp_millis()).ok()?;
-    Some((place.to_owned(), DatedEntry { cache_id, strategy, stored_at }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_dated_place_is_read_back() {
-        let namespace: Namespace = "demo".parse().unwrap();
-        let id = CacheId::from_u128(7);
-        let layout = Layout::new(&namespace);
-        let key = layout.dated(Strategy::Temporal, 1_795_176_411_520, id);
-        let place = key.as_str().strip_prefix(&layout.dated_folder(Strategy::Temporal)).unwrap();
-        let (_, entry) = parse_dated(Strategy::Temporal, place).unwrap();
-        assert_eq!(entry, DatedEntry { cache_id: id, strategy: Strategy::Temporal, stored_at: 1_795_176_411_520 });
-        assert!(*dated_place(1_795_176_411_520) < *place && *place < *dated_place(1_795_176_411_521));
-    }
+/// The namespace that a folder at the root belongs to: none when its name would have to be cleaned to be one.
+fn namespace_of(folder: &str) -> Option<Namespace> {
+    let name = folder.trim_end_matches('/');
+    name.parse().ok().filter(|namespace: &Namespace| namespace.as_str() == name)
 }

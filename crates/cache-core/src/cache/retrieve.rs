@@ -82,16 +82,22 @@ impl Cache {
             }
         }
         let Some((record, what)) = problem else { return Ok(None) };
-        // The indexes lag behind a delete; the record does not.
-        match self.read_record(&Layout::new(namespace).record(record.cache_id)).await? {
-            Some(_) => {
-                let error =
-                    Error::corrupt(format_args!("{namespace}/{} ({})", record.cache_id, record.current().key), what);
-                tracing::error!(%namespace, cache_id = %record.cache_id, "{error}");
-                Err(error)
-            }
-            None => Ok(None),
+        if !self.is_stored(&record).await? {
+            return Ok(None);
         }
+        let error = Error::corrupt(format_args!("{namespace}/{} ({})", record.cache_id, record.current().key), what);
+        tracing::error!(%namespace, cache_id = %record.cache_id, "{error}");
+        Err(error)
+    }
+
+    /// Whether an entry is there for good: not deleted since, nor left behind by a store that never came to its end.
+    async fn is_stored(&self, record: &Record) -> Result<bool, Error> {
+        let layout = Layout::new(&record.namespace);
+        let (record_key, index_key) = (layout.record(record.cache_id), layout.hash_index(&record.cache_hash));
+        let (found, loaded) = try_join(self.read_record(&record_key), self.load_index(&index_key)).await?;
+        let Some(index) = loaded.index.filter(|_| found.is_some()) else { return Ok(false) };
+        let pages = Pages::new(self, &record.namespace, &index_key);
+        Ok(pages.entry(&index, record.cache_id, record.stored_at).await?.is_some())
     }
 
     /// An entry without its content; `None` when there is none.

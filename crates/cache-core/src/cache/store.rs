@@ -97,20 +97,24 @@ impl Cache {
     }
 
     /// Writes blob and record as the settings of the namespace say. When those are not known, round 1 does not wait for
-    /// them: most namespaces have none, and where that guess was wrong, what it wrote is taken back.
+    /// them: most namespaces have none, and where that guess was wrong, the record is written again or taken back.
     async fn place_by_settings(&self, draft: &mut Draft<'_>) -> Result<Placed, Error> {
         let namespace = &draft.request.namespace;
         if let Some(settings) = self.remembered_settings(namespace) {
             draft.obey(&settings, self.default_ttl_hours)?;
             return self.place(draft).await;
         }
-        let (placed, settings) = try_join(self.place(draft), self.settings(namespace)).await?;
-        if settings == Settings::default() {
-            return Ok(placed);
+        let (mut placed, settings) = try_join(self.place(draft), self.settings(namespace)).await?;
+        if let Err(refused) = draft.obey(&settings, self.default_ttl_hours) {
+            self.abandon(&placed).await?;
+            return Err(refused);
         }
-        self.abandon(&placed).await?;
-        draft.obey(&settings, self.default_ttl_hours)?;
-        self.place(draft).await
+        if draft.expires_at.is_some() {
+            placed.record.expires_at = draft.expires_at;
+            let record = &placed.record;
+            self.overwrite(&draft.layout().record(record.cache_id), record.to_bytes()).await?;
+        }
+        Ok(placed)
     }
 
     /// Writes blob and record.

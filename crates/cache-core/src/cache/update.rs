@@ -13,7 +13,7 @@ use crate::ids::{CacheId, Namespace};
 use crate::layout::Layout;
 use crate::record::{Record, Revision};
 use crate::storage::{ObjectKey, PutMode, StorageError};
-use crate::strategy::ContentKind;
+use crate::strategy::{ContentKind, Strategy};
 
 use super::Cache;
 use super::swap::{Change, Pause};
@@ -43,20 +43,36 @@ impl Cache {
                 return Ok(None);
             };
             check_kind(&record, kind)?;
-            if let Some(revision) = written.filter(|written| record.revision.as_ref() == Some(written)) {
+            if written.is_some() && record.revision == written {
                 // The swap landed, its reply was lost.
-                return cache.show_update(Record { revision: Some(revision), ..record }, &content).await.map(Some);
+                return cache.show_update(record, content).await.map(Some);
             }
-            let revision = cache.write_revision(&record, &content).await?;
+            let revision = cache.revision_after(&record, written, &content).await?;
             cache.forget_latest(&record).await?;
             let updated = Record { revision: Some(revision.clone()), ..record };
             match cache.storage.put(&key, updated.to_bytes().into(), PutMode::Replace(state)).await {
-                Ok(_) => return cache.show_update(updated, &content).await.map(Some),
+                Ok(_) => return cache.show_update(updated, content).await.map(Some),
                 Err(StorageError::Conflict { .. } | StorageError::Unavailable { .. }) => written = Some(revision),
                 Err(error @ StorageError::Refused { .. }) => return Err(error.into()),
             }
             pause.wait(&key).await?;
         }
+    }
+
+    /// The revision to swap in: the one that was written for an earlier try, unless another update got ahead of its number.
+    async fn revision_after(
+        &self,
+        record: &Record,
+        written: Option<Revision>,
+        content: &Bytes,
+    ) -> Result<Revision, Error> {
+        let newest = record.revision.as_ref().map_or(0, |newest| newest.number);
+        if let Some(written) = written.as_ref().filter(|written| written.number > newest) {
+            return Ok(written.clone());
+        }
+        // It never was the entry's content, and must not be read as if it had been.
+        self.remove_revision(&record.namespace, record.cache_id, written).await?;
+        self.write_revision(record, content).await
     }
 
     /// Writes a revision under the next number that is free: one may be taken by another update, or by one that broke off.
@@ -108,17 +124,46 @@ impl Cache {
         Ok(())
     }
 
-    /// Brings the readable copies up to date.
-    async fn show_update(&self, record: Record, content: &Bytes) -> Result<Record, Error> {
-        let own = async {
-            match unique_view(&record) {
-                Ok(Some(_)) => self.write_unique_view(&record, content).await,
-                _ => Ok(()),
+    /// Brings the readable copies up to date. Whoever writes one looks at the entry again after that, so that of two
+    /// updates at the same time the newer one is shown in the end.
+    async fn show_update(&self, updated: Record, mut content: Bytes) -> Result<Record, Error> {
+        let key = Layout::new(&updated.namespace).record(updated.cache_id);
+        let mut shown = updated.clone();
+        loop {
+            try_join(self.write_own_copy(&shown, &content), self.settle_shared_view(&shown, After::Unsure)).await?;
+            match self.read_record(&key).await? {
+                None => {
+                    self.remove_own_copy(&updated).await?;
+                    return Ok(updated);
+                }
+                Some(now) if now.revision == shown.revision => return Ok(updated),
+                Some(now) => {
+                    // Only a delete explains that it is missing; the next look at the record says so.
+                    content = self.read(&now.current().key).await?.unwrap_or(content);
+                    shown = now;
+                }
             }
-        };
-        try_join(own, self.settle_shared_view(&record, After::Unsure)).await?;
-        Ok(record)
+        }
     }
+
+    /// Writes the readable copy that only this entry has. Dated views stay as they are: they lead to the record.
+    async fn write_own_copy(&self, record: &Record, content: &Bytes) -> Result<(), Error> {
+        match own_copy(record) {
+            Some(_) => self.write_unique_view(record, content).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn remove_own_copy(&self, record: &Record) -> Result<(), Error> {
+        match own_copy(record) {
+            Some(copy) => self.remove(&copy).await,
+            None => Ok(()),
+        }
+    }
+}
+
+fn own_copy(record: &Record) -> Option<ObjectKey> {
+    unique_view(record).ok().flatten().filter(|_| record.strategy == Strategy::KeyBased)
 }
 
 fn check_kind(record: &Record, kind: ContentKind) -> Result<(), Error> {

@@ -132,8 +132,19 @@ impl Cache {
                     cleared = Some(state.newest);
                 }
             }
-            state = self.listed_under(&index_key).await?;
+            let written = shown.as_ref().and_then(|shown| shown.written.as_ref());
+            let (listed, still) = try_join(self.listed_under(&index_key), self.is_current(written)).await?;
+            state = listed;
+            shown = shown.filter(|_| still);
         }
+    }
+
+    /// Whether an entry still has the content that was shown of it: an update may have come in between.
+    async fn is_current(&self, written: Option<&Record>) -> Result<bool, Error> {
+        let Some(written) = written else { return Ok(true) };
+        let key = Layout::new(&written.namespace).record(written.cache_id);
+        let now = self.read_record(&key).await?;
+        Ok(now.is_some_and(|now| now.revision == written.revision))
     }
 
     /// What the index lists, and what the view shows, as far as that is known.
@@ -151,7 +162,7 @@ impl Cache {
                 let head = async { Ok(self.storage.head(own).await?) };
                 let (listed, head) = try_join(self.listed_under(index), head).await?;
                 let shows_it = head.is_some_and(|head| head.version == state);
-                let shown = Shown { newest: Some(record.cache_id), view: Some(own.clone()) };
+                let shown = Shown { newest: Some(record.cache_id), view: Some(own.clone()), written: None };
                 Ok((listed, shows_it.then_some(shown)))
             }
         }
@@ -166,7 +177,7 @@ impl Cache {
     /// Writes the shared view of the newest entry beside `record`, also of one that has expired; `None` when it is not there
     /// any more.
     async fn show(&self, record: &Record, newest: Option<CacheId>) -> Result<Option<Shown>, Error> {
-        let Some(id) = newest else { return Ok(Some(Shown { newest, view: None })) };
+        let Some(id) = newest else { return Ok(Some(Shown { newest, view: None, written: None })) };
         let namespace = &record.namespace;
         let found = match record.strategy {
             Strategy::KeyBased => self
@@ -178,7 +189,7 @@ impl Cache {
         };
         let Some((record, content)) = found else { return Ok(None) };
         self.write_shared_view(&record, &content).await?;
-        Ok(Some(Shown { newest, view: valid(shared_view(&record))? }))
+        Ok(Some(Shown { newest, view: valid(shared_view(&record))?, written: Some(record) }))
     }
 }
 
@@ -209,6 +220,8 @@ struct ListedUnder {
 struct Shown {
     newest: Option<CacheId>,
     view: Option<ObjectKey>,
+    /// The entry as it was when its content was read to be shown.
+    written: Option<Record>,
 }
 
 /// Where the views of all kinds lie that were ever listed under the key of this entry.

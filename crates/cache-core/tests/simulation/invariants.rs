@@ -23,9 +23,12 @@ pub fn check(world: &World, cache: &Cache, ledger: &Ledger) -> Vec<String> {
             found.push(what);
         }
     };
-    for (id, (content, keyed)) in ledger.stored.iter().filter(|(id, _)| !ledger.deleting.contains(id)) {
-        let read = await_at(world, retrieve(cache.clone(), *id));
-        hold(read.as_ref() == Some(content), format!("{id} was acknowledged and reads as {read:?}"));
+    for (id, (_, keyed)) in ledger.stored.iter().filter(|(id, _)| !ledger.deleting.contains(id)) {
+        let read = await_at(world, retrieve(cache.clone(), Selector::Id(*id)));
+        hold(
+            ledger.explains(*id, read.as_ref(), ledger.is_updated(*id)),
+            format!("{id} was acknowledged and reads as {read:?}"),
+        );
         let by_hash = count(&state.by_hash, *id);
         hold(by_hash == 1, format!("the hash index lists the acknowledged {id} {by_hash} times"));
         let by_key = count(&state.by_key, *id);
@@ -43,6 +46,15 @@ pub fn check(world: &World, cache: &Cache, ledger: &Ledger) -> Vec<String> {
     for (name, versions) in [("hash", &state.by_hash), ("key", &state.by_key)] {
         let ascending = versions.windows(2).all(|pair| pair[0].version < pair[1].version);
         hold(ascending, format!("the versions of the {name} index are not in order"));
+    }
+    for (newest, selector) in [
+        (state.by_hash.last(), Selector::Hash(cache_hash(), None)),
+        (state.by_key.last(), Selector::Key(key_name(), None)),
+    ] {
+        let Some(newest) = newest.filter(|newest| !ledger.deleting.contains(&newest.cache_id)) else { continue };
+        let by_id = await_at(world, retrieve(cache.clone(), Selector::Id(newest.cache_id)));
+        let by_index = await_at(world, retrieve(cache.clone(), selector.clone()));
+        hold(by_id == by_index, format!("{selector:?} reads as {by_index:?}, its newest entry as {by_id:?}"));
     }
     state.check_head(&mut hold);
     if !world.had_late_calls() && !ledger.failed {
@@ -103,7 +115,7 @@ impl State {
     /// The readable copy is the newest version under the key, and there is no other one.
     fn check_view(&self, hold: &mut impl FnMut(bool, String)) {
         let newest = self.by_key.last().and_then(|listed| self.record(listed.cache_id));
-        let content = newest.and_then(|record| self.objects.get(record.blob().as_str()).cloned());
+        let content = newest.and_then(|record| self.objects.get(record.current().key.as_str()).cloned());
         let copies: Vec<&Bytes> =
             self.objects.iter().filter(|(key, _)| key.contains("/data/key-based/")).map(|(_, bytes)| bytes).collect();
         let expected: Vec<&Bytes> = content.iter().collect();
@@ -115,8 +127,8 @@ fn count(versions: &[Listed], id: CacheId) -> usize {
     versions.iter().filter(|listed| listed.cache_id == id).count()
 }
 
-async fn retrieve(cache: Cache, id: CacheId) -> Option<Bytes> {
-    cache.retrieve(&namespace(), &Selector::Id(id)).await.ok().flatten().map(|entry| entry.content)
+async fn retrieve(cache: Cache, selector: Selector) -> Option<Bytes> {
+    cache.retrieve(&namespace(), &selector).await.ok().flatten().map(|entry| entry.content)
 }
 
 /// Runs one operation alone to its end.

@@ -64,10 +64,22 @@ async fn status(State(state): State<AppState>) -> Json<Status> {
 #[derive(Debug, Serialize)]
 struct Versions {
     mgraph_ai_service_cache: &'static str,
+    osbot_utils: &'static str,
+    osbot_aws: &'static str,
+    osbot_fast_api: &'static str,
+    osbot_fast_api_serverless: &'static str,
 }
 
+/// The clients know the versions of the Python service's own libraries as well. This service has none of them.
 async fn versions() -> Json<Versions> {
-    Json(Versions { mgraph_ai_service_cache: VERSION })
+    const NOT_USED: &str = "not used";
+    Json(Versions {
+        mgraph_ai_service_cache: VERSION,
+        osbot_utils: NOT_USED,
+        osbot_aws: NOT_USED,
+        osbot_fast_api: NOT_USED,
+        osbot_fast_api_serverless: NOT_USED,
+    })
 }
 
 #[derive(Debug, Serialize)]
@@ -105,7 +117,12 @@ mod tests {
     #[tokio::test]
     async fn a_service_tells_what_it_is() {
         check("/info/health", json!({"status": "ok"})).await;
-        check("/info/versions", json!({"mgraph_ai_service_cache": super::VERSION})).await;
+        let not_used = "not used";
+        let versions = json!({
+            "mgraph_ai_service_cache": super::VERSION, "osbot_utils": not_used, "osbot_aws": not_used,
+            "osbot_fast_api": not_used, "osbot_fast_api_serverless": not_used,
+        });
+        check("/info/versions", versions).await;
         let status = json!({
             "name": super::NAME, "version": super::VERSION, "status": "operational", "environment": "local",
         });

@@ -10,14 +10,16 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use cache_core::cache::{Entry, Selector};
+use cache_core::content::GZIP;
 use cache_core::forms::{By, Generic, JsonForm, Stored, TextForm};
 use cache_core::ids::Namespace;
 use cache_core::record::Record;
-use http::header;
 use http::request::Parts;
+use http::{HeaderValue, header};
 use serde_json::value::RawValue;
 
 use crate::app::AppState;
+use crate::conditional::{Conditions, Lifetime, Tag};
 use crate::extract::Params;
 use crate::problem::Problem;
 use crate::session::Session;
@@ -48,19 +50,19 @@ pub fn routes() -> Router<AppState> {
 }
 
 async fn by_id(reader: Reader, params: Params) -> Result<Response, Problem> {
-    reader.look_up(&params, params.entry()?)?.generic().await
+    reader.look_up_revision(&params)?.generic().await
 }
 
 async fn string_by_id(reader: Reader, params: Params) -> Result<Response, Problem> {
-    reader.look_up(&params, params.entry()?)?.string(By::Id).await
+    reader.look_up_revision(&params)?.string(By::Id).await
 }
 
 async fn json_by_id(reader: Reader, params: Params) -> Result<Response, Problem> {
-    reader.look_up(&params, params.entry()?)?.json(By::Id).await
+    reader.look_up_revision(&params)?.json(By::Id).await
 }
 
 async fn binary_by_id(reader: Reader, params: Params) -> Result<Response, Problem> {
-    reader.look_up(&params, params.entry()?)?.binary().await
+    reader.look_up_revision(&params)?.binary().await
 }
 
 async fn config(session: Session, params: Params) -> Result<Json<StorageConfig>, Problem> {
@@ -68,7 +70,11 @@ async fn config(session: Session, params: Params) -> Result<Json<StorageConfig>,
 }
 
 async fn file_metadata(session: Session, params: Params) -> Result<Json<FileMetadata>, Problem> {
-    Ok(Json((&record(&session, &params).await?).into()))
+    let Some(number) = params.revision()? else { return Ok(Json((&record(&session, &params).await?).into())) };
+    let (namespace, selector) = (params.namespace()?, params.entry()?);
+    let entry = session.retrieve_revision(&namespace, &selector, number).await?;
+    let entry = entry.ok_or_else(|| Problem::no_entry(&namespace, &selector))?;
+    Ok(Json((&entry.record).into()))
 }
 
 async fn references(session: Session, params: Params) -> Result<Json<References>, Problem> {
@@ -145,6 +151,7 @@ async fn record(session: &Session, params: &Params) -> Result<Record, Problem> {
 /// Reads entries with their content.
 struct Reader {
     session: Session,
+    conditions: Conditions,
     max_inflated: u64,
 }
 
@@ -153,13 +160,20 @@ impl FromRequestParts<AppState> for Reader {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
         let session = Session::from_request_parts(parts, state).await?;
-        Ok(Self { session, max_inflated: state.config.max_body_bytes })
+        let conditions = Conditions::from_request_parts(parts, state).await?;
+        Ok(Self { session, conditions, max_inflated: state.config.max_body_bytes })
     }
 }
 
 impl Reader {
     fn look_up(self, params: &Params, selector: Selector) -> Result<Lookup, Problem> {
-        Ok(Lookup { reader: self, namespace: params.namespace()?, selector })
+        Ok(Lookup { reader: self, namespace: params.namespace()?, selector, revision: None })
+    }
+
+    /// The entry in the path, at the revision in the query if there is one.
+    fn look_up_revision(self, params: &Params) -> Result<Lookup, Problem> {
+        let lookup = self.look_up(params, params.entry()?)?;
+        Ok(Lookup { revision: params.revision()?, ..lookup })
     }
 }
 
@@ -168,46 +182,62 @@ struct Lookup {
     reader: Reader,
     namespace: Namespace,
     selector: Selector,
+    revision: Option<u64>,
 }
 
 impl Lookup {
     /// The form that suits the kind of content.
     async fn generic(self) -> Result<Response, Problem> {
         let entry = self.entry().await?.ok_or_else(|| Problem::no_entry(&self.namespace, &self.selector))?;
-        match self.stored(&entry).generic()? {
+        let number = entry.record.revision.as_ref().map_or(0, |revision| revision.number).to_string();
+        let url = self.binary_url(&entry.record);
+        let tag = tag(&entry, &["generic", &entry.record.cache_id.to_string(), &number, &url]);
+        self.answer(&tag, || match self.stored(&entry).generic()? {
             Generic::Data { data_type, json_text } => {
                 let data: &RawValue = serde_json::from_slice(&json_text).map_err(|error| {
                     Problem::internal(format!("{}: the JSON form is not JSON: {error}", entry.record.cache_id))
                 })?;
                 Ok(Json(Retrieved { data, metadata: (&entry.record).into(), data_type }).into_response())
             }
-            Generic::Binary { size } => {
-                let url = self.binary_url(&entry.record);
-                Ok(Json(BinaryReference::new(&entry.record, size, url)).into_response())
-            }
-        }
+            Generic::Binary { size } => Ok(Json(BinaryReference::new(&entry.record, size, url)).into_response()),
+        })
     }
 
     async fn string(self, by: By) -> Result<Response, Problem> {
         let entry = self.entry_or_short_problem().await?;
-        Ok(text(match self.stored(&entry).as_string(by)? {
-            TextForm::Text(text) => text,
-            TextForm::Base64(bytes) => BASE64_STANDARD.encode(bytes).into(),
-        }))
+        self.answer(&tag(&entry, &["string", by_name(by)]), || {
+            Ok(text(match self.stored(&entry).as_string(by)? {
+                TextForm::Text(text) => text,
+                TextForm::Base64(bytes) => BASE64_STANDARD.encode(bytes).into(),
+            }))
+        })
     }
 
     async fn json(self, by: By) -> Result<Response, Problem> {
         let entry = self.entry_or_short_problem().await?;
-        match self.stored(&entry).as_json(by).map_err(Problem::json_form)? {
+        let form = self.stored(&entry).as_json(by).map_err(Problem::json_form)?;
+        self.answer(&tag(&entry, &["json"]), || match form {
             JsonForm::Value(json_text) => Ok(([(header::CONTENT_TYPE, "application/json")], json_text).into_response()),
             JsonForm::Base64(bytes) => Ok(Json(Base64::new(BASE64_STANDARD.encode(bytes))).into_response()),
-        }
+        })
     }
 
+    /// The bytes, or a part of them. What was sent compressed is sent so to whoever takes that.
     async fn binary(self) -> Result<Response, Problem> {
         let entry = self.entry_or_short_problem().await?;
-        let bytes = self.stored(&entry).as_binary()?;
-        Ok(([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response())
+        let (stored, conditions) = (self.stored(&entry), &self.reader.conditions);
+        let packed = stored.is_gzip() && conditions.accepts_gzip && !conditions.wants_part();
+        let tag = tag(&entry, &["binary", if packed { GZIP } else { "" }]);
+        let mut response = self.answer(&tag, || {
+            Ok(match packed {
+                true => ([(header::CONTENT_ENCODING, GZIP)], bytes(stored.bytes.clone())).into_response(),
+                false => typed_as_bytes(conditions.part(&tag, stored.as_binary()?)),
+            })
+        })?;
+        if stored.is_gzip() {
+            response.headers_mut().append(header::VARY, HeaderValue::from_static("accept-encoding"));
+        }
+        Ok(response)
     }
 
     async fn metadata(self) -> Result<Response, Problem> {
@@ -217,17 +247,27 @@ impl Lookup {
     }
 
     async fn entry(&self) -> Result<Option<Entry>, Problem> {
-        Ok(self.reader.session.retrieve(&self.namespace, &self.selector).await?)
+        let session = &self.reader.session;
+        Ok(match self.revision {
+            Some(number) => session.retrieve_revision(&self.namespace, &self.selector, number).await?,
+            None => session.retrieve(&self.namespace, &self.selector).await?,
+        })
     }
 
     async fn entry_or_short_problem(&self) -> Result<Entry, Problem> {
         self.entry().await?.ok_or_else(|| Problem::no_entry_text(&self.namespace, &self.selector))
     }
 
+    /// The answer, unless the caller has it already. What a revision holds never changes, all else may.
+    fn answer(&self, tag: &Tag, make: impl FnOnce() -> Result<Response, Problem>) -> Result<Response, Problem> {
+        let lifetime = if self.revision.is_some() { Lifetime::ForEver } else { Lifetime::AskEachTime };
+        self.reader.conditions.answer(tag, lifetime, make)
+    }
+
     fn stored<'a>(&self, entry: &'a Entry) -> Stored<'a> {
         Stored {
             kind: entry.record.kind,
-            content_encoding: entry.record.content_encoding.as_deref(),
+            content_encoding: entry.record.current().content_encoding,
             bytes: &entry.content,
             max_inflated: self.reader.max_inflated,
         }
@@ -244,19 +284,39 @@ impl Lookup {
     }
 }
 
+/// The tag of one form of an entry's content.
+fn tag(entry: &Entry, form: &[&str]) -> Tag {
+    let sha256 = entry.record.current().sha256.to_string();
+    let (kind, encoding) = (entry.record.kind.name(), entry.record.current().content_encoding.unwrap_or_default());
+    Tag::of(&[&[sha256.as_str(), kind, encoding], form].concat())
+}
+
+const fn by_name(by: By) -> &'static str {
+    match by {
+        By::Id => "id",
+        By::Hash => "hash",
+    }
+}
+
+fn bytes(bytes: Bytes) -> Response {
+    typed_as_bytes(bytes.into_response())
+}
+
+/// An answer that is not an error is of the type that all bytes have.
+fn typed_as_bytes(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    response
+}
+
 fn text(text: Bytes) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
-    use flate2::Compression;
-    use flate2::write::GzEncoder;
     use serde_json::{Value, json};
 
-    use crate::testing::{App, Call};
+    use crate::testing::{App, Call, gzipped};
 
     const NOBODY: &str = "00000000-0000-0000-0000-00000000dead";
 
@@ -287,9 +347,7 @@ mod tests {
     }
 
     fn gzip(content: &[u8]) -> Call {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-        encoder.write_all(content).unwrap();
-        Call::post("/ns/direct/store/binary", encoder.finish().unwrap()).header("content-encoding", "gzip")
+        Call::post("/ns/direct/store/binary", gzipped(content)).header("content-encoding", "gzip")
     }
 
     #[tokio::test]

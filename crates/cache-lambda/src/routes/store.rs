@@ -140,7 +140,7 @@ mod tests {
         for kind in ["string", "json", "binary"] {
             for blank in ["", "%20"] {
                 let path = format!("/ns/direct/store/{kind}/{blank}");
-                check_refused(Call::post_json(&path, "{}"), 400, "cache key required").await;
+                check_refused(Call::post_json(&path, "{}"), 400, "cache_key required").await;
             }
         }
     }

@@ -1,0 +1,66 @@
+# Every command that a person or CI runs. `make` alone lists them.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help run test check format lint docs boundaries licences simulate bench-local build clean-tools
+
+PYTHON ?= python3
+SCHEDULES ?= 100000
+BENCH_SECONDS ?= 5
+
+help: ## Lists these commands.
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+run: export CACHE__SERVICE__STORAGE_MODE ?= local_disk
+run: export CACHE__SERVICE__LOCAL_DISK_PATH ?= ./.mgraph-cache
+run: export CACHE__SERVICE__TEST_ROUTES ?= true
+run: ## Serves on http://127.0.0.1:10017, stores in ./.mgraph-cache, and prints what to try. Ctrl-C stops it.
+	@cargo build --quiet --package cache-lambda
+	@exec target/debug/cache-lambda
+
+test: ## Runs all tests. Python clients and S3 take part when tests/tools.sh can set them up in .tools/.
+	@tests/tools.sh || echo "not set up: see above. The tests that need it are left out"
+	cargo test --workspace --all-features
+
+check: format lint docs boundaries licences ## Checks formatting, lints, docs, the arrows between crates, and licences.
+
+format: ## Part of check: rustfmt changes nothing.
+	cargo fmt --all --check
+
+lint: ## Part of check: clippy has nothing to say.
+	cargo clippy --workspace --all-targets --all-features -- -D warnings
+
+docs: ## Part of check: every link in the docs leads somewhere.
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --quiet
+
+# What a crate may not be linked with, however indirectly: $(call absent,PACKAGE,PATTERN,REASON)
+absent = @tree=$$(cargo tree --package $(1) --edges normal --prefix none); \
+	if grep -E '^($(2))' <<<"$$tree"; then echo "error: $(1) depends on the above, but $(3)"; exit 1; fi
+
+boundaries: ## Part of check: core <- storage <- lambda, and core has no I/O, clock or chance.
+	$(call absent,cache-core,tokio|mio|socket2|rustix|hyper|http|axum|reqwest|lambda|aws-|rusqlite|tempfile|getrandom|rand,core knows no surroundings)
+	$(call absent,cache-core,cache-storage|cache-lambda,arrows point to core)
+	$(call absent,cache-storage,cache-lambda|axum|lambda_,storage knows no requests)
+	@echo "core <- storage <- lambda: as it should be"
+
+# The one on the PATH, else one of our own.
+CARGO_DENY := $(or $(shell command -v cargo-deny),.tools/bin/cargo-deny)
+
+.tools/bin/cargo-deny:
+	cargo install cargo-deny --version 0.20.2 --locked --root .tools
+
+licences: $(CARGO_DENY) ## Part of check: dependencies are what deny.toml allows.
+	$(CARGO_DENY) check bans licenses sources
+
+simulate: ## Runs 100,000 random schedules with faults (SCHEDULES=n for another number).
+	SIMULATION_SCHEDULES=$(SCHEDULES) cargo test --profile simulation --package cache-core --test simulation -- --nocapture
+
+bench-local: build ## Measures requests/s, start-up, memory and binary size (needs wrk; BENCH_SECONDS=n for each measurement).
+	$(PYTHON) tests/bench_local.py target/release/cache-lambda $(BENCH_SECONDS)
+
+build: ## Builds target/release/cache-lambda.
+	cargo build --release --package cache-lambda
+
+clean-tools: ## Removes .tools/: the Python environments, moto and cargo-deny.
+	rm -rf .tools

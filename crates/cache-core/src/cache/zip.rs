@@ -1,0 +1,279 @@
+//! ZIP archives as entries: stored, looked into, and edited into new entries.
+//!
+//! The entry that is looked into may be any binary whose bytes are an archive. An edit never changes an entry: it stores the
+//! archive that it makes as a new one, with the strategy of the original and without its key. When the archive stays what
+//! it was, nothing is stored.
+//!
+//! These use cases compute for as long as it takes to unpack and pack an archive: up to some seconds at the limits.
+
+use bytes::Bytes;
+use thiserror::Error;
+
+use crate::archive::batch::{Batch, BatchOutcome};
+use crate::archive::{Archive, CentralDirectory, EditError, InvalidArchive, Limits, MemberName};
+use crate::content::{Content, GZIP, InflateError, inflate};
+use crate::error::Error;
+use crate::ids::{CacheId, CacheKey, FileId, InvalidName, Namespace};
+use crate::record::Record;
+use crate::strategy::{ContentKind, Strategy};
+
+use super::{Cache, Entry, Selector, StoreRequest, Stored};
+
+/// The use cases of archives, within limits.
+#[derive(Debug, Clone)]
+pub struct Archives {
+    cache: Cache,
+    limits: Limits,
+}
+
+/// Where an archive is stored, and how it is to be found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArchivePlace {
+    /// Where it lives.
+    pub namespace: Namespace,
+    /// How it can be found beside its id and hash.
+    pub strategy: Strategy,
+    /// The readable path it is stored under.
+    pub cache_key: Option<CacheKey>,
+    /// Its file name under that path. Without a key it has no effect.
+    pub file_id: Option<FileId>,
+}
+
+/// An archive that became an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredArchive {
+    /// The entry.
+    pub stored: Stored,
+    /// How many members the archive has, folders included.
+    pub members: usize,
+}
+
+/// An entry whose content is an archive.
+#[derive(Debug)]
+pub struct ArchiveEntry {
+    /// Everything but the content.
+    pub record: Record,
+    /// The archive: the stored bytes, inflated when they were sent as gzip.
+    pub bytes: Bytes,
+    /// The archive's list of members.
+    pub directory: CentralDirectory,
+}
+
+/// What an edit led to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edited<T> {
+    /// The entry that was edited, which is as it was.
+    pub original: CacheId,
+    /// The entry that holds the result; the original one when nothing changed.
+    pub cache_id: CacheId,
+    /// How many members the result has, folders included.
+    pub members: usize,
+    /// Bytes of the result.
+    pub size: u64,
+    /// What the edit says about itself.
+    pub done: T,
+}
+
+/// Why an archive is not stored, looked into or edited.
+#[derive(Debug, Error)]
+pub enum ArchiveError {
+    /// The entry holds a text or a document.
+    #[error("the entry holds {} content, not an archive: name an entry that was stored as zip or binary", .0.name())]
+    NotBinary(ContentKind),
+    /// The bytes are no archive, or one that is not sound.
+    #[error(transparent)]
+    Unsound(InvalidArchive),
+    /// The archive takes more than the limits allow, or would after the edit.
+    #[error(transparent)]
+    Limit(InvalidArchive),
+    /// The path names no member, and could not be one's name.
+    #[error("file_path {reason}")]
+    Path {
+        /// The path as it was given.
+        path: String,
+        /// What is wrong with it.
+        reason: InvalidName,
+    },
+    /// There is no such member.
+    #[error("there is no member '{0}' in the archive")]
+    NoMember(String),
+    /// The edit is not possible on this archive.
+    #[error(transparent)]
+    Refused(EditError),
+    /// The cache failed.
+    #[error(transparent)]
+    Cache(#[from] Error),
+}
+
+impl Cache {
+    /// The use cases of archives, within limits.
+    pub fn archives(&self, limits: Limits) -> Archives {
+        Archives { cache: self.clone(), limits }
+    }
+}
+
+impl Archives {
+    /// Stores an archive without members.
+    pub async fn create(&self, place: ArchivePlace) -> Result<StoredArchive, ArchiveError> {
+        let archive = Archive::empty(&self.limits);
+        self.put(place, &archive, archive.to_bytes()?).await
+    }
+
+    /// Stores an archive byte for byte. Every member is verified first, and its name must not lead out of a folder.
+    pub async fn store(&self, place: ArchivePlace, bytes: Bytes) -> Result<StoredArchive, ArchiveError> {
+        let archive = Archive::read(bytes.clone(), &self.limits)?;
+        self.put(place, &archive, bytes).await
+    }
+
+    /// An entry that is an archive; `None` when there is no such entry. Its members are not verified.
+    pub async fn find(&self, namespace: &Namespace, selector: &Selector) -> Result<Option<ArchiveEntry>, ArchiveError> {
+        let Some(entry) = self.cache.retrieve(namespace, selector).await? else { return Ok(None) };
+        let bytes = self.archive_bytes(&entry)?;
+        let directory = CentralDirectory::read(bytes.clone(), &self.limits)?;
+        Ok(Some(ArchiveEntry { record: entry.record, bytes, directory }))
+    }
+
+    /// The content of a member, verified; `None` when there is no such entry.
+    pub async fn member(
+        &self,
+        namespace: &Namespace,
+        selector: &Selector,
+        path: &str,
+    ) -> Result<Option<Bytes>, ArchiveError> {
+        let Some(entry) = self.find(namespace, selector).await? else { return Ok(None) };
+        let name = meant(path, entry.directory.member_name(path))?;
+        let content = entry.directory.get(&name)?;
+        content.ok_or_else(|| ArchiveError::NoMember(name.to_string())).map(Some)
+    }
+
+    /// Sets the content of a member, whether it exists or not, and tells its name; `None` when there is no such entry.
+    pub async fn add(
+        &self,
+        namespace: &Namespace,
+        selector: &Selector,
+        path: &str,
+        content: Bytes,
+    ) -> Result<Option<Edited<MemberName>>, ArchiveError> {
+        let add = |archive: &mut Archive| {
+            let name = meant(path, archive.member_name(path))?;
+            archive.add(&name, content)?;
+            Ok(name)
+        };
+        self.edit(namespace, selector, add).await
+    }
+
+    /// Removes a member and tells its name; `None` when there is no such entry.
+    pub async fn remove(
+        &self,
+        namespace: &Namespace,
+        selector: &Selector,
+        path: &str,
+    ) -> Result<Option<Edited<MemberName>>, ArchiveError> {
+        let remove = |archive: &mut Archive| {
+            let name = meant(path, archive.member_name(path))?;
+            archive.remove(&name)?;
+            Ok(name)
+        };
+        self.edit(namespace, selector, remove).await
+    }
+
+    /// Gives a member another name, which must be free, and tells that; `None` when there is no such entry.
+    pub async fn rename(
+        &self,
+        namespace: &Namespace,
+        selector: &Selector,
+        path: &str,
+        new_path: &str,
+    ) -> Result<Option<Edited<MemberName>>, ArchiveError> {
+        let rename = |archive: &mut Archive| {
+            let (from, to) = (archive.member_name(path), archive.member_name(new_path));
+            let (from, to) = (meant(path, from)?, meant(new_path, to)?);
+            archive.rename(&from, &to)?;
+            Ok(to)
+        };
+        self.edit(namespace, selector, rename).await
+    }
+
+    /// Carries out a batch; `None` when there is no such entry. A batch that fails is told by its outcome, not as an error.
+    pub async fn apply(
+        &self,
+        namespace: &Namespace,
+        selector: &Selector,
+        batch: Batch,
+    ) -> Result<Option<Edited<BatchOutcome>>, ArchiveError> {
+        self.edit(namespace, selector, |archive| Ok(batch.apply(archive))).await
+    }
+
+    async fn edit<T>(
+        &self,
+        namespace: &Namespace,
+        selector: &Selector,
+        change: impl FnOnce(&mut Archive) -> Result<T, ArchiveError>,
+    ) -> Result<Option<Edited<T>>, ArchiveError> {
+        let Some(ArchiveEntry { record, bytes, .. }) = self.find(namespace, selector).await? else { return Ok(None) };
+        let original = record.cache_id;
+        let size = bytes.len() as u64;
+        let before = Archive::read_foreign(bytes, &self.limits)?;
+        let mut archive = before.clone();
+        let done = change(&mut archive)?;
+        if archive == before {
+            return Ok(Some(Edited { original, cache_id: original, members: archive.len(), size, done }));
+        }
+        let place =
+            ArchivePlace { namespace: record.namespace, strategy: record.strategy, cache_key: None, file_id: None };
+        let StoredArchive { stored, members } = self.put(place, &archive, archive.to_bytes()?).await?;
+        Ok(Some(Edited { original, cache_id: stored.record.cache_id, members, size: stored.record.size, done }))
+    }
+
+    /// Stores the bytes of an archive under the hash of its members.
+    async fn put(&self, place: ArchivePlace, archive: &Archive, bytes: Bytes) -> Result<StoredArchive, ArchiveError> {
+        let ArchivePlace { namespace, strategy, cache_key, file_id } = place;
+        let content = Content::zip(bytes, archive.content_hash());
+        let request = StoreRequest { namespace, strategy, cache_key, file_id, content };
+        Ok(StoredArchive { stored: self.cache.store(&request).await?, members: archive.len() })
+    }
+
+    fn archive_bytes(&self, entry: &Entry) -> Result<Bytes, ArchiveError> {
+        match entry.record.kind {
+            kind @ (ContentKind::Json | ContentKind::String) => Err(ArchiveError::NotBinary(kind)),
+            ContentKind::Binary if entry.record.current().content_encoding == Some(GZIP) => {
+                inflate(&entry.content, self.limits.max_inflated_bytes).map_err(|error| match error {
+                    InflateError::TooLarge { limit } => ArchiveError::Limit(InvalidArchive::TooLarge { limit }),
+                    InflateError::BadStream(_) => Error::corrupt(entry.record.cache_id, error).into(),
+                })
+            }
+            ContentKind::Binary | ContentKind::Zip => Ok(entry.content.clone()),
+        }
+    }
+}
+
+fn meant(path: &str, resolved: Result<MemberName, InvalidName>) -> Result<MemberName, ArchiveError> {
+    resolved.map_err(|reason| ArchiveError::Path { path: path.to_owned(), reason })
+}
+
+impl From<InvalidArchive> for ArchiveError {
+    fn from(error: InvalidArchive) -> Self {
+        match error {
+            InvalidArchive::TooManyMembers { .. }
+            | InvalidArchive::TooLarge { .. }
+            | InvalidArchive::TooCompressed { .. } => Self::Limit(error),
+            InvalidArchive::NotAZip
+            | InvalidArchive::BrokenDirectory
+            | InvalidArchive::Damaged { .. }
+            | InvalidArchive::Overlap { .. }
+            | InvalidArchive::Encrypted { .. }
+            | InvalidArchive::UnknownMethod { .. }
+            | InvalidArchive::UnsafeName { .. } => Self::Unsound(error),
+        }
+    }
+}
+
+impl From<EditError> for ArchiveError {
+    fn from(error: EditError) -> Self {
+        match error {
+            EditError::NotFound(name) => Self::NoMember(name),
+            EditError::Limit(error) => error.into(),
+            EditError::NameTaken(_) | EditError::IsFolder(_) => Self::Refused(error),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Errors about archives. Which status they have depends on what the archive was wanted for, since clients know it so:
+//!
+//! | wanted for | no entry | an entry that is no archive | no path of a member |
+//! |---|---|---|---|
+//! | [`Storing`](ArchiveUse::Storing) | | 400 | |
+//! | [`Retrieving`](ArchiveUse::Retrieving) | 404 | 400 | |
+//! | [`Looking`](ArchiveUse::Looking) | 404 | 404 | 404 |
+//! | [`Editing`](ArchiveUse::Editing) | 400 | 400 | 400 |
+//!
+//! A batch that fails is not here: it is answered with 200.
+
+use cache_core::archive::InvalidArchive;
+use cache_core::archive::batch::{InvalidBatch, OperationProblem};
+use cache_core::cache::{ArchiveError, Selector};
+use cache_core::ids::Namespace;
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::{Detail, Problem, absence};
+
+/// What an archive is wanted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArchiveUse {
+    /// To become an entry.
+    Storing,
+    /// To be sent as it is.
+    Retrieving,
+    /// For its list of members, or for one of them.
+    Looking,
+    /// To make another one of it.
+    Editing,
+}
+
+impl ArchiveUse {
+    /// The status when what is named is not there.
+    fn absent(self) -> StatusCode {
+        match self {
+            Self::Retrieving | Self::Looking => StatusCode::NOT_FOUND,
+            Self::Storing | Self::Editing => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    /// The status when what is named is no archive.
+    fn unfit(self) -> StatusCode {
+        match self {
+            Self::Looking => StatusCode::NOT_FOUND,
+            Self::Storing | Self::Retrieving | Self::Editing => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+impl Problem {
+    /// No such entry.
+    pub fn no_archive(wanted_for: ArchiveUse, namespace: &Namespace, selector: &Selector) -> Self {
+        Self::new(wanted_for.absent(), Detail::Message, absence(namespace, selector))
+    }
+
+    /// A path that ends where the path of a member should begin.
+    pub fn no_file_path(wanted_for: ArchiveUse) -> Self {
+        let message = "file_path required: name a member after the last '/', such as docs/readme.txt";
+        Self::new(wanted_for.absent(), Detail::Message, message)
+    }
+
+    /// An archive that cannot be used.
+    pub fn archive(wanted_for: ArchiveUse, error: ArchiveError) -> Self {
+        let message = error.to_string();
+        let status = match error {
+            ArchiveError::NotBinary(_) | ArchiveError::Unsound(InvalidArchive::NotAZip) => wanted_for.unfit(),
+            ArchiveError::Unsound(_) | ArchiveError::Refused(_) => StatusCode::BAD_REQUEST,
+            ArchiveError::Limit(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            ArchiveError::NoMember(_) => StatusCode::NOT_FOUND,
+            ArchiveError::Path { path, reason } => return Self::parameter("file_path", &path, reason),
+            ArchiveError::Cache(error) => return error.into(),
+        };
+        Self::new(status, Detail::Message, message)
+    }
+
+    /// A batch that is refused before anything is tried. `body` is what was sent.
+    pub fn batch(error: &InvalidBatch, body: &Value) -> Self {
+        let message = error.to_string();
+        match error {
+            InvalidBatch::TooManyOperations(_) => {
+                Self::item("too_long", json!(["body", "operations"]), message, Value::Null, None)
+            }
+            InvalidBatch::Operation { index, field, problem } => {
+                let operation = &body["operations"][index];
+                let (kind, input, ctx) = match problem {
+                    OperationProblem::Missing => ("missing", operation, None),
+                    OperationProblem::UnknownAction | OperationProblem::UnknownCondition => {
+                        let said = problem.to_string();
+                        let expected = said.strip_prefix("must be ").unwrap_or(&said);
+                        ("enum", &operation[field], Some(json!({"expected": expected})))
+                    }
+                    OperationProblem::Name(_) | OperationProblem::Pattern(_) => {
+                        ("value_error", &operation[field], None)
+                    }
+                };
+                Self::item(kind, json!(["body", "operations", index, field]), message, input.clone(), ctx)
+            }
+        }
+    }
+
+    /// A field of a body that has another type than it should. `kind` is the type of the item, such as `list_type`.
+    pub fn field(kind: &str, place: &[Value], expected: &str, input: &Value) -> Self {
+        let name = place.iter().fold(String::new(), |name, step| match step {
+            Value::String(field) if name.is_empty() => field.clone(),
+            Value::String(field) => format!("{name}.{field}"),
+            index => format!("{name}[{index}]"),
+        });
+        let loc = [&[json!("body")], place].concat();
+        Self::item(kind, json!(loc), format!("{name} should be {expected}"), input.clone(), None)
+    }
+}

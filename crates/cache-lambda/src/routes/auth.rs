@@ -1,0 +1,202 @@
+//! Auth: a form with which people give their browser the API key as a cookie.
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use cache_core::json::Json as JsonValue;
+use http::{HeaderMap, HeaderValue, header};
+use serde::Serialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::app::{AppState, Service};
+use crate::auth::may_call;
+use crate::body::Payload;
+use crate::config::Access;
+use crate::cookies;
+use crate::problem::Problem;
+
+/// The cookie's name where no key is configured.
+const DEFAULT_COOKIE: &str = "auth-cookie";
+
+/// The page with the form. NAME, VALUE and NONCE are filled in.
+const FORM: &str = "<!doctype html>
+<html lang=\"en\">
+<meta charset=\"utf-8\">
+<meta name=\"viewport\" content=\"width=device-width\">
+<title>API key</title>
+<body>
+<h1>API key</h1>
+<form id=\"form\">
+<label>Value of the cookie <b>NAME</b> <input id=\"value\" size=\"60\" autocomplete=\"off\" value=\"VALUE\"></label>
+<button>Set</button>
+</form>
+<p id=\"said\"></p>
+<script nonce=\"NONCE\">
+document.getElementById('form').addEventListener('submit', async event => {
+  event.preventDefault();
+  const body = JSON.stringify({cookie_value: document.getElementById('value').value});
+  const headers = {'Content-Type': 'application/json'};
+  const answer = await fetch('/auth/set-auth-cookie', {method: 'POST', headers, body});
+  document.getElementById('said').textContent = (await answer.json()).message;
+});
+</script>
+</html>
+";
+
+/// The routes of this group.
+pub fn routes() -> Router<AppState> {
+    Router::new().route("/auth/set-cookie-form", get(form)).route("/auth/set-auth-cookie", post(set_cookie))
+}
+
+/// Shows the current value only to whoever has the key already: the page itself is public.
+async fn form(State(state): State<AppState>, headers: HeaderMap) -> Response {
+    let name = cookie_name(&state.config.access);
+    let may_see = may_call(&state.config.access, &headers).is_ok();
+    let value = cookies::find(&headers, name).filter(|_| may_see).unwrap_or_default();
+    let nonce = Uuid::new_v4().to_string();
+    let fill = |page: &str, mark: &str, text: &str| page.replacen(mark, text, 1);
+    // The value comes last: what it holds is not looked at for marks any more.
+    let page = fill(&fill(FORM, "NAME", &escape(name)), "NONCE", &nonce);
+    let page = fill(&page, "VALUE", &escape(&String::from_utf8_lossy(&value)));
+    let policy = format!(
+        "default-src 'none'; connect-src 'self'; script-src 'nonce-{nonce}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    );
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8".to_owned()),
+        (header::CONTENT_SECURITY_POLICY, policy),
+        (header::CACHE_CONTROL, "no-store".to_owned()),
+    ];
+    (headers, page).into_response()
+}
+
+#[derive(Debug, Serialize)]
+struct CookieSet {
+    message: &'static str,
+    cookie_name: String,
+    cookie_value: String,
+}
+
+/// Sets the cookie to whatever is sent; whether it is the key shows with the next call.
+async fn set_cookie(State(state): State<AppState>, headers: HeaderMap, payload: Payload) -> Result<Response, Problem> {
+    let cookie_value = value_in(payload)?;
+    let cookie_name = cookie_name(&state.config.access).to_owned();
+    let secure = if is_https(&state, &headers) { "; Secure" } else { "" };
+    let cookie = format!("{cookie_name}={}; HttpOnly; Path=/; SameSite=strict{secure}", cookies::quote(&cookie_value));
+    let cookie = HeaderValue::from_str(&cookie).map_err(|error| Problem::internal(error.to_string()))?;
+    let message = "the cookie is set";
+    Ok(([(header::SET_COOKIE, cookie)], Json(CookieSet { message, cookie_name, cookie_value })).into_response())
+}
+
+fn value_in(payload: Payload) -> Result<String, Problem> {
+    let document = payload.object("model_attributes_type")?;
+    let JsonValue::Object(fields) = document.root() else { return Ok(String::new()) };
+    match fields.iter().find(|(name, _)| name == "cookie_value") {
+        None => Ok(String::new()),
+        Some((_, JsonValue::String(value))) => Ok(value.clone()),
+        Some((_, other)) => {
+            let input = serde_json::from_str(&other.dumps()).unwrap_or(Value::Null);
+            Err(Problem::body_field("string_type", "cookie_value", "should be a string", input))
+        }
+    }
+}
+
+fn cookie_name(access: &Access) -> &str {
+    match access {
+        Access::Key { cookie, .. } => cookie,
+        Access::Open | Access::Closed { .. } => DEFAULT_COOKIE,
+    }
+}
+
+/// Whether the caller came by HTTPS: always to a function, and else when the proxy in front says so.
+fn is_https(state: &Service, headers: &HeaderMap) -> bool {
+    state.config.in_lambda || headers.get("x-forwarded-proto").is_some_and(|scheme| scheme == "https")
+}
+
+/// A text that means itself in HTML, within an attribute too.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            _ => escaped.push(character),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Method;
+    use serde_json::json;
+
+    use crate::config::Access;
+    use crate::testing::{Answer, App, Call, config};
+
+    async fn send(value: &str, call: Call) -> Answer {
+        let mut config = config();
+        config.access =
+            Access::Key { name: "x-api-key".parse().unwrap(), cookie: "X-Api-Key".to_owned(), value: value.to_owned() };
+        App::with(config).send(call).await
+    }
+
+    fn set(body: &'static str) -> Call {
+        Call::post_json("/auth/set-auth-cookie", body)
+    }
+
+    #[tokio::test]
+    async fn the_form_shows_a_value_only_with_the_key() {
+        let form = |cookie: &str| Call::get("/auth/set-cookie-form").header("cookie", cookie);
+        let shown = "value=\"secret\"";
+        assert!(send("secret", form("X-Api-Key=secret")).await.text().contains(shown));
+        assert!(!send("other", form("X-Api-Key=secret")).await.text().contains("secret"));
+        let answer = send("secret", form("")).await;
+        assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, Some("text/html; charset=utf-8")));
+        assert!(answer.text().contains("<b>X-Api-Key</b>"));
+    }
+
+    #[tokio::test]
+    async fn the_form_escapes_what_it_shows() {
+        let hostile = "\"><script>alert(1)</script>NAME";
+        let quoted = crate::cookies::quote(hostile);
+        let call = Call::get("/auth/set-cookie-form").header("cookie", &format!("X-Api-Key={quoted}"));
+        let page = send(hostile, call).await.text();
+        assert!(page.contains("value=\"&quot;&gt;&lt;script&gt;alert(1)&lt;/script&gt;NAME\""), "{page}");
+        assert!(!page.contains("<script>"), "{page}");
+    }
+
+    #[tokio::test]
+    async fn a_cookie_is_set_as_sent() {
+        let answer = send("k", set("{\"cookie_value\":\"v\"}")).await;
+        assert_eq!(answer.header("set-cookie"), Some("X-Api-Key=v; HttpOnly; Path=/; SameSite=strict"));
+        let expected = json!({"message": "the cookie is set", "cookie_name": "X-Api-Key", "cookie_value": "v"});
+        assert_eq!(answer.json(), expected);
+        let secure = send("k", set("{}").header("x-forwarded-proto", "https")).await;
+        assert_eq!(secure.header("set-cookie"), Some("X-Api-Key=; HttpOnly; Path=/; SameSite=strict; Secure"));
+        let open = App::new().send(set("{}")).await;
+        assert_eq!(open.json()["cookie_name"], "auth-cookie");
+    }
+
+    #[tokio::test]
+    async fn a_key_with_special_characters_works_as_a_cookie() {
+        let key = "a b;c=\"d\" é";
+        let cookie = send(key, set("{\"cookie_value\":\"a b;c=\\\"d\\\" é\"}")).await;
+        let cookie = cookie.header("set-cookie").unwrap().split("; HttpOnly").next().unwrap().to_owned();
+        assert_eq!(send(key, Call::get("/info/health").header("cookie", &cookie)).await.status, 200, "{cookie}");
+    }
+
+    #[tokio::test]
+    async fn what_is_no_value_is_refused() {
+        let answer = send("k", set("{\"cookie_value\":1}")).await;
+        assert_eq!(answer.status, 400);
+        assert!(answer.text().contains("\"type\":\"string_type\",\"loc\":[\"body\",\"cookie_value\"]"));
+        assert_eq!(send("k", set("[]")).await.status, 400);
+        assert_eq!(send("k", Call::new(Method::POST, "/auth/set-auth-cookie")).await.status, 400);
+        assert_eq!(send("k", Call::get("/auth/set-auth-cookie")).await.status, 405);
+    }
+}

@@ -1,0 +1,41 @@
+//! Home: a page for people who open the service in a browser. It shows nothing that a caller without a key may not see.
+
+use axum::Router;
+use axum::response::Html;
+use axum::routing::get;
+
+use crate::app::AppState;
+
+/// The page.
+const PAGE: &str = "<!doctype html>
+<html lang=\"en\">
+<meta charset=\"utf-8\">
+<meta name=\"viewport\" content=\"width=device-width\">
+<title>mgraph-cache</title>
+<body style=\"font-family: system-ui; max-width: 40rem; margin: 4rem auto; padding: 0 1rem\">
+<h1>mgraph-cache</h1>
+<p>A content-addressed cache service.</p>
+<ul>
+<li><a href=\"/docs\">The API</a>, to read and to try out</li>
+<li><a href=\"/auth/set-cookie-form\">Set your API key</a>, so that this browser may call it</li>
+<li><a href=\"/info/status\">Status</a></li>
+</ul>
+</html>
+";
+
+/// The routes of this group.
+pub fn routes() -> Router<AppState> {
+    Router::new().route("/", get(async || Html(PAGE)))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::App;
+
+    #[tokio::test]
+    async fn the_root_leads_to_the_docs() {
+        let answer = App::new().get("/").await;
+        assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, Some("text/html; charset=utf-8")));
+        assert!(answer.text().contains("href=\"/docs\""));
+    }
+}

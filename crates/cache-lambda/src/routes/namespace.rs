@@ -1,0 +1,305 @@
+//! Namespaces: which there are, what each holds, and its settings.
+
+use axum::extract::State;
+use axum::routing::get;
+use axum::{Json, Router};
+use cache_core::cache::EntriesRequest;
+use cache_core::ids::{CacheHash, CacheId, Namespace};
+use cache_core::settings::Settings;
+use cache_core::strategy::Strategy;
+use chrono::DateTime;
+use serde_json::{Map, Value};
+
+use crate::app::AppState;
+use crate::body::Payload;
+use crate::config::StorageChoice;
+use crate::extract::Params;
+use crate::problem::Problem;
+use crate::session::Session;
+use crate::shapes::namespace::{Entries, List, NamespaceSettings, NamespaceStats};
+
+/// The routes of this group.
+pub fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/namespaces/list", get(namespaces))
+        .route("/{namespace}/file-hashes", get(hashes))
+        .route("/{namespace}/file-ids", get(ids))
+        .route("/{namespace}/stats", get(stats))
+        .route("/{namespace}/entries", get(entries))
+        .route("/{namespace}/settings", get(settings).put(change_settings))
+}
+
+async fn namespaces(session: Session) -> Result<Json<Vec<Namespace>>, Problem> {
+    Ok(Json(session.namespaces().await?))
+}
+
+async fn hashes(session: Session, params: Params) -> Result<Json<List<CacheHash>>, Problem> {
+    let namespace = params.namespace()?;
+    Ok(Json(match params.paging()? {
+        None => List::Whole(session.hashes(&namespace).await?),
+        Some(page) => List::Page(session.hash_page(&namespace, page.limit, page.cursor).await?.into()),
+    }))
+}
+
+async fn ids(session: Session, params: Params) -> Result<Json<List<CacheId>>, Problem> {
+    let namespace = params.namespace()?;
+    Ok(Json(match params.paging()? {
+        None => List::Whole(session.ids(&namespace).await?),
+        Some(page) => List::Page(session.id_page(&namespace, page.limit, page.cursor).await?.into()),
+    }))
+}
+
+async fn stats(
+    State(state): State<AppState>,
+    session: Session,
+    params: Params,
+) -> Result<Json<NamespaceStats>, Problem> {
+    let namespace = params.namespace()?;
+    let (stats, settings) = futures::try_join!(session.stats(&namespace), session.settings(&namespace))?;
+    let bucket = match &state.config.storage {
+        StorageChoice::S3 { bucket } => Some(bucket.clone()),
+        StorageChoice::LocalDisk { .. } | StorageChoice::Memory => None,
+    };
+    let ttl_hours = settings.ttl_hours.unwrap_or(state.config.ttl_hours);
+    Ok(Json(NamespaceStats::new(namespace, ttl_hours, &stats, bucket)))
+}
+
+async fn entries(session: Session, params: Params) -> Result<Json<Entries>, Problem> {
+    let namespace = params.namespace()?;
+    let page = params.paging()?.unwrap_or_default();
+    let request = EntriesRequest {
+        strategy: dated_strategy(&params)?,
+        from_ms: time(&params, "from")?,
+        to_ms: time(&params, "to")?,
+        limit: page.limit,
+        cursor: page.cursor,
+    };
+    let (entries, next_cursor) = session.entries(&namespace, &request).await?;
+    Ok(Json(Entries::new(entries, next_cursor)))
+}
+
+fn dated_strategy(params: &Params) -> Result<Option<Strategy>, Problem> {
+    let Some(raw) = params.filled("strategy") else { return Ok(None) };
+    let mut dated = Strategy::ALL.into_iter().filter(|strategy| strategy.is_dated());
+    if let Some(strategy) = dated.clone().find(|strategy| strategy.name() == raw) {
+        return Ok(Some(strategy));
+    }
+    let names: Vec<&str> = dated.by_ref().map(Strategy::name).collect();
+    Err(Problem::not_one_of("query", "strategy", raw, &names))
+}
+
+/// A time in the query, as milliseconds since 1970 UTC or as RFC 3339.
+fn time(params: &Params, name: &str) -> Result<Option<u64>, Problem> {
+    let Some(raw) = params.filled(name).map(str::trim) else { return Ok(None) };
+    let spelt = || u64::try_from(DateTime::parse_from_rfc3339(raw).ok()?.timestamp_millis()).ok();
+    let at_ms = raw.parse().ok().or_else(spelt);
+    at_ms.map(Some).ok_or_else(|| {
+        let reason = "should be milliseconds since 1970, or a time such as 2026-11-20T15:04:05Z";
+        Problem::query("datetime_parsing", name, raw, reason)
+    })
+}
+
+async fn settings(session: Session, params: Params) -> Result<Json<NamespaceSettings>, Problem> {
+    let namespace = params.namespace()?;
+    let settings = session.settings(&namespace).await?;
+    Ok(Json(NamespaceSettings { namespace, settings }))
+}
+
+async fn change_settings(
+    session: Session,
+    params: Params,
+    payload: Payload,
+) -> Result<Json<NamespaceSettings>, Problem> {
+    let namespace = params.namespace()?;
+    let settings = parse_settings(&namespace, payload)?;
+    let (within, new) = (namespace.clone(), settings.clone());
+    session.to_the_end(async move |cache| cache.change_settings(&within, &new).await).await?;
+    Ok(Json(NamespaceSettings { namespace, settings }))
+}
+
+/// The settings in a body, which may name the namespace as the answers do.
+fn parse_settings(namespace: &Namespace, payload: Payload) -> Result<Settings, Problem> {
+    const MESSAGE: &str = "the body should be a JSON object";
+    let mut fields: Map<String, Value> = serde_json::from_slice(payload.document()?.text())
+        .map_err(|error| Problem::body("dict_type", &format!("{MESSAGE}: {error}"), Value::Null))?;
+    if let Some(named) = fields.remove("namespace").filter(|named| named != namespace.as_str()) {
+        let message = format!("is not '{namespace}', whose settings are changed: leave it out");
+        return Err(Problem::body_field("value_error", "namespace", &message, named));
+    }
+    // One after the other, so that an error can say which.
+    for (field, value) in &fields {
+        let alone = Value::Object(Map::from_iter([(field.clone(), value.clone())]));
+        serde_json::from_value::<Settings>(alone).map_err(|error| {
+            let message = format!("is not understood: {error}");
+            Problem::body_field("value_error", field, &message, value.clone())
+        })?;
+    }
+    let all = Value::Object(fields);
+    let settings: Settings =
+        serde_json::from_value(all.clone()).map_err(|error| Problem::internal(error.to_string()))?;
+    match settings.check() {
+        Ok(()) => Ok(settings),
+        Err((field, message)) => Err(Problem::body_field("value_error", field, &message, all[field].clone())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Method;
+    use serde_json::{Value, json};
+
+    use crate::config::StorageChoice;
+    use crate::testing::{App, Call, config};
+
+    /// An application with four entries in one namespace: two of one content, one dated, one under a key.
+    async fn filled(app: App) -> App {
+        for path in ["direct/store/string", "direct/store/string", "temporal/store/string"] {
+            app.json(Call::post(&format!("/ns/{path}"), "hello")).await;
+        }
+        app.json(Call::post("/ns/key_based/store/string/k?file_id=f", "other")).await;
+        app
+    }
+
+    async fn check(path: &str, expected: Value) {
+        let answer = filled(App::new()).await.json(Call::get(path)).await;
+        for (field, value) in expected.as_object().unwrap() {
+            assert_eq!(&answer[field], value, "{field} in {answer}");
+        }
+    }
+
+    async fn check_refused(path: &str, expected: &str) {
+        let answer = App::new().get(path).await;
+        assert_eq!(answer.status, 400, "{}", answer.text());
+        assert!(answer.text().contains(expected), "{}", answer.text());
+    }
+
+    #[tokio::test]
+    async fn stats_count_what_the_namespace_holds() {
+        let counts = json!({
+            "namespace": "ns", "ttl_hours": 24, "direct_files": 2, "temporal_files": 1, "temporal_latest_files": 0,
+            "temporal_versioned_files": 0, "key_based_files": 1, "refs_hash_files": 2, "refs_id_files": 4,
+            "total_files": 10,
+        });
+        check("/ns/stats", counts).await;
+        check("/other/stats", json!({"namespace": "other", "total_files": 0})).await;
+        let mut config = config();
+        config.storage = StorageChoice::S3 { bucket: "b".to_owned() };
+        let answer = App::with(config).json(Call::get("/ns/stats")).await;
+        assert_eq!((&answer["s3_bucket"], &answer["s3_prefix"]), (&json!("b"), &json!("ns")));
+    }
+
+    #[tokio::test]
+    async fn lists_are_bare_until_a_page_is_asked_for() {
+        let app = filled(App::new()).await;
+        let hashes = app.json(Call::get("/ns/file-hashes")).await;
+        assert_eq!(hashes, json!(["2cf24dba5fb0a30e", "d9298a10d1b07358"]));
+        assert_eq!(app.json(Call::get("/ns/file-ids")).await.as_array().unwrap().len(), 4);
+        assert_eq!(app.json(Call::get("/none/file-ids")).await, json!([]));
+        assert_eq!(app.json(Call::get("/namespaces/list")).await, json!(["ns"]));
+        let page = app.json(Call::get("/ns/file-hashes?limit=1")).await;
+        assert_eq!(page, json!({"items": ["2cf24dba5fb0a30e"], "next_cursor": "2cf24dba5fb0a30e"}));
+    }
+
+    #[tokio::test]
+    async fn pages_follow_each_other_to_the_end() {
+        let app = filled(App::new()).await;
+        let whole = app.json(Call::get("/ns/file-ids")).await;
+        let mut seen = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let page = app.json(Call::get(&format!("/ns/file-ids?limit=3&cursor={cursor}"))).await;
+            seen.extend(page["items"].as_array().unwrap().iter().cloned());
+            match page["next_cursor"].as_str() {
+                Some(next) => cursor = next.to_owned(),
+                None => break,
+            }
+        }
+        assert_eq!(Value::Array(seen), whole);
+    }
+
+    #[tokio::test]
+    async fn what_is_deleted_is_not_listed() {
+        let app = App::new();
+        let stored = app.json(Call::post("/ns/direct/store/string", "hello")).await;
+        app.json(Call::new(Method::DELETE, &format!("/ns/delete/{}", stored["cache_id"].as_str().unwrap()))).await;
+        assert_eq!(app.json(Call::get("/ns/file-ids")).await, json!([]));
+        assert_eq!(app.json(Call::get("/ns/file-hashes")).await, json!([]));
+        assert_eq!(app.json(Call::get("/ns/stats")).await["total_files"], 0);
+    }
+
+    #[tokio::test]
+    async fn entries_come_in_the_order_of_time() {
+        let app = App::new();
+        for strategy in ["temporal", "temporal_latest", "temporal_versioned", "direct"] {
+            app.json(Call::post(&format!("/ns/{strategy}/store/string"), "x")).await;
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        }
+        let all = app.json(Call::get("/ns/entries")).await;
+        let strategies: Vec<&str> =
+            all["entries"].as_array().unwrap().iter().map(|entry| entry["strategy"].as_str().unwrap()).collect();
+        assert_eq!(strategies, ["temporal", "temporal_latest", "temporal_versioned"]);
+        assert_eq!(all["next_cursor"], Value::Null);
+        let first = app.json(Call::get("/ns/entries?limit=1")).await;
+        let rest = format!("/ns/entries?cursor={}", first["next_cursor"].as_str().unwrap());
+        assert_eq!(app.json(Call::get(&rest)).await["entries"].as_array().unwrap().len(), 2);
+        let second = &all["entries"][1];
+        let at = second["timestamp"].as_u64().unwrap();
+        let within = app.json(Call::get(&format!("/ns/entries?from={at}&to={}", at + 1))).await;
+        assert_eq!(within["entries"], json!([second]));
+        for (query, count) in [("strategy=temporal", 1), ("from=2999-01-01T00:00:00Z", 0), ("to=1", 0), ("from=0", 3)] {
+            let found = app.json(Call::get(&format!("/ns/entries?{query}"))).await;
+            assert_eq!(found["entries"].as_array().unwrap().len(), count, "{query}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_list_cannot_be_asked_for_nonsense() {
+        check_refused("/ns/file-ids?limit=0", "limit should be a number from 1 to 1000").await;
+        check_refused("/ns/file-ids?cursor=x", "pass the next_cursor of the page before").await;
+        check_refused("/ns/file-hashes?cursor=x", "pass the next_cursor of the page before").await;
+        check_refused("/ns/entries?cursor=x", "pass the next_cursor of the page before").await;
+        check_refused("/ns/entries?strategy=direct", "strategy should be 'temporal', ").await;
+        check_refused("/ns/entries?from=soon", "from should be milliseconds since 1970").await;
+        check_refused("/%20/file-ids", "namespace must not be empty").await;
+    }
+
+    #[tokio::test]
+    async fn settings_are_replaced_as_a_whole_and_obeyed() {
+        let app = App::new();
+        let put = async |body: &'static str| app.send(Call::post("/ns/settings", body).method(Method::PUT)).await;
+        let nothing = json!({"namespace": "ns", "ttl_hours": null, "on_expiry": "keep", "strategies": null});
+        assert_eq!(app.json(Call::get("/ns/settings")).await, nothing);
+        let changed = put("{\"ttl_hours\":2,\"strategies\":[\"direct\"]}").await.json();
+        assert_eq!(changed, json!({"namespace": "ns", "ttl_hours": 2, "on_expiry": "keep", "strategies": ["direct"]}));
+        assert_eq!(app.json(Call::get("/ns/settings")).await, changed);
+        assert_eq!(app.json(Call::get("/ns/stats")).await["ttl_hours"], 2);
+        assert_eq!(app.send(Call::post("/ns/temporal/store/string", "x")).await.status, 400);
+        assert_eq!(put("{\"namespace\":\"ns\"}").await.json(), nothing);
+        app.json(Call::post("/ns/temporal/store/string", "x")).await;
+    }
+
+    #[tokio::test]
+    async fn wrong_settings_are_refused_with_the_field() {
+        for (body, field) in [
+            ("{\"ttl\":2}", "[\"body\",\"ttl\"]"),
+            ("{\"ttl_hours\":\"2\"}", "[\"body\",\"ttl_hours\"]"),
+            ("{\"on_expiry\":\"burn\"}", "[\"body\",\"on_expiry\"]"),
+            ("{\"strategies\":[\"weekly\"]}", "[\"body\",\"strategies\"]"),
+            ("{\"namespace\":\"other\"}", "[\"body\",\"namespace\"]"),
+            ("{\"ttl_hours\":0}", "ttl_hours must be 1 to"),
+            ("{\"strategies\":[]}", "strategies must name at least one"),
+            ("[]", "dict_type"),
+        ] {
+            let answer = App::new().send(Call::post("/ns/settings", body).method(Method::PUT)).await;
+            assert_eq!(answer.status, 400, "{}", answer.text());
+            assert!(answer.text().contains(field), "{}", answer.text());
+        }
+    }
+
+    #[tokio::test]
+    async fn the_configured_lifetime_counts_where_none_is_set() {
+        let mut config = config();
+        config.ttl_hours = 7;
+        assert_eq!(App::with(config).json(Call::get("/ns/stats")).await["ttl_hours"], 7);
+    }
+}

@@ -1,0 +1,163 @@
+//! Update: an entry gets a new content; what it had before stays readable as a revision.
+
+use axum::routing::post;
+use axum::{Json, Router};
+use bytes::Bytes;
+use cache_core::strategy::ContentKind;
+
+use crate::app::AppState;
+use crate::body::Payload;
+use crate::extract::Params;
+use crate::problem::Problem;
+use crate::session::Session;
+use crate::shapes::Update;
+
+/// The routes of this group.
+pub fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/{namespace}/update/{cache_id}/string", post(string))
+        .route("/{namespace}/update/{cache_id}/json", post(json))
+        .route("/{namespace}/update/{cache_id}/binary", post(binary))
+}
+
+async fn string(session: Session, params: Params, payload: Payload) -> Result<Json<Update>, Problem> {
+    let text = filled("data", payload.text()?.into())?;
+    update(session, &params, ContentKind::String, text).await
+}
+
+async fn json(session: Session, params: Params, payload: Payload) -> Result<Json<Update>, Problem> {
+    update(session, &params, ContentKind::Json, payload.document()?.into_text()).await
+}
+
+async fn binary(session: Session, params: Params, payload: Payload) -> Result<Json<Update>, Problem> {
+    let bytes = filled("body", payload.bytes()?)?;
+    update(session, &params, ContentKind::Binary, bytes).await
+}
+
+/// Refuses a content of no bytes.
+pub fn filled(field: &'static str, content: Bytes) -> Result<Bytes, Problem> {
+    if content.is_empty() {
+        return Err(Problem::short_input(field, "the content must not be empty: delete the entry or file instead"));
+    }
+    Ok(content)
+}
+
+async fn update(session: Session, params: &Params, kind: ContentKind, content: Bytes) -> Result<Json<Update>, Problem> {
+    let (namespace, id) = (params.namespace()?, params.cache_id()?);
+    let missing = Problem::nothing_to_update(&namespace, id);
+    let record = session.to_the_end(async move |cache| cache.update(&namespace, id, kind, content).await).await?;
+    let record = record.ok_or(missing)?;
+    match &record.revision {
+        Some(revision) => Ok(Json(Update::new(&record, revision))),
+        None => Err(Problem::internal(format!("{id}: an update left no revision"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::testing::{App, Call, gzipped};
+
+    /// An application with one entry of this kind, and its id.
+    async fn stored(kind: &str, content: &'static str) -> (App, String) {
+        let app = App::new();
+        let stored = app.json(Call::post(&format!("/ns/direct/store/{kind}"), content)).await;
+        let id = stored["cache_id"].as_str().unwrap().to_owned();
+        (app, id)
+    }
+
+    /// What an update of an entry of the first kind is answered with.
+    async fn check(kind: &str, content: &'static str, update: &str, with: Call, status: u16, expected: &str) {
+        let (app, id) = stored(kind, content).await;
+        let answer = app.send(with.at(&format!("/ns/update/{id}/{update}"))).await;
+        assert_eq!(answer.status, status, "{}", answer.text());
+        assert!(answer.text().contains(expected), "{}", answer.text());
+    }
+
+    fn body(content: &'static str) -> Call {
+        Call::post("/", content)
+    }
+
+    #[tokio::test]
+    async fn an_update_keeps_id_and_hash_and_counts_bytes() {
+        let size = "\"size\":7,\"timestamp\":";
+        check("string", "hello", "string", body("\u{e9}\u{e9}\u{e9}!"), 200, size).await;
+        check("json", "{}", "json", body("{ \"a\": 1 }"), 200, size).await;
+        check("binary", "x", "binary", body("1234567"), 200, size).await;
+        check("string", "hello", "string", body("x"), 200, "\"cache_hash\":\"2cf24dba5fb0a30e\"").await;
+        let flags = "\"updated_content\":true,\"updated_hash\":false,\"updated_metadata\":false,\"updated_id_ref\":false,\"revision\":1}";
+        check("json", "{\"a\":1}", "json", body("{}"), 200, flags).await;
+    }
+
+    #[tokio::test]
+    async fn another_kind_is_refused() {
+        let short = "{\"detail\":{\"error_type\":\"INVALID_INPUT\",\"message\":\"the entry holds json content";
+        check("json", "{}", "string", body("x"), 400, short).await;
+        check("string", "x", "binary", body("x"), 400, "\"field_name\":\"body\"}").await;
+    }
+
+    #[tokio::test]
+    async fn nothing_is_no_content() {
+        let empty = || Call::post_json("/", "\"\"");
+        check("string", "x", "string", empty(), 400, "\"field_name\":\"data\"}").await;
+        check("binary", "x", "binary", empty(), 400, "\"field_name\":\"body\"}").await;
+        check("binary", "x", "binary", body(""), 400, "\"type\":\"missing\"").await;
+    }
+
+    #[tokio::test]
+    async fn a_missing_entry_is_404() {
+        let app = App::new();
+        let answer = app.send(Call::post("/ns/update/00000000-0000-0000-0000-00000000dead/string", "x")).await;
+        assert_eq!(answer.status, 404);
+        assert_eq!(answer.json()["detail"]["error_type"], "NOT_FOUND");
+        assert_eq!(app.send(Call::post("/ns/update/nope/string", "x")).await.status, 400);
+    }
+
+    #[tokio::test]
+    async fn every_revision_stays_readable_in_every_form() {
+        let (app, id) = stored("json", "{\"v\":0}").await;
+        for revision in 1..3 {
+            let call = Call::post(&format!("/ns/update/{id}/json"), format!("{{\"v\":{revision}}}"));
+            assert_eq!(app.json(call).await["revision"], revision);
+        }
+        let read = async |path: &str| app.get(&format!("/ns/retrieve/{id}{path}")).await;
+        assert_eq!(read("/json").await.json(), json!({"v": 2}));
+        for revision in 0..3 {
+            let at = format!("?revision={revision}");
+            assert_eq!(read(&format!("/json{at}")).await.json(), json!({"v": revision}));
+            assert_eq!(read(&format!("/string{at}")).await.text(), format!("{{\"v\": {revision}}}"));
+            assert_eq!(read(&format!("/binary{at}")).await.text(), format!("{{\"v\": {revision}}}"));
+            assert_eq!(read(&at).await.json()["data"], json!({"v": revision}));
+            assert_eq!(read(&format!("/metadata{at}")).await.json()["content__size"], 7);
+        }
+        assert_eq!(read("?revision=3").await.status, 404);
+        assert_eq!(read("/string?revision=3").await.status, 404);
+        assert_eq!(read("/metadata?revision=3").await.status, 404);
+        assert_eq!(read("?revision=x").await.status, 400);
+        assert_eq!(read("/json?revision=-1").await.status, 400);
+    }
+
+    #[tokio::test]
+    async fn reads_by_hash_and_key_and_the_readable_copy_show_the_update() {
+        let app = App::new();
+        let stored = app.json(Call::post("/ns/key_based/store/string/a/b?file_id=f", "hello")).await;
+        let id = stored["cache_id"].as_str().unwrap();
+        let updated = app.json(Call::post(&format!("/ns/update/{id}/string"), "bye")).await;
+        assert_eq!(updated["paths"][0], "ns/data/key-based/a/b/f.txt");
+        assert_eq!(app.get("/ns/retrieve/hash/2cf24dba5fb0a30e/string").await.text(), "bye");
+        assert_eq!(app.get("/ns/retrieve/key/key_based/a/b/f?as=string").await.text(), "bye");
+        assert_eq!(app.get("/admin/storage/file/bytes/ns/data/key-based/a/b/f.txt").await.text(), "bye");
+        assert_eq!(app.get(&format!("/ns/retrieve/{id}")).await.json()["metadata"]["content_size"], 3);
+    }
+
+    #[tokio::test]
+    async fn an_updated_gzip_entry_is_read_as_it_was_sent() {
+        let app = App::new();
+        let call = Call::post("/ns/direct/store/binary", gzipped(b"hello")).header("content-encoding", "gzip");
+        let id = app.json(call).await["cache_id"].as_str().unwrap().to_owned();
+        app.json(Call::post(&format!("/ns/update/{id}/binary"), "plain")).await;
+        assert_eq!(app.get(&format!("/ns/retrieve/{id}/binary")).await.text(), "plain");
+        assert_eq!(app.get(&format!("/ns/retrieve/{id}/binary?revision=0")).await.text(), "hello");
+    }
+}

@@ -1,0 +1,171 @@
+//! ZIP archives: stored, read as a whole or by member, and edited into new entries.
+
+use std::convert::Infallible;
+use std::future::Future;
+
+use axum::extract::FromRequestParts;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use axum::{Json, Router};
+use bytes::Bytes;
+use cache_core::archive::Limits;
+use cache_core::cache::{ArchiveError, ArchivePlace, Archives, Selector};
+use cache_core::ids::Namespace;
+use http::header;
+use http::request::Parts;
+
+use crate::app::AppState;
+use crate::batch;
+use crate::body::Payload;
+use crate::extract::Params;
+use crate::problem::{ArchiveUse, Problem};
+use crate::session::Session;
+use crate::shapes::zip::{ArchiveBatch, ArchiveOperation, ArchiveStore};
+
+/// The routes of this group. A path that ends where the path of a member should begin is served as well, to say that it is
+/// missing.
+pub fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/{namespace}/{strategy}/zip/create/{*key_and_file}", post(create))
+        .route("/{namespace}/{strategy}/zip/store/{*key_and_file}", post(store))
+        .route("/{namespace}/zip/{cache_id}/retrieve", get(retrieve))
+        .route("/{namespace}/zip/{cache_id}/files/list", get(list))
+        .route("/{namespace}/zip/{cache_id}/file/retrieve/", get(member))
+        .route("/{namespace}/zip/{cache_id}/file/retrieve/{*file_path}", get(member))
+        .route("/{namespace}/zip/{cache_id}/file/add/from/bytes/", post(add_bytes))
+        .route("/{namespace}/zip/{cache_id}/file/add/from/bytes/{*file_path}", post(add_bytes))
+        .route("/{namespace}/zip/{cache_id}/file/add/from/string/", post(add_string))
+        .route("/{namespace}/zip/{cache_id}/file/add/from/string/{*file_path}", post(add_string))
+        .route("/{namespace}/zip/{cache_id}/file/delete/", delete(remove))
+        .route("/{namespace}/zip/{cache_id}/file/delete/{*file_path}", delete(remove))
+        .route("/{namespace}/zip/{cache_id}/batch/operations", post(operations))
+}
+
+async fn create(archivist: Archivist, params: Params) -> Result<Json<ArchiveStore>, Problem> {
+    let place = place(&params)?;
+    let stored = archivist.run(async move |archives| archives.create(place).await).await?;
+    stored.map(|stored| Json(stored.into())).map_err(|error| Problem::archive(ArchiveUse::Storing, error))
+}
+
+async fn store(archivist: Archivist, params: Params, payload: Payload) -> Result<Json<ArchiveStore>, Problem> {
+    let (place, bytes) = (place(&params)?, payload.bytes()?);
+    let stored = archivist.run(async move |archives| archives.store(place, bytes).await).await?;
+    stored.map(|stored| Json(stored.into())).map_err(|error| Problem::archive(ArchiveUse::Storing, error))
+}
+
+/// An entry that is no archive is refused, although `/retrieve/{cache_id}/binary` would send it: whoever saves the answer by
+/// the name that it suggests would hold a `.zip` that nothing opens.
+async fn retrieve(archivist: Archivist, params: Params) -> Result<Response, Problem> {
+    let find = async |archives: Archives, entry: EntryName| archives.find(&entry.0, &entry.1).await;
+    let entry = archivist.about(ArchiveUse::Retrieving, &params, find).await?;
+    let disposition = format!("attachment; filename={}.zip", entry.record.cache_id);
+    let headers = [(header::CONTENT_TYPE, "application/zip"), (header::CONTENT_DISPOSITION, &disposition)];
+    Ok((headers, entry.bytes).into_response())
+}
+
+async fn list(archivist: Archivist, params: Params) -> Result<Json<ArchiveOperation>, Problem> {
+    let find = async |archives: Archives, entry: EntryName| archives.find(&entry.0, &entry.1).await;
+    let entry = archivist.about(ArchiveUse::Looking, &params, find).await?;
+    Ok(Json(ArchiveOperation::list(&entry)))
+}
+
+async fn member(archivist: Archivist, params: Params) -> Result<Response, Problem> {
+    let path = params.file_path(ArchiveUse::Looking)?;
+    let read = async move |archives: Archives, entry: EntryName| archives.member(&entry.0, &entry.1, &path).await;
+    let content = archivist.about(ArchiveUse::Looking, &params, read).await?;
+    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], content).into_response())
+}
+
+async fn add_bytes(archivist: Archivist, params: Params, payload: Payload) -> Result<Json<ArchiveOperation>, Problem> {
+    add(archivist, &params, payload.bytes()?).await
+}
+
+async fn add_string(archivist: Archivist, params: Params, payload: Payload) -> Result<Json<ArchiveOperation>, Problem> {
+    add(archivist, &params, payload.text()?.into()).await
+}
+
+async fn add(archivist: Archivist, params: &Params, content: Bytes) -> Result<Json<ArchiveOperation>, Problem> {
+    let path = params.file_path(ArchiveUse::Editing)?;
+    let add = async move |archives: Archives, entry: EntryName| archives.add(&entry.0, &entry.1, &path, content).await;
+    let edited = archivist.about(ArchiveUse::Editing, params, add).await?;
+    Ok(Json(ArchiveOperation::add(&edited)))
+}
+
+async fn remove(archivist: Archivist, params: Params) -> Result<Json<ArchiveOperation>, Problem> {
+    let path = params.file_path(ArchiveUse::Editing)?;
+    let remove = async move |archives: Archives, entry: EntryName| archives.remove(&entry.0, &entry.1, &path).await;
+    let edited = archivist.about(ArchiveUse::Editing, &params, remove).await?;
+    Ok(Json(ArchiveOperation::remove(&edited)))
+}
+
+/// A batch that fails is answered with 200 and says so, as clients know it; a failure of the cache is an error.
+async fn operations(archivist: Archivist, params: Params, payload: Payload) -> Result<Json<ArchiveBatch>, Problem> {
+    let (namespace, id) = (params.namespace()?, params.cache_id()?);
+    let selector = Selector::Id(id);
+    let batch = batch::read(payload, params.strict())?;
+    let state = AppState::clone(&archivist.state);
+    let missing = format!("there is no entry with cache_id {id} in namespace {namespace}");
+    let edited = archivist.run(async move |archives| archives.apply(&namespace, &selector, batch).await).await?;
+    let now_ms = state.surroundings.now_ms();
+    match edited {
+        Ok(Some(edited)) => Ok(Json(ArchiveBatch::of(edited, now_ms))),
+        Ok(None) => Ok(Json(ArchiveBatch::failed(id, missing, now_ms))),
+        Err(ArchiveError::Cache(error)) => Err(error.into()),
+        Err(error) => Ok(Json(ArchiveBatch::failed(id, error.to_string(), now_ms))),
+    }
+}
+
+fn place(params: &Params) -> Result<ArchivePlace, Problem> {
+    let (cache_key, file_id) = params.key_and_file()?;
+    Ok(ArchivePlace { namespace: params.namespace()?, strategy: params.strategy()?, cache_key, file_id })
+}
+
+/// Which entry a request is about.
+struct EntryName(Namespace, Selector);
+
+/// The archives as one request uses them.
+struct Archivist {
+    session: Session,
+    state: AppState,
+}
+
+impl FromRequestParts<AppState> for Archivist {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
+        let session = Session::from_request_parts(parts, state).await?;
+        Ok(Self { session, state: AppState::clone(state) })
+    }
+}
+
+impl Archivist {
+    /// Runs a use case on the entry that the path names.
+    async fn about<T, F>(
+        self,
+        wanted_for: ArchiveUse,
+        params: &Params,
+        job: impl FnOnce(Archives, EntryName) -> F + Send + 'static,
+    ) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<Option<T>, ArchiveError>>,
+    {
+        let (namespace, selector) = (params.namespace()?, params.entry()?);
+        let missing = Problem::no_archive(wanted_for, &namespace, &selector);
+        let found = self.run(move |archives| job(archives, EntryName(namespace, selector))).await?;
+        found.map_err(|error| Problem::archive(wanted_for, error))?.ok_or(missing)
+    }
+
+    /// Runs a use case on a thread of its own, since it packs and unpacks.
+    async fn run<T, F>(self, job: impl FnOnce(Archives) -> F + Send + 'static) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: Future<Output = T>,
+    {
+        let limits = Limits { max_inflated_bytes: self.state.config.max_body_bytes, ..Limits::default() };
+        self.session.on_own_thread(move |cache| job(cache.archives(limits))).await
+    }
+}
+
+#[cfg(test)]
+mod tests;
