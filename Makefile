@@ -3,11 +3,13 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint docs boundaries licences simulate bench-local build clean-tools
+.PHONY: help run test fuzz-api check format lint docs boundaries licences simulate bench-local build clean-tools \
+	deploy-tools validate build-lambda deploy local-lambda
 
 PYTHON ?= python3
 SCHEDULES ?= 100000
 BENCH_SECONDS ?= 5
+STAGE ?= dev
 
 help: ## Lists these commands.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -22,6 +24,10 @@ run: ## Serves on http://127.0.0.1:10017, stores in ./.mgraph-cache, and prints 
 test: ## Runs all tests. Python clients and S3 take part when tests/tools.sh can set them up in .tools/.
 	@tests/tools.sh || echo "not set up: see above. The tests that need it are left out"
 	cargo test --workspace --all-features
+
+fuzz-api: ## Walks /openapi.json against the running server with every check that schemathesis knows.
+	@tests/tools.sh || echo "not set up: see above"
+	tests/fuzz_api.sh
 
 check: format lint docs boundaries licences ## Checks formatting, lints, docs, the arrows between crates, and licences.
 
@@ -62,5 +68,34 @@ bench-local: build ## Measures requests/s, start-up, memory and binary size (nee
 build: ## Builds target/release/cache-lambda.
 	cargo build --release --package cache-lambda
 
-clean-tools: ## Removes .tools/: the Python environments, moto and cargo-deny.
+# One environment for all three: cargo-lambda takes its linker (Zig) from it, and sam takes cargo-lambda.
+.tools/deploy/ready:
+	$(PYTHON) -m venv --clear .tools/deploy
+	.tools/deploy/bin/pip install --quiet --disable-pip-version-check aws-sam-cli==1.170.0 cfn-lint==1.58.0 cargo-lambda==1.9.2
+	touch $@
+
+deploy-tools: .tools/deploy/ready ## Sets up sam, cfn-lint and cargo-lambda in .tools/deploy (needs Python 3.10).
+
+# Private, so that the environment is not made with its own Python.
+validate build-lambda deploy local-lambda: private export PATH := $(CURDIR)/.tools/deploy/bin:$(PATH)
+validate build-lambda deploy local-lambda: private export SAM_CLI_TELEMETRY := 0
+
+# Neither command asks AWS anything: the region only says whose resource types are known.
+validate: deploy-tools ## Checks template.yaml and samconfig.toml, without an AWS account.
+	sam validate --lint --region us-east-1 --config-env $(STAGE)
+	cfn-lint template.yaml
+
+build-lambda: deploy-tools ## Builds the function into .aws-sam/ (STAGE=dev or prod, from samconfig.toml).
+	sam build --config-env $(STAGE)
+
+deploy: validate build-lambda ## Builds and deploys to your AWS account (STAGE=dev or prod): see DEPLOY.md.
+	sam deploy --config-env $(STAGE)
+
+local-lambda: export CACHE__SERVICE__STORAGE_MODE ?= memory
+local-lambda: export FAST_API__AUTH__API_KEY__NAME ?= x-api-key
+local-lambda: export FAST_API__AUTH__API_KEY__VALUE ?= sample-key
+local-lambda: deploy-tools ## Runs the function on http://127.0.0.1:9000 without AWS, as events/ expects it. Ctrl-C stops it.
+	cargo lambda watch --package cache-lambda
+
+clean-tools: ## Removes .tools/: the Python environments, moto, cargo-deny and what deploys.
 	rm -rf .tools

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Sets up what some tests run and Cargo cannot fetch, in .tools/ at the root of the workspace: both Python clients
-# (client-0.3.0, client-0.33.0) and an S3 look-alike (moto). Each is a virtual environment of its own. Without them those
-# tests are left out, and say so.
+# (client-0.3.0, client-0.33.0), an S3 look-alike (moto) and a fuzzer of APIs (schemathesis). Each is a virtual environment
+# of its own. Without them those tests are left out, and say so.
 #   tests/tools.sh          again does nothing; a failed try is repeated
-# The clients need Python 3.12 or later, moto any from 3.9. PYTHON=... names one.
+# The clients need Python 3.12 or later, schemathesis 3.10, moto any from 3.9. PYTHON=... names one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -44,4 +44,12 @@ if [[ -n $any ]]; then
   environment "$any" moto 'moto[s3,server]'
 else
   echo "tools.sh: no Python 3.9 or later found, so S3 is not tested; set PYTHON to one" >&2
+fi
+
+fuzzing=${modern:-$(find_python 10)}
+if [[ -n $fuzzing ]]; then
+  # Another version would draw other examples.
+  environment "$fuzzing" schemathesis schemathesis==4.32.5
+else
+  echo "tools.sh: no Python 3.10 or later found, so the API is not fuzzed; set PYTHON to one" >&2
 fi

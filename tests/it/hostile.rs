@@ -1,4 +1,12 @@
-//! Wrong input gets a 4xx that names the field and says what to do, and nothing is stored then.
+//! Wrong input gets a 4xx that names the field and says what to do, and nothing is stored then. No input gets a 5xx, leaves
+//! the namespace that it names, or takes memory that does not come back.
+
+mod archives;
+mod floods;
+mod memory;
+mod raw;
+mod traversal;
+mod uploads;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use self::runtime::{Function, contended_bucket};
 
@@ -61,6 +61,16 @@ async fn the_events_of_an_http_api_are_answered() {
 #[tokio::test]
 async fn the_events_of_a_function_url_are_answered() {
     check("function-url").await;
+}
+
+#[tokio::test]
+async fn the_event_of_a_schedule_is_answered_with_a_report_for_each_namespace() {
+    let mut function = Function::start(&[&KEY[..], &[("CACHE__SERVICE__STORAGE_MODE", "memory")]].concat()).await;
+    let sweep = read(&folder("schedule").join("1-sweep.json"));
+    assert_eq!(function.invoke(&sweep, AMPLE).await, json!([]));
+    function.invoke(&read(&folder("http-api").join("1-store-string.json")), AMPLE).await;
+    let report = json!({"namespace": "demo", "expired": 0, "graves": 0, "records": 0, "blobs": 0, "complete": true});
+    assert_eq!(function.invoke(&sweep, AMPLE).await, json!([report]));
 }
 
 #[tokio::test]

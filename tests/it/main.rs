@@ -4,7 +4,8 @@
 //! |---|---|
 //! | [`replay`] | every recorded exchange of the Python service is answered alike, but for [`differences`] |
 //! | [`python_clients`] | both Python clients, and the examples of their handbook, work unchanged |
-//! | [`hostile`] | wrong input is refused with advice, and leaves nothing behind |
+//! | [`defects`] | what the Python service does wrong, ours does right |
+//! | [`hostile`] | wrong input is refused with advice, leaves nothing behind, and stays in its namespace |
 //! | [`lambda_events`] | the binary as a Lambda function answers the events of every sender, in time |
 //! | [`concurrency`] | racing stores lose nothing |
 
@@ -13,6 +14,7 @@
 mod support;
 
 mod concurrency;
+mod defects;
 mod differences;
 mod faults;
 mod hostile;
@@ -20,3 +22,4 @@ mod kill;
 mod lambda_events;
 mod python_clients;
 mod replay;
+mod sweep;

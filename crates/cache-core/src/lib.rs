@@ -45,6 +45,7 @@ pub mod index;
 pub mod json;
 pub mod layout;
 pub mod record;
+mod schema;
 pub mod settings;
 pub mod storage;
 pub mod strategy;

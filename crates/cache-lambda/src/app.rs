@@ -79,6 +79,7 @@ fn routes() -> Router<AppState> {
         .merge(routes::testing::routes())
         .merge(routes::auth::routes())
         .merge(routes::home::routes())
+        .merge(routes::docs::routes())
         .merge(routes::zip::routes())
 }
 

@@ -12,8 +12,17 @@ use crate::cookies;
 use crate::problem::Problem;
 
 /// The paths that need no key. `/config/status` is not served, and clients expect to be told so without a key.
-const PUBLIC: [&str; 6] =
-    ["/", "/auth/set-cookie-form", "/auth/set-auth-cookie", "/docs", "/openapi.json", "/config/status"];
+const PUBLIC: [&str; 9] = [
+    "/",
+    "/auth/set-cookie-form",
+    "/auth/set-auth-cookie",
+    "/docs",
+    "/docs/start.js",
+    "/docs/swagger-ui.css",
+    "/docs/swagger-ui-bundle.js",
+    "/openapi.json",
+    "/config/status",
+];
 
 /// Lets a request pass that may.
 pub async fn require_key(State(state): State<AppState>, request: Request, next: Next) -> Response {

@@ -13,8 +13,8 @@ use crate::config::Access;
 use crate::problem::Problem;
 
 /// Which headers of an answer a page may read.
-const EXPOSED: &str = "Content-Type, X-Requested-With, Origin, Accept, Authorization, Content-Disposition, ETag, \
-                       Retry-After, fast-api-request-id";
+const EXPOSED: &str = "Content-Type, X-Requested-With, Origin, Accept, Authorization, Accept-Ranges, \
+                       Content-Disposition, Content-Range, ETag, Retry-After, fast-api-request-id";
 /// How long a browser may keep the answer to a preflight, in seconds.
 const MAX_AGE_SECONDS: u32 = 86400;
 

@@ -17,9 +17,9 @@ use crate::app::AppState;
 use crate::problem::{ArchiveUse, Problem};
 
 /// How many items a page shows unless asked for another number.
-const DEFAULT_LIMIT: u64 = 100;
+pub const DEFAULT_LIMIT: u64 = 100;
 /// How many items a page shows at most.
-const MAX_LIMIT: u64 = 1000;
+pub const MAX_LIMIT: u64 = 1000;
 
 /// Which page of a list.
 #[derive(Debug, Clone, Copy)]

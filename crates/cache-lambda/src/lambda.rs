@@ -5,6 +5,9 @@
 //! - The path is taken as the event has it. The library would put a REST API's stage in front of it, which no route knows,
 //!   and resolve `..`, which has to reach the check of names.
 //! - A text goes out as it is. The library would drop a byte order mark at its beginning.
+//!
+//! An event that is no request comes from a schedule, or from somebody who may invoke the function, and asks for a
+//! [`sweep`].
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -12,14 +15,17 @@ use std::pin::Pin;
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
+use cache_core::ids::Namespace;
 use http::{Extensions, HeaderMap, Request, Response, header};
 use http_body_util::BodyExt;
 use lambda_http::request::RequestContext;
 use lambda_http::{Body as EventBody, RequestExt};
+use serde::Deserialize;
 use tower::ServiceExt;
 
+use crate::app::{self, AppState};
 use crate::session::Deadline;
-use crate::slashes;
+use crate::{slashes, sweep};
 
 /// How long before the invocation's end an answer has to be on its way, in milliseconds.
 const MARGIN_MS: u64 = 500;
@@ -27,8 +33,38 @@ const MARGIN_MS: u64 = 500;
 const DEFAULT_STAGE: &str = "$default";
 
 /// Serves invocations until the runtime ends the process.
-pub async fn run(app: Router) -> Result<(), lambda_http::Error> {
-    lambda_http::run(lambda_http::service_fn(move |event| answer(app.clone(), event))).await
+pub async fn run(state: AppState) -> Result<(), lambda_http::Error> {
+    let app = app::app(state.clone());
+    lambda_http::run(lambda_http::service_fn(move |event| invocation(state.clone(), app.clone(), event))).await
+}
+
+async fn invocation(state: AppState, app: Router, event: lambda_http::Request) -> Result<Answer, lambda_http::Error> {
+    match event.request_context_ref() {
+        Some(RequestContext::PassThrough) => scheduled(&state, &event).await,
+        _ => Ok(answer(app, event).await?),
+    }
+}
+
+/// The event of a schedule, as EventBridge sends it by default; or `{"sweep":["a namespace"]}`.
+#[derive(Debug, Deserialize)]
+struct Scheduled {
+    #[serde(rename = "detail-type")]
+    detail_type: Option<String>,
+    sweep: Option<Vec<Namespace>>,
+}
+
+async fn scheduled(state: &AppState, event: &lambda_http::Request) -> Result<Answer, lambda_http::Error> {
+    let scheduled: Scheduled = serde_json::from_slice(event.body().as_ref())?;
+    let namespaces = match scheduled {
+        Scheduled { sweep: Some(namespaces), .. } => namespaces,
+        Scheduled { detail_type: Some(kind), .. } if kind == "Scheduled Event" => Vec::new(),
+        _ => {
+            return Err("the event is neither a request nor a schedule: see events/ for those that are answered".into());
+        }
+    };
+    let deadline = event.lambda_context_ref().map_or(u64::MAX, |context| context.deadline.saturating_sub(MARGIN_MS));
+    let reports = sweep::run(state, namespaces, deadline).await?;
+    Ok(Answer(Response::new(EventBody::Text(serde_json::to_string(&reports)?))))
 }
 
 async fn answer(app: Router, event: lambda_http::Request) -> Result<Answer, Infallible> {
@@ -113,12 +149,17 @@ impl lambda_http::IntoResponse for Answer {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use base64::Engine;
     use base64::prelude::BASE64_STANDARD;
+    use cache_storage::memory::Memory;
+    use cache_storage::system::System;
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::testing::App;
+    use crate::app::Service;
+    use crate::testing::{App, Call, config};
 
     /// An event of an HTTP API or a Function URL.
     fn v2(stage: &str, method: &str, path: &str, body: Value) -> Value {
@@ -178,6 +219,41 @@ mod tests {
         check(v1("POST", path, json!("hello")), 200, "prod/data/key-based/a/b/f.txt").await;
         let body = json!(BASE64_STANDARD.encode("hello"));
         check(v2("prod", "POST", &format!("/prod{path}"), body), 200, "prod/data/key-based/a/b/f.txt").await;
+    }
+
+    async fn invoke(event: Value) -> Result<String, String> {
+        let state = Service::new(Arc::new(Memory::default()), Arc::new(System), config());
+        let app = App::around(app::app(state.clone()));
+        app.json(Call::post("/demo/direct/store/string", "x")).await;
+        let event = lambda_http::request::from_str(&event.to_string()).unwrap();
+        match invocation(state, app.router(), event).await {
+            Ok(Answer(response)) => match response.into_body() {
+                EventBody::Text(text) => Ok(text),
+                body => panic!("{body:?}"),
+            },
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_schedule_sweeps_all_namespaces() {
+        let event = json!({
+            "version": "0", "id": "1", "detail-type": "Scheduled Event", "source": "aws.events", "account": "1",
+            "time": "2026-11-20T15:00:00Z", "region": "eu-west-1", "resources": [], "detail": {},
+        });
+        let nothing = r#"[{"namespace":"demo","expired":0,"graves":0,"records":0,"blobs":0,"complete":true}]"#;
+        assert_eq!(invoke(event).await.unwrap(), nothing);
+    }
+
+    #[tokio::test]
+    async fn an_event_may_name_the_namespaces_to_sweep() {
+        let other = r#"[{"namespace":"other","expired":0,"graves":0,"records":0,"blobs":0,"complete":true}]"#;
+        assert_eq!(invoke(json!({"sweep": ["other"]})).await.unwrap(), other);
+    }
+
+    #[tokio::test]
+    async fn an_event_that_is_neither_request_nor_schedule_fails() {
+        assert!(invoke(json!({"Records": []})).await.unwrap_err().contains("neither a request nor a schedule"));
     }
 
     #[test]

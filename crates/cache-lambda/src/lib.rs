@@ -13,6 +13,7 @@ pub mod config;
 pub mod exchange;
 pub mod extract;
 pub mod lambda;
+pub mod openapi;
 pub mod problem;
 pub mod routes;
 pub mod serve;
@@ -23,6 +24,7 @@ mod auth;
 mod cookies;
 mod cors;
 mod slashes;
+pub mod sweep;
 
 #[cfg(test)]
 mod testing;

@@ -4,9 +4,11 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use cache_core::ids::Namespace;
 use cache_core::storage::{ListRequest, Storage};
-use cache_lambda::app::{self, Service};
+use cache_lambda::app::{AppState, Service};
 use cache_lambda::config::{self, Config, StorageChoice};
+use cache_lambda::sweep::{self, Report};
 use cache_lambda::{lambda, serve};
 use cache_storage::disk::Disk;
 use cache_storage::memory::Memory;
@@ -17,7 +19,9 @@ use tracing_subscriber::EnvFilter;
 const HELP: &str = "\
 cache-lambda: the cache service, as a Lambda function or as a server on this machine.
 
-Usage: cache-lambda [--help | --version]
+Usage: cache-lambda                        serve
+       cache-lambda sweep [NAMESPACE...]   remove expired entries and leftovers, in all namespaces if none is named
+       cache-lambda --help | --version
 
 It is configured by the environment:
   CACHE__SERVICE__STORAGE_MODE      s3, local_disk or memory
@@ -38,12 +42,24 @@ const WRONG_USE: u8 = 2;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match std::env::args().nth(1).as_deref() {
-        None => run().await,
+    let mut arguments = std::env::args().skip(1);
+    match arguments.next().as_deref() {
+        None => run(Work::Serve).await,
+        Some("sweep") => match arguments.map(|name| name.parse::<Namespace>().map_err(|error| (name, error))).collect()
+        {
+            Ok(namespaces) => run(Work::Sweep(namespaces)).await,
+            Err((name, error)) => fail(&format!("the namespace '{name}' {error}"), WRONG_USE),
+        },
         Some("--help" | "-h") => say(HELP.trim_end()),
         Some("--version" | "-V") => say(concat!("cache-lambda ", env!("CARGO_PKG_VERSION"))),
         Some(other) => fail(&format!("'{other}' is not understood: try --help"), WRONG_USE),
     }
+}
+
+/// What the process is to do.
+enum Work {
+    Serve,
+    Sweep(Vec<Namespace>),
 }
 
 fn say(text: &str) -> ExitCode {
@@ -57,7 +73,7 @@ fn fail(problem: &str, code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
-async fn run() -> ExitCode {
+async fn run(work: Work) -> ExitCode {
     // `vars` would panic on a variable that is not UTF-8.
     let lookup = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
     let config = match Config::read(&lookup) {
@@ -77,12 +93,23 @@ async fn run() -> ExitCode {
     };
     let in_lambda = config.in_lambda;
     let state = Service::new(storage, Arc::new(System), config);
-    let ended = if in_lambda {
-        lambda::run(app::app(state)).await.map_err(|error| error.to_string())
-    } else {
-        serve::run(state).await
+    let ended = match work {
+        Work::Sweep(namespaces) => sweep_here(&state, namespaces).await,
+        Work::Serve if in_lambda => lambda::run(state).await.map_err(|error| error.to_string()),
+        Work::Serve => serve::run(state).await,
     };
     ended.map_or_else(|problem| fail(&problem, 1), |()| ExitCode::SUCCESS)
+}
+
+/// Sweeps to the end, and prints a line for each namespace.
+async fn sweep_here(state: &AppState, namespaces: Vec<Namespace>) -> Result<(), String> {
+    let reports = sweep::run(state, namespaces, u64::MAX).await.map_err(|error| error.to_string())?;
+    for Report { namespace, expired, graves, records, blobs, .. } in reports {
+        say(&format!(
+            "{namespace}: removed {expired} expired entries, {graves} graves, {records} stray records, {blobs} stray blobs"
+        ));
+    }
+    Ok(())
 }
 
 /// Logs for people on a terminal, or as JSON where a machine collects it.

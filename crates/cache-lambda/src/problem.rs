@@ -17,6 +17,7 @@
 
 mod archive;
 mod lookup;
+pub mod shapes;
 
 use std::fmt::Display;
 

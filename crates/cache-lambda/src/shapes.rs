@@ -16,12 +16,13 @@ use cache_core::strategy::{ContentKind, Strategy};
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 /// How many hex digits `content__hash` has.
 const SHORT_HASH_DIGITS: usize = 10;
 
 /// What a store made.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Store {
     cache_id: CacheId,
     cache_hash: CacheHash,
@@ -53,7 +54,7 @@ impl From<Stored> for Store {
 }
 
 /// `json` for texts and documents, `binary` for everything else.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FileType {
     /// A document or a text.
@@ -72,7 +73,7 @@ impl From<ContentKind> for FileType {
 }
 
 /// What accompanies a content.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Metadata {
     cache_id: CacheId,
     cache_hash: CacheHash,
@@ -116,9 +117,10 @@ fn file_name(record: &Record) -> String {
 }
 
 /// A content that is shown within the answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Retrieved<'a> {
     /// The content as it was stored.
+    #[schema(value_type = Value)]
     pub data: &'a RawValue,
     /// What accompanies it.
     pub metadata: Metadata,
@@ -127,7 +129,7 @@ pub struct Retrieved<'a> {
 }
 
 /// A content that has to be read as binary.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct BinaryReference {
     message: &'static str,
     data_type: &'static str,
@@ -156,7 +158,7 @@ impl BinaryReference {
 }
 
 /// Bytes where JSON was asked for.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Base64 {
     data_type: &'static str,
     encoding: &'static str,
@@ -171,7 +173,7 @@ impl Base64 {
 }
 
 /// How an entry is kept.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct StorageConfig {
     file_id: String,
     /// The key, or empty.
@@ -183,7 +185,7 @@ pub struct StorageConfig {
 }
 
 /// What a file type means.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct FileTypeDetails {
     name: FileType,
     content_type: &'static str,
@@ -216,7 +218,7 @@ impl From<FileType> for FileTypeDetails {
 }
 
 /// What is known about an entry's content.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct FileMetadata {
     #[serde(rename = "content__hash")]
     content_hash: String,
@@ -237,7 +239,7 @@ impl FileMetadata {
 }
 
 /// What the store said about it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct FileMetadataData {
     cache_hash: CacheHash,
     cache_key: String,
@@ -282,7 +284,7 @@ impl From<&Record> for FileMetadata {
 }
 
 /// What an entry consists of.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct References {
     all_paths: Paths,
     cache_id: CacheId,
@@ -295,7 +297,7 @@ pub struct References {
 }
 
 /// Where its content and its children are.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct FilePaths {
     content_files: Vec<String>,
     data_folders: Vec<String>,
@@ -322,7 +324,7 @@ impl From<&Record> for References {
 }
 
 /// What an entry consists of, with the record and the hash index as they are stored.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct AllReferences {
     by_id: References,
     /// Objects by their path.
@@ -345,7 +347,7 @@ impl TryFrom<Details> for AllReferences {
 }
 
 /// The versions under a hash: the newest that its index lists by itself, and how many there are in all.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct HashReferences {
     cache_hash: CacheHash,
     cache_ids: Vec<HashReference>,
@@ -354,7 +356,7 @@ pub struct HashReferences {
 }
 
 /// One of them.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct HashReference {
     cache_id: CacheId,
     timestamp: u64,
@@ -374,7 +376,7 @@ impl HashReferences {
 }
 
 /// The newest entry under a hash.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct HashCacheId {
     /// Where it lives.
     pub namespace: Namespace,
@@ -385,7 +387,7 @@ pub struct HashCacheId {
 }
 
 /// Whether an entry is there. The one of id and hash that was not asked for is `null`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Exists {
     /// Whether it is there.
     pub exists: bool,
@@ -398,7 +400,7 @@ pub struct Exists {
 }
 
 /// What an update made.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Update {
     cache_id: CacheId,
     cache_hash: CacheHash,
@@ -437,7 +439,7 @@ impl Update {
 }
 
 /// What became of a delete.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum Delete {
     /// The entry is gone.
@@ -477,7 +479,7 @@ impl Delete {
 }
 
 /// Versions under a hash or a key, oldest first.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct VersionList {
     #[serde(flatten)]
     of: VersionsOf,
@@ -488,7 +490,7 @@ pub struct VersionList {
 }
 
 /// Whose versions they are.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 enum VersionsOf {
     Hash { cache_hash: CacheHash },
@@ -496,7 +498,7 @@ enum VersionsOf {
 }
 
 /// One version.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct VersionItem {
     #[serde(flatten)]
     number: VersionNumber,
@@ -507,7 +509,7 @@ struct VersionItem {
 }
 
 /// Its position among the versions under a hash, or under a key.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum VersionNumber {
     Version(u64),

@@ -1,6 +1,6 @@
 """Walks every method of the Python client 0.33.0 that works, against the server at MGRAPH_URL.
 
-    python walk_0_33_0.py GROUP...       the groups are the functions named `group_…` below
+    python walk_0_33_0.py [GROUP...]     all functions named `group_…` below, or these
 """
 import os
 import sys
@@ -243,6 +243,7 @@ def group_entity():
     equal(str(entity.metadata().data.cache_id), str(stored.cache_id))
     equal(str(entity.refs().cache_id), str(stored.cache_id))
     equal(str(entity.cache__hash()), str(stored.cache_hash))
+    equal(entity.cache__file__hash()["latest_id"], str(stored.cache_id))
     equal(entity.exists(), True)
     equal(entity.delete(), True)
     equal(entity.exists(), False)
@@ -261,6 +262,12 @@ def group_entity_files():
     equal(entity.data__string("below/here", "text"), TEXT)
     equal(entity.data__update_string("below/here", "text", "other"), True)
     equal(len(entity.data__files__paths()), 2)
+    text = entity.data_file("below/here", "text")
+    equal((text.string(), text.exists__string(), text.exists__json()), ("other", True, False))
+    equal(text.update__string(TEXT), True)
+    equal(entity.data__string("below/here", "text"), TEXT)
+    equal(entity.data__delete("below/here", "text", Kind.STRING), True)
+    equal(len(entity.data__files().files), 1)
     equal(file.delete(), True)
     equal(file.exists(), False)
 
@@ -283,5 +290,5 @@ def group_decorator():
     equal(Reports.calls, 2)
 
 
-for group in sys.argv[1:]:
-    globals()[f"group_{group}"]()
+for name in [f"group_{group}" for group in sys.argv[1:]] or [name for name in globals() if name.startswith("group_")]:
+    globals()[name]()

@@ -35,6 +35,11 @@ impl Request {
         Self::bare("POST", target).header(API_KEY.0, API_KEY.1)
     }
 
+    /// A DELETE with the API key.
+    pub fn delete(target: &str) -> Self {
+        Self::bare("DELETE", target).header(API_KEY.0, API_KEY.1)
+    }
+
     /// Adds a header.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));

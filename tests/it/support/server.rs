@@ -76,6 +76,16 @@ impl Server {
         format!("http://{}", self.authority)
     }
 
+    /// As in `127.0.0.1:40123`.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// The id of its process.
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The folder in which a server with [`Mode::Disk`] keeps its bytes.
     pub fn disk(&self) -> PathBuf {
         self.scratch.path().join("disk")

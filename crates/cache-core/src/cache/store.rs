@@ -32,6 +32,9 @@ use super::{Cache, LoadedIndex};
 /// Contents larger than this are first looked up in the index: they are worth a round to not be sent twice.
 const LOOK_FIRST_ABOVE_BYTES: usize = 1024 * 1024;
 
+/// How many names are tried for a blob or a record. Of 2^18 tokens few are ever taken, so a second try is rare already.
+const MOST_NAMES: usize = 16;
+
 /// What to store, and how it is to be found.
 #[derive(Debug, Clone)]
 pub struct StoreRequest {
@@ -189,7 +192,7 @@ impl Cache {
     async fn write_elsewhere(&self, draft: &Draft<'_>, token: Option<BlobToken>) -> Result<Record, Error> {
         let mut blob_written = token.is_some();
         let mut token = token.unwrap_or_else(|| BlobToken::fresh(self.surroundings.random()));
-        loop {
+        for _ in 0..MOST_NAMES {
             let record = draft.record(token, self.surroundings.random());
             let blob: OptionFuture<_> =
                 (!blob_written).then(|| self.write_blob(&record, draft.request.content.bytes())).into();
@@ -206,6 +209,8 @@ impl Cache {
                 }
             }
         }
+        let hash = draft.request.content.cache_hash();
+        Err(Error::Unavailable(format!("no free name was found for the content {hash}: try again")))
     }
 
     /// Removes what round 1 wrote and the entry does not use.

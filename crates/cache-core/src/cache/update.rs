@@ -19,6 +19,9 @@ use super::Cache;
 use super::swap::{Change, Pause};
 use super::views::{After, unique_view};
 
+/// How many numbers are tried for a revision. Each that is taken stands for an update that races with this one, or broke off.
+const MOST_NUMBERS: u64 = 1_000;
+
 impl Cache {
     /// Gives an entry a new content and returns its record after that; `None` when there is no such entry.
     ///
@@ -78,9 +81,8 @@ impl Cache {
     /// Writes a revision under the next number that is free: one may be taken by another update, or by one that broke off.
     async fn write_revision(&self, record: &Record, content: &Bytes) -> Result<Revision, Error> {
         let layout = Layout::new(&record.namespace);
-        let mut number = record.revision.as_ref().map_or(0, |newest| newest.number);
-        loop {
-            number += 1;
+        let newest = record.revision.as_ref().map_or(0, |newest| newest.number);
+        for number in newest + 1..=newest + MOST_NUMBERS {
             if self.create(&layout.revision(record.cache_id, number), content.clone()).await? {
                 let revision = Revision {
                     number,
@@ -93,6 +95,7 @@ impl Cache {
                 return Ok(revision);
             }
         }
+        Err(Error::Unavailable(format!("no free revision of {} was found: try again", record.cache_id)))
     }
 
     async fn remove_revision(

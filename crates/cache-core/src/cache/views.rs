@@ -18,8 +18,11 @@ use crate::strategy::{ContentKind, Strategy};
 use super::swap::Pause;
 use super::{Cache, Selector};
 
+/// How often a view waits for an index to move on from an entry that is gone: for some seconds in all.
+const MOST_WAITS: u32 = 8;
+
 /// The keys of everything that an entry consists of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Paths {
     /// Its views, and the blob. The first one holds the content or points to it.
     pub data: Vec<String>,
@@ -109,15 +112,20 @@ impl Cache {
         let index_key = Layout::new(&record.namespace).key_index(&name);
         let (mut state, mut shown) = self.first_look(record, after, &own, &index_key).await?;
         let (mut touched, mut removed, mut cleared) = (vec![own], Vec::new(), None);
-        let mut pause = Pause::new(self);
+        let (mut pause, mut waited) = (Pause::new(self), 0);
         loop {
             let up_to_date = shown.as_ref().is_some_and(|shown| shown.newest == state.newest);
             if !up_to_date {
                 shown = self.show(record, state.newest).await?;
             }
             match &shown {
-                // The newest is being deleted: the index is about to move on.
-                None => pause.wait(&index_key).await?,
+                // The newest is being deleted: the index is about to move on. Else a delete was faster than the store that
+                // listed it, and there is nothing to show.
+                None if waited == MOST_WAITS => return Ok(removed),
+                None => {
+                    waited += 1;
+                    pause.wait(&index_key).await?;
+                }
                 Some(shown) => {
                     // The copies of other kinds have other extensions, so they were not overwritten.
                     touched.extend(shown.view.iter().cloned().chain(views_of_kinds(record, &state.kinds)));

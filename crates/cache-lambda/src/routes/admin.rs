@@ -11,15 +11,19 @@ use cache_core::cache::{File, FileDeleted, ListFiles, NamePage};
 use cache_core::json::{Document, Json as JsonValue};
 use cache_core::storage::{InvalidObjectKey, ObjectKey};
 use cache_core::strategy::ContentKind;
-use http::header;
+use http::{StatusCode, header};
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa::openapi::path::Parameter;
 
 use crate::app::AppState;
 use crate::config::StorageChoice;
 use crate::extract::Params;
+use crate::openapi::operation::{self, BYTES, Operation, TEXT};
+use crate::openapi::parameters;
 use crate::problem::Problem;
 use crate::session::Session;
-use crate::shapes::namespace::List;
+use crate::shapes::namespace::{List, Page};
 
 /// What stands for a bucket where there is none.
 const NO_BUCKET: &str = "NA";
@@ -52,7 +56,68 @@ pub fn routes() -> Router<AppState> {
     Router::new().nest("/admin/storage", below_storage)
 }
 
-#[derive(Debug, Serialize)]
+/// What the routes of this group take and answer.
+pub fn described() -> Vec<Operation> {
+    [files_described(), lists_described(), deletes_described()].concat()
+}
+
+fn raw() -> Parameter {
+    parameters::flag("raw", "The files as they are: pointers are not followed, traces of deleted things are shown")
+}
+
+fn files_described() -> Vec<Operation> {
+    let read = |path, summary| operation::get(path, summary).with(raw()).or_missing();
+    vec![
+        operation::get("/admin/storage/bucket-name", "The bucket, or `NA`").answers::<BucketName>(),
+        operation::get("/admin/storage/file/exists/{path}", "Whether a file is there").with(raw()).answers::<Exists>(),
+        read("/admin/storage/file/bytes/{path}", "A file as bytes").answers_as(BYTES),
+        read("/admin/storage/file/content/{path}", "A file as what it is")
+            .answers_as(TEXT)
+            .answers_any_json()
+            .answers_as(BYTES),
+        read("/admin/storage/file/json/{path}", "A file as JSON").answers_any_json(),
+        read("/admin/storage/file/html/{path}", "The field `html` of a JSON file, in a sandbox")
+            .answers_as("text/html"),
+    ]
+}
+
+fn lists_described() -> Vec<Operation> {
+    let list = |path, summary: &'static str| {
+        operation::get(path, summary)
+            .with(parameters::flag("recursive", "Folders within as well"))
+            .with(parameters::flag("return_full_path", "Paths from the root of the storage"))
+            .with(raw())
+            .in_pages()
+            .knows::<String>()
+    };
+    let names = |path, summary| list(path, summary).answers_unnamed::<List<String>>();
+    let all = |path, summary| list(path, summary).answers::<AllFiles>().answers_unnamed::<Page<String>>();
+    vec![
+        names("/admin/storage/files/in/", "The files in the storage itself"),
+        names("/admin/storage/files/in/{path}", "The files in a folder"),
+        names("/admin/storage/files/parent-path", "The files in a folder, for older clients")
+            .with(parameters::folder()),
+        all("/admin/storage/files/all/", "All files"),
+        all("/admin/storage/files/all/{path}", "All files in a folder and below"),
+        names("/admin/storage/folders", "The folders in a folder, for older clients").with(parameters::folder()),
+        names("/admin/storage/folders/", "The folders in the storage itself"),
+        names("/admin/storage/folders/{path}", "The folders in a folder"),
+    ]
+}
+
+fn deletes_described() -> Vec<Operation> {
+    let delete = |path, summary| {
+        operation::delete(path, summary)
+            .with(parameters::flag("force", "The file alone, whatever needs it"))
+            .or(StatusCode::CONFLICT, "Something needs this file")
+    };
+    vec![
+        delete("/admin/storage/file/delete/{path}", "Deletes what a file stands for").answers::<Deleted>(),
+        delete("/admin/storage/{path}", "The same, for older clients").answers_unnamed::<bool>(),
+    ]
+}
+
+#[derive(Debug, Serialize, ToSchema)]
 struct BucketName {
     #[serde(rename = "bucket-name")]
     bucket_name: String,
@@ -66,7 +131,8 @@ async fn bucket_name(State(state): State<AppState>) -> Json<BucketName> {
     Json(BucketName { bucket_name })
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = FileExists)]
 struct Exists {
     exists: bool,
     path: String,
@@ -124,7 +190,7 @@ async fn files(session: &Session, params: &Params, folder: &str) -> Result<Json<
     Ok(Json(asked.answer(shown)))
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct AllFiles {
     timestamp: u64,
     file_count: usize,
@@ -160,7 +226,8 @@ async fn folders_below(session: &Session, params: &Params, folder: &str) -> Resu
     Ok(Json(asked.answer(shown)))
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = FileDeleted)]
 struct Deleted {
     path: String,
     deleted: bool,

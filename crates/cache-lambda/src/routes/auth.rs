@@ -8,6 +8,7 @@ use cache_core::json::Json as JsonValue;
 use http::{HeaderMap, HeaderValue, header};
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::app::{AppState, Service};
@@ -15,6 +16,7 @@ use crate::auth::may_call;
 use crate::body::Payload;
 use crate::config::Access;
 use crate::cookies;
+use crate::openapi::operation::{self, Operation};
 use crate::problem::Problem;
 
 /// The cookie's name where no key is configured.
@@ -50,6 +52,19 @@ pub fn routes() -> Router<AppState> {
     Router::new().route("/auth/set-cookie-form", get(form)).route("/auth/set-auth-cookie", post(set_cookie))
 }
 
+/// What the routes of this group take and answer.
+pub fn described() -> Vec<Operation> {
+    vec![
+        operation::get("/auth/set-cookie-form", "A page that gives a browser the API key as a cookie")
+            .answers_as("text/html")
+            .public(),
+        operation::post("/auth/set-auth-cookie", "Sets the cookie with the API key")
+            .takes_json::<NewCookie>()
+            .answers::<CookieSet>()
+            .public(),
+    ]
+}
+
 /// Shows the current value only to whoever has the key already: the page itself is public.
 async fn form(State(state): State<AppState>, headers: HeaderMap) -> Response {
     let name = cookie_name(&state.config.access);
@@ -71,7 +86,16 @@ async fn form(State(state): State<AppState>, headers: HeaderMap) -> Response {
     (headers, page).into_response()
 }
 
-#[derive(Debug, Serialize)]
+/// The cookie's new value.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "read field by field, so that an error can name the field")]
+struct NewCookie {
+    /// Empty without it.
+    #[schema(value_type = String, required = false)]
+    cookie_value: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
 struct CookieSet {
     message: &'static str,
     cookie_name: String,

@@ -17,6 +17,8 @@ use super::update::filled;
 use crate::app::AppState;
 use crate::body::Payload;
 use crate::extract::Params;
+use crate::openapi::operation::{self, BYTES, Operation, TEXT};
+use crate::openapi::parameters;
 use crate::problem::Problem;
 use crate::session::Session;
 use crate::shapes::children::{
@@ -47,6 +49,121 @@ pub fn routes() -> Router<AppState> {
         .route("/delete/all/{*data_key}", delete(delete_all))
         .route("/delete/{data_type}/{*name}", delete(delete_one));
     Router::new().nest("/{namespace}/cache/{cache_id}/data", below_data)
+}
+
+/// What the routes of this group take and answer.
+pub fn described() -> Vec<Operation> {
+    [stores(), reads(), updates(), lists()].concat()
+}
+
+fn stores() -> Vec<Operation> {
+    let store = |path, summary| operation::post(path, summary).answers::<ChildStored>().or_missing();
+    vec![
+        store("/{namespace}/cache/{cache_id}/data/store/string", "Stores a child text under a fresh name")
+            .takes_text(0),
+        store("/{namespace}/cache/{cache_id}/data/store/string/{data_file_id}", "Stores a child text").takes_text(0),
+        store(
+            "/{namespace}/cache/{cache_id}/data/store/string/{data_key}/{data_file_id}",
+            "Stores a child text in a folder",
+        )
+        .takes_text(0),
+        store("/{namespace}/cache/{cache_id}/data/store/json", "Stores a child object under a fresh name")
+            .takes_object(),
+        store("/{namespace}/cache/{cache_id}/data/store/json/{data_file_id}", "Stores a child object").takes_object(),
+        store(
+            "/{namespace}/cache/{cache_id}/data/store/json/{data_key}/{data_file_id}",
+            "Stores a child object in a folder",
+        )
+        .takes_object(),
+        store("/{namespace}/cache/{cache_id}/data/store/binary", "Stores child bytes under a fresh name")
+            .takes_bytes(BYTES, 0),
+        store("/{namespace}/cache/{cache_id}/data/store/binary/{data_file_id}", "Stores child bytes")
+            .takes_bytes(BYTES, 0),
+        store(
+            "/{namespace}/cache/{cache_id}/data/store/binary/{data_key}/{data_file_id}",
+            "Stores child bytes in a folder",
+        )
+        .takes_bytes(BYTES, 0),
+    ]
+}
+
+fn reads() -> Vec<Operation> {
+    let get = |path, summary| operation::get(path, summary).or_missing();
+    vec![
+        get("/{namespace}/cache/{cache_id}/data/string/{data_file_id}", "Reads a child text").answers_as(TEXT),
+        get("/{namespace}/cache/{cache_id}/data/string/{data_key}/{data_file_id}", "Reads a child text in a folder")
+            .answers_as(TEXT),
+        get("/{namespace}/cache/{cache_id}/data/json/{data_file_id}", "Reads a child object").answers_any_json(),
+        get("/{namespace}/cache/{cache_id}/data/json/{data_key}/{data_file_id}", "Reads a child object in a folder")
+            .answers_any_json(),
+        get("/{namespace}/cache/{cache_id}/data/binary/{data_file_id}", "Reads child bytes").answers_as(BYTES),
+        get("/{namespace}/cache/{cache_id}/data/binary/{data_key}/{data_file_id}", "Reads child bytes in a folder")
+            .answers_as(BYTES),
+        operation::get(
+            "/{namespace}/cache/{cache_id}/data/exists/{data_type}/{data_file_id}",
+            "Whether a child is there",
+        )
+        .answers::<ChildExists>(),
+        operation::get(
+            "/{namespace}/cache/{cache_id}/data/exists/{data_type}/{data_key}/{data_file_id}",
+            "Whether a child is there in a folder",
+        )
+        .answers::<ChildExists>(),
+    ]
+}
+
+fn updates() -> Vec<Operation> {
+    let update = |path, summary| operation::post(path, summary).answers::<ChildUpdated>().or_missing();
+    vec![
+        update("/{namespace}/cache/{cache_id}/data/update/string/{data_file_id}", "Replaces a child text")
+            .takes_text(1),
+        update(
+            "/{namespace}/cache/{cache_id}/data/update/string/{data_key}/{data_file_id}",
+            "Replaces a child text in a folder",
+        )
+        .takes_text(1),
+        update("/{namespace}/cache/{cache_id}/data/update/json/{data_file_id}", "Replaces a child object")
+            .takes_object(),
+        update(
+            "/{namespace}/cache/{cache_id}/data/update/json/{data_key}/{data_file_id}",
+            "Replaces a child object in a folder",
+        )
+        .takes_object(),
+        update("/{namespace}/cache/{cache_id}/data/update/binary/{data_file_id}", "Replaces child bytes")
+            .takes_bytes(BYTES, 1),
+        update(
+            "/{namespace}/cache/{cache_id}/data/update/binary/{data_key}/{data_file_id}",
+            "Replaces child bytes in a folder",
+        )
+        .takes_bytes(BYTES, 1),
+    ]
+}
+
+fn lists() -> Vec<Operation> {
+    let list = |path, summary| {
+        let recursive = parameters::flag("recursive", "Folders within as well; yes without it");
+        operation::get(path, summary).with(recursive).answers::<ChildList>().or_missing()
+    };
+    vec![
+        list("/{namespace}/cache/{cache_id}/data/list", "All children"),
+        list("/{namespace}/cache/{cache_id}/data/list/{data_key}", "The children in a folder"),
+        operation::delete("/{namespace}/cache/{cache_id}/data/delete/all", "Deletes all children")
+            .answers::<ChildrenDeleted>(),
+        operation::delete(
+            "/{namespace}/cache/{cache_id}/data/delete/all/{data_key}",
+            "Deletes the children in a folder",
+        )
+        .answers::<ChildrenDeleted>(),
+        operation::delete("/{namespace}/cache/{cache_id}/data/delete/{data_type}/{data_file_id}", "Deletes a child")
+            .answers::<ChildDeleted>()
+            .or_missing(),
+        operation::delete(
+            "/{namespace}/cache/{cache_id}/data/delete/{data_type}/{data_key}/{data_file_id}",
+            "Deletes a child in a folder",
+        )
+        .answers::<ChildDeleted>()
+        .or_missing(),
+    ]
 }
 
 async fn store_string(at: Parent, params: Params, payload: Payload) -> Result<Json<ChildStored>, Problem> {

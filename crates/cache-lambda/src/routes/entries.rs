@@ -5,6 +5,7 @@ use axum::{Json, Router};
 
 use crate::app::AppState;
 use crate::extract::Params;
+use crate::openapi::operation::{self, Operation};
 use crate::problem::Problem;
 use crate::session::Session;
 use crate::shapes::{Delete, Exists};
@@ -15,6 +16,17 @@ pub fn routes() -> Router<AppState> {
         .route("/{namespace}/exists/id/{cache_id}", get(exists_id))
         .route("/{namespace}/exists/hash/{cache_hash}", get(exists_hash))
         .route("/{namespace}/delete/{cache_id}", delete(delete_id))
+}
+
+/// What the routes of this group take and answer.
+pub fn described() -> Vec<Operation> {
+    vec![
+        operation::get("/{namespace}/exists/id/{cache_id}", "Whether an entry is there").answers::<Exists>(),
+        operation::get("/{namespace}/exists/hash/{cache_hash}", "Whether an entry with this hash is there")
+            .answers::<Exists>(),
+        operation::delete("/{namespace}/delete/{cache_id}", "Deletes an entry with all that belongs to it")
+            .answers::<Delete>(),
+    ]
 }
 
 async fn exists_id(session: Session, params: Params) -> Result<Json<Exists>, Problem> {

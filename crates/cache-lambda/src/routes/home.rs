@@ -5,6 +5,7 @@ use axum::response::Html;
 use axum::routing::get;
 
 use crate::app::AppState;
+use crate::openapi::operation::{self, Operation};
 
 /// The page.
 const PAGE: &str = "<!doctype html>
@@ -26,6 +27,11 @@ const PAGE: &str = "<!doctype html>
 /// The routes of this group.
 pub fn routes() -> Router<AppState> {
     Router::new().route("/", get(async || Html(PAGE)))
+}
+
+/// What the routes of this group answer.
+pub fn described() -> Vec<Operation> {
+    vec![operation::get("/", "A page with links").answers_as("text/html").public()]
 }
 
 #[cfg(test)]

@@ -4,13 +4,15 @@ use axum::extract::State;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::app::AppState;
 use crate::config::StorageChoice;
+use crate::openapi::VERSION;
+use crate::openapi::operation::{self, Operation};
 
 /// The service's name, under which clients look for its version.
 const NAME: &str = "mgraph_ai_service_cache";
-const VERSION: &str = concat!("v", env!("CARGO_PKG_VERSION"));
 
 /// The routes of this group.
 pub fn routes() -> Router<AppState> {
@@ -22,7 +24,18 @@ pub fn routes() -> Router<AppState> {
         .route("/server/storage/info", get(storage))
 }
 
-#[derive(Debug, Serialize)]
+/// What the routes of this group take and answer.
+pub fn described() -> Vec<Operation> {
+    vec![
+        operation::get("/info/health", "Whether the service answers").answers::<Health>(),
+        operation::get("/info/server", "Which process answers").answers::<Server>(),
+        operation::get("/info/status", "What runs, and where").answers::<Status>(),
+        operation::get("/info/versions", "The versions of the service's parts").answers::<Versions>(),
+        operation::get("/server/storage/info", "Where entries live").answers::<Storage>(),
+    ]
+}
+
+#[derive(Debug, Serialize, ToSchema)]
 struct Health {
     status: &'static str,
 }
@@ -31,7 +44,7 @@ async fn health() -> Json<Health> {
     Json(Health { status: "ok" })
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Server {
     server_id: Option<String>,
     server_name: Option<String>,
@@ -48,7 +61,7 @@ async fn server(State(state): State<AppState>) -> Json<Server> {
     })
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Status {
     name: &'static str,
     version: &'static str,
@@ -61,7 +74,7 @@ async fn status(State(state): State<AppState>) -> Json<Status> {
     Json(Status { name: NAME, version: VERSION, status: "operational", environment })
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Versions {
     mgraph_ai_service_cache: &'static str,
     osbot_utils: &'static str,
@@ -82,7 +95,7 @@ async fn versions() -> Json<Versions> {
     })
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Storage {
     storage_mode: &'static str,
     ttl_hours: u32,

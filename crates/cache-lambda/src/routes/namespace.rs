@@ -14,9 +14,11 @@ use crate::app::AppState;
 use crate::body::Payload;
 use crate::config::StorageChoice;
 use crate::extract::Params;
+use crate::openapi::operation::{self, Operation};
+use crate::openapi::parameters;
 use crate::problem::Problem;
 use crate::session::Session;
-use crate::shapes::namespace::{Entries, List, NamespaceSettings, NamespaceStats};
+use crate::shapes::namespace::{Entries, List, NamespaceSettings, NamespaceStats, NewSettings};
 
 /// The routes of this group.
 pub fn routes() -> Router<AppState> {
@@ -27,6 +29,32 @@ pub fn routes() -> Router<AppState> {
         .route("/{namespace}/stats", get(stats))
         .route("/{namespace}/entries", get(entries))
         .route("/{namespace}/settings", get(settings).put(change_settings))
+}
+
+/// What the routes of this group take and answer.
+pub fn described() -> Vec<Operation> {
+    let dated: Vec<&str> =
+        Strategy::ALL.into_iter().filter(|strategy| strategy.is_dated()).map(Strategy::name).collect();
+    vec![
+        operation::get("/namespaces/list", "All namespaces").answers_list::<Namespace>(),
+        operation::get("/{namespace}/file-hashes", "The hashes in a namespace, or a page of them")
+            .in_pages()
+            .answers_unnamed::<List<CacheHash>>(),
+        operation::get("/{namespace}/file-ids", "The ids of the entries in a namespace, or a page of them")
+            .in_pages()
+            .answers_unnamed::<List<CacheId>>(),
+        operation::get("/{namespace}/stats", "How much a namespace holds").answers::<NamespaceStats>(),
+        operation::get("/{namespace}/entries", "Entries of the temporal strategies, in the order of time")
+            .with(parameters::word("strategy", &dated, "Only these"))
+            .with(parameters::time("from", "From this moment on"))
+            .with(parameters::time("to", "Before this moment"))
+            .in_pages()
+            .answers::<Entries>(),
+        operation::get("/{namespace}/settings", "The settings of a namespace").answers::<NamespaceSettings>(),
+        operation::put("/{namespace}/settings", "Replaces the settings of a namespace; what is left out is unset")
+            .takes_json::<NewSettings>()
+            .answers::<NamespaceSettings>(),
+    ]
 }
 
 async fn namespaces(session: Session) -> Result<Json<Vec<Namespace>>, Problem> {
@@ -102,7 +130,7 @@ fn time(params: &Params, name: &str) -> Result<Option<u64>, Problem> {
 async fn settings(session: Session, params: Params) -> Result<Json<NamespaceSettings>, Problem> {
     let namespace = params.namespace()?;
     let settings = session.settings(&namespace).await?;
-    Ok(Json(NamespaceSettings { namespace, settings }))
+    Ok(Json(NamespaceSettings::new(namespace, settings)))
 }
 
 async fn change_settings(
@@ -114,7 +142,7 @@ async fn change_settings(
     let settings = parse_settings(&namespace, payload)?;
     let (within, new) = (namespace.clone(), settings.clone());
     session.to_the_end(async move |cache| cache.change_settings(&within, &new).await).await?;
-    Ok(Json(NamespaceSettings { namespace, settings }))
+    Ok(Json(NamespaceSettings::new(namespace, settings)))
 }
 
 /// The settings in a body, which may name the namespace as the answers do.

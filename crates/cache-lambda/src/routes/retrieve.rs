@@ -15,18 +15,23 @@ use cache_core::forms::{By, Generic, JsonForm, Stored, TextForm};
 use cache_core::ids::Namespace;
 use cache_core::record::Record;
 use http::request::Parts;
-use http::{HeaderValue, header};
+use http::{HeaderValue, StatusCode, header};
 use serde_json::value::RawValue;
 
 use crate::app::AppState;
 use crate::conditional::{Conditions, Lifetime, Tag};
 use crate::extract::Params;
+use crate::openapi::operation::{self, BYTES, Operation, TEXT};
+use crate::openapi::parameters;
 use crate::problem::Problem;
 use crate::session::Session;
 use crate::shapes::{
     AllReferences, Base64, BinaryReference, FileMetadata, HashCacheId, HashReferences, Metadata, References, Retrieved,
     StorageConfig,
 };
+
+/// What `as` may ask for.
+const FORMS: [&str; 4] = ["string", "json", "binary", "metadata"];
 
 /// The routes of this group. Where an id is expected, `{cache_hash}-v{n}` will do.
 pub fn routes() -> Router<AppState> {
@@ -47,6 +52,76 @@ pub fn routes() -> Router<AppState> {
         .route("/{namespace}/retrieve/hash/{cache_hash}/refs-hash", get(hash_references))
         .route("/{namespace}/retrieve/hash/{cache_hash}/cache-id", get(id_of_hash))
         .route("/{namespace}/retrieve/key/{strategy}/{*key_and_file}", get(by_key))
+}
+
+/// What the routes of this group take and answer.
+pub fn described() -> Vec<Operation> {
+    let by_key = operation::get(
+        "/{namespace}/retrieve/key/{strategy}/{cache_key}/{file_id}",
+        "The newest content under a key, in any form",
+    );
+    by_id_described()
+        .into_iter()
+        .chain(by_hash_described())
+        .chain([content(by_key)
+            .with(parameters::version())
+            .with(parameters::word("as", &FORMS, "The form; without it, the one that suits the content"))
+            .answers_any_json()
+            .answers_as(TEXT)
+            .answers_as(BYTES)
+            .or(StatusCode::UNSUPPORTED_MEDIA_TYPE, "A text that is not JSON, asked for as JSON")
+            .or_a_part()])
+        .collect()
+}
+
+fn by_id_described() -> Vec<Operation> {
+    let read = |path, summary| content(operation::get(path, summary)).with(parameters::revision());
+    let about = |path, summary| operation::get(path, summary).or_missing();
+    vec![
+        read("/{namespace}/retrieve/{cache_id}", "The content, or where to read it when it is binary")
+            .answers::<Retrieved<'_>>()
+            .answers::<BinaryReference>(),
+        read("/{namespace}/retrieve/{cache_id}/string", "The content as text; bytes in base64").answers_as(TEXT),
+        as_json(read("/{namespace}/retrieve/{cache_id}/json", "The content as JSON; bytes in base64 within JSON")),
+        read("/{namespace}/retrieve/{cache_id}/binary", "The content as bytes").answers_as(BYTES).or_a_part(),
+        about("/{namespace}/retrieve/{cache_id}/config", "How the entry is kept").answers::<StorageConfig>(),
+        about("/{namespace}/retrieve/{cache_id}/metadata", "What is known about the content")
+            .with(parameters::revision())
+            .answers::<FileMetadata>(),
+        about("/{namespace}/retrieve/{cache_id}/refs", "What the entry consists of").answers::<References>(),
+        about("/{namespace}/retrieve/{cache_id}/refs/all", "The same, with its record and hash index")
+            .answers::<AllReferences>(),
+    ]
+}
+
+fn by_hash_described() -> Vec<Operation> {
+    let read = |path, summary| content(operation::get(path, summary)).with(parameters::version());
+    let about = |path, summary| operation::get(path, summary).or_missing();
+    vec![
+        read("/{namespace}/retrieve/hash/{cache_hash}", "The newest content, or where to read it when it is binary")
+            .answers::<Retrieved<'_>>()
+            .answers::<BinaryReference>(),
+        read("/{namespace}/retrieve/hash/{cache_hash}/string", "The newest content as text").answers_as(TEXT),
+        as_json(read("/{namespace}/retrieve/hash/{cache_hash}/json", "The newest content as JSON")),
+        read("/{namespace}/retrieve/hash/{cache_hash}/binary", "The newest content as bytes")
+            .answers_as(BYTES)
+            .or_a_part(),
+        about("/{namespace}/retrieve/hash/{cache_hash}/metadata", "What accompanies the newest content")
+            .with(parameters::version())
+            .answers::<Metadata>(),
+        about("/{namespace}/retrieve/hash/{cache_hash}/refs-hash", "The entries with this hash")
+            .answers::<HashReferences>(),
+        about("/{namespace}/retrieve/hash/{cache_hash}/cache-id", "The newest entry with this hash")
+            .answers::<HashCacheId>(),
+    ]
+}
+
+fn content(operation: Operation) -> Operation {
+    operation.unless_known().or_missing()
+}
+
+fn as_json(operation: Operation) -> Operation {
+    operation.answers_any_json().or(StatusCode::UNSUPPORTED_MEDIA_TYPE, "The content is a text that is not JSON")
 }
 
 async fn by_id(reader: Reader, params: Params) -> Result<Response, Problem> {
@@ -125,7 +200,6 @@ async fn id_of_hash(session: Session, params: Params) -> Result<Json<HashCacheId
 }
 
 async fn by_key(reader: Reader, params: Params) -> Result<Response, Problem> {
-    const FORMS: [&str; 4] = ["string", "json", "binary", "metadata"];
     let lookup = reader.look_up(&params, Selector::Key(params.key_name()?, params.version()?))?;
     match params.query("as") {
         None | Some("") => lookup.generic().await,

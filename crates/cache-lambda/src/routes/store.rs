@@ -9,6 +9,8 @@ use cache_core::ids::{CacheKey, FileId};
 use crate::app::AppState;
 use crate::body::Payload;
 use crate::extract::Params;
+use crate::openapi::operation::{self, BYTES, Operation};
+use crate::openapi::parameters;
 use crate::problem::Problem;
 use crate::session::Session;
 use crate::shapes::Store;
@@ -26,6 +28,42 @@ pub fn routes() -> Router<AppState> {
         .route("/{namespace}/{strategy}/store/binary", post(binary))
         .route("/{namespace}/{strategy}/store/binary/", post(keyed_binary))
         .route("/{namespace}/{strategy}/store/binary/{*cache_key}", post(keyed_binary))
+}
+
+/// What the routes of this group take and answer.
+pub fn described() -> Vec<Operation> {
+    vec![
+        operation::post("/{namespace}/{strategy}/store/string", "Stores a text")
+            .takes_text(1)
+            .answers::<Store>()
+            .leads_to_entry(),
+        operation::post("/{namespace}/{strategy}/store/string/{cache_key}", "Stores a text under a key")
+            .with(parameters::file_id())
+            .takes_text(1)
+            .answers::<Store>()
+            .leads_to_entry(),
+        operation::post("/{namespace}/{strategy}/store/json", "Stores a JSON object")
+            .takes_object()
+            .answers::<Store>()
+            .leads_to_entry(),
+        operation::post("/{namespace}/{strategy}/store/json/{cache_key}", "Stores a JSON object under a key")
+            .with(parameters::file_id())
+            .with(parameters::json_field_path())
+            .takes_object()
+            .answers::<Store>()
+            .leads_to_entry(),
+        operation::post("/{namespace}/{strategy}/store/binary", "Stores bytes")
+            .with(parameters::content_encoding())
+            .takes_bytes(BYTES, 1)
+            .answers::<Store>()
+            .leads_to_entry(),
+        operation::post("/{namespace}/{strategy}/store/binary/{cache_key}", "Stores bytes under a key")
+            .with(parameters::file_id())
+            .with(parameters::content_encoding())
+            .takes_bytes(BYTES, 1)
+            .answers::<Store>()
+            .leads_to_entry(),
+    ]
 }
 
 async fn string(session: Session, params: Params, payload: Payload) -> Result<Json<Store>, Problem> {

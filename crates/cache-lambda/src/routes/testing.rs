@@ -13,14 +13,17 @@ use cache_core::ids::{CacheHash, CacheId, CacheKey, Namespace};
 use cache_core::json::Document;
 use cache_core::strategy::{ContentKind, Strategy};
 use futures::stream::{self, StreamExt, TryStreamExt};
+use http::StatusCode;
 use http::request::Parts;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, json};
+use utoipa::ToSchema;
 
 use self::samples::{Fixture, Sample};
 use crate::app::AppState;
 use crate::extract::Params;
+use crate::openapi::operation::{self, Operation};
 use crate::problem::Problem;
 use crate::session::Session;
 use crate::shapes::{FileMetadata, FileMetadataData};
@@ -44,6 +47,23 @@ pub fn routes() -> Router<AppState> {
         .route("/test-data/clear/{namespace}", delete(clear))
 }
 
+/// What the routes of this group take and answer.
+pub fn described() -> Vec<Operation> {
+    const ABSENT: &str = "The service has no test routes: `CACHE__SERVICE__TEST_ROUTES` switches them on";
+    let operations = [
+        operation::get("/server/create/test-fixtures", "The fixtures, made if need be; for the clients")
+            .answers::<Manifest>(),
+        operation::post("/server/create/test-fixtures", "The fixtures, made if need be").answers::<Manifest>(),
+        operation::post("/test-data/create/in/default-namespaces/comprehensive", "Stores samples in three namespaces")
+            .answers::<Created>(),
+        operation::post("/test-data/create/in/default-namespaces/minimal", "Stores a few samples").answers::<Created>(),
+        operation::post("/test-data/create/in/new-namespace/{namespace}", "Stores samples in a namespace")
+            .answers::<Created>(),
+        operation::delete("/test-data/clear/{namespace}", "Deletes everything in a namespace").answers::<Cleared>(),
+    ];
+    operations.map(|operation| operation.or(StatusCode::NOT_FOUND, ABSENT)).into()
+}
+
 /// A session on a service that has these routes.
 struct TestSession(Session);
 
@@ -57,8 +77,9 @@ impl FromRequestParts<AppState> for TestSession {
 }
 
 /// The entry that lists the fixtures.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Manifest {
+    #[schema(value_type = Value)]
     data: Box<RawValue>,
     metadata: FileMetadataData,
     data_type: &'static str,
@@ -108,7 +129,7 @@ fn not_made(error: &dyn std::error::Error) -> Error {
 }
 
 /// What was created.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Created {
     success: bool,
     timestamp: u64,
@@ -120,7 +141,7 @@ struct Created {
 }
 
 /// One sample that was stored.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct CreatedEntry {
     cache_id: CacheId,
     cache_hash: CacheHash,
@@ -203,7 +224,7 @@ async fn store(cache: &Cache, namespace: Namespace, sample: Sample) -> Result<Cr
 }
 
 /// What was cleared.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Cleared {
     success: bool,
     namespace: Namespace,

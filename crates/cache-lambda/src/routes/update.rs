@@ -8,6 +8,7 @@ use cache_core::strategy::ContentKind;
 use crate::app::AppState;
 use crate::body::Payload;
 use crate::extract::Params;
+use crate::openapi::operation::{self, BYTES, Operation};
 use crate::problem::Problem;
 use crate::session::Session;
 use crate::shapes::Update;
@@ -18,6 +19,16 @@ pub fn routes() -> Router<AppState> {
         .route("/{namespace}/update/{cache_id}/string", post(string))
         .route("/{namespace}/update/{cache_id}/json", post(json))
         .route("/{namespace}/update/{cache_id}/binary", post(binary))
+}
+
+/// What the routes of this group take and answer.
+pub fn described() -> Vec<Operation> {
+    let update = |path, summary| operation::post(path, summary).answers::<Update>().or_missing();
+    vec![
+        update("/{namespace}/update/{cache_id}/string", "Gives a text a new content").takes_text(1),
+        update("/{namespace}/update/{cache_id}/json", "Gives a JSON object a new content").takes_object(),
+        update("/{namespace}/update/{cache_id}/binary", "Gives bytes a new content").takes_bytes(BYTES, 1),
+    ]
 }
 
 async fn string(session: Session, params: Params, payload: Payload) -> Result<Json<Update>, Problem> {

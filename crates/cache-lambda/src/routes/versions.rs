@@ -7,6 +7,8 @@ use cache_core::ids::Namespace;
 
 use crate::app::AppState;
 use crate::extract::Params;
+use crate::openapi::operation::{self, Operation};
+use crate::openapi::parameters;
 use crate::problem::Problem;
 use crate::session::Session;
 use crate::shapes::{Store, VersionList};
@@ -22,6 +24,28 @@ pub fn routes() -> Router<AppState> {
         .route("/{namespace}/versions/hash/{cache_hash}", get(of_hash))
         .route("/{namespace}/versions/key/{strategy}/{*key_and_file}", get(of_key))
         .route("/{namespace}/rollback/key/{strategy}/{*key_and_file}", post(rollback))
+}
+
+/// What the routes of this group take and answer.
+pub fn described() -> Vec<Operation> {
+    let list = |path, summary| {
+        operation::get(path, summary)
+            .with(parameters::limit())
+            .with(parameters::number("before", "Versions before this one"))
+            .answers::<VersionList>()
+            .or_missing()
+    };
+    vec![
+        list("/{namespace}/versions/hash/{cache_hash}", "What was stored under a hash over time"),
+        list("/{namespace}/versions/key/{strategy}/{cache_key}/{file_id}", "What was stored under a key over time"),
+        operation::post(
+            "/{namespace}/rollback/key/{strategy}/{cache_key}/{file_id}",
+            "Makes a new version under a key, with the content of an older one",
+        )
+        .with(parameters::required(parameters::version()))
+        .answers::<Store>()
+        .or_missing(),
+    ]
 }
 
 async fn of_hash(session: Session, params: Params) -> Result<Json<VersionList>, Problem> {

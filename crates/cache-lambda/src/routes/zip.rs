@@ -9,15 +9,17 @@ use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use bytes::Bytes;
 use cache_core::archive::Limits;
+use cache_core::archive::batch::BatchRequest;
 use cache_core::cache::{ArchiveError, ArchivePlace, Archives, Selector};
 use cache_core::ids::Namespace;
-use http::header;
 use http::request::Parts;
+use http::{StatusCode, header};
 
 use crate::app::AppState;
 use crate::batch;
 use crate::body::Payload;
 use crate::extract::Params;
+use crate::openapi::operation::{self, BYTES, Operation};
 use crate::problem::{ArchiveUse, Problem};
 use crate::session::Session;
 use crate::shapes::zip::{ArchiveBatch, ArchiveOperation, ArchiveStore};
@@ -40,6 +42,54 @@ pub fn routes() -> Router<AppState> {
         .route("/{namespace}/zip/{cache_id}/file/delete/{*file_path}", delete(remove))
         .route("/{namespace}/zip/{cache_id}/batch/operations", post(operations))
 }
+
+/// What the routes of this group take and answer.
+pub fn described() -> Vec<Operation> {
+    const ZIP: &str = "application/zip";
+    let edit =
+        |operation: Operation| operation.answers::<ArchiveOperation>().or(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE);
+    vec![
+        operation::post("/{namespace}/{strategy}/zip/create/{cache_key}/{file_id}", "Stores an empty archive")
+            .answers::<ArchiveStore>()
+            .leads_to_entry(),
+        operation::post("/{namespace}/{strategy}/zip/store/{cache_key}/{file_id}", "Stores an archive")
+            .takes_bytes(ZIP, 1)
+            .answers::<ArchiveStore>()
+            .leads_to_entry(),
+        operation::get("/{namespace}/zip/{cache_id}/retrieve", "The archive").answers_as(ZIP).or_missing(),
+        operation::get("/{namespace}/zip/{cache_id}/files/list", "The names of its members")
+            .answers::<ArchiveOperation>()
+            .or(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE)
+            .or_missing(),
+        operation::get("/{namespace}/zip/{cache_id}/file/retrieve/{file_path}", "The content of a member")
+            .answers_as(BYTES)
+            .or(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE)
+            .or_missing(),
+        operation::post(
+            "/{namespace}/zip/{cache_id}/file/add/from/bytes/{file_path}",
+            "Sets a member to bytes, in a new entry",
+        )
+        .takes_bytes(BYTES, 0)
+        .answers::<ArchiveOperation>(),
+        operation::post(
+            "/{namespace}/zip/{cache_id}/file/add/from/string/{file_path}",
+            "Sets a member to a text, in a new entry",
+        )
+        .takes_text(0)
+        .answers::<ArchiveOperation>(),
+        edit(operation::delete(
+            "/{namespace}/zip/{cache_id}/file/delete/{file_path}",
+            "Removes a member, in a new entry",
+        ))
+        .or_missing(),
+        operation::post("/{namespace}/zip/{cache_id}/batch/operations", "Several edits at once, in one new entry")
+            .takes_json::<BatchRequest>()
+            .answers::<ArchiveBatch>(),
+    ]
+}
+
+/// When an archive is 413.
+const TOO_LARGE: &str = "The archive is above a limit when it is inflated";
 
 async fn create(archivist: Archivist, params: Params) -> Result<Json<ArchiveStore>, Problem> {
     let place = place(&params)?;

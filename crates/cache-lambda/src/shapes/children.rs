@@ -5,9 +5,10 @@ use cache_core::ids::{CacheId, DataKey, FileId, Namespace};
 use cache_core::layout::extension;
 use cache_core::strategy::ContentKind;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A child that was stored.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct ChildStored {
     cache_id: CacheId,
     data_files_created: [String; 1],
@@ -46,7 +47,7 @@ impl ChildStored {
 }
 
 /// A child that was updated.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct ChildUpdated {
     success: bool,
     cache_id: CacheId,
@@ -76,7 +77,7 @@ impl ChildUpdated {
 }
 
 /// Whether a child is there.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct ChildExists {
     /// The entry.
     pub cache_id: CacheId,
@@ -93,7 +94,7 @@ pub struct ChildExists {
 }
 
 /// The children of an entry.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct ChildList {
     cache_id: CacheId,
     namespace: Namespace,
@@ -105,7 +106,7 @@ pub struct ChildList {
 }
 
 /// One of them.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct ChildItem {
     data_file_id: FileId,
     data_key: String,
@@ -143,7 +144,7 @@ impl ChildList {
 }
 
 /// A child that was deleted.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct ChildDeleted {
     status: &'static str,
     message: &'static str,
@@ -170,7 +171,7 @@ impl ChildDeleted {
 }
 
 /// What became of deleting all children.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct ChildrenDeleted {
     status: &'static str,
     message: String,

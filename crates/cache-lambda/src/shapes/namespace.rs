@@ -2,12 +2,13 @@
 
 use cache_core::cache::{DatedEntry, NamePage, Stats};
 use cache_core::ids::{CacheId, Namespace};
-use cache_core::settings::Settings;
+use cache_core::settings::{OnExpiry, Settings};
 use cache_core::strategy::Strategy;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A page of a list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Page<T> {
     items: Vec<T>,
     /// `null` on the last page.
@@ -15,7 +16,7 @@ pub struct Page<T> {
 }
 
 /// A list: bare, or a page of it when one was asked for.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum List<T> {
     /// All of it.
@@ -31,7 +32,7 @@ impl<T> From<NamePage<T>> for Page<T> {
 }
 
 /// How much a namespace holds.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct NamespaceStats {
     namespace: Namespace,
     ttl_hours: u32,
@@ -72,7 +73,7 @@ impl NamespaceStats {
 }
 
 /// Entries in the order of time.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Entries {
     entries: Vec<EntryItem>,
     /// `null` on the last page.
@@ -80,7 +81,7 @@ pub struct Entries {
 }
 
 /// One of them.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct EntryItem {
     cache_id: CacheId,
     strategy: Strategy,
@@ -96,12 +97,33 @@ impl Entries {
     }
 }
 
-/// The settings of a namespace.
-#[derive(Debug, Serialize)]
+/// The settings of a namespace; `null` stands for the service's default.
+#[derive(Debug, Serialize, ToSchema)]
 pub struct NamespaceSettings {
-    /// The namespace.
-    pub namespace: Namespace,
-    /// What is set; `null` stands for the service's default.
-    #[serde(flatten)]
-    pub settings: Settings,
+    namespace: Namespace,
+    ttl_hours: Option<u32>,
+    on_expiry: OnExpiry,
+    strategies: Option<Vec<Strategy>>,
+}
+
+impl NamespaceSettings {
+    /// The settings of this namespace.
+    pub fn new(namespace: Namespace, Settings { ttl_hours, on_expiry, strategies }: Settings) -> Self {
+        Self { namespace, ttl_hours, on_expiry, strategies }
+    }
+}
+
+/// Settings as they are sent. A field that is left out is unset.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewSettings {
+    /// How long an entry lives, in hours; the service's default without it.
+    #[schema(minimum = 1, maximum = 87600)]
+    pub ttl_hours: Option<u32>,
+    /// What happens to an entry that is older.
+    #[schema(value_type = OnExpiry, required = false)]
+    pub on_expiry: Option<OnExpiry>,
+    /// The strategies that a store may use; all without it.
+    #[schema(min_items = 1)]
+    pub strategies: Option<Vec<Strategy>>,
 }

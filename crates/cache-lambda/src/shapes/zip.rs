@@ -5,11 +5,12 @@ use cache_core::archive::batch::BatchOutcome;
 use cache_core::cache::{ArchiveEntry, Edited, StoredArchive};
 use cache_core::ids::CacheId;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Store;
 
 /// An archive that was stored.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct ArchiveStore {
     #[serde(flatten)]
     store: Store,
@@ -34,7 +35,7 @@ impl From<StoredArchive> for ArchiveStore {
 }
 
 /// One operation on an archive that succeeded.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct ArchiveOperation {
     success: bool,
     operation: &'static str,
@@ -104,7 +105,7 @@ impl ArchiveOperation {
 }
 
 /// What became of a batch.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct ArchiveBatch {
     /// The entry that holds the result; the original one when nothing was stored.
     cache_id: CacheId,

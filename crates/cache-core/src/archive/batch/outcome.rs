@@ -8,7 +8,7 @@ use super::Action;
 use crate::ids::InvalidName;
 
 /// What came of a batch. The fields are those of the batch answer; whoever stores the result adds its id, size and time.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct BatchOutcome {
     /// Whether no operation failed.
     pub success: bool,
@@ -35,7 +35,7 @@ pub struct BatchOutcome {
 }
 
 /// What came of one operation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct OperationResult {
     /// The action as it was sent.
     pub action: Action,

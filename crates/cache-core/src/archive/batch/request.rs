@@ -15,7 +15,7 @@ pub const MAX_OPERATIONS: usize = 10_000;
 
 /// A batch as it is sent. Every field is optional, unknown ones are ignored (`cache_id`, `namespace` and `strategy` are sent by
 /// older clients), and an empty text is the same as none.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default)]
 pub struct BatchRequest {
     /// Whether one failure undoes everything. It does by default.
@@ -25,10 +25,11 @@ pub struct BatchRequest {
 }
 
 /// One operation as it is sent.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default)]
 pub struct OperationRequest {
     /// `add`, `replace`, `remove`, `rename` or `move`, which is the same as `rename`.
+    #[schema(value_type = Action)]
     pub action: Option<String>,
     /// The member it is about. Required, but for a `remove` with a pattern.
     pub path: Option<String>,
@@ -37,6 +38,7 @@ pub struct OperationRequest {
     /// The new name of a renamed member.
     pub new_path: Option<String>,
     /// `always` (the default), `if_exists` or `if_not_exists`.
+    #[schema(pattern = "^(always|if_exists|if_not_exists)?$")]
     pub condition: Option<String>,
     /// Which members to `remove`, as a shell pattern. The path is then ignored.
     pub pattern: Option<String>,
@@ -63,7 +65,7 @@ pub(super) struct Operation {
 }
 
 /// What an operation does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
     /// Sets a member's content.

@@ -1,0 +1,144 @@
+//! Docs: the description of the interface, and a page (Swagger UI) to read it and try it out. All of it is public.
+//!
+//! Swagger UI is part of the binary, compressed by the build script.
+
+use std::io::Read;
+
+use axum::Json;
+use axum::Router;
+use axum::extract::State;
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use bytes::Bytes;
+use flate2::read::GzDecoder;
+use http::{HeaderMap, HeaderValue, header};
+use utoipa::openapi::OpenApi;
+
+use crate::app::AppState;
+use crate::conditional::{Conditions, Lifetime, Tag};
+use crate::openapi;
+use crate::openapi::operation::{self, Operation};
+use crate::problem::Problem;
+
+const PAGE: &str = "<!doctype html>
+<html lang=\"en\">
+<meta charset=\"utf-8\">
+<meta name=\"viewport\" content=\"width=device-width\">
+<title>mgraph-cache: the API</title>
+<link rel=\"stylesheet\" href=\"/docs/swagger-ui.css\">
+<link rel=\"icon\" href=\"data:,\">
+<body style=\"margin: 0\">
+<div id=\"ui\"></div>
+<script src=\"/docs/swagger-ui-bundle.js\"></script>
+<script src=\"/docs/start.js\"></script>
+</html>
+";
+
+/// Groups are closed at first: there are a hundred operations.
+const START: &str = "SwaggerUIBundle({
+  url: '/openapi.json', dom_id: '#ui', deepLinking: true, docExpansion: 'none', filter: true, tryItOutEnabled: true,
+  persistAuthorization: false, validatorUrl: null
+});
+";
+
+/// What the page may load: its own files, and the pictures within its style sheet.
+const POLICY: &str = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; base-uri 'none'; \
+frame-ancestors 'none'";
+
+/// A file of the page, as the build script left it.
+struct Asset {
+    content_type: &'static str,
+    gzip: &'static [u8],
+}
+
+const STYLE: Asset =
+    Asset { content_type: "text/css", gzip: include_bytes!(concat!(env!("OUT_DIR"), "/swagger-ui.css.gz")) };
+const SCRIPT: Asset = Asset {
+    content_type: "text/javascript",
+    gzip: include_bytes!(concat!(env!("OUT_DIR"), "/swagger-ui-bundle.js.gz")),
+};
+
+/// The routes of this group.
+pub fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/openapi.json", get(description))
+        .route("/docs", get(async || ([(header::CONTENT_SECURITY_POLICY, POLICY)], Html(PAGE))))
+        .route("/docs/start.js", get(async || ([(header::CONTENT_TYPE, SCRIPT.content_type)], START)))
+        .route("/docs/swagger-ui.css", get(async |conditions: Conditions| STYLE.answer(&conditions)))
+        .route("/docs/swagger-ui-bundle.js", get(async |conditions: Conditions| SCRIPT.answer(&conditions)))
+}
+
+/// What the routes of this group answer.
+pub fn described() -> Vec<Operation> {
+    let file = |path, media| operation::get(path, "A file of the page").answers_as(media).unless_known().public();
+    vec![
+        operation::get("/openapi.json", "This description").answers_any_json().public(),
+        operation::get("/docs", "A page to read this description, and to try it out").answers_as("text/html").public(),
+        operation::get("/docs/start.js", "A file of the page").answers_as(SCRIPT.content_type).public(),
+        file("/docs/swagger-ui.css", STYLE.content_type),
+        file("/docs/swagger-ui-bundle.js", SCRIPT.content_type),
+    ]
+}
+
+async fn description(State(state): State<AppState>) -> Json<OpenApi> {
+    Json(openapi::document(&state.config.access))
+}
+
+impl Asset {
+    /// The file, inflated for the few callers that cannot do it themselves.
+    fn answer(&self, conditions: &Conditions) -> Result<Response, Problem> {
+        let coding = if conditions.accepts_gzip { "gzip" } else { "" };
+        let tag = Tag::of(&[self.content_type, coding]);
+        let mut response = conditions.answer(&tag, Lifetime::AskEachTime, || self.body(conditions.accepts_gzip))?;
+        response.headers_mut().append(header::VARY, HeaderValue::from_static("accept-encoding"));
+        Ok(response)
+    }
+
+    fn body(&self, packed: bool) -> Result<Response, Problem> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        if packed {
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            return Ok((headers, Bytes::from_static(self.gzip)).into_response());
+        }
+        let mut bytes = Vec::new();
+        GzDecoder::new(self.gzip).read_to_end(&mut bytes).map_err(|error| Problem::internal(error.to_string()))?;
+        Ok((headers, bytes).into_response())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use crate::testing::{App, Call};
+
+    #[tokio::test]
+    async fn the_page_and_its_files_are_served_from_here() {
+        let app = App::new();
+        let page = app.get("/docs").await;
+        assert_eq!(page.status, StatusCode::OK);
+        for file in ["/docs/swagger-ui.css", "/docs/swagger-ui-bundle.js", "/docs/start.js"] {
+            assert!(page.text().contains(file), "{file}");
+            assert_eq!(app.get(file).await.status, StatusCode::OK, "{file}");
+        }
+        assert!(!page.text().contains("//"), "nothing comes from elsewhere: {}", page.text());
+    }
+
+    #[tokio::test]
+    async fn a_file_is_inflated_for_callers_that_cannot() {
+        let app = App::new();
+        let plain = app.get("/docs/swagger-ui-bundle.js").await;
+        let packed = app.send(Call::get("/docs/swagger-ui-bundle.js").header("accept-encoding", "gzip")).await;
+        assert!(plain.text().contains("SwaggerUIBundle"));
+        assert_eq!(packed.header("content-encoding"), Some("gzip"));
+        assert!(packed.body.len() < plain.body.len() / 2);
+    }
+
+    #[tokio::test]
+    async fn what_is_not_kept_is_404() {
+        for path in ["/redoc", "/docs/oauth2-redirect", "/static-docs/swagger-ui.css", "/docs/", "/openapi.json/"] {
+            assert_eq!(App::new().get(path).await.status, StatusCode::NOT_FOUND, "{path}");
+        }
+    }
+}

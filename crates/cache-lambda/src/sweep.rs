@@ -1,0 +1,56 @@
+//! The sweep over all namespaces: from the command line, or from a schedule under Lambda.
+
+use cache_core::cache::Swept;
+use cache_core::error::Error;
+use cache_core::ids::Namespace;
+use serde::Serialize;
+
+use crate::app::AppState;
+
+/// What a sweep did in one namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// The namespace.
+    pub namespace: Namespace,
+    /// Entries that had expired.
+    pub expired: u64,
+    /// Graves of deleted entries.
+    pub graves: u64,
+    /// Records that no index lists.
+    pub records: u64,
+    /// Blobs that no index references.
+    pub blobs: u64,
+    /// Whether the namespace was seen to its end before the deadline.
+    pub complete: bool,
+}
+
+impl Report {
+    fn new(namespace: Namespace, swept: Swept) -> Self {
+        let Swept { expired, graves, records, blobs, complete } = swept;
+        Self { namespace, expired, graves, records, blobs, complete }
+    }
+}
+
+/// Sweeps these namespaces, or all when none is named, one after the other, until the deadline (milliseconds since 1970 UTC).
+///
+/// # Errors
+///
+/// Those of the storage. What was swept until then stays swept.
+pub async fn run(state: &AppState, namespaces: Vec<Namespace>, deadline_ms: u64) -> Result<Vec<Report>, Error> {
+    let cache = state.cache.until(deadline_ms);
+    let mut namespaces = if namespaces.is_empty() { cache.namespaces().await? } else { namespaces };
+    // Whatever the deadline leaves out should not be the same each time.
+    if !namespaces.is_empty() {
+        let first = state.surroundings.random() % namespaces.len() as u64;
+        namespaces.rotate_left(first as usize);
+    }
+    let mut reports = Vec::with_capacity(namespaces.len());
+    for namespace in namespaces {
+        let swept = cache.sweep(&namespace).await?;
+        let report = Report::new(namespace, swept);
+        tracing::info!(namespace = %report.namespace, expired = report.expired, graves = report.graves,
+            records = report.records, blobs = report.blobs, complete = report.complete, "swept");
+        reports.push(report);
+    }
+    Ok(reports)
+}
