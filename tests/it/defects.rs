@@ -41,14 +41,14 @@
 //! | a GET writes, and test routes clear any namespace | [`isolation`]: only where they are switched on |
 //! | archives take members that unpack elsewhere | [`archives`] |
 //! | stored HTML runs beside the auth cookie | [`isolation`] |
-//! | a store takes longer with every version | core's `tests/pages.rs` and `tests/budget.rs` count calls and bytes |
+//! | a store takes longer with every version | core's `tests/pages.rs`: `a_store_costs_the_same_…` |
 //! | small gzips and archives fill the memory | [`hostile`](crate::hostile): `a_gzip_bomb_…`, `archives`, `memory` |
 //! | bodies have no limit | [`hostile`](crate::hostile): `a_body_over_the_limit_…` |
 //! | JSON of some depth is 500, long integers are refused | [`entries`], [`hostile`](crate::hostile): `json_that_is_nested_…` |
 //! | after an error the connection is dead | [`isolation`] |
 //! | every namespace that is mentioned costs memory for ever | [`hostile`](crate::hostile): `memory` |
 //! | a crash leaves content without references | [`kill`](crate::kill) |
-//! | memory mode: a listing scans all namespaces | core's `tests/budget.rs` counts calls |
+//! | memory mode: a listing scans all namespaces | cannot be seen from here |
 //! | temporal folders use the host's local time | [`entries`] |
 
 mod archives;
