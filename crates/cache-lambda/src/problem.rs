@@ -216,7 +216,7 @@ impl Problem {
 
     /// The storage does not answer, or too many write to one place. `cause` is for the log.
     pub fn unavailable(cause: impl Into<String>) -> Self {
-        let message = "the storage did not answer in time: try again in a moment";
+        let message = "the storage could not do this now: try again in a moment";
         let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, Detail::Message, message);
         Self { cause: Some(cause.into()), ..problem }
     }

@@ -112,7 +112,8 @@ mod tests {
         {
             let request = Call::post("/ns/direct/zip/create/k/f", "").request();
             let mut call = pin!(app.router().oneshot(request));
-            assert!(futures::poll!(call.as_mut()).is_pending(), "the store is under way");
+            // The thread may even be done by now: then there is nothing left to be given up.
+            let _ = futures::poll!(call.as_mut());
         }
         let exists = async || app.json(Call::get("/ns/exists/hash/e3b0c44298fc1c14")).await["exists"] == true;
         for _ in 0..1000 {
