@@ -13,10 +13,10 @@ mod compare;
 mod exchange;
 mod names;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::differences::{self, DIFFERENCES, NOT_YET};
+use crate::differences::{self, DIFFERENCES};
 use crate::support::{Client, Mode, Reply, Server, say};
 pub use compare::Mismatch;
 pub use exchange::Exchange;
@@ -58,16 +58,13 @@ async fn check(mode: &Mode) {
 /// One walk through the recording.
 #[derive(Default)]
 struct Replay {
-    /// The other end is the Python service: nothing is skipped, and no difference is wanted.
+    /// The other end is the Python service: no difference is wanted.
     python: bool,
     names: Names,
     alike: usize,
-    not_yet: BTreeMap<&'static str, usize>,
     void: usize,
     /// How many exchanges each row explains.
     used_rows: BTreeMap<usize, usize>,
-    /// Rows that name an exchange which was skipped.
-    waiting_rows: HashSet<usize>,
     unexplained: Vec<String>,
 }
 
@@ -92,8 +89,7 @@ impl Replay {
 
     /// Sends a request that the recording leaves out, and remembers what our answer's id stands for.
     async fn fill_in(&mut self, client: &Client, missing: &LeftOut) {
-        let skipped = !self.python && differences::not_yet(&format!(" | {}", missing.request.line())).is_some();
-        if skipped || self.names.depends_on_missing(&missing.request) {
+        if self.names.depends_on_missing(&missing.request) {
             return self.names.never_made(missing.stands_for.iter());
         }
         let reply = client.send(missing.request.assemble(&self.names)).await;
@@ -106,13 +102,6 @@ impl Replay {
     }
 
     async fn step(&mut self, client: &Client, line: usize, exchange: &Exchange) {
-        if !self.python
-            && let Some(pattern) = differences::not_yet(&exchange.title())
-        {
-            *self.not_yet.entry(pattern).or_default() += 1;
-            self.waiting_rows.extend((0..DIFFERENCES.len()).filter(|row| DIFFERENCES[*row].names(exchange)));
-            return self.names.never_made(exchange.response.ids().iter());
-        }
         if self.names.depends_on_missing(&exchange.request) {
             self.void += 1;
             return self.names.never_made(exchange.response.ids().iter());
@@ -154,15 +143,11 @@ impl Replay {
     }
 
     fn unused_rows(&self) -> impl Iterator<Item = usize> {
-        (0..DIFFERENCES.len()).filter(|row| !self.used_rows.contains_key(row) && !self.waiting_rows.contains(row))
-    }
-
-    fn unused_patterns(&self) -> impl Iterator<Item = &&str> {
-        NOT_YET.iter().filter(|pattern| !self.not_yet.contains_key(*pattern))
+        (0..DIFFERENCES.len()).filter(|row| !self.used_rows.contains_key(row))
     }
 
     fn is_clean(&self) -> bool {
-        self.unexplained.is_empty() && self.unused_rows().next().is_none() && self.unused_patterns().next().is_none()
+        self.unexplained.is_empty() && self.unused_rows().next().is_none()
     }
 
     fn report(&self) -> String {
@@ -173,19 +158,12 @@ impl Replay {
         for row in self.unused_rows().filter(|_| !self.python) {
             let _ = writeln!(text, "no exchange uses the row {:?}\n", DIFFERENCES[row]);
         }
-        for pattern in self.unused_patterns().filter(|_| !self.python) {
-            let _ = writeln!(text, "no exchange is not yet there by the pattern {pattern:?}\n");
-        }
         let _ = writeln!(text, "{} alike", self.alike);
         let _ = writeln!(text, "{} void: about an entry that was refused or not made", self.void);
         let _ = writeln!(text, "{} different without a row", self.unexplained.len());
         let _ = writeln!(text, "{} different on purpose:", self.used_rows.values().sum::<usize>());
         for (row, count) in &self.used_rows {
             let _ = writeln!(text, "  {count:4} {}", DIFFERENCES[*row].reason);
-        }
-        let _ = writeln!(text, "{} not yet:", self.not_yet.values().sum::<usize>());
-        for (pattern, count) in &self.not_yet {
-            let _ = writeln!(text, "  {count:4} {pattern}");
         }
         text
     }

@@ -12,7 +12,7 @@ pub struct Names {
     /// Ids and hashes.
     words: HashMap<String, String>,
     paths: HashMap<String, String>,
-    /// Ids of entries that our server refused to make, or that a skipped request would have made.
+    /// Ids of entries that our server refused to make.
     missing: HashSet<String>,
 }
 
