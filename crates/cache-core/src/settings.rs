@@ -1,6 +1,7 @@
 //! The settings of a namespace: whether its entries expire, and which strategies it takes.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::record::to_json;
 use crate::strategy::Strategy;
@@ -13,7 +14,7 @@ pub const MAX_TTL_HOURS: u32 = 10 * 365 * 24;
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// How long an entry lives, in hours, 1 to [`MAX_TTL_HOURS`]. `None`: as long as the service's default says.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole_number")]
     pub ttl_hours: Option<u32>,
     /// What happens to an entry that is older.
     #[serde(default)]
@@ -32,6 +33,13 @@ pub enum OnExpiry {
     Keep,
     /// It is not found any more from that moment on, and the sweep removes it.
     Delete,
+}
+
+/// A number without a fraction, also when it is written as `48.0`: to JSON that is the same number.
+fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    let Some(number) = Option::<f64>::deserialize(deserializer)? else { return Ok(None) };
+    let whole = number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number);
+    whole.then_some(Some(number as u32)).ok_or_else(|| D::Error::custom("ttl_hours must be a whole number of hours"))
 }
 
 impl Settings {

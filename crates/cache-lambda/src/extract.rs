@@ -138,7 +138,7 @@ impl Params {
 
     /// A number in the query.
     pub fn number(&self, name: &str, allowed: RangeInclusive<u64>) -> Result<Option<u64>, Problem> {
-        let Some(raw) = self.filled(name) else { return Ok(None) };
+        let Some(raw) = self.query(name) else { return Ok(None) };
         match raw.trim().parse() {
             Ok(number) if allowed.contains(&number) => Ok(Some(number)),
             _ if *allowed.end() == u64::MAX => Err(Problem::query(
