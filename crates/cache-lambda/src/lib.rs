@@ -23,6 +23,7 @@ pub mod shapes;
 mod auth;
 mod cookies;
 mod cors;
+mod linger;
 mod slashes;
 pub mod sweep;
 

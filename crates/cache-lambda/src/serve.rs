@@ -8,9 +8,11 @@ use std::time::Duration;
 use axum::Router;
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
 
 use crate::app::{self, AppState};
 use crate::config::{Access, Config};
+use crate::linger;
 
 /// How long open requests may go on after the server was asked to stop.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -25,9 +27,8 @@ pub async fn run(state: AppState) -> Result<(), String> {
     let listener = TcpListener::bind(listen).await.map_err(|error| cannot_listen(listen, &error))?;
     let address = listener.local_addr().map_err(|error| cannot_listen(listen, &error))?;
     eprintln!("{}", greeting(address, &state.config));
-    serve(listener, app::app(state.clone()), &state.running)
-        .await
-        .map_err(|error| format!("the server failed: {error}"))
+    let app = Router::new().fallback_service(app::app(state.clone()).map_request(linger::receive_to_the_end));
+    serve(listener, app, &state.running).await.map_err(|error| format!("the server failed: {error}"))
 }
 
 /// Serves until it is asked to stop, and then at most [`DRAIN`] longer.

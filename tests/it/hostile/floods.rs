@@ -143,3 +143,13 @@ async fn a_body_over_the_default_limit_is_413_in_every_form() {
     chunked.extend(b"0\r\n\r\n");
     is_refused(&server, &chunked, "a chunked body").await;
 }
+
+#[tokio::test]
+async fn an_early_answer_reaches_a_caller_who_is_still_sending() {
+    let server = Server::start(&Mode::Memory).await;
+    let body = vec![b'x'; 32 * MIB];
+    for _ in 0..10 {
+        let request = Request::bare("POST", "/h/direct/store/binary").body(body.clone());
+        assert_eq!(server.client().send(request).await.status, 401);
+    }
+}
