@@ -69,7 +69,7 @@ async fn the_event_of_a_schedule_is_answered_with_a_report_for_each_namespace() 
     let sweep = read(&folder("schedule").join("1-sweep.json"));
     assert_eq!(function.invoke(&sweep, AMPLE).await, json!([]));
     function.invoke(&read(&folder("http-api").join("1-store-string.json")), AMPLE).await;
-    let report = json!({"namespace": "demo", "expired": 0, "graves": 0, "records": 0, "blobs": 0, "complete": true});
+    let report = json!({"namespace": "demo", "expired": 0, "graves": 0, "records": 0, "blobs": 0, "orphans": 0, "complete": true});
     assert_eq!(function.invoke(&sweep, AMPLE).await, json!([report]));
 }
 

@@ -21,10 +21,16 @@ async fn an_old_grave_is_swept_and_what_lives_is_left_alone() {
     client.send(Request::bare("DELETE", &target).header("x-api-key", "test-key")).await;
     let grave = files(&server.disk()).into_keys().find(|path| path.to_string_lossy().contains(&gone)).unwrap();
 
-    assert_eq!(sweep(&server), "demo: removed 0 expired entries, 0 graves, 0 stray records, 0 stray blobs\n");
+    assert_eq!(
+        sweep(&server),
+        "demo: removed 0 expired entries, 0 graves, 0 stray records, 0 stray blobs, 0 orphans\n"
+    );
     let two_days_ago = SystemTime::now() - Duration::from_secs(2 * 24 * 3600);
     File::options().write(true).open(&grave).unwrap().set_modified(two_days_ago).unwrap();
-    assert_eq!(sweep(&server), "demo: removed 0 expired entries, 1 graves, 0 stray records, 0 stray blobs\n");
+    assert_eq!(
+        sweep(&server),
+        "demo: removed 0 expired entries, 1 graves, 0 stray records, 0 stray blobs, 0 orphans\n"
+    );
 
     assert!(!grave.exists());
     let reply = client.send(Request::get(&format!("/demo/retrieve/{kept}/string"))).await;

@@ -158,6 +158,16 @@ impl<'a> Layout<'a> {
         format!("{}/revisions/{}/{id}/", self.namespace, shards(&id.to_string()))
     }
 
+    /// The folder of the children of all entries. It ends with `/`.
+    pub fn all_children(self) -> String {
+        format!("{}/data/children/", self.namespace)
+    }
+
+    /// The folder of the revisions of all entries. It ends with `/`.
+    pub fn all_revisions(self) -> String {
+        format!("{}/revisions/", self.namespace)
+    }
+
     /// The folder of all entry records. It ends with `/`.
     pub fn records(self) -> String {
         format!("{}/refs/by-id/", self.namespace)

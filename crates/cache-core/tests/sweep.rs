@@ -14,7 +14,7 @@ use cache_core::layout::Layout;
 use cache_core::record::Record;
 use cache_core::settings::{OnExpiry, Settings};
 use cache_core::storage::{PutMode, Storage};
-use cache_core::strategy::Strategy;
+use cache_core::strategy::{ContentKind, Strategy};
 use cache_core::surroundings::Surroundings;
 use cache_storage::memory::Memory;
 
@@ -174,4 +174,28 @@ async fn a_blob_that_its_index_does_not_reference_goes_when_it_is_old() {
     world.wait(OLD_MS);
     world.check(Swept { blobs: 1, ..Swept::default() }).await;
     assert!(world.is_there(&record).await);
+}
+
+#[tokio::test]
+async fn children_and_revisions_go_when_their_entry_is_gone_and_they_are_old() {
+    let world = World::new();
+    let (kept, deleted) = (world.store("a").await, world.store("b").await);
+    let layout = Layout::new(&world.namespace);
+    let owned = |record: &Record| {
+        let child = layout.child(record.cache_id, None, &"f".parse().unwrap(), ContentKind::String).unwrap();
+        [child, layout.revision(record.cache_id, 1), layout.revision_description(record.cache_id, 1)]
+    };
+    world.cache.delete(&world.namespace, deleted.cache_id).await.unwrap().unwrap();
+    // As if they had been on their way while the entry was deleted.
+    for key in owned(&kept).iter().chain(&owned(&deleted)) {
+        world.storage.put(key, "x".into(), PutMode::Create).await.unwrap();
+    }
+    world.wait(OLD_MS - 1);
+    world.check(Swept::default()).await;
+    world.wait(1);
+    world.check(Swept { graves: 1, orphans: 3, ..Swept::default() }).await;
+    for key in owned(&kept) {
+        assert!(world.storage.get(&key, None).await.unwrap().is_some(), "{key}");
+    }
+    world.check(Swept::default()).await;
 }

@@ -241,13 +241,15 @@ mod tests {
             "version": "0", "id": "1", "detail-type": "Scheduled Event", "source": "aws.events", "account": "1",
             "time": "2026-11-20T15:00:00Z", "region": "eu-west-1", "resources": [], "detail": {},
         });
-        let nothing = r#"[{"namespace":"demo","expired":0,"graves":0,"records":0,"blobs":0,"complete":true}]"#;
+        let nothing =
+            r#"[{"namespace":"demo","expired":0,"graves":0,"records":0,"blobs":0,"orphans":0,"complete":true}]"#;
         assert_eq!(invoke(event).await.unwrap(), nothing);
     }
 
     #[tokio::test]
     async fn an_event_may_name_the_namespaces_to_sweep() {
-        let other = r#"[{"namespace":"other","expired":0,"graves":0,"records":0,"blobs":0,"complete":true}]"#;
+        let other =
+            r#"[{"namespace":"other","expired":0,"graves":0,"records":0,"blobs":0,"orphans":0,"complete":true}]"#;
         assert_eq!(invoke(json!({"sweep": ["other"]})).await.unwrap(), other);
     }
 

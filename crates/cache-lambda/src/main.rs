@@ -104,9 +104,10 @@ async fn run(work: Work) -> ExitCode {
 /// Sweeps to the end, and prints a line for each namespace.
 async fn sweep_here(state: &AppState, namespaces: Vec<Namespace>) -> Result<(), String> {
     let reports = sweep::run(state, namespaces, u64::MAX).await.map_err(|error| error.to_string())?;
-    for Report { namespace, expired, graves, records, blobs, .. } in reports {
+    for Report { namespace, expired, graves, records, blobs, orphans, .. } in reports {
         say(&format!(
-            "{namespace}: removed {expired} expired entries, {graves} graves, {records} stray records, {blobs} stray blobs"
+            "{namespace}: removed {expired} expired entries, {graves} graves, {records} stray records, {blobs} stray blobs, \
+             {orphans} orphans"
         ));
     }
     Ok(())

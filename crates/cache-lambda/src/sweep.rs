@@ -20,14 +20,16 @@ pub struct Report {
     pub records: u64,
     /// Blobs that no index references.
     pub blobs: u64,
+    /// Children and revisions whose entry is gone.
+    pub orphans: u64,
     /// Whether the namespace was seen to its end before the deadline.
     pub complete: bool,
 }
 
 impl Report {
     fn new(namespace: Namespace, swept: Swept) -> Self {
-        let Swept { expired, graves, records, blobs, complete } = swept;
-        Self { namespace, expired, graves, records, blobs, complete }
+        let Swept { expired, graves, records, blobs, orphans, complete } = swept;
+        Self { namespace, expired, graves, records, blobs, orphans, complete }
     }
 }
 
@@ -49,7 +51,7 @@ pub async fn run(state: &AppState, namespaces: Vec<Namespace>, deadline_ms: u64)
         let swept = cache.sweep(&namespace).await?;
         let report = Report::new(namespace, swept);
         tracing::info!(namespace = %report.namespace, expired = report.expired, graves = report.graves,
-            records = report.records, blobs = report.blobs, complete = report.complete, "swept");
+            records = report.records, blobs = report.blobs, orphans = report.orphans, complete = report.complete, "swept");
         reports.push(report);
     }
     Ok(reports)

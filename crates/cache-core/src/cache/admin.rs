@@ -13,7 +13,7 @@ use crate::record::{DELETED_BELOW_BYTES, Pointer, Record};
 use crate::storage::{ListPage, ListedObject, ObjectKey};
 use crate::strategy::{ContentKind, Strategy};
 
-use super::namespace::{PAGE, invalid_cursor};
+use super::namespace::invalid_cursor;
 use super::views::{shared_view, unique_view};
 use super::{Cache, NamePage, Selector};
 
@@ -140,7 +140,7 @@ impl Cache {
             }
             Place::Child { .. }
             | Place::Blob
-            | Place::Revision
+            | Place::Revision { .. }
             | Place::Index
             | Place::Page
             | Place::Settings
@@ -197,14 +197,14 @@ impl Cache {
         if request.cursor.is_some_and(|cursor| !cursor.starts_with(&prefix)) {
             return Err(invalid_cursor("is not in this folder"));
         }
-        let mut start_after = request.cursor.map(ToOwned::to_owned);
-        loop {
-            let mut page = self.list_page(&prefix, start_after, !request.recursive, PAGE).await?;
-            start_after = page.next.take();
-            if take(page).is_break() || start_after.is_none() {
-                return Ok(());
+        let after = request.cursor.map(ToOwned::to_owned);
+        let mut pages = self.list(&prefix).after(after).flat(!request.recursive);
+        while let Some(page) = pages.next().await? {
+            if take(page).is_break() {
+                break;
             }
         }
+        Ok(())
     }
 }
 
@@ -249,7 +249,7 @@ fn is_deleted_object(object: &ListedObject) -> bool {
 fn why_needed(place: &Place) -> Option<&'static str> {
     match place {
         Place::Blob => Some("entries share this content: delete the entries that use it"),
-        Place::Revision => Some("an updated entry needs this content: delete the entry"),
+        Place::Revision { .. } => Some("an updated entry needs this content: delete the entry"),
         Place::Index | Place::Page => Some("retrieving needs this index: delete the entries that it lists"),
         Place::Settings => Some("these are the namespace's settings: change them with PUT /{namespace}/settings"),
         Place::Record { .. }

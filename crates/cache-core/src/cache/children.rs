@@ -7,13 +7,10 @@ use futures::future::try_join;
 use crate::error::Error;
 use crate::ids::{CacheId, DataKey, FileId, Namespace};
 use crate::layout::Layout;
-use crate::storage::{ListRequest, ObjectKey};
+use crate::storage::ObjectKey;
 use crate::strategy::ContentKind;
 
 use super::Cache;
-
-/// How many objects one listing asks for.
-const PAGE: usize = 1000;
 
 /// Which child of an entry. Its kind is part of its name: one of each kind can stand side by side.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,19 +133,14 @@ impl Cache {
         let folder = layout.children(id, data_key);
         let all = layout.children(id, None);
         let mut children = Vec::new();
-        let mut start_after = None;
-        loop {
-            let request = ListRequest { prefix: folder.clone(), start_after, delimiter: !recursive, limit: PAGE };
-            let page = self.storage.list(&request).await?;
+        let mut pages = self.list(&folder).flat(!recursive);
+        while let Some(page) = pages.next().await? {
             children.extend(page.objects.into_iter().filter_map(|object| {
                 let name = parse_name(object.key.strip_prefix(&all)?)?;
                 Some(Child { name, path: object.key, size: object.size })
             }));
-            match page.next {
-                Some(next) => start_after = Some(next),
-                None => return Ok(children),
-            }
         }
+        Ok(children)
     }
 }
 

@@ -6,9 +6,8 @@ use crate::error::Error;
 use crate::ids::Namespace;
 
 use super::Cache;
+use super::listing::PAGE;
 
-/// How many ids are listed at once.
-const PAGE: usize = 1000;
 /// How many entries are deleted at the same time.
 const SIDE_BY_SIDE: usize = 16;
 

@@ -10,14 +10,11 @@ use crate::error::Error;
 use crate::ids::{CacheId, Namespace};
 use crate::layout::{KeyName, Layout};
 use crate::record::{GRAVE, Record};
-use crate::storage::{ListRequest, ObjectKey, PutMode, StorageError, Version};
+use crate::storage::{ObjectKey, PutMode, StorageError, Version};
 
 use super::swap::{Change, Outcome, Pause};
 use super::views::{After, unique_view};
 use super::{Cache, LoadedIndex};
-
-/// How many objects one listing asks for.
-const PAGE: usize = 1000;
 
 /// What a delete removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,17 +126,12 @@ impl Cache {
     /// Removes every object in a folder, whose name ends with `/`, and returns their keys.
     pub(super) async fn remove_folder(&self, folder: &str) -> Result<Vec<String>, Error> {
         let mut removed = Vec::new();
-        let mut start_after = None;
-        loop {
-            let request = ListRequest { prefix: folder.to_owned(), start_after, delimiter: false, limit: PAGE };
-            let page = self.storage.list(&request).await?;
+        let mut pages = self.list(folder);
+        while let Some(page) = pages.next().await? {
             let keys: Vec<ObjectKey> = page.objects.iter().filter_map(|object| object.key.parse().ok()).collect();
             try_join_all(keys.iter().map(|key| self.remove(key))).await?;
             removed.extend(keys.iter().map(ToString::to_string));
-            match page.next {
-                Some(next) => start_after = Some(next),
-                None => return Ok(removed),
-            }
         }
+        Ok(removed)
     }
 }

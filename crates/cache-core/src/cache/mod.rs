@@ -8,6 +8,7 @@ mod children;
 mod clear;
 mod delete;
 mod exists;
+mod listing;
 mod namespace;
 mod pages;
 mod retrieve;

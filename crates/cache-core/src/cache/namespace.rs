@@ -9,13 +9,10 @@ use crate::error::Error;
 use crate::ids::{CacheHash, CacheId, Namespace};
 use crate::layout::{Layout, dated_place, parse_dated_place};
 use crate::record::DELETED_BELOW_BYTES;
-use crate::storage::{ListPage, ListRequest};
+use crate::storage::ListPage;
 use crate::strategy::Strategy;
 
 use super::{Cache, Selector};
-
-/// How many objects one listing asks for: the most that S3 gives.
-pub(super) const PAGE: usize = 1000;
 
 /// One page of names, and the cursor of the next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,15 +119,11 @@ impl Cache {
     /// All namespaces that hold anything, sorted.
     pub async fn namespaces(&self) -> Result<Vec<Namespace>, Error> {
         let mut namespaces = Vec::new();
-        let mut start_after = None;
-        loop {
-            let page = self.list_page("", start_after, true, PAGE).await?;
+        let mut pages = self.list("").flat(true);
+        while let Some(page) = pages.next().await? {
             namespaces.extend(page.folders.iter().filter_map(|folder| namespace_of(folder)));
-            match page.next {
-                Some(next) => start_after = Some(next),
-                None => return Ok(namespaces),
-            }
         }
+        Ok(namespaces)
     }
 
     /// Entries of the temporal strategies in the order of time, and the cursor of the next page.
@@ -167,10 +160,9 @@ impl Cache {
         let from = request.from_ms.map(dated_place);
         // Places are in the order of their text; the later one counts.
         let after = from.as_deref().max(request.cursor).map(|place| format!("{folder}{place}"));
-        let mut start_after = after;
+        let mut pages = self.list(&folder).after(after).of_at_most(request.limit + 1);
         let mut entries = Vec::new();
-        loop {
-            let page = self.list_page(&folder, start_after, false, PAGE.min(request.limit + 1)).await?;
+        while let Some(page) = pages.next().await? {
             for object in &page.objects {
                 let place = object.key.strip_prefix(&folder).unwrap_or_default();
                 // Behind the dates of temporal-latest come its latest views.
@@ -181,58 +173,36 @@ impl Cache {
                 }
                 entries.push((place.to_owned(), entry));
             }
-            match page.next {
-                Some(next) => start_after = Some(next),
-                None => return Ok(entries),
-            }
         }
+        Ok(entries)
     }
 
     async fn all_names<T: std::str::FromStr>(&self, folder: &str) -> Result<Vec<T>, Error> {
         let mut names = Vec::new();
-        let mut start_after = None;
-        loop {
-            let page = self.list_page(folder, start_after, false, PAGE).await?;
+        let mut pages = self.list(folder);
+        while let Some(page) = pages.next().await? {
             names.extend(live_names(&page));
-            match page.next {
-                Some(next) => start_after = Some(next),
-                None => return Ok(names),
-            }
         }
+        Ok(names)
     }
 
     async fn name_page<T: std::str::FromStr + ToString>(
         &self,
         folder: &str,
         limit: usize,
-        mut start_after: Option<String>,
+        after: Option<String>,
     ) -> Result<NamePage<T>, Error> {
         let mut items: Vec<T> = Vec::new();
-        loop {
-            let page = self.list_page(folder, start_after, false, PAGE).await?;
+        let mut pages = self.list(folder).after(after);
+        while let Some(page) = pages.next().await? {
             items.extend(live_names(&page));
             if items.len() > limit {
                 items.truncate(limit);
                 let next_cursor = items.last().map(ToString::to_string);
                 return Ok(NamePage { items, next_cursor });
             }
-            match page.next {
-                Some(next) => start_after = Some(next),
-                None => return Ok(NamePage { items, next_cursor: None }),
-            }
         }
-    }
-
-    /// One page of a listing.
-    pub(super) async fn list_page(
-        &self,
-        prefix: &str,
-        start_after: Option<String>,
-        delimiter: bool,
-        limit: usize,
-    ) -> Result<ListPage, Error> {
-        let request = ListRequest { prefix: prefix.to_owned(), start_after, delimiter, limit };
-        Ok(self.storage.list(&request).await?)
+        Ok(NamePage { items, next_cursor: None })
     }
 }
 

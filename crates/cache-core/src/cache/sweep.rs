@@ -6,6 +6,7 @@
 //! | graves | when they are old |
 //! | records that their hash index does not list: left by stores that never came to their end | when they are old |
 //! | blobs that their hash index does not reference | when they are old |
+//! | children and revisions of entries that are gone: written while the entry was deleted | when they are old |
 //!
 //! Old is what was written [`OLD_MS`] ago, which is longer than any request lives: nothing of it is in flight any more.
 //! Tombstones stay for ever, because the names they burn must stay burnt.
@@ -13,18 +14,15 @@
 use crate::error::Error;
 use crate::ids::{BlobToken, CacheHash, CacheId, Namespace};
 use crate::index::Index;
-use crate::layout::Layout;
+use crate::layout::{Layout, Place, classify};
 use crate::record::{DELETED_BELOW_BYTES, Record};
-use crate::storage::{ListRequest, ListedObject, ObjectKey};
+use crate::storage::{ListedObject, ObjectKey};
 
 use super::pages::Pages;
 use super::{Cache, LoadedIndex};
 
 /// From which age on an object cannot belong to a request that is still running: a day, in milliseconds.
 pub const OLD_MS: u64 = 24 * 60 * 60 * 1000;
-
-/// How many objects one listing asks for.
-const PAGE: usize = 1000;
 
 /// What a sweep removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -37,6 +35,8 @@ pub struct Swept {
     pub records: u64,
     /// Blobs that nothing references.
     pub blobs: u64,
+    /// Children and revisions whose entry is gone.
+    pub orphans: u64,
     /// Whether it came to its end before the deadline. It begins at a random place, so the next one gets on with the rest.
     pub complete: bool,
 }
@@ -46,9 +46,11 @@ impl Cache {
     pub async fn sweep(&self, namespace: &Namespace) -> Result<Swept, Error> {
         let sweep = Sweep { cache: self.begin(), namespace };
         let mut swept = Swept::default();
-        let records = sweep.all(&Layout::new(namespace).records(), Kind::Records, &mut swept).await?;
-        let blobs = sweep.all(&Layout::new(namespace).blobs(), Kind::Blobs, &mut swept).await?;
-        swept.complete = records && blobs;
+        let layout = Layout::new(namespace);
+        swept.complete = sweep.all(&layout.records(), Kind::Records, &mut swept).await?
+            && sweep.all(&layout.blobs(), Kind::Blobs, &mut swept).await?
+            && sweep.all(&layout.all_children(), Kind::Owned, &mut swept).await?
+            && sweep.all(&layout.all_revisions(), Kind::Owned, &mut swept).await?;
         Ok(swept)
     }
 }
@@ -57,6 +59,8 @@ impl Cache {
 enum Kind {
     Records,
     Blobs,
+    /// What belongs to the one entry whose id is in its key.
+    Owned,
 }
 
 struct Sweep<'a> {
@@ -76,15 +80,15 @@ impl Sweep<'_> {
         &self,
         folder: &str,
         kind: Kind,
-        mut start_after: Option<String>,
+        after: Option<String>,
         end: Option<&str>,
         swept: &mut Swept,
     ) -> Result<bool, Error> {
-        // Names begin with the hash, so objects that share an index come one after the other.
+        // Names begin with the hash, so objects that share an index come one after the other. So do those of one entry.
         let mut index = RememberedIndex::default();
-        loop {
-            let request = ListRequest { prefix: folder.to_owned(), start_after, delimiter: false, limit: PAGE };
-            let page = self.cache.storage.list(&request).await?;
+        let mut owner = None;
+        let mut pages = self.cache.list(folder).after(after);
+        while let Some(page) = pages.next().await? {
             for object in &page.objects {
                 if end.is_some_and(|end| object.key.as_str() > end) {
                     return Ok(true);
@@ -95,13 +99,11 @@ impl Sweep<'_> {
                 match kind {
                     Kind::Records => self.record(object, &mut index, swept).await?,
                     Kind::Blobs => self.blob(object, &mut index, swept).await?,
+                    Kind::Owned => self.owned(object, &mut owner, swept).await?,
                 }
             }
-            match page.next {
-                Some(next) => start_after = Some(next),
-                None => return Ok(true),
-            }
         }
+        Ok(true)
     }
 
     async fn record(&self, object: &ListedObject, index: &mut RememberedIndex, swept: &mut Swept) -> Result<(), Error> {
@@ -154,6 +156,30 @@ impl Sweep<'_> {
         if !in_use {
             self.cache.remove(&key).await?;
             swept.blobs += 1;
+        }
+        Ok(())
+    }
+
+    /// `owner` is the entry that was looked at last, and whether it is there.
+    async fn owned(
+        &self,
+        object: &ListedObject,
+        owner: &mut Option<(CacheId, bool)>,
+        swept: &mut Swept,
+    ) -> Result<(), Error> {
+        let Ok(key) = object.key.parse::<ObjectKey>() else { return Ok(()) };
+        let (Place::Child { cache_id, .. } | Place::Revision { cache_id }) = classify(&key) else { return Ok(()) };
+        if !self.is_old(object) {
+            return Ok(());
+        }
+        let is_there = match *owner {
+            Some((known, is_there)) if known == cache_id => is_there,
+            _ => self.cache.read_record(&Layout::new(self.namespace).record(cache_id)).await?.is_some(),
+        };
+        *owner = Some((cache_id, is_there));
+        if !is_there {
+            self.cache.remove(&key).await?;
+            swept.orphans += 1;
         }
         Ok(())
     }

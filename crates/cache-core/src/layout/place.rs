@@ -61,7 +61,10 @@ pub enum Place {
     /// A content.
     Blob,
     /// A later content of an entry, or what describes it.
-    Revision,
+    Revision {
+        /// The entry.
+        cache_id: CacheId,
+    },
     /// A hash index or a key index.
     Index,
     /// A page of an index.
@@ -131,10 +134,10 @@ impl Key<'_> {
 
     fn revision(&self, file: &str) -> Option<Place> {
         let (folders, file) = file.rsplit_once('/')?;
-        let id = folders.rsplit('/').next()?.parse().ok()?;
+        let cache_id = folders.rsplit('/').next()?.parse().ok()?;
         let number = file.strip_suffix(".json").unwrap_or(file).parse().ok()?;
-        let known = [self.layout.revision(id, number), self.layout.revision_description(id, number)];
-        known.contains(self.whole).then_some(Place::Revision)
+        let known = [self.layout.revision(cache_id, number), self.layout.revision_description(cache_id, number)];
+        known.contains(self.whole).then_some(Place::Revision { cache_id })
     }
 
     /// What is below `data/`.
@@ -282,8 +285,8 @@ mod tests {
                 (layout.page(&by_key, &page), Place::Page),
                 (by_hash, Place::Index),
                 (by_key, Place::Index),
-                (layout.revision(cache_id, number), Place::Revision),
-                (layout.revision_description(cache_id, number), Place::Revision),
+                (layout.revision(cache_id, number), Place::Revision { cache_id }),
+                (layout.revision_description(cache_id, number), Place::Revision { cache_id }),
                 (layout.dated(Strategy::Temporal, at_ms, cache_id), dated()),
                 (layout.dated(Strategy::TemporalLatest, at_ms, cache_id), dated()),
                 (layout.dated(Strategy::TemporalVersioned, at_ms, cache_id), dated()),

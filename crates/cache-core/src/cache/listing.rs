@@ -1,0 +1,53 @@
+//! Listings, page by page.
+
+use crate::error::Error;
+use crate::storage::{ListPage, ListRequest};
+
+use super::Cache;
+
+/// How many objects one page asks for: the most that S3 gives.
+pub(super) const PAGE: usize = 1000;
+
+/// A listing, with the pages that are still to come.
+pub(super) struct Listing<'a> {
+    cache: &'a Cache,
+    /// `None` after the last page.
+    request: Option<ListRequest>,
+}
+
+impl Cache {
+    /// Everything below a folder, whose name ends with `/` or is empty.
+    pub(super) fn list(&self, folder: &str) -> Listing<'_> {
+        let request = ListRequest { prefix: folder.to_owned(), limit: PAGE, ..ListRequest::default() };
+        Listing { cache: self, request: Some(request) }
+    }
+}
+
+impl Listing<'_> {
+    /// Only what comes after this key.
+    pub(super) fn after(self, start_after: Option<String>) -> Self {
+        self.changed(|request| ListRequest { start_after, ..request })
+    }
+
+    /// Only what is directly in the folder, and the folders there.
+    pub(super) fn flat(self, flat: bool) -> Self {
+        self.changed(|request| ListRequest { delimiter: flat, ..request })
+    }
+
+    /// Pages of at most this many objects.
+    pub(super) fn of_at_most(self, objects: usize) -> Self {
+        self.changed(|request| ListRequest { limit: objects.min(PAGE), ..request })
+    }
+
+    fn changed(self, change: impl FnOnce(ListRequest) -> ListRequest) -> Self {
+        Self { request: self.request.map(change), ..self }
+    }
+
+    /// The next page; `None` after the last.
+    pub(super) async fn next(&mut self) -> Result<Option<ListPage>, Error> {
+        let Some(request) = self.request.take() else { return Ok(None) };
+        let mut page = self.cache.storage.list(&request).await?;
+        self.request = page.next.take().map(|next| ListRequest { start_after: Some(next), ..request });
+        Ok(Some(page))
+    }
+}
