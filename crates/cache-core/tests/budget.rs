@@ -23,10 +23,15 @@ struct Counted {
 }
 
 impl Counted {
-    /// The settings of the namespace are remembered, as they are for all but the first store within a minute.
+    /// A process that has no content in memory. The settings of the namespace are remembered, as they are for all but the
+    /// first store within a minute.
     async fn new() -> Self {
+        Self::with_blob_cache(0).await
+    }
+
+    async fn with_blob_cache(bytes: u64) -> Self {
         let storage = Arc::new(Counting::new(Arc::new(Memory::default())));
-        let cache = Cache::new(storage.clone(), Arc::new(System));
+        let cache = Cache::new(storage.clone(), Arc::new(System)).with_blob_cache(bytes);
         let namespace = "demo".parse().unwrap();
         cache.settings(&namespace).await.unwrap();
         storage.reset();
@@ -167,6 +172,22 @@ async fn a_retrieve_by_id_or_hash_takes_2_calls_in_1_round() {
     assert_eq!(counted.cost(), (2, 1), "by hash");
     assert_eq!(counted.retrieve(Selector::Hash(record.cache_hash, Some(1))).await, "x");
     assert_eq!(counted.cost(), (2, 2), "by hash and version, the newest");
+}
+
+#[tokio::test]
+async fn a_retrieve_of_a_content_in_memory_takes_1_call() {
+    let counted = Counted::with_blob_cache(1 << 20).await;
+    let record = counted.store(Strategy::Direct, true, text("x")).await.record;
+    let key = Selector::Key(name(Strategy::Direct), None);
+    for selector in [Selector::Id(record.cache_id), Selector::Hash(record.cache_hash.clone(), None), key] {
+        counted.cost();
+        assert_eq!(counted.retrieve(selector.clone()).await, "x");
+        assert_eq!(counted.cost(), (1, 1), "{selector:?}");
+    }
+    counted.cache.update(&counted.namespace, record.cache_id, ContentKind::String, "y".into()).await.unwrap();
+    counted.cost();
+    assert_eq!(counted.retrieve(Selector::Id(record.cache_id)).await, "y");
+    assert_eq!(counted.cost(), (1, 1), "updated");
 }
 
 #[tokio::test]

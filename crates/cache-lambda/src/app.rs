@@ -40,8 +40,9 @@ pub struct Service {
 impl Service {
     /// A service over a storage.
     pub fn new(storage: Arc<dyn Storage>, surroundings: Arc<dyn Surroundings>, config: Config) -> AppState {
+        let cache = Cache::new(storage, Arc::clone(&surroundings));
         Arc::new(Self {
-            cache: Cache::new(storage, Arc::clone(&surroundings)).with_default_ttl_hours(config.ttl_hours),
+            cache: cache.with_default_ttl_hours(config.ttl_hours).with_blob_cache(config.blob_cache_bytes),
             running: TaskTracker::new(),
             instance_id: Uuid::new_v4(),
             started_ms: surroundings.now_ms(),

@@ -8,6 +8,7 @@
 //! | `CACHE__SERVICE__DEFAULT_TTL_HOURS` | 24 | the lifetime that namespaces show when they have none of their own |
 //! | `CACHE__SERVICE__STRICT_NAMES` | false | refuse names that would have to be cleaned |
 //! | `CACHE__SERVICE__MAX_BODY_BYTES` | 67108864 | the largest request body, compressed or inflated |
+//! | `CACHE__SERVICE__BLOB_CACHE_BYTES` | 67108864, in memory mode 0 | how many bytes of contents this process keeps in memory; 0 for none |
 //! | `CACHE__SERVICE__REQUEST_TIMEOUT_SECONDS` | 25 | how long one request may keep trying; in Lambda the invocation's own deadline counts |
 //! | `CACHE__SERVICE__TEST_ROUTES` | false | whether the routes that make test data are there |
 //! | `CACHE__SERVICE__CORS_ORIGINS` | `*` with an API key, else pages of this machine | from which origins pages may call: `*`, or origins with commas between |
@@ -35,6 +36,7 @@ const LOCAL_DISK_PATH: &str = "CACHE__SERVICE__LOCAL_DISK_PATH";
 const TTL_HOURS: &str = "CACHE__SERVICE__DEFAULT_TTL_HOURS";
 const STRICT_NAMES: &str = "CACHE__SERVICE__STRICT_NAMES";
 const MAX_BODY_BYTES: &str = "CACHE__SERVICE__MAX_BODY_BYTES";
+const BLOB_CACHE_BYTES: &str = "CACHE__SERVICE__BLOB_CACHE_BYTES";
 const REQUEST_TIMEOUT: &str = "CACHE__SERVICE__REQUEST_TIMEOUT_SECONDS";
 const TEST_ROUTES: &str = "CACHE__SERVICE__TEST_ROUTES";
 const CORS_ORIGINS: &str = "CACHE__SERVICE__CORS_ORIGINS";
@@ -47,13 +49,14 @@ const SERVER_NAME: &str = "FAST_API__SERVER_NAME";
 const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 
 /// All names that begin with [`PREFIX`] and mean something.
-const OURS: [&str; 10] = [
+const OURS: [&str; 11] = [
     STORAGE_MODE,
     BUCKET_NAME,
     LOCAL_DISK_PATH,
     TTL_HOURS,
     STRICT_NAMES,
     MAX_BODY_BYTES,
+    BLOB_CACHE_BYTES,
     REQUEST_TIMEOUT,
     TEST_ROUTES,
     CORS_ORIGINS,
@@ -62,6 +65,9 @@ const OURS: [&str; 10] = [
 
 /// The largest request body unless configured, in bytes.
 pub const DEFAULT_MAX_BODY_BYTES: u64 = 64 * 1024 * 1024;
+
+/// How many bytes of contents a process keeps in memory unless configured.
+pub const DEFAULT_BLOB_CACHE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Everything that the environment decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +84,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The largest request body in bytes, compressed or inflated.
     pub max_body_bytes: u64,
+    /// How many bytes of contents the process keeps in memory beside the storage; 0 for none.
+    pub blob_cache_bytes: u64,
     /// Whether a name that would have to be cleaned is refused.
     pub strict_names: bool,
     /// Whether the routes that make test data are there.
@@ -183,8 +191,10 @@ impl Config {
         let mut reader = Reader { lookup, mistakes: Vec::new() };
         let in_lambda = reader.text(RUNTIME_API).is_some();
         let access = reader.access(in_lambda);
+        let storage = reader.storage(in_lambda);
         let config = Self {
-            storage: reader.storage(in_lambda),
+            blob_cache_bytes: reader.blob_cache_bytes(&storage),
+            storage,
             ttl_hours: reader.parsed(TTL_HOURS, 24, "a number of hours such as 24"),
             listen: reader.listen(&access, in_lambda),
             origins: reader.origins(&access),
@@ -250,6 +260,12 @@ impl Reader<'_> {
                 StorageChoice::Memory
             }
         }
+    }
+
+    /// What lives in memory anyway need not be kept there twice.
+    fn blob_cache_bytes(&mut self, storage: &StorageChoice) -> u64 {
+        let default = if *storage == StorageChoice::Memory { 0 } else { DEFAULT_BLOB_CACHE_BYTES };
+        self.parsed(BLOB_CACHE_BYTES, default, "a number of bytes such as 67108864, or 0 for none")
     }
 
     fn bucket(&mut self, bucket: Option<String>) -> StorageChoice {
@@ -438,6 +454,17 @@ mod tests {
         );
         check(&[(STRICT_NAMES, "maybe")], "give true or false");
         check(&[(LISTEN, "10017")], "127.0.0.1:10017");
+    }
+
+    #[test]
+    fn contents_are_kept_in_memory_unless_they_live_there() {
+        let kept = |variables: &[(&str, &str)]| read(variables).unwrap().blob_cache_bytes;
+        assert_eq!(kept(&[]), DEFAULT_BLOB_CACHE_BYTES);
+        assert_eq!(kept(&[(BUCKET_NAME, "b")]), DEFAULT_BLOB_CACHE_BYTES);
+        assert_eq!(kept(&[(STORAGE_MODE, "memory")]), 0);
+        assert_eq!(kept(&[(STORAGE_MODE, "memory"), (BLOB_CACHE_BYTES, "1000")]), 1000);
+        assert_eq!(kept(&[(BLOB_CACHE_BYTES, "0")]), 0);
+        check(&[(BLOB_CACHE_BYTES, "64M")], "or 0 for none");
     }
 
     #[test]

@@ -95,6 +95,7 @@ impl Cache {
         let own: Vec<ObjectKey> =
             unique_view(record).ok().flatten().into_iter().chain(blob_is_free.then(|| record.blob())).collect();
         let (children, revisions) = (layout.children(record.cache_id, None), layout.revisions(record.cache_id));
+        own.iter().for_each(|key| self.blobs.forget(key));
         let revisions: OptionFuture<_> = has_revisions.then(|| self.remove_folder(&revisions)).into();
         let (_, children, revisions) =
             try_join3(try_join_all(own.iter().map(|key| self.remove(key))), self.remove_folder(&children), async {

@@ -4,6 +4,7 @@
 
 mod admin;
 mod adopt;
+mod blobs;
 mod children;
 mod clear;
 mod delete;
@@ -28,6 +29,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 pub use self::admin::{File, FileDeleted, ListFiles};
+pub use self::blobs::BlobCacheCounts;
 pub use self::children::{Child, ChildName};
 pub use self::delete::Deleted;
 pub use self::namespace::{DatedEntry, EntriesRequest, NamePage, Stats};
@@ -38,6 +40,7 @@ pub use self::versions::{Of, Versions};
 pub use self::views::Paths;
 pub use self::zip::{ArchiveEntry, ArchiveError, ArchivePlace, Archives, Edited, StoredArchive};
 
+use self::blobs::{Blob, BlobCache};
 use crate::error::Error;
 use crate::index::Index;
 use crate::record::{Record, RecordState};
@@ -57,18 +60,20 @@ pub struct Cache {
     surroundings: Arc<dyn Surroundings>,
     lanes: Arc<swap::Lanes>,
     remembered_settings: Arc<settings::RememberedSettings>,
+    blobs: Arc<BlobCache>,
     default_ttl_hours: u32,
     deadline_ms: Option<u64>,
 }
 
 impl Cache {
-    /// A cache over a storage.
+    /// A cache over a storage. It keeps no contents in memory.
     pub fn new(storage: Arc<dyn Storage>, surroundings: Arc<dyn Surroundings>) -> Self {
         Self {
             storage,
             surroundings,
             lanes: Arc::default(),
             remembered_settings: Arc::default(),
+            blobs: Arc::default(),
             default_ttl_hours: DEFAULT_TTL_HOURS,
             deadline_ms: None,
         }
@@ -78,6 +83,18 @@ impl Cache {
     #[must_use]
     pub fn with_default_ttl_hours(self, default_ttl_hours: u32) -> Self {
         Self { default_ttl_hours, ..self }
+    }
+
+    /// The same cache, which keeps contents in memory, up to so many bytes, and so saves reading them again. With 0 it keeps
+    /// none.
+    #[must_use]
+    pub fn with_blob_cache(self, capacity: u64) -> Self {
+        Self { blobs: Arc::new(BlobCache::new(capacity)), ..self }
+    }
+
+    /// How the contents in memory have fared since the process started.
+    pub fn blob_cache(&self) -> BlobCacheCounts {
+        self.blobs.counts()
     }
 
     /// The same cache, whose operations stop trying at this time (milliseconds since 1970, UTC).
@@ -94,6 +111,14 @@ impl Cache {
 
     async fn read(&self, key: &ObjectKey) -> Result<Option<Bytes>, Error> {
         Ok(self.storage.get(key, None).await?.map(|object| object.bytes))
+    }
+
+    /// The content under a key, from memory or from the storage.
+    async fn read_blob(&self, key: &ObjectKey) -> Result<Option<Blob>, Error> {
+        match self.blobs.get(key) {
+            Some(blob) => Ok(Some(blob)),
+            None => Ok(self.read(key).await?.map(Blob::of)),
+        }
     }
 
     /// The record under a key, or `None` when there is none or a grave.

@@ -5,8 +5,8 @@
 
 use bytes::Bytes;
 use futures::future::{OptionFuture, try_join};
+use thiserror::Error;
 
-use crate::content::Digest;
 use crate::error::Error;
 use crate::ids::{BlobToken, CacheHash, CacheId, Namespace};
 use crate::index::Index;
@@ -15,6 +15,7 @@ use crate::record::Record;
 use crate::storage::ObjectKey;
 
 use super::Cache;
+use super::blobs::Blob;
 use super::pages::Pages;
 
 /// How often an entry is looked at again when its parts do not fit together, before it is called corrupt. Only a delete
@@ -51,7 +52,16 @@ pub struct Details {
 }
 
 /// A record, and the content if it came along.
-type Found = (Record, Option<Bytes>);
+type Found = (Record, Option<Blob>);
+
+/// What is wrong with a content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+enum Flaw {
+    #[error("the content is missing")]
+    Missing,
+    #[error("the content is not the one that was stored: its SHA-256 differs")]
+    Other,
+}
 
 impl Cache {
     /// An entry with its content; `None` when there is none.
@@ -71,14 +81,9 @@ impl Cache {
         let mut problem = None;
         for _ in 0..LOOKS {
             let Some((record, content)) = self.find(namespace, selector, true).await? else { return Ok(None) };
-            let content = match content.filter(|content| is_content_of(&record, content)) {
-                Some(content) => Some(content),
-                None => self.read(&record.current().key).await?,
-            };
-            match content {
-                Some(content) if is_content_of(&record, &content) => return Ok(Some(Entry { record, content })),
-                Some(_) => problem = Some((record, "the content is not the one that was stored: its SHA-256 differs")),
-                None => problem = Some((record, "the content is missing")),
+            match self.content_of(&record, content).await? {
+                Ok(content) => return Ok(Some(Entry { record, content })),
+                Err(what) => problem = Some((record, what)),
             }
         }
         let Some((record, what)) = problem else { return Ok(None) };
@@ -88,6 +93,24 @@ impl Cache {
         let error = Error::corrupt(format_args!("{namespace}/{} ({})", record.cache_id, record.current().key), what);
         tracing::error!(%namespace, cache_id = %record.cache_id, "{error}");
         Err(error)
+    }
+
+    /// The content that a record names: the guess if it is the one, else read anew; or what is wrong with it.
+    async fn content_of(&self, record: &Record, guess: Option<Blob>) -> Result<Result<Bytes, Flaw>, Error> {
+        let current = record.current();
+        let is_it = |blob: &Blob| blob.sha256 == current.sha256;
+        let blob = match guess.filter(is_it).or_else(|| self.blobs.get(&current.key).filter(is_it)) {
+            Some(blob) => Some(blob),
+            None => self.read(&current.key).await?.map(Blob::of),
+        };
+        Ok(match blob {
+            Some(blob) if is_it(&blob) => {
+                self.blobs.keep(&current.key, &blob);
+                Ok(blob.bytes)
+            }
+            Some(_) => Err(Flaw::Other),
+            None => Err(Flaw::Missing),
+        })
     }
 
     /// Whether an entry is there for good: not deleted since, nor left behind by a store that never came to its end.
@@ -145,10 +168,11 @@ impl Cache {
             let revision = serde_json::from_slice(&bytes).map_err(|error| Error::corrupt(&description, error))?;
             record.revision = Some(revision);
         }
-        match self.read(&record.current().key).await? {
-            Some(content) if is_content_of(&record, &content) => Ok(Some(Entry { record, content })),
-            Some(_) => Err(Error::corrupt(record.current().key, "the content is not the one that was written")),
-            None => Ok(None),
+        let current = record.current();
+        match self.content_of(&record, None).await? {
+            Ok(content) => Ok(Some(Entry { record, content })),
+            Err(Flaw::Missing) => Ok(None),
+            Err(flaw) => Err(Error::corrupt(current.key, flaw)),
         }
     }
 
@@ -206,15 +230,10 @@ impl Cache {
         }
     }
 
-    async fn read_if(&self, key: Option<&ObjectKey>) -> Result<Option<Bytes>, Error> {
+    async fn read_if(&self, key: Option<&ObjectKey>) -> Result<Option<Blob>, Error> {
         match key {
-            Some(key) => self.read(key).await,
+            Some(key) => self.read_blob(key).await,
             None => Ok(None),
         }
     }
-}
-
-fn is_content_of(record: &Record, content: &Bytes) -> bool {
-    let current = record.current();
-    content.len() as u64 == current.size && Digest::of(content) == current.sha256
 }

@@ -25,6 +25,7 @@ use crate::settings::Settings;
 use crate::storage::ObjectKey;
 use crate::strategy::Strategy;
 
+use super::blobs::Blob;
 use super::swap::{Addition, Change, Claim, Outcome, Pause};
 use super::views::{After, Paths, shared_view, unique_view};
 use super::{Cache, LoadedIndex};
@@ -253,6 +254,7 @@ impl Cache {
             let after = view.map_or(After::Unsure, |state| After::Written { state });
             self.settle_shared_view(&record, after).await?;
         }
+        self.blobs.keep(&record.blob(), &Blob { bytes: content.clone(), sha256: record.sha256 });
         let paths = Paths::of(&record);
         Ok(Stored { record, version, key_version, deduplicated, paths })
     }

@@ -16,6 +16,7 @@ use crate::storage::{ObjectKey, PutMode, StorageError};
 use crate::strategy::{ContentKind, Strategy};
 
 use super::Cache;
+use super::blobs::Blob;
 use super::swap::{Change, Pause};
 use super::views::{After, unique_view};
 
@@ -130,6 +131,8 @@ impl Cache {
     /// Brings the readable copies up to date. Whoever writes one looks at the entry again after that, so that of two
     /// updates at the same time the newer one is shown in the end.
     async fn show_update(&self, updated: Record, mut content: Bytes) -> Result<Record, Error> {
+        let current = updated.current();
+        self.blobs.keep(&current.key, &Blob { bytes: content.clone(), sha256: current.sha256 });
         let key = Layout::new(&updated.namespace).record(updated.cache_id);
         let mut shown = updated.clone();
         loop {
