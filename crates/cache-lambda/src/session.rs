@@ -4,17 +4,20 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::ops::Deref;
 use std::panic;
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use cache_core::cache::Cache;
 use cache_core::error::Error;
+use cache_storage::metered::Meter;
+use futures::future::{Either, select};
 use http::request::Parts;
 use tokio::runtime::Handle;
-use tokio::task::JoinError;
-use tokio_util::task::TaskTracker;
+use tokio::task::{JoinError, JoinHandle};
 use tracing::{Instrument, Span};
 
-use crate::app::AppState;
+use crate::app::{AppState, Service};
 use crate::problem::Problem;
 
 /// When a request has to be answered, in milliseconds since 1970 UTC. Whoever knows better than the configuration puts it
@@ -22,24 +25,35 @@ use crate::problem::Problem;
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline(pub u64);
 
-/// The cache with the deadline of a request.
+/// How much longer than its storage calls a piece of work may take before its caller is answered without it, in
+/// milliseconds: it may be waiting for its turn behind a request that has more time.
+const GRACE_MS: u64 = 100;
+
+/// The cache with the deadline and the meter of a request.
 #[derive(Debug)]
 pub struct Session {
     cache: Cache,
-    running: TaskTracker,
+    service: AppState,
+    given: Option<Deadline>,
+    meter: Arc<Meter>,
 }
 
 impl FromRequestParts<AppState> for Session {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
-        let configured = || {
-            let patience = u64::try_from(state.config.request_timeout.as_millis()).unwrap_or(u64::MAX);
-            Deadline(state.surroundings.now_ms().saturating_add(patience))
-        };
-        let Deadline(deadline_ms) = parts.extensions.get().copied().unwrap_or_else(configured);
-        Ok(Self { cache: state.cache.until(deadline_ms), running: state.running.clone() })
+        let given = parts.extensions.get().copied();
+        let meter = parts.extensions.get().map_or_else(|| state.metrics.meter(), Arc::clone);
+        let Deadline(deadline_ms) = given.unwrap_or_else(|| configured(state));
+        let cache = state.cache_until(deadline_ms, &meter);
+        Ok(Self { cache, service: Arc::clone(state), given, meter })
     }
+}
+
+/// The deadline of work that begins now.
+fn configured(state: &Service) -> Deadline {
+    let patience = u64::try_from(state.config.request_timeout.as_millis()).unwrap_or(u64::MAX);
+    Deadline(state.surroundings.now_ms().saturating_add(patience))
 }
 
 impl Deref for Session {
@@ -57,7 +71,9 @@ impl Session {
         T: Send + 'static,
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
-        Ok(outcome(self.running.spawn(job(self.cache).in_current_span()).await)??)
+        let (cache, deadline) = self.begin();
+        let task = self.service.running.spawn(job(cache).in_current_span());
+        Ok(self.in_time(task, deadline).await??)
     }
 
     /// As [`Session::to_the_end`], for a use case that computes for long between its calls to the storage: on a thread of its
@@ -68,8 +84,31 @@ impl Session {
         F: Future<Output = T>,
     {
         let (runtime, span) = (Handle::current(), Span::current());
-        let work = move || runtime.block_on(job(self.cache).instrument(span));
-        outcome(self.running.spawn_blocking(work).await)
+        let (cache, deadline) = self.begin();
+        let work = move || runtime.block_on(job(cache).instrument(span));
+        self.in_time(self.service.running.spawn_blocking(work), deadline).await
+    }
+
+    /// The cache for work that begins now. Unless somebody else set the deadline, it counts from here: a body that took its
+    /// time to arrive leaves as much for the storage as one that was there at once.
+    fn begin(&self) -> (Cache, Deadline) {
+        match self.given {
+            Some(deadline) => (self.cache.clone(), deadline),
+            None => {
+                let deadline = configured(&self.service);
+                (self.service.cache_until(deadline.0, &self.meter), deadline)
+            }
+        }
+    }
+
+    /// What a task comes to. One that is still at work after the deadline goes on, but its caller is answered.
+    async fn in_time<T>(&self, task: JoinHandle<T>, Deadline(deadline_ms): Deadline) -> Result<T, Problem> {
+        let surroundings = &self.service.surroundings;
+        let left = deadline_ms.saturating_add(GRACE_MS).saturating_sub(surroundings.now_ms());
+        match select(task, surroundings.sleep(Duration::from_millis(left))).await {
+            Either::Left((done, _)) => outcome(done),
+            Either::Right(_) => Err(Problem::unavailable("the request's time was up before its turn came")),
+        }
     }
 }
 
