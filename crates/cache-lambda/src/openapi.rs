@@ -87,6 +87,7 @@ mod tests {
 
     use super::{VERSION, document, groups};
     use crate::config::Access;
+    use crate::watching::operations;
 
     /// A method and the path of a route.
     type Served = BTreeSet<(String, String)>;
@@ -134,6 +135,14 @@ mod tests {
             undescribed.is_empty() && unserved.is_empty(),
             "not described {undescribed:?}, not served {unserved:?}"
         );
+    }
+
+    #[test]
+    fn every_route_has_a_name_for_logs_and_metrics() {
+        for (verb, route) in routed() {
+            let method = verb.to_uppercase().parse().unwrap();
+            assert_ne!(operations::find(&method, Some(&route)).id, "none", "{verb} {route}");
+        }
     }
 
     fn references(value: &Value, found: &mut BTreeSet<String>) {

@@ -123,11 +123,70 @@ fn outcome<T>(done: Result<T, JoinError>) -> Result<T, Problem> {
 #[cfg(test)]
 mod tests {
     use std::pin::pin;
+    use std::sync::Arc;
     use std::time::Duration;
 
+    use cache_core::surroundings::Surroundings;
+    use cache_storage::faulty::{Fault, Faulty, Verb};
+    use cache_storage::impatience::Impatience;
+    use cache_storage::memory::Memory;
+    use cache_storage::system::System;
     use tower::ServiceExt;
 
-    use crate::testing::{App, Call};
+    use super::Deadline;
+    use crate::app::{self, AppState, Service};
+    use crate::testing::{App, Call, config};
+
+    /// A service over a storage that never answers the next call of this kind.
+    fn over_stuck(verb: Verb, key_contains: &str, surroundings: Arc<dyn Surroundings>) -> AppState {
+        let storage = Faulty::new(Arc::new(Memory::default()));
+        storage.once(verb, key_contains, Fault::Stuck);
+        Service::new(Arc::new(storage), surroundings, config())
+    }
+
+    /// The status and the advice that a store gets which has to be answered in so many milliseconds.
+    async fn store_within(state: &AppState, milliseconds: u64) -> (u16, Option<String>) {
+        let mut request = Call::post("/ns/direct/store/string", "hello").request();
+        request.extensions_mut().insert(Deadline(System.now_ms() + milliseconds));
+        let answer = app::app(state.clone()).oneshot(request).await.unwrap();
+        let advice = answer.headers().get("retry-after").map(|value| value.to_str().unwrap().to_owned());
+        (answer.status().as_u16(), advice)
+    }
+
+    fn try_later() -> (u16, Option<String>) {
+        (503, Some("1".to_owned()))
+    }
+
+    #[tokio::test]
+    async fn a_read_that_the_storage_does_not_answer_is_503_at_the_deadline() {
+        let clock = Arc::new(Impatience::default());
+        let state = over_stuck(Verb::Get, "refs/by-hash", clock.clone());
+        let patience = state.config.request_timeout.as_millis() as u64;
+        let answer = App::around(app::app(state)).get("/ns/retrieve/hash/2cf24dba5fb0a30e/string").await;
+        assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, Some("1")), "{}", answer.text());
+        assert_eq!(clock.now_ms(), Impatience::STARTS_AT_MS + patience);
+    }
+
+    #[tokio::test]
+    async fn a_write_that_the_storage_does_not_answer_is_503_and_stops() {
+        let state = over_stuck(Verb::Put, "refs/by-hash", Arc::new(System));
+        assert_eq!(store_within(&state, 50).await, try_later());
+        state.running.close();
+        let stopped = tokio::time::timeout(Duration::from_secs(20), state.running.wait()).await;
+        assert!(stopped.is_ok(), "the store hangs on although it was answered");
+        assert_eq!(store_within(&state, 20_000).await, (200, None));
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_a_slower_request_is_answered_at_its_own_deadline() {
+        let state = over_stuck(Verb::Put, "refs/by-hash", Arc::new(System));
+        let mut leader = pin!(store_within(&state, 3_600_000));
+        for _ in 0..100 {
+            assert!(futures::poll!(leader.as_mut()).is_pending(), "its write of the index never ends");
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(store_within(&state, 50).await, try_later());
+    }
 
     #[tokio::test]
     async fn a_store_runs_to_its_end_when_the_caller_hangs_up() {

@@ -5,9 +5,10 @@
 
 use std::fmt::{Display, Write};
 
+use cache_storage::verb::Verb;
+
 use super::metrics::{Answered, BUCKETS_US, Metrics};
 use super::outcome::Outcome;
-use cache_storage::verb::Verb;
 
 /// The media type of the format.
 pub const MEDIA: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -120,3 +121,6 @@ impl Page {
 fn escaped(value: &str) -> String {
     value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
+
+#[cfg(test)]
+mod tests;
