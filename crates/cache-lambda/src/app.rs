@@ -6,15 +6,17 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
-use cache_core::cache::Cache;
+use cache_core::cache::{BlobCacheCounts, Cache};
 use cache_core::storage::Storage;
 use cache_core::surroundings::Surroundings;
+use cache_storage::metered::{Meter, Metered};
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 use uuid::Uuid;
 
 use crate::config::Config;
 use crate::problem::Problem;
+use crate::watching::Metrics;
 use crate::{auth, cors, exchange, routes, slashes};
 
 /// What every handler can reach. Cheap to clone.
@@ -23,12 +25,15 @@ pub type AppState = Arc<Service>;
 /// The parts of a running service.
 #[derive(Debug)]
 pub struct Service {
-    /// The use cases.
-    pub cache: Cache,
+    /// The use cases. A request has a [`Session`](crate::session::Session) of its own.
+    cache: Cache,
+    storage: Arc<dyn Storage>,
     /// The time, and chance.
     pub surroundings: Arc<dyn Surroundings>,
     /// What the environment decided.
     pub config: Config,
+    /// The numbers of this process.
+    pub metrics: Metrics,
     /// The use cases that run on although their caller may have hung up.
     pub running: TaskTracker,
     /// A name of this process that no other has.
@@ -40,15 +45,30 @@ pub struct Service {
 impl Service {
     /// A service over a storage.
     pub fn new(storage: Arc<dyn Storage>, surroundings: Arc<dyn Surroundings>, config: Config) -> AppState {
-        let cache = Cache::new(storage, Arc::clone(&surroundings));
+        let cache = Cache::new(Arc::clone(&storage), Arc::clone(&surroundings));
         Arc::new(Self {
             cache: cache.with_default_ttl_hours(config.ttl_hours).with_blob_cache(config.blob_cache_bytes),
+            storage,
+            metrics: Metrics::default(),
             running: TaskTracker::new(),
             instance_id: Uuid::new_v4(),
             started_ms: surroundings.now_ms(),
             surroundings,
             config,
         })
+    }
+
+    /// The cache for a piece of work that ends at `deadline_ms` (milliseconds since 1970, UTC), and whose calls this meter
+    /// counts.
+    pub fn cache_until(&self, deadline_ms: u64, meter: &Arc<Meter>) -> Cache {
+        let (storage, surroundings) = (Arc::clone(&self.storage), Arc::clone(&self.surroundings));
+        let metered = Metered::new(storage, surroundings, deadline_ms, Arc::clone(meter));
+        self.cache.until(deadline_ms).through(Arc::new(metered))
+    }
+
+    /// How the contents in memory have fared.
+    pub fn blob_cache(&self) -> BlobCacheCounts {
+        self.cache.blob_cache()
     }
 }
 
@@ -69,6 +89,7 @@ pub fn app(state: AppState) -> Router {
 fn routes() -> Router<AppState> {
     Router::new()
         .merge(routes::info::routes())
+        .merge(routes::metrics::routes())
         .merge(routes::store::routes())
         .merge(routes::retrieve::routes())
         .merge(routes::entries::routes())

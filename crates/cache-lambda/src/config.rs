@@ -12,11 +12,14 @@
 //! | `CACHE__SERVICE__REQUEST_TIMEOUT_SECONDS` | 25 | how long one request may keep trying; in Lambda the invocation's own deadline counts |
 //! | `CACHE__SERVICE__TEST_ROUTES` | false | whether the routes that make test data are there |
 //! | `CACHE__SERVICE__CORS_ORIGINS` | `*` with an API key, else pages of this machine | from which origins pages may call: `*`, or origins with commas between |
+//! | `CACHE__SERVICE__LOG_FORMAT` | `json` in Lambda, else `text` | how the lines of the log look |
+//! | `CACHE__SERVICE__CLOUDWATCH_METRICS` | true in Lambda, else false | whether the log of a function carries metrics for CloudWatch |
 //! | `CACHE__SERVICE__LISTEN` | `127.0.0.1:10017` | where the local server listens |
 //! | `FAST_API__AUTH__API_KEY__NAME`, `FAST_API__AUTH__API_KEY__VALUE` | | the header or cookie that carries the API key, and the key |
 //! | `FAST_API__SERVER_ID`, `FAST_API__SERVER_NAME` | | what `/info/server` shows |
 //!
-//! A blank value counts as unset. AWS's own variables, such as `AWS_ENDPOINT_URL` and `AWS_REGION`, are read by its SDK.
+//! A blank value counts as unset. AWS's own variables, such as `AWS_ENDPOINT_URL` and `AWS_REGION`, are read by its SDK, and the level of the log
+//! by [`crate::watching::logging`].
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -26,6 +29,8 @@ use std::time::Duration;
 
 use http::HeaderName;
 use thiserror::Error;
+
+use crate::watching::logging::LogFormat;
 
 /// The prefix of the variables that are ours alone.
 const PREFIX: &str = "CACHE__SERVICE__";
@@ -40,6 +45,8 @@ const BLOB_CACHE_BYTES: &str = "CACHE__SERVICE__BLOB_CACHE_BYTES";
 const REQUEST_TIMEOUT: &str = "CACHE__SERVICE__REQUEST_TIMEOUT_SECONDS";
 const TEST_ROUTES: &str = "CACHE__SERVICE__TEST_ROUTES";
 const CORS_ORIGINS: &str = "CACHE__SERVICE__CORS_ORIGINS";
+const LOG_FORMAT: &str = "CACHE__SERVICE__LOG_FORMAT";
+const CLOUDWATCH_METRICS: &str = "CACHE__SERVICE__CLOUDWATCH_METRICS";
 const LISTEN: &str = "CACHE__SERVICE__LISTEN";
 const KEY_NAME: &str = "FAST_API__AUTH__API_KEY__NAME";
 const KEY_VALUE: &str = "FAST_API__AUTH__API_KEY__VALUE";
@@ -48,8 +55,11 @@ const SERVER_NAME: &str = "FAST_API__SERVER_NAME";
 /// Set by Lambda for every custom runtime, and by nobody else.
 const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 
+/// Set by Lambda.
+const FUNCTION_NAME: &str = "AWS_LAMBDA_FUNCTION_NAME";
+
 /// All names that begin with [`PREFIX`] and mean something.
-const OURS: [&str; 11] = [
+const OURS: [&str; 13] = [
     STORAGE_MODE,
     BUCKET_NAME,
     LOCAL_DISK_PATH,
@@ -60,6 +70,8 @@ const OURS: [&str; 11] = [
     REQUEST_TIMEOUT,
     TEST_ROUTES,
     CORS_ORIGINS,
+    LOG_FORMAT,
+    CLOUDWATCH_METRICS,
     LISTEN,
 ];
 
@@ -92,6 +104,10 @@ pub struct Config {
     pub test_routes: bool,
     /// How long one request may keep trying.
     pub request_timeout: Duration,
+    /// How the lines of the log look.
+    pub log_format: LogFormat,
+    /// Under which function's name CloudWatch is to keep metrics; `None` if it is not to.
+    pub cloudwatch: Option<String>,
     /// What `/info/server` shows as the server's id.
     pub server_id: Option<String>,
     /// What `/info/server` shows as the server's name.
@@ -203,6 +219,8 @@ impl Config {
             strict_names: reader.parsed(STRICT_NAMES, Switch(false), SWITCH_HINT).0,
             test_routes: reader.parsed(TEST_ROUTES, Switch(false), SWITCH_HINT).0,
             request_timeout: Duration::from_secs(reader.parsed(REQUEST_TIMEOUT, 25, "a number of seconds such as 25")),
+            log_format: reader.log_format(in_lambda),
+            cloudwatch: reader.cloudwatch(in_lambda),
             server_id: reader.text(SERVER_ID),
             server_name: reader.text(SERVER_NAME),
             in_lambda,
@@ -306,6 +324,20 @@ impl Reader<'_> {
         // Whoever has no key must not be lent the place of somebody who sits at this machine.
         let default = if *access == Access::Open { Origins::ThisMachine } else { Origins::Any };
         self.parsed(CORS_ORIGINS, default, "'*', or origins such as https://app.example with commas between")
+    }
+
+    fn log_format(&mut self, in_lambda: bool) -> LogFormat {
+        let default = if in_lambda { LogFormat::Json } else { LogFormat::Text };
+        self.parsed(LOG_FORMAT, default, "text or json")
+    }
+
+    /// Only Lambda hands the log on to CloudWatch, so elsewhere it would be asked for in vain.
+    fn cloudwatch(&mut self, in_lambda: bool) -> Option<String> {
+        let Switch(wanted) = self.parsed(CLOUDWATCH_METRICS, Switch(in_lambda), SWITCH_HINT);
+        if wanted && !in_lambda {
+            self.mistake(CLOUDWATCH_METRICS, "is for Lambda functions: leave it out, and see /metrics");
+        }
+        (wanted && in_lambda).then(|| self.text(FUNCTION_NAME).unwrap_or_default())
     }
 
     /// The address, which only this machine can reach as long as there is no key.
@@ -520,6 +552,23 @@ mod tests {
             &[(CORS_ORIGINS, "https://a.example/")],
             "CACHE__SERVICE__CORS_ORIGINS: 'https://a.example/' is not usable",
         );
+    }
+
+    #[test]
+    fn metrics_for_cloudwatch_are_for_functions_which_may_do_without() {
+        let lambda = [(RUNTIME_API, "x"), (BUCKET_NAME, "b"), (FUNCTION_NAME, "cache")];
+        assert_eq!(read(&lambda).unwrap().cloudwatch.as_deref(), Some("cache"));
+        assert_eq!(read(&[&lambda[..], &[(CLOUDWATCH_METRICS, "off")]].concat()).unwrap().cloudwatch, None);
+        assert_eq!(read(&[]).unwrap().cloudwatch, None);
+        check(&[(CLOUDWATCH_METRICS, "true")], "is for Lambda functions");
+    }
+
+    #[test]
+    fn a_function_logs_for_machines_and_a_server_for_people() {
+        assert_eq!(read(&[(RUNTIME_API, "x"), (BUCKET_NAME, "b")]).unwrap().log_format, LogFormat::Json);
+        assert_eq!(read(&[]).unwrap().log_format, LogFormat::Text);
+        assert_eq!(read(&[(LOG_FORMAT, "json")]).unwrap().log_format, LogFormat::Json);
+        check(&[(LOG_FORMAT, "xml")], "give text or json");
     }
 
     #[test]

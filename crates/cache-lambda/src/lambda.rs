@@ -24,6 +24,7 @@ use serde::Deserialize;
 use tower::ServiceExt;
 
 use crate::app::{self, AppState};
+use crate::exchange::Invocation;
 use crate::session::Deadline;
 use crate::{slashes, sweep};
 
@@ -98,6 +99,7 @@ fn is_text(headers: &HeaderMap) -> bool {
 /// The event as the request that the caller made.
 fn request(event: lambda_http::Request) -> Request<Body> {
     let deadline = event.lambda_context_ref().map(|context| Deadline(context.deadline.saturating_sub(MARGIN_MS)));
+    let invocation = event.lambda_context_ref().map(|context| Invocation(context.request_id.clone()));
     let path = slashes::encode(path(&event));
     let target = match event.uri().query() {
         Some(query) => format!("{path}?{query}"),
@@ -111,6 +113,9 @@ fn request(event: lambda_http::Request) -> Request<Body> {
     parts.extensions = Extensions::new();
     if let Some(deadline) = deadline {
         parts.extensions.insert(deadline);
+    }
+    if let Some(invocation) = invocation {
+        parts.extensions.insert(invocation);
     }
     let body = match body {
         EventBody::Text(text) => Body::from(text),

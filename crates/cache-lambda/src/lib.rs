@@ -3,7 +3,7 @@
 //! Reading order: [`app`] names the routes and the layers around them; a file in [`routes`] shows what a handler looks like
 //! (take arguments, call core, render); [`extract`], [`body`] and [`batch`] parse what came in, [`shapes`] is what goes out, and
 //! [`problem`] alone knows statuses and error bodies. [`config`] reads the environment; [`serve`] and [`lambda`] are the two
-//! ways to run.
+//! ways to run. [`exchange`] and [`session`] are what all requests share, [`watching`] is what people see of them.
 
 pub mod app;
 pub mod batch;
@@ -26,6 +26,7 @@ mod cors;
 mod linger;
 mod slashes;
 pub mod sweep;
+pub mod watching;
 
 #[cfg(test)]
 mod testing;

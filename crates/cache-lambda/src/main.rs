@@ -1,6 +1,6 @@
 //! The composition root: configuration, storage, application; then a Lambda function or a local server.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -9,12 +9,12 @@ use cache_core::storage::{ListRequest, Storage};
 use cache_lambda::app::{AppState, Service};
 use cache_lambda::config::{self, Config, StorageChoice};
 use cache_lambda::sweep::{self, Report};
+use cache_lambda::watching::logging;
 use cache_lambda::{lambda, serve};
 use cache_storage::disk::Disk;
 use cache_storage::memory::Memory;
 use cache_storage::s3::{S3, S3Config};
 use cache_storage::system::System;
-use tracing_subscriber::EnvFilter;
 
 const HELP: &str = "\
 cache-lambda: the cache service, as a Lambda function or as a server on this machine.
@@ -31,11 +31,11 @@ It is configured by the environment:
   FAST_API__AUTH__API_KEY__NAME     the header or cookie that carries the API key
   FAST_API__AUTH__API_KEY__VALUE    the API key
   CACHE__SERVICE__STRICT_NAMES, CACHE__SERVICE__MAX_BODY_BYTES, CACHE__SERVICE__BLOB_CACHE_BYTES,
-  CACHE__SERVICE__REQUEST_TIMEOUT_SECONDS, CACHE__SERVICE__DEFAULT_TTL_HOURS, CACHE__SERVICE__TEST_ROUTES, CACHE__SERVICE__CORS_ORIGINS, FAST_API__SERVER_ID, FAST_API__SERVER_NAME, AWS_*
+  CACHE__SERVICE__REQUEST_TIMEOUT_SECONDS, CACHE__SERVICE__DEFAULT_TTL_HOURS, CACHE__SERVICE__TEST_ROUTES,
+  CACHE__SERVICE__CORS_ORIGINS, FAST_API__SERVER_ID, FAST_API__SERVER_NAME, AWS_*
+  CACHE__SERVICE__LOG_FORMAT        text or json
+  RUST_LOG                          how much is logged: trace, debug, info, warn, error or off
 ";
-
-/// The AWS SDK tells at length where it looked for credentials and a region; the error that follows says it in one line.
-const DEFAULT_LOG: &str = "info,aws_config=error";
 
 /// The command line or the environment is wrong.
 const WRONG_USE: u8 = 2;
@@ -83,7 +83,7 @@ async fn run(work: Work) -> ExitCode {
             return fail(&problems.join("\nerror: "), WRONG_USE);
         }
     };
-    log_to(config.in_lambda);
+    logging::start(&lookup, config.log_format, config.in_lambda);
     for warning in config::warnings(std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned())) {
         tracing::warn!("{warning}");
     }
@@ -111,24 +111,6 @@ async fn sweep_here(state: &AppState, namespaces: Vec<Namespace>) -> Result<(), 
         ));
     }
     Ok(())
-}
-
-/// Logs for people on a terminal, or as JSON where a machine collects it.
-fn log_to(in_lambda: bool) {
-    let chosen = std::env::var("RUST_LOG").or_else(|_| std::env::var("AWS_LAMBDA_LOG_LEVEL")).ok();
-    let filter = EnvFilter::new(match chosen.as_deref() {
-        // Lambda's highest level, which nothing here uses.
-        Some("FATAL") => "off",
-        Some(chosen) => chosen,
-        None => DEFAULT_LOG,
-    });
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if in_lambda {
-        // Lambda dates each line itself.
-        subscriber.json().without_time().with_target(false).init();
-    } else {
-        subscriber.with_ansi(std::io::stderr().is_terminal()).with_target(false).init();
-    }
 }
 
 /// Opens the storage. A server also looks whether it answers; a function does not spend a call on that at each start.

@@ -35,7 +35,7 @@ is cut, and each character outside the alphabet becomes `_`. `CACHE__SERVICE__ST
 - Every answer has an id in the header `fast-api-request-id`. Every error has a `message` that says what to change.";
 
 /// The groups of operations, in the order in which they are shown.
-fn groups() -> [(&'static str, Vec<Operation>); 13] {
+pub fn groups() -> [(&'static str, Vec<Operation>); 13] {
     [
         ("Store", routes::store::described()),
         ("Retrieve", routes::retrieve::described()),
@@ -46,7 +46,7 @@ fn groups() -> [(&'static str, Vec<Operation>); 13] {
         ("ZIP", routes::zip::described()),
         ("Namespaces", routes::namespace::described()),
         ("Admin", routes::admin::described()),
-        ("Info", routes::info::described()),
+        ("Info", [routes::info::described(), routes::metrics::described()].concat()),
         ("Auth", routes::auth::described()),
         ("Test data", routes::testing::described()),
         ("Pages", [routes::home::described(), routes::docs::described()].concat()),
@@ -87,26 +87,10 @@ mod tests {
 
     use super::{VERSION, document, groups};
     use crate::config::Access;
-
-    /// What a documented path ends in, and the free end of the route that serves it.
-    const ENDS: [(&str, &str); 8] = [
-        ("{cache_key}/{file_id}", "{*key_and_file}"),
-        ("{data_key}/{data_file_id}", "{*name}"),
-        ("{data_file_id}", "{*name}"),
-        ("list/{data_key}", "list/{*data_key}"),
-        ("all/{data_key}", "all/{*data_key}"),
-        ("{cache_key}", "{*cache_key}"),
-        ("{file_path}", "{*file_path}"),
-        ("{path}", "{*path}"),
-    ];
+    use crate::watching::operations;
 
     /// A method and the path of a route.
     type Served = BTreeSet<(String, String)>;
-
-    fn route_of(documented: &str) -> String {
-        let end = ENDS.iter().find_map(|(end, route)| Some((documented.strip_suffix(end)?, route)));
-        end.map_or_else(|| documented.to_owned(), |(start, route)| format!("{start}{route}"))
-    }
 
     /// Every method of every route, read from the sources: a router does not tell them.
     fn routed() -> Served {
@@ -141,8 +125,7 @@ mod tests {
     #[test]
     fn every_route_is_described_and_nothing_else_is() {
         let operations = groups().into_iter().flat_map(|(_, operations)| operations);
-        let documented: Served =
-            operations.map(|operation| (operation.verb.to_owned(), route_of(operation.path))).collect();
+        let documented: Served = operations.map(|operation| (operation.verb.to_owned(), operation.route())).collect();
         let mut routed = routed();
         assert!(routed.len() > 100, "the sources are read");
         routed.retain(|route| documented.contains(route) || !is_blank_end(route, &documented));
@@ -152,6 +135,14 @@ mod tests {
             undescribed.is_empty() && unserved.is_empty(),
             "not described {undescribed:?}, not served {unserved:?}"
         );
+    }
+
+    #[test]
+    fn every_route_has_a_name_for_logs_and_metrics() {
+        for (verb, route) in routed() {
+            let method = verb.to_uppercase().parse().unwrap();
+            assert_ne!(operations::find(&method, Some(&route)).id, "none", "{verb} {route}");
+        }
     }
 
     fn references(value: &Value, found: &mut BTreeSet<String>) {

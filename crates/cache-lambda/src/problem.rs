@@ -202,6 +202,13 @@ impl Problem {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, Detail::Text("Method Not Allowed"), message)
     }
 
+    /// A function has no numbers that would mean something to a scraper.
+    pub fn no_metrics() -> Self {
+        let message =
+            "a Lambda function has no metrics to scrape: its log carries them to CloudWatch, namespace mgraph-cache";
+        Self::new(StatusCode::NOT_FOUND, Detail::Message, message)
+    }
+
     /// The caller did not show the key.
     pub fn denied(message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, Detail::Denied, message)

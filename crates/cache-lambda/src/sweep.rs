@@ -39,7 +39,8 @@ impl Report {
 ///
 /// Those of the storage. What was swept until then stays swept.
 pub async fn run(state: &AppState, namespaces: Vec<Namespace>, deadline_ms: u64) -> Result<Vec<Report>, Error> {
-    let cache = state.cache.until(deadline_ms);
+    let meter = state.metrics.meter();
+    let cache = state.cache_until(deadline_ms, &meter);
     let mut namespaces = if namespaces.is_empty() { cache.namespaces().await? } else { namespaces };
     // Whatever the deadline leaves out should not be the same each time.
     if !namespaces.is_empty() {
@@ -54,5 +55,7 @@ pub async fn run(state: &AppState, namespaces: Vec<Namespace>, deadline_ms: u64)
             records = report.records, blobs = report.blobs, orphans = report.orphans, complete = report.complete, "swept");
         reports.push(report);
     }
+    let (calls, rounds) = (meter.tally().calls(), meter.tally().rounds());
+    tracing::info!(namespaces = reports.len(), storage_calls = calls, storage_rounds = rounds, "sweep ended");
     Ok(reports)
 }

@@ -1,8 +1,5 @@
-//! A storage that counts, for tests that hold the use cases to their budget of calls and rounds.
-//!
-//! A **round** is a set of calls in flight together, as long as one round trip takes: a call belongs to the current round
-//! when no call of that round has ended yet; the first call after one has ended begins the next round. So calls that are
-//! awaited one after the other are a round each, and calls that are joined are one round.
+//! A storage that keeps a log, for tests that hold the use cases to their budget of calls and rounds. What a round is,
+//! `rounds` tells; [`crate::metered`] counts by the same rule in production.
 
 use std::fmt;
 use std::ops::Range;
@@ -14,7 +11,8 @@ use cache_core::storage::{
     ListPage, ListRequest, Object, ObjectHead, ObjectKey, PutMode, Storage, StorageError, Version,
 };
 
-pub use crate::faulty::Verb;
+use crate::rounds::Rounds;
+pub use crate::verb::Verb;
 
 /// Passes calls on to another storage, and keeps a log of them.
 pub struct Counting {
@@ -36,10 +34,7 @@ pub struct Call {
 #[derive(Default)]
 struct Log {
     calls: Vec<Call>,
-    /// The current round, 0 before the first call.
-    round: usize,
-    /// Whether a call of the current round has ended.
-    ended: bool,
+    rounds: Rounds,
 }
 
 impl Counting {
@@ -60,7 +55,7 @@ impl Counting {
 
     /// How many rounds there were since the last [`Counting::reset`].
     pub fn rounds(&self) -> usize {
-        self.log().round
+        self.log().rounds.count()
     }
 
     /// Forgets all calls. Call it when none is in flight.
@@ -77,23 +72,16 @@ impl Counting {
         // Without this, a storage that answers at once would end each of several joined calls before the next one begins.
         tokio::task::yield_now().await;
         let answer = call.await;
-        self.log().end(round);
+        self.log().rounds.end(round);
         answer
     }
 }
 
 impl Log {
     fn begin(&mut self, verb: Verb, key: &str) -> usize {
-        if self.ended || self.round == 0 {
-            self.round += 1;
-            self.ended = false;
-        }
-        self.calls.push(Call { round: self.round, verb, key: key.to_owned() });
-        self.round
-    }
-
-    fn end(&mut self, round: usize) {
-        self.ended |= round == self.round;
+        let round = self.rounds.begin();
+        self.calls.push(Call { round, verb, key: key.to_owned() });
+        round
     }
 }
 

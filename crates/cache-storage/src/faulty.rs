@@ -11,6 +11,8 @@ use cache_core::storage::{
     ListPage, ListRequest, Object, ObjectHead, ObjectKey, PutMode, Storage, StorageError, Version,
 };
 
+pub use crate::verb::Verb;
+
 /// What can go wrong with a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -22,21 +24,8 @@ pub enum Fault {
     ReplyLost,
     /// The caller sees a failure at once, and the call takes effect this much later: a request that was stuck on its way.
     Late(Duration),
-}
-
-/// The verbs of the port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Verb {
-    /// [`Storage::get`]
-    Get,
-    /// [`Storage::head`]
-    Head,
-    /// [`Storage::put`]
-    Put,
-    /// [`Storage::delete`]
-    Delete,
-    /// [`Storage::list`]
-    List,
+    /// It takes no effect and never ends: whoever calls has to lose patience.
+    Stuck,
 }
 
 /// How often faults happen by chance, each as a probability from 0 to 1.
@@ -105,6 +94,7 @@ impl Faulty {
                 call.await
             }
             Some(Fault::Lost) => failure("the call was lost on purpose"),
+            Some(Fault::Stuck) => std::future::pending().await,
             Some(Fault::ReplyLost) => {
                 call.await?;
                 failure("the reply was lost on purpose")

@@ -12,13 +12,18 @@
 //! Reading order: [`memory`] shows what the contract asks for in its plainest form, and `paging` the rules of a listing.
 //! Then [`disk`] with its three parts (names, workspace, listing) and [`s3`] with its two (connect, trouble).
 //!
-//! With the feature `testing` there are also `faulty` (a storage that fails on purpose), `counting` (one that counts
-//! calls and rounds) and `moto` (an S3 look-alike that lives as long as the test).
+//! [`metered`] goes around any of them, once for each request: it counts calls, and ends them when the request's time is up.
+//!
+//! With the feature `testing` there are also `faulty` (a storage that fails on purpose), `counting` (one that keeps a
+//! log of its calls), `impatience` (surroundings in which waiting takes no time) and `moto` (an S3 look-alike that lives as
+//! long as the test).
 
 pub mod disk;
 pub mod memory;
+pub mod metered;
 pub mod s3;
 pub mod system;
+pub mod verb;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
@@ -27,7 +32,10 @@ pub mod counting;
 #[cfg(any(test, feature = "testing"))]
 pub mod faulty;
 #[cfg(any(test, feature = "testing"))]
+pub mod impatience;
+#[cfg(any(test, feature = "testing"))]
 pub mod moto;
 
 mod paging;
 mod part;
+mod rounds;

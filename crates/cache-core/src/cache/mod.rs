@@ -103,6 +103,13 @@ impl Cache {
         Self { deadline_ms: Some(deadline_ms), ..self.clone() }
     }
 
+    /// The same cache over another view of its storage, such as one that counts. It shares with this cache what is in flight,
+    /// so both have to lead to the same objects.
+    #[must_use]
+    pub fn through(&self, storage: Arc<dyn Storage>) -> Self {
+        Self { storage, ..self.clone() }
+    }
+
     /// The same cache with its deadline set, counted from now when there was none.
     fn begin(&self) -> Self {
         let patience = u64::try_from(DEFAULT_PATIENCE.as_millis()).unwrap_or(u64::MAX);

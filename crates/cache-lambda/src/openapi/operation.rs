@@ -19,6 +19,18 @@ pub const TEXT: &str = "text/plain";
 /// The type of bytes.
 pub const BYTES: &str = "application/octet-stream";
 
+/// What a described path ends in, and the free end of the route that serves it.
+const FREE_ENDS: [(&str, &str); 8] = [
+    ("{cache_key}/{file_id}", "{*key_and_file}"),
+    ("{data_key}/{data_file_id}", "{*name}"),
+    ("{data_file_id}", "{*name}"),
+    ("list/{data_key}", "list/{*data_key}"),
+    ("all/{data_key}", "all/{*data_key}"),
+    ("{cache_key}", "{*cache_key}"),
+    ("{file_path}", "{*file_path}"),
+    ("{path}", "{*path}"),
+];
+
 /// A method on a path.
 #[derive(Clone)]
 pub struct Operation {
@@ -36,6 +48,8 @@ pub struct Operation {
     others: Vec<(StatusCode, &'static str)>,
     needs_key: bool,
     leads_to_entry: bool,
+    /// Whether 404 tells that what is named is not there.
+    pub can_miss: bool,
 }
 
 /// A GET.
@@ -72,6 +86,7 @@ impl Operation {
             others: Vec::new(),
             needs_key: true,
             leads_to_entry: false,
+            can_miss: false,
         }
     }
 
@@ -158,7 +173,8 @@ impl Operation {
     }
 
     /// Answers 404 when what is named is not there.
-    pub fn or_missing(self) -> Self {
+    pub fn or_missing(mut self) -> Self {
+        self.can_miss = true;
         self.or(StatusCode::NOT_FOUND, "What is named is not there")
     }
 
@@ -207,8 +223,14 @@ impl Operation {
         PathItem::new(self.method, operation)
     }
 
+    /// The path as the router knows it.
+    pub fn route(&self) -> String {
+        let end = FREE_ENDS.iter().find_map(|(end, route)| Some((self.path.strip_suffix(end)?, route)));
+        end.map_or_else(|| self.path.to_owned(), |(start, route)| format!("{start}{route}"))
+    }
+
     /// Unique, and stable as long as method and path are: `get_namespace_stats`.
-    fn id(&self) -> String {
+    pub fn id(&self) -> String {
         let words = self.path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
         let end = if self.path.ends_with('/') { &["root"][..] } else { &[] };
         [&[self.verb], &words.collect::<Vec<_>>()[..], end].concat().join("_")

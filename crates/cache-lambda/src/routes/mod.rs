@@ -7,6 +7,7 @@ pub mod docs;
 pub mod entries;
 pub mod home;
 pub mod info;
+pub mod metrics;
 pub mod namespace;
 pub mod retrieve;
 pub mod store;

@@ -1,0 +1,128 @@
+//! Metrics: the numbers of this process, for Prometheus.
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::{StatusCode, header};
+
+use crate::app::AppState;
+use crate::openapi::operation::{self, Operation, TEXT};
+use crate::problem::Problem;
+use crate::watching::prometheus::{self, Process};
+
+/// The routes of this group.
+pub fn routes() -> Router<AppState> {
+    Router::new().route("/metrics", get(metrics))
+}
+
+/// What the routes of this group answer.
+pub fn described() -> Vec<Operation> {
+    let about = "The numbers of this process, as Prometheus reads them";
+    vec![operation::get("/metrics", about).answers_as(TEXT).or(StatusCode::NOT_FOUND, "In Lambda: see CloudWatch")]
+}
+
+/// In Lambda a scraper would reach some process or other, each of which has seen a few requests.
+async fn metrics(State(state): State<AppState>) -> Result<Response, Problem> {
+    if state.config.in_lambda {
+        return Err(Problem::no_metrics());
+    }
+    let process = Process {
+        version: env!("CARGO_PKG_VERSION"),
+        storage_mode: state.config.storage.mode(),
+        started_ms: state.started_ms,
+    };
+    let page = prometheus::page(&state.metrics, state.blob_cache(), &process);
+    Ok(([(header::CONTENT_TYPE, prometheus::MEDIA)], page).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Method;
+
+    use crate::config::Access;
+    use crate::testing::{App, Call, config};
+
+    const RETRIEVE: &str = "get_namespace_retrieve_hash_cache_hash_string";
+
+    /// The numbers after these calls.
+    async fn after(calls: Vec<Call>) -> String {
+        let app = App::new();
+        for call in calls {
+            app.send(call).await;
+        }
+        app.get("/metrics").await.text()
+    }
+
+    #[track_caller]
+    fn check(page: &str, sample: &str) {
+        assert!(page.lines().any(|line| line == sample), "{sample} is not in:\n{page}");
+    }
+
+    #[tokio::test]
+    async fn requests_are_counted_by_operation_and_outcome() {
+        let read = |hash: &str| Call::get(&format!("/ns/retrieve/hash/{hash}/string"));
+        let known = "2cf24dba5fb0a30e";
+        let page = after(vec![
+            Call::post("/ns/direct/store/string", "hello"),
+            read(known),
+            read(known).method(Method::HEAD),
+            read("0000000000000000"),
+            read("nonsense"),
+            Call::get("/nowhere"),
+        ])
+        .await;
+        let requests = |operation: &str, outcome: &str, count: u64| {
+            check(
+                &page,
+                &format!("mgraph_cache_requests_total{{operation=\"{operation}\",outcome=\"{outcome}\"}} {count}"),
+            );
+        };
+        requests("post_namespace_strategy_store_string", "ok", 1);
+        requests(RETRIEVE, "hit", 2);
+        requests(RETRIEVE, "miss", 1);
+        requests(RETRIEVE, "client_error", 1);
+        requests("none", "client_error", 1);
+        check(&page, &format!("mgraph_cache_request_duration_seconds_count{{operation=\"{RETRIEVE}\"}} 4"));
+        check(&page, "mgraph_cache_requests_in_flight 1");
+    }
+
+    #[tokio::test]
+    async fn storage_calls_are_counted_by_verb() {
+        let page = after(vec![Call::post("/ns/direct/store/string", "hello")]).await;
+        // As the first of a minute it also reads the namespace's settings; beside them the hash index.
+        check(&page, "mgraph_cache_storage_calls_total{verb=\"get\"} 2");
+        // Blob, record and index.
+        check(&page, "mgraph_cache_storage_calls_total{verb=\"put\"} 3");
+        check(&page, "mgraph_cache_storage_calls_total{verb=\"list\"} 0");
+    }
+
+    #[tokio::test]
+    async fn what_the_blob_cache_saved_is_counted() {
+        let mut config = config();
+        config.blob_cache_bytes = 1_000_000;
+        let app = App::with(config);
+        app.json(Call::post("/ns/direct/store/string", "hello")).await;
+        app.get("/ns/retrieve/hash/2cf24dba5fb0a30e/string").await;
+        check(&app.get("/metrics").await.text(), "mgraph_cache_blob_cache_hits_total 1");
+    }
+
+    #[tokio::test]
+    async fn a_scraper_needs_the_key() {
+        let mut config = config();
+        let value = "secret".to_owned();
+        config.access = Access::Key { name: "x-api-key".parse().unwrap(), cookie: "x-api-key".to_owned(), value };
+        let app = App::with(config);
+        assert_eq!(app.get("/metrics").await.status, 401);
+        assert_eq!(app.send(Call::get("/metrics").header("x-api-key", "secret")).await.status, 200);
+    }
+
+    #[tokio::test]
+    async fn a_function_sends_a_scraper_to_cloudwatch() {
+        let mut config = config();
+        config.in_lambda = true;
+        let answer = App::with(config).get("/metrics").await;
+        assert_eq!(answer.status, 404);
+        assert!(answer.text().contains("CloudWatch"), "{}", answer.text());
+    }
+}
