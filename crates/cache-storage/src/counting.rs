@@ -36,10 +36,32 @@ pub struct Call {
 #[derive(Default)]
 struct Log {
     calls: Vec<Call>,
+    rounds: Rounds,
+}
+
+/// Which calls make a round.
+#[derive(Debug, Default)]
+pub(crate) struct Rounds {
     /// The current round, 0 before the first call.
-    round: usize,
+    current: usize,
     /// Whether a call of the current round has ended.
     ended: bool,
+}
+
+impl Rounds {
+    /// The round of a call that begins now, from 1.
+    pub(crate) fn begin(&mut self) -> usize {
+        if self.ended || self.current == 0 {
+            self.current += 1;
+            self.ended = false;
+        }
+        self.current
+    }
+
+    /// A call of this round has ended.
+    pub(crate) fn end(&mut self, round: usize) {
+        self.ended |= round == self.current;
+    }
 }
 
 impl Counting {
@@ -60,7 +82,7 @@ impl Counting {
 
     /// How many rounds there were since the last [`Counting::reset`].
     pub fn rounds(&self) -> usize {
-        self.log().round
+        self.log().rounds.current
     }
 
     /// Forgets all calls. Call it when none is in flight.
@@ -77,23 +99,16 @@ impl Counting {
         // Without this, a storage that answers at once would end each of several joined calls before the next one begins.
         tokio::task::yield_now().await;
         let answer = call.await;
-        self.log().end(round);
+        self.log().rounds.end(round);
         answer
     }
 }
 
 impl Log {
     fn begin(&mut self, verb: Verb, key: &str) -> usize {
-        if self.ended || self.round == 0 {
-            self.round += 1;
-            self.ended = false;
-        }
-        self.calls.push(Call { round: self.round, verb, key: key.to_owned() });
-        self.round
-    }
-
-    fn end(&mut self, round: usize) {
-        self.ended |= round == self.round;
+        let round = self.rounds.begin();
+        self.calls.push(Call { round, verb, key: key.to_owned() });
+        round
     }
 }
 

@@ -13,7 +13,7 @@
 //! Then [`disk`] with its three parts (names, workspace, listing) and [`s3`] with its two (connect, trouble).
 //!
 //! With the feature `testing` there are also `faulty` (a storage that fails on purpose), `counting` (one that counts
-//! calls and rounds) and `moto` (an S3 look-alike that lives as long as the test).
+//! calls and rounds), `moto` (an S3 look-alike that lives as long as the test) and `proxy` (the bad network in front of it).
 
 pub mod disk;
 pub mod memory;
@@ -28,6 +28,8 @@ pub mod counting;
 pub mod faulty;
 #[cfg(any(test, feature = "testing"))]
 pub mod moto;
+#[cfg(feature = "testing")]
+pub mod proxy;
 
 mod paging;
 mod part;
