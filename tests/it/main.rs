@@ -8,11 +8,13 @@
 //! | [`hostile`] | wrong input is refused with advice, leaves nothing behind, and stays in its namespace |
 //! | [`lambda_events`] | the binary as a Lambda function answers the events of every sender, in time |
 //! | [`concurrency`] | racing stores lose nothing |
+//! | [`campaign`] | nor do two processes that do everything at once over an S3 that fails |
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod support;
 
+mod campaign;
 mod concurrency;
 mod defects;
 mod differences;

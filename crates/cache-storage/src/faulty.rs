@@ -182,11 +182,22 @@ impl fmt::Debug for Faulty {
 }
 
 /// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014): chance that can be repeated.
-pub(crate) struct Dice(pub(crate) u64);
+#[derive(Debug, Clone)]
+pub struct Dice(u64);
 
 impl Dice {
+    /// The chance that follows from a seed.
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// A number from 0 to `limit`, which is not 0 and not included.
+    pub fn below(&mut self, limit: usize) -> usize {
+        (self.roll() % limit as u64) as usize
+    }
+
     /// A number from 0 to 1.
-    pub(crate) fn fraction(&mut self) -> f64 {
+    pub fn fraction(&mut self) -> f64 {
         // The upper 53 bits: as many as a float between 0 and 1 holds.
         (self.roll() >> 11) as f64 / (1_u64 << 53) as f64
     }

@@ -83,7 +83,7 @@ impl Moto {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// The environment in which another process finds the server as its S3.
+    /// The environment in which another process finds the server as its S3; the endpoint comes first.
     pub fn environment(&self) -> [(&'static str, String); 4] {
         [
             ("AWS_ENDPOINT_URL", self.endpoint_url()),

@@ -61,6 +61,8 @@ pub struct Call {
     pub size: usize,
     /// Whether its `x-amz-checksum-sha256` is the one of its body.
     pub checksum_fits: bool,
+    /// Whether it was made to fail.
+    pub failed: bool,
 }
 
 /// A running proxy. Clones are the same one; it ends with the runtime in which it was started.
@@ -103,7 +105,7 @@ impl Proxy {
         let state = State {
             upstream: endpoint_url.trim_start_matches("http://").to_owned(),
             network: Network::default(),
-            dice: Dice(seed),
+            dice: Dice::new(seed),
             calls: Vec::new(),
             rounds: Rounds::default(),
             in_flight: 0,
@@ -188,10 +190,11 @@ impl Proxy {
         let (verb, target) = (verb(head), head.uri.to_string());
         let mut state = self.state();
         let round = state.rounds.begin();
-        state.calls.push(Call { round, verb, target, size: body.len(), checksum_fits });
+        let fate = state.fate(verb);
+        state.calls.push(Call { round, verb, target, size: body.len(), checksum_fits, failed: fate.fault.is_some() });
         state.in_flight += 1;
         state.most_in_flight = state.most_in_flight.max(state.in_flight);
-        (UnderWay { proxy: self.clone(), round }, state.fate(verb))
+        (UnderWay { proxy: self.clone(), round }, fate)
     }
 
     /// On a connection of its own: one that idles could be closed by the other side in the very moment of the next call,
