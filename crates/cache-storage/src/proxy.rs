@@ -22,6 +22,7 @@ use hyper::{Method, Request, Response, StatusCode, client, server};
 use hyper_util::rt::TokioIo;
 use sha2::{Digest, Sha256};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
 
 use crate::counting::Rounds;
 use crate::faulty::{Dice, Verb};
@@ -36,9 +37,10 @@ const SLOW_DOWN: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
 /// How the network is. The shares are probabilities from 0 to 1; by default all is well.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Network {
-    /// How long each call waits before it is passed on.
+    /// How long each call takes at least. What the look-alike takes itself is part of it, so that calls in flight together
+    /// do not seem to wait for each other, which S3 would not make them.
     pub delay: Duration,
-    /// The share of calls that wait for up to 200 ms more.
+    /// The share of calls that take up to 200 ms more.
     pub slow: f64,
     /// The share of calls that are answered `503 SlowDown` instead of being passed on.
     pub refused: f64,
@@ -171,8 +173,8 @@ impl Proxy {
         let (head, body) = request.into_parts();
         let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
         let (_under_way, fate) = self.begin(&head, &body);
-        tokio::time::sleep(fate.wait).await;
-        match fate.fault {
+        let due = Instant::now() + fate.wait;
+        let answer = match fate.fault {
             None => self.pass_on(head, body).await,
             Some(Fault::Refused) => refusal(&head.method),
             Some(Fault::Reset) => Err(io::Error::other("reset on purpose")),
@@ -180,7 +182,9 @@ impl Proxy {
                 self.pass_on(head, body).await?;
                 Err(io::Error::other("the reply was lost on purpose"))
             }
-        }
+        };
+        tokio::time::sleep_until(due).await;
+        answer
     }
 
     /// Notes a call, and decides what becomes of it.
