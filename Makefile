@@ -3,11 +3,13 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz-api check format lint docs boundaries licences simulate bench-local build clean-tools \
+.PHONY: help run test fuzz-api check format lint docs boundaries licences simulate campaign bench-local bench-s3 build clean-tools \
 	deploy-tools validate build-lambda deploy local-lambda
 
 PYTHON ?= python3
 SCHEDULES ?= 100000
+OPERATIONS ?= 10000
+SEED ?= 1
 BENCH_SECONDS ?= 5
 STAGE ?= dev
 
@@ -62,8 +64,16 @@ licences: $(CARGO_DENY) ## Part of check: dependencies are what deny.toml allows
 simulate: ## Runs 100,000 random schedules with faults (SCHEDULES=n for another number).
 	SIMULATION_SCHEDULES=$(SCHEDULES) cargo test --profile simulation --package cache-core --test simulation -- --nocapture
 
+campaign: ## Runs 10,000 random operations over an S3 that fails (OPERATIONS=n, SEED=n for another run; needs moto, as for test).
+	@tests/tools.sh
+	CAMPAIGN_OPERATIONS=$(OPERATIONS) CAMPAIGN_SEED=$(SEED) cargo test --package cache-tests --test it campaign -- --nocapture
+
 bench-local: build ## Measures requests/s, start-up, memory and binary size (needs wrk; BENCH_SECONDS=n for each measurement).
 	$(PYTHON) tests/bench_local.py target/release/cache-lambda $(BENCH_SECONDS)
+
+bench-s3: build ## Measures each operation on a slow S3 beside the same bare calls (needs moto, as for test).
+	@tests/tools.sh
+	cargo bench --package cache-tests --bench s3
 
 build: ## Builds target/release/cache-lambda.
 	cargo build --release --package cache-lambda

@@ -8,11 +8,14 @@
 //! | [`hostile`] | wrong input is refused with advice, leaves nothing behind, and stays in its namespace |
 //! | [`lambda_events`] | the binary as a Lambda function answers the events of every sender, in time |
 //! | [`concurrency`] | racing stores lose nothing |
+//! | [`network`] | an S3 that cannot be reached is 503, never a miss |
+//! | [`campaign`] | nor do two processes that do everything at once over an S3 that fails |
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod support;
 
+mod campaign;
 mod concurrency;
 mod defects;
 mod differences;
@@ -20,6 +23,7 @@ mod faults;
 mod hostile;
 mod kill;
 mod lambda_events;
+mod network;
 mod python_clients;
 mod replay;
 mod sweep;

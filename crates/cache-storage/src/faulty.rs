@@ -119,8 +119,7 @@ impl Plan {
 
     fn by_chance(&mut self) -> Option<Fault> {
         let delay = Duration::from_micros(self.dice.roll() % MOST_DELAY_US);
-        // The upper 53 bits: as many as a float between 0 and 1 holds.
-        let mut roll = (self.dice.roll() >> 11) as f64 / (1_u64 << 53) as f64;
+        let mut roll = self.dice.fraction();
         let Chances { slow, lost, reply_lost, late } = self.chances;
         let faults = [
             (slow, Fault::Slow(delay)),
@@ -173,9 +172,26 @@ impl fmt::Debug for Faulty {
 }
 
 /// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014): chance that can be repeated.
-struct Dice(u64);
+#[derive(Debug, Clone)]
+pub struct Dice(u64);
 
 impl Dice {
+    /// The chance that follows from a seed.
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// A number from 0 to `limit`, which is not 0 and not included.
+    pub fn below(&mut self, limit: usize) -> usize {
+        (self.roll() % limit as u64) as usize
+    }
+
+    /// A number from 0 to 1.
+    pub fn fraction(&mut self) -> f64 {
+        // The upper 53 bits: as many as a float between 0 and 1 holds.
+        (self.roll() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
     fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut bits = self.0;

@@ -15,8 +15,8 @@
 //! [`metered`] goes around any of them, once for each request: it counts calls, and ends them when the request's time is up.
 //!
 //! With the feature `testing` there are also `faulty` (a storage that fails on purpose), `counting` (one that keeps a
-//! log of its calls), `impatience` (surroundings in which waiting takes no time) and `moto` (an S3 look-alike that lives as
-//! long as the test).
+//! log of its calls), `impatience` (surroundings in which waiting takes no time), `moto` (an S3 look-alike that lives as
+//! long as the test) and `proxy` (the bad network in front of it).
 
 pub mod disk;
 pub mod memory;
@@ -35,6 +35,8 @@ pub mod faulty;
 pub mod impatience;
 #[cfg(any(test, feature = "testing"))]
 pub mod moto;
+#[cfg(feature = "testing")]
+pub mod proxy;
 
 mod paging;
 mod part;

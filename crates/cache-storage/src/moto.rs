@@ -83,7 +83,7 @@ impl Moto {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// The environment in which another process finds the server as its S3.
+    /// The environment in which another process finds the server as its S3; the endpoint comes first.
     pub fn environment(&self) -> [(&'static str, String); 4] {
         [
             ("AWS_ENDPOINT_URL", self.endpoint_url()),
@@ -99,7 +99,16 @@ impl Moto {
     ///
     /// When the server refuses to make the bucket.
     pub async fn storage(&self, bucket: &str) -> S3 {
-        let config = S3Config { endpoint_url: Some(self.endpoint_url()), ..S3Config::new(bucket) };
+        self.storage_at(self.endpoint_url(), bucket).await
+    }
+
+    /// As [`Moto::storage`], by way of another address that leads to this server.
+    ///
+    /// # Panics
+    ///
+    /// When the server refuses to make the bucket.
+    pub async fn storage_at(&self, endpoint_url: String, bucket: &str) -> S3 {
+        let config = S3Config { endpoint_url: Some(endpoint_url), ..S3Config::new(bucket) };
         let storage = S3::with_keys(config, ACCESS_KEY_ID, SECRET_ACCESS_KEY);
         storage.make_bucket().await.expect("moto makes any bucket");
         storage

@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use cache_storage::moto::Moto;
+use cache_storage::proxy::Proxy;
 use tempfile::TempDir;
 
 use super::http::{API_KEY, Client, Request};
@@ -34,6 +35,15 @@ impl Mode {
         let moto = Moto::shared()?;
         moto.storage(bucket).await;
         Some(Self::S3 { bucket: bucket.to_owned(), environment: moto.environment() })
+    }
+
+    /// As [`Mode::s3`], with a bad network in between.
+    pub async fn s3_behind_proxy(bucket: &str, seed: u64) -> Option<(Self, Proxy)> {
+        let Self::S3 { bucket, mut environment } = Self::s3(bucket).await? else { return None };
+        let [(_, endpoint), ..] = &mut environment;
+        let proxy = Proxy::start(endpoint, seed).await;
+        *endpoint = proxy.endpoint_url();
+        Some((Self::S3 { bucket, environment }, proxy))
     }
 }
 

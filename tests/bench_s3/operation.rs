@@ -1,0 +1,213 @@
+//! What is measured, what it may take, and what has to be there before.
+
+use std::fmt;
+
+use super::support::{Client, Request};
+
+/// The namespace of the measurements.
+const NAMESPACE: &str = "bench";
+
+/// An operation. Each repetition has contents and keys of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// Of a content that is not there.
+    StoreNew(&'static str),
+    /// Of a content that is there.
+    StoreKnown(&'static str),
+    /// Of new content under a key with a file id.
+    StoreKeyed(&'static str),
+    /// Of a content that was deleted.
+    StoreDeleted,
+    ById,
+    ByHash,
+    /// The newest one, by its number.
+    ByVersion,
+    ByKey,
+    /// By the id of an entry that was updated.
+    Updated,
+    Metadata,
+    References,
+    Config,
+    Exists,
+    AllReferences,
+    StoreChild,
+    RetrieveChild,
+    Delete,
+    /// With a key and a file id.
+    DeleteKeyed,
+    Ids,
+    Stats,
+}
+
+/// An operation with what it may take.
+pub struct Measured {
+    pub operation: Operation,
+    pub most_calls: usize,
+    pub most_rounds: usize,
+}
+
+const fn within(operation: Operation, most_calls: usize, most_rounds: usize) -> Measured {
+    Measured { operation, most_calls, most_rounds }
+}
+
+/// All that is measured. `crates/cache-core/tests/budget.rs` holds the use cases to the same figures.
+pub const MEASURED: [Measured; 26] = [
+    within(Operation::StoreNew("direct"), 4, 2),
+    within(Operation::StoreKnown("direct"), 4, 2),
+    within(Operation::StoreNew("temporal"), 5, 2),
+    within(Operation::StoreNew("temporal_latest"), 5, 2),
+    within(Operation::StoreNew("temporal_versioned"), 5, 2),
+    within(Operation::StoreNew("key_based"), 5, 2),
+    within(Operation::StoreDeleted, 8, 4),
+    within(Operation::StoreKeyed("direct"), 6, 3),
+    within(Operation::StoreKeyed("temporal_latest"), 10, 4),
+    within(Operation::StoreKeyed("key_based"), 9, 4),
+    within(Operation::ById, 2, 1),
+    within(Operation::ByHash, 2, 1),
+    within(Operation::ByVersion, 2, 2),
+    within(Operation::ByKey, 2, 2),
+    within(Operation::Updated, 3, 2),
+    within(Operation::Metadata, 1, 1),
+    within(Operation::References, 1, 1),
+    within(Operation::Config, 1, 1),
+    within(Operation::Exists, 1, 1),
+    within(Operation::AllReferences, 2, 1),
+    within(Operation::StoreChild, 2, 2),
+    within(Operation::RetrieveChild, 2, 1),
+    within(Operation::Delete, 8, 5),
+    within(Operation::DeleteKeyed, 13, 6),
+    // Of fewer than a thousand entries.
+    within(Operation::Ids, 1, 1),
+    within(Operation::Stats, 8, 1),
+];
+
+impl Operation {
+    /// Whether it is one of those that have to be nearly as fast as bare S3.
+    pub fn is_promised(self) -> bool {
+        use Operation::{ByHash, ById, ByKey, ByVersion, StoreDeleted, StoreKeyed, StoreKnown, StoreNew, Updated};
+        matches!(
+            self,
+            StoreNew(_) | StoreKnown(_) | StoreKeyed(_) | StoreDeleted | ById | ByHash | ByVersion | ByKey | Updated
+        )
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::StoreNew(strategy) => write!(f, "store {strategy}, new content"),
+            Self::StoreKnown(strategy) => write!(f, "store {strategy}, known content"),
+            Self::StoreKeyed(strategy) => write!(f, "store {strategy} under a key"),
+            Self::StoreDeleted => f.write_str("store direct, deleted content"),
+            Self::ById => f.write_str("retrieve by id"),
+            Self::ByHash => f.write_str("retrieve by hash"),
+            Self::ByVersion => f.write_str("retrieve by hash and version"),
+            Self::ByKey => f.write_str("retrieve by key"),
+            Self::Updated => f.write_str("retrieve by id, updated entry"),
+            Self::Metadata => f.write_str("metadata"),
+            Self::References => f.write_str("refs"),
+            Self::Config => f.write_str("config"),
+            Self::Exists => f.write_str("exists by id"),
+            Self::AllReferences => f.write_str("refs/all"),
+            Self::StoreChild => f.write_str("child store"),
+            Self::RetrieveChild => f.write_str("child retrieve"),
+            Self::Delete => f.write_str("delete"),
+            Self::DeleteKeyed => f.write_str("delete with a key"),
+            Self::Ids => f.write_str("list of ids"),
+            Self::Stats => f.write_str("stats"),
+        }
+    }
+}
+
+/// What has to be there before, made by another process beside the proxy.
+pub struct Fixtures {
+    client: Client,
+}
+
+impl Fixtures {
+    /// Made through this client.
+    pub fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// Makes ready for a repetition, and returns the request to be measured.
+    pub async fn prepare(&self, operation: Operation, number: usize) -> Request {
+        let text = format!("{operation} {number}");
+        match operation {
+            Operation::StoreNew(strategy) => store(strategy, "", &text),
+            Operation::StoreKnown(strategy) => {
+                self.send(store(strategy, "", &text)).await;
+                store(strategy, "", &text)
+            }
+            Operation::StoreKeyed(strategy) => store(strategy, &keyed(number), &text),
+            Operation::StoreDeleted => {
+                let (id, _) = self.send(store("direct", "", &text)).await;
+                self.client.send(Request::delete(&place(&format!("delete/{id}")))).await;
+                store("direct", "", &text)
+            }
+            Operation::Ids => get("file-ids"),
+            Operation::Stats => get("stats"),
+            Operation::DeleteKeyed => {
+                let (id, _) = self.send(store("key_based", &keyed(number), &text)).await;
+                Request::delete(&place(&format!("delete/{id}")))
+            }
+            Operation::ByKey => {
+                self.send(store("key_based", &keyed(number), &text)).await;
+                get(&format!("retrieve/key/key_based/k{number}/f"))
+            }
+            _ => {
+                let (id, hash) = self.send(store("direct", "", &text)).await;
+                self.about(operation, &id, &hash).await
+            }
+        }
+    }
+
+    /// A request about an entry.
+    async fn about(&self, operation: Operation, id: &str, hash: &str) -> Request {
+        let child = |name: &str| Request::post(&place(&format!("cache/{id}/data/store/string/{name}"))).text("child");
+        match operation {
+            Operation::ByHash => get(&format!("retrieve/hash/{hash}/string")),
+            Operation::ByVersion => get(&format!("retrieve/hash/{hash}/string?version=1")),
+            Operation::Updated => {
+                self.send(Request::post(&place(&format!("update/{id}/string"))).text("updated")).await;
+                get(&format!("retrieve/{id}/string"))
+            }
+            Operation::Metadata => get(&format!("retrieve/{id}/metadata")),
+            Operation::References => get(&format!("retrieve/{id}/refs")),
+            Operation::Config => get(&format!("retrieve/{id}/config")),
+            Operation::Exists => get(&format!("exists/id/{id}")),
+            Operation::AllReferences => get(&format!("retrieve/{id}/refs/all")),
+            Operation::StoreChild => child("new"),
+            Operation::RetrieveChild => {
+                self.client.send(child("known")).await;
+                get(&format!("cache/{id}/data/string/known"))
+            }
+            Operation::Delete => Request::delete(&place(&format!("delete/{id}"))),
+            _ => get(&format!("retrieve/{id}/string")),
+        }
+    }
+
+    /// Sends what makes or changes an entry, and returns its id and hash.
+    async fn send(&self, request: Request) -> (String, String) {
+        let reply = self.client.send(request).await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        (reply.field("cache_id"), reply.field("cache_hash"))
+    }
+}
+
+fn place(below: &str) -> String {
+    format!("/{NAMESPACE}/{below}")
+}
+
+fn get(below: &str) -> Request {
+    Request::get(&place(below))
+}
+
+/// The end of a route that stores under a key of this repetition.
+fn keyed(number: usize) -> String {
+    format!("/k{number}?file_id=f")
+}
+
+fn store(strategy: &str, key: &str, text: &str) -> Request {
+    Request::post(&place(&format!("{strategy}/store/string{key}"))).text(text)
+}

@@ -1,0 +1,93 @@
+//! S3 that cannot be reached is told as such: never as a miss, and never as something that was done.
+
+use cache_storage::proxy::Network;
+use futures::future::join_all;
+
+use crate::support::{Client, Mode, Request, Server};
+
+/// Operations that ask nothing of S3, although they lie among those that do.
+const WITHOUT_STORAGE: [&str; 1] = ["/admin/storage/bucket-name"];
+
+#[tokio::test]
+async fn a_storage_that_breaks_every_connection_is_503_wherever_something_is_read_or_deleted() {
+    check_everything("resets", Network { reset: 1.0, ..Network::default() }).await;
+}
+
+#[tokio::test]
+async fn a_storage_that_is_too_busy_is_503_wherever_something_is_read_or_deleted() {
+    check_everything("busy", Network { refused: 1.0, ..Network::default() }).await;
+}
+
+/// What every operation of the API that reads or deletes answers on this network, about an entry that is there.
+async fn check_everything(bucket: &str, network: Network) {
+    let Some((mode, proxy)) = Mode::s3_behind_proxy(bucket, 1).await else { return };
+    let server = Server::start(&mode).await;
+    let client = server.client();
+    // By another process: this one is not to remember anything.
+    let (other, entry) = {
+        let other = Server::start(&mode).await;
+        let entry = store(&other.client()).await;
+        (other, entry)
+    };
+    let operations = operations(&client, &entry).await;
+    assert!(operations.len() > 50, "{operations:?}");
+    proxy.set(network);
+    join_all(operations.iter().map(|(method, target)| check(&client, method, target))).await;
+
+    proxy.set(Network::default());
+    let reply = other.client().send(Request::get(&format!("/net/retrieve/{}/string", entry.id))).await;
+    assert_eq!(reply.text(), "hello", "what was answered with 503 has deleted something");
+}
+
+async fn check(client: &Client, method: &str, target: &str) {
+    let request = Request::bare(method, target).header("x-api-key", "test-key");
+    let reply = client.send(request).await;
+    assert_eq!(reply.status, 503, "{method} {target}: {}", reply.text());
+    assert!(reply.headers.contains_key("retry-after"), "{method} {target}");
+}
+
+/// An entry that is there, under a key.
+struct Entry {
+    id: String,
+    hash: String,
+}
+
+async fn store(client: &Client) -> Entry {
+    let reply = client.send(Request::post("/net/key_based/store/string/k?file_id=f").text("hello")).await;
+    Entry { id: reply.field("cache_id"), hash: reply.field("cache_hash") }
+}
+
+/// Method and target of every described operation that reads or deletes in the storage.
+async fn operations(client: &Client, entry: &Entry) -> Vec<(String, String)> {
+    let described = client.send(Request::get("/openapi.json")).await.json();
+    let mut operations = Vec::new();
+    for (path, methods) in described["paths"].as_object().unwrap() {
+        let stores = ["/{namespace}/", "/namespaces/", "/admin/storage/"].iter().any(|start| path.starts_with(start));
+        if stores && !WITHOUT_STORAGE.contains(&path.as_str()) {
+            let methods =
+                methods.as_object().unwrap().keys().filter(|method| ["get", "delete"].contains(&method.as_str()));
+            operations.extend(methods.map(|method| (method.to_uppercase(), target(path, entry))));
+        }
+    }
+    operations
+}
+
+/// A described path with names in it: those of the entry where there are such.
+fn target(path: &str, entry: &Entry) -> String {
+    let names = [
+        ("{namespace}", "net"),
+        ("{cache_id}", &entry.id),
+        ("{cache_hash}", &entry.hash),
+        ("{strategy}", "key_based"),
+        ("{cache_key}", "k"),
+        ("{file_id}", "f"),
+        ("{data_type}", "string"),
+        ("{data_key}", "d"),
+        ("{data_file_id}", "f"),
+        ("{file_path}", "a.txt"),
+        ("{path}", "net/data/key-based/k/f.txt"),
+    ];
+    let target = names.iter().fold(path.to_owned(), |target, (name, value)| target.replace(name, value));
+    assert!(!target.contains('{'), "{target}: what name belongs there?");
+    target
+}
