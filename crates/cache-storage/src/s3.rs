@@ -25,10 +25,12 @@ use cache_core::storage::{
 use sha2::{Digest, Sha256};
 
 use crate::part::part;
-use trouble::Trouble;
+use trouble::{Trouble, with_causes};
 
 mod connect;
+mod environment;
 mod trouble;
+mod trust;
 
 /// S3 lists at most this many keys and folders at once.
 const MOST_LISTED: usize = 1000;
@@ -86,7 +88,10 @@ impl S3 {
     /// A client with these credentials, whatever the surroundings provide.
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn with_keys(config: S3Config, access_key_id: &str, secret_access_key: &str) -> Self {
-        Self::with_client(connect::client_with_keys(&config, access_key_id, secret_access_key), config)
+        use environment::Environment;
+
+        let client = connect::client_with_keys(&config, access_key_id, secret_access_key, &Environment::default());
+        Self::with_client(client.expect("TLS works everywhere"), config)
     }
 
     /// Makes the bucket, unless it is there.
@@ -94,6 +99,20 @@ impl S3 {
     pub(crate) async fn make_bucket(&self) -> Result<(), StorageError> {
         let request = self.client.create_bucket().bucket(&self.bucket);
         self.within_deadline("", async { Ok(request.send().await.map(drop)?) }).await
+    }
+
+    /// Makes the two connections that a retrieve needs, before the first one has to wait for them. What goes wrong is no
+    /// error: the call that needs a connection makes its own.
+    pub async fn warm_up(&self) {
+        let connect =
+            || self.client.head_bucket().bucket(&self.bucket).customize().config_override(connect::once()).send();
+        let (first, second) = tokio::join!(connect(), connect());
+        for answer in [first, second] {
+            match answer {
+                Ok(_) => tracing::debug!("a connection to the bucket is ready"),
+                Err(error) => tracing::debug!("warming up: {}", with_causes(&error)),
+            }
+        }
     }
 
     fn with_client(client: Client, config: S3Config) -> Self {
@@ -261,6 +280,8 @@ fn version(etag: Option<String>) -> Result<Version, Trouble> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wire;
 
 #[cfg(test)]
 crate::conformance!(let Some(moto) = crate::moto::Moto::shared(); moto.storage("conformance").await);

@@ -2,19 +2,21 @@
 
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::{Region, SdkConfig};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::{ClassifyRetry, RetryAction, RetryConfig};
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
     Builder, Config, Credentials, ProvideCredentials, RequestChecksumCalculation, ResponseChecksumValidation,
 };
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_http_client::tls::{Provider, TlsContext, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
 
 use super::S3Config;
+use super::environment::{Environment, behaviour};
 use super::trouble::{Trouble, with_causes};
+use super::trust::Trust;
 
 /// The SDK waits a second before it repeats a call; requests to S3 are usually answered in a twentieth of that.
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
@@ -28,32 +30,60 @@ const DEFAULT_REGION: &str = "us-east-1";
 
 /// A client with the credentials that the surroundings provide.
 pub(super) async fn client(config: &S3Config) -> Result<Client, Trouble> {
-    let surroundings = aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http_client()).load().await;
+    let environment = Environment::of_this_process();
+    if environment.get("AWS_CA_BUNDLE").is_some() {
+        tracing::warn!("AWS_CA_BUNDLE is not read here: name the file of certificates in SSL_CERT_FILE");
+    }
+    let surroundings = match environment.surroundings() {
+        Some(surroundings) => surroundings,
+        None => look_around().await?,
+    };
+    Ok(Client::from_conf(settings(&surroundings, config, &environment)?))
+}
+
+/// What the SDK finds in the environment, in files, and by asking the machine.
+async fn look_around() -> Result<SdkConfig, Trouble> {
+    // Credentials may have to be fetched from elsewhere than S3.
+    let surroundings = aws_config::defaults(behaviour()).http_client(http_client(Trust::System)?).load().await;
     require_credentials(&surroundings).await?;
-    Ok(Client::from_conf(settings(&surroundings, config)))
+    Ok(surroundings)
 }
 
 /// A client with these credentials, whatever the surroundings provide.
 #[cfg(any(test, feature = "testing"))]
-pub(super) fn client_with_keys(config: &S3Config, access_key_id: &str, secret_access_key: &str) -> Client {
+pub(super) fn client_with_keys(
+    config: &S3Config,
+    access_key_id: &str,
+    secret_access_key: &str,
+    environment: &Environment,
+) -> Result<Client, Trouble> {
     use aws_sdk_s3::config::SharedCredentialsProvider;
 
     let credentials = Credentials::new(access_key_id, secret_access_key, None, None, "given");
     let surroundings = SdkConfig::builder()
-        .behavior_version(BehaviorVersion::v2026_01_12())
-        .http_client(http_client())
+        .behavior_version(behaviour())
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .build();
-    Client::from_conf(settings(&surroundings, config))
+    Ok(Client::from_conf(settings(&surroundings, config, environment)?))
 }
 
-fn http_client() -> SharedHttpClient {
-    aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
+/// What a call must be told to be tried once only.
+pub(super) fn once() -> Builder {
+    Builder::new().retry_config(RetryConfig::disabled())
 }
 
-fn settings(surroundings: &SdkConfig, config: &S3Config) -> Config {
+fn http_client(trust: Trust) -> Result<SharedHttpClient, Trouble> {
+    let context = TlsContext::builder().with_trust_store(trust.store()).build();
+    let context = context.map_err(|err| Trouble::Refused(format!("TLS cannot be used: {}", with_causes(&err))))?;
+    let tls = Provider::Rustls(CryptoMode::Ring);
+    Ok(aws_smithy_http_client::Builder::new().tls_provider(tls).tls_context(context).build_https())
+}
+
+fn settings(surroundings: &SdkConfig, config: &S3Config, environment: &Environment) -> Result<Config, Trouble> {
     let region = config.region.clone().map(Region::new).or_else(|| surroundings.region().cloned());
+    let region = region.unwrap_or(Region::from_static(DEFAULT_REGION));
     let endpoint = config.endpoint_url.as_deref().or(surroundings.endpoint_url());
+    let trust = Trust::of(endpoint, region.as_ref(), environment);
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(config.connect_timeout)
         .operation_attempt_timeout(config.attempt_timeout)
@@ -63,7 +93,8 @@ fn settings(surroundings: &SdkConfig, config: &S3Config) -> Config {
         .with_initial_backoff(FIRST_BACKOFF)
         .with_max_backoff(LONGEST_BACKOFF);
     let builder = Builder::from(surroundings)
-        .region(region.unwrap_or(Region::from_static(DEFAULT_REGION)))
+        .region(region)
+        .http_client(http_client(trust)?)
         // Servers other than AWS seldom have a host name per bucket.
         .force_path_style(endpoint.is_some())
         .timeout_config(timeouts.build())
@@ -73,10 +104,10 @@ fn settings(surroundings: &SdkConfig, config: &S3Config) -> Config {
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         // Whoever reads compares with the SHA-256 that the cache keeps; once is enough.
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
-    match endpoint {
+    Ok(match endpoint {
         Some(url) => builder.endpoint_url(url).build(),
         None => builder.build(),
-    }
+    })
 }
 
 /// Without credentials, each call would wait for its retries and then say that it could not connect.
