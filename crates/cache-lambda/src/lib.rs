@@ -5,6 +5,9 @@
 //! [`problem`] alone knows statuses and error bodies. [`config`] reads the environment; [`serve`] and [`lambda`] are the two
 //! ways to run.
 
+#[cfg(panic = "abort")]
+compile_error!("one panicking request would end the process with all others in it: build with `panic = \"unwind\"`");
+
 pub mod app;
 pub mod batch;
 pub mod body;
