@@ -108,8 +108,8 @@ local-lambda: export CACHE__SERVICE__STORAGE_MODE ?= memory
 local-lambda: export CACHE__SERVICE__TEST_ROUTES ?= true
 local-lambda: export FAST_API__AUTH__API_KEY__NAME ?= x-api-key
 local-lambda: export FAST_API__AUTH__API_KEY__VALUE ?= sample-key
-local-lambda: deploy-tools ## Runs the function on http://127.0.0.1:9000 without AWS, as events/ expects it. Ctrl-C stops it.
-	cargo lambda watch --package cache-lambda
+local-lambda: deploy-tools ## Runs the function on http://localhost:9000 without AWS, as events/ expects it. Ctrl-C stops it.
+	cargo lambda watch --package cache-lambda --invoke-address ::1
 
 replay: build ## Sends the events in events/ to the built function under `cargo lambda watch`, and checks the answers.
 	$(PYTHON) tests/replay_events.py target/lambda/cache-lambda/bootstrap

@@ -46,7 +46,7 @@ def main():
                     cache_id = json.loads(answer["body"]).get("cache_id", cache_id)
             sweep = EVENTS / "schedule" / "1-sweep.json"
             answer = invoke(sweep.read_text(encoding="utf-8"))
-            complete = [swept["namespace"] for swept in answer if swept["complete"]]
+            complete = sorted(swept["namespace"] for swept in answer if swept["complete"])
             report(sweep, answer, [] if complete == ["default", "demo"] else ["both namespaces should be swept"])
     print(f"all {len(SENDERS) * (len(requests) + 1)} events are answered as they should be")
 
