@@ -3,8 +3,8 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz-api check format lint docs boundaries licences simulate campaign bench-local bench-s3 build clean-tools \
-	deploy-tools validate build-lambda deploy local-lambda
+.PHONY: help run test events fuzz-api check format lint docs boundaries licences simulate campaign release \
+	bench-local bench-s3 bench-http bench-growth clean-tools deploy-tools validate build build-lambda deploy local-lambda replay
 
 PYTHON ?= python3
 SCHEDULES ?= 100000
@@ -26,6 +26,9 @@ run: ## Serves on http://127.0.0.1:10017, stores in ./.mgraph-cache, and prints 
 test: ## Runs all tests. Python clients and S3 take part when tests/tools.sh can set them up in .tools/.
 	@tests/tools.sh || echo "not set up: see above. The tests that need it are left out"
 	cargo test --workspace --all-features
+
+events: ## Writes the sample events anew, after a change of events/requests.json.
+	WRITE_EVENTS=1 cargo test --quiet --package cache-tests --test it event_files
 
 fuzz-api: ## Walks /openapi.json against the running server with every check that schemathesis knows.
 	@tests/tools.sh || echo "not set up: see above"
@@ -68,15 +71,21 @@ campaign: ## Runs 10,000 random operations over an S3 that fails (OPERATIONS=n, 
 	@tests/tools.sh
 	CAMPAIGN_OPERATIONS=$(OPERATIONS) CAMPAIGN_SEED=$(SEED) cargo test --package cache-tests --test it campaign -- --nocapture
 
-bench-local: build ## Measures requests/s, start-up, memory and binary size (needs wrk; BENCH_SECONDS=n for each measurement).
+release: ## Builds target/release/cache-lambda, for use as a server on this machine.
+	cargo build --release --package cache-lambda
+
+bench-local: release ## Measures requests/s, start-up, memory and binary size (needs wrk; BENCH_SECONDS=n for each measurement).
 	$(PYTHON) tests/bench_local.py target/release/cache-lambda $(BENCH_SECONDS)
 
-bench-s3: build ## Measures each operation on a slow S3 beside the same bare calls (needs moto, as for test).
+bench-http: release ## Compares requests/s with nginx's, in memory and on disk (needs wrk and nginx; BENCH_SECONDS=n).
+	$(PYTHON) tests/bench_http.py target/release/cache-lambda $(BENCH_SECONDS)
+
+bench-growth: release ## Shows that an operation costs the same in a full store, and of a content with many versions (needs wrk).
+	$(PYTHON) tests/bench_growth.py target/release/cache-lambda
+
+bench-s3: release ## Measures each operation on a slow S3 beside the same bare calls (needs moto, as for test).
 	@tests/tools.sh
 	cargo bench --package cache-tests --bench s3
-
-build: ## Builds target/release/cache-lambda.
-	cargo build --release --package cache-lambda
 
 # One environment for all three: cargo-lambda takes its linker (Zig) from it, and sam takes cargo-lambda.
 .tools/deploy/ready:
@@ -87,25 +96,33 @@ build: ## Builds target/release/cache-lambda.
 deploy-tools: .tools/deploy/ready ## Sets up sam, cfn-lint and cargo-lambda in .tools/deploy (needs Python 3.10).
 
 # Private, so that the environment is not made with its own Python.
-validate build-lambda deploy local-lambda: private export PATH := $(CURDIR)/.tools/deploy/bin:$(PATH)
-validate build-lambda deploy local-lambda: private export SAM_CLI_TELEMETRY := 0
+validate build build-lambda deploy local-lambda replay: private export PATH := $(CURDIR)/.tools/deploy/bin:$(PATH)
+validate build build-lambda deploy local-lambda replay: private export SAM_CLI_TELEMETRY := 0
 
 # Neither command asks AWS anything: the region only says whose resource types are known.
 validate: deploy-tools ## Checks template.yaml and samconfig.toml, without an AWS account.
 	sam validate --lint --region us-east-1 --config-env $(STAGE)
 	cfn-lint template.yaml
 
-build-lambda: deploy-tools ## Builds the function into .aws-sam/ (STAGE=dev or prod, from samconfig.toml).
+# The command that sam gives for x86_64, so that after `make build-lambda STAGE=ci` there is nothing left to compile.
+build: deploy-tools ## Builds the function for this machine's processor: target/lambda/cache-lambda/bootstrap.
+	cargo lambda build --release --bin cache-lambda
+
+build-lambda: deploy-tools ## Builds the function as it is deployed, into .aws-sam/ (STAGE=dev, prod or ci, from samconfig.toml).
 	sam build --config-env $(STAGE)
 
 deploy: validate build-lambda ## Builds and deploys to your AWS account (STAGE=dev or prod): see DEPLOY.md.
 	sam deploy --config-env $(STAGE)
 
 local-lambda: export CACHE__SERVICE__STORAGE_MODE ?= memory
+local-lambda: export CACHE__SERVICE__TEST_ROUTES ?= true
 local-lambda: export FAST_API__AUTH__API_KEY__NAME ?= x-api-key
 local-lambda: export FAST_API__AUTH__API_KEY__VALUE ?= sample-key
-local-lambda: deploy-tools ## Runs the function on http://127.0.0.1:9000 without AWS, as events/ expects it. Ctrl-C stops it.
-	cargo lambda watch --package cache-lambda
+local-lambda: deploy-tools ## Runs the function on http://localhost:9000 without AWS, as events/ expects it. Ctrl-C stops it.
+	cargo lambda watch --package cache-lambda --invoke-address ::1
+
+replay: build ## Sends the events in events/ to the built function under `cargo lambda watch`, and checks the answers.
+	$(PYTHON) tests/replay_events.py target/lambda/cache-lambda/bootstrap
 
 clean-tools: ## Removes .tools/: the Python environments, moto, cargo-deny and what deploys.
 	rm -rf .tools

@@ -1,9 +1,13 @@
 //! The binary as a Lambda function: the events in `events/` are answered as their senders expect.
 //!
-//! The test stands in for Lambda's Runtime API, from which the binary takes an event and to which it posts the answer.
+//! `events/requests.json` lists requests of every route group and their answers; the folders beside it have the event that each
+//! sender makes of them. The test stands in for Lambda's Runtime API, from which the binary takes an event and to which it posts
+//! the answer. `tests/replay_events.py` sends the same events to the binary that is deployed.
 
 mod runtime;
+mod senders;
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -11,64 +15,65 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use self::runtime::{Function, contended_bucket, patient_bucket};
+use self::senders::{Answer, Sample, Sender};
 
 /// The name of the API key that the events show, and the key.
 const KEY: [(&str, &str); 2] =
     [("FAST_API__AUTH__API_KEY__NAME", "x-api-key"), ("FAST_API__AUTH__API_KEY__VALUE", "sample-key")];
 
+/// A function that answers all the events.
+const SETTINGS: [(&str, &str); 4] =
+    [KEY[0], KEY[1], ("CACHE__SERVICE__STORAGE_MODE", "memory"), ("CACHE__SERVICE__TEST_ROUTES", "true")];
+
 /// What a function has for an event unless a test says otherwise.
 const AMPLE: Duration = Duration::from_secs(30);
 
-/// How an event is answered. In `events/`, each sender has a folder with one file for each of these.
-struct Expected {
-    event: &'static str,
-    status: u64,
-    base64: bool,
-    content_type: &'static str,
-    /// A part of the body, as it is in the answer.
-    body: &'static str,
+#[test]
+fn the_event_files_follow_from_the_requests() {
+    for sender in [Sender::RestApi, Sender::HttpApi, Sender::FunctionUrl] {
+        let folder = folder(sender.folder());
+        if env::var_os("WRITE_EVENTS").is_some() {
+            write(sender, &folder);
+        }
+        let expected: Vec<_> = samples().iter().map(file).collect();
+        assert_eq!(files(&folder), expected, "{folder:?}: run `make events`");
+        for sample in samples() {
+            let path = folder.join(file(&sample));
+            assert_eq!(read(&path), sender.event(&sample), "{path:?}: run `make events`");
+        }
+    }
 }
 
-const fn text(event: &'static str, status: u64, content_type: &'static str, body: &'static str) -> Expected {
-    Expected { event, status, base64: false, content_type, body }
+/// Makes the folder anew.
+fn write(sender: Sender, folder: &Path) {
+    let _ = fs::remove_dir_all(folder);
+    fs::create_dir_all(folder).unwrap();
+    for sample in samples() {
+        fs::write(folder.join(file(&sample)), sender.event(&sample)).unwrap();
+    }
 }
-
-const EXPECTED: [Expected; 6] = [
-    text("1-store-string.json", 200, "application/json", r#""key_version":1"#),
-    text("2-store-binary.json", 200, "application/json", r#""size":8,"version":1"#),
-    text("3-retrieve-json.json", 200, "application/json", r#"{"data":"Grüße","metadata":"#),
-    Expected {
-        event: "4-retrieve-binary.json",
-        status: 200,
-        base64: true,
-        content_type: "application/octet-stream",
-        body: "77u/AP/+QQo=",
-    },
-    text("5-not-found.json", 404, "application/json", "there is no entry with cache_hash 0123456789abcdef"),
-    text("6-no-key.json", 401, "application/json", "API key is missing"),
-];
 
 #[tokio::test]
 async fn the_events_of_a_rest_api_are_answered() {
-    check("rest-api").await;
+    check(Sender::RestApi).await;
 }
 
 #[tokio::test]
 async fn the_events_of_an_http_api_are_answered() {
-    check("http-api").await;
+    check(Sender::HttpApi).await;
 }
 
 #[tokio::test]
 async fn the_events_of_a_function_url_are_answered() {
-    check("function-url").await;
+    check(Sender::FunctionUrl).await;
 }
 
 #[tokio::test]
 async fn the_event_of_a_schedule_is_answered_with_a_report_for_each_namespace() {
-    let mut function = Function::start(&[&KEY[..], &[("CACHE__SERVICE__STORAGE_MODE", "memory")]].concat()).await;
+    let mut function = Function::start(&SETTINGS).await;
     let sweep = read(&folder("schedule").join("1-sweep.json"));
     assert_eq!(function.invoke(&sweep, AMPLE).await, json!([]));
-    function.invoke(&read(&folder("http-api").join("1-store-string.json")), AMPLE).await;
+    function.invoke(&read(&folder("http-api").join("07-store-string.json")), AMPLE).await;
     let report = json!({"namespace": "demo", "expired": 0, "graves": 0, "records": 0, "blobs": 0, "orphans": 0, "complete": true});
     assert_eq!(function.invoke(&sweep, AMPLE).await, json!([report]));
 }
@@ -77,7 +82,7 @@ async fn the_event_of_a_schedule_is_answered_with_a_report_for_each_namespace() 
 async fn a_store_that_loses_every_race_gives_up_before_its_invocation_ends() {
     let bucket = contended_bucket().await;
     let mut function = Function::start(&[&KEY[..], &bucket.settings()].concat()).await;
-    let event = read(&folder("rest-api").join("1-store-string.json"));
+    let event = read(&folder("rest-api").join("07-store-string.json"));
     let (began, limit) = (Instant::now(), Duration::from_secs(3));
     let answer = function.invoke(&event, limit).await;
     assert_eq!((&answer["statusCode"], header(&answer, "retry-after")), (&503.into(), "1"), "{answer}");
@@ -90,7 +95,7 @@ async fn with_room_for_four_events_four_are_under_way_at_once() {
     let bucket = patient_bucket(4).await;
     let settings = [&KEY[..], &bucket.settings(), &[("AWS_LAMBDA_MAX_CONCURRENCY", "4")]].concat();
     let mut function = Function::start(&settings).await;
-    let event = read(&folder("http-api").join("5-not-found.json"));
+    let event = read(&folder("http-api").join("20-not-found.json"));
     let paths = [1, 2, 3, 4].map(|number| format!("/demo/exists/hash/000000000000000{number}"));
     let events = paths.each_ref().map(|path| event.replace("/demo/retrieve/hash/0123456789abcdef", path));
     let answers = function.invoke_all(events.each_ref().map(String::as_str), AMPLE).await;
@@ -101,16 +106,14 @@ async fn with_room_for_four_events_four_are_under_way_at_once() {
     }
 }
 
-/// Sends the events of a folder in order, and compares the answers. `CACHE_ID` stands for the entry that was stored last.
-async fn check(sender: &str) {
-    let mut function = Function::start(&[&KEY[..], &[("CACHE__SERVICE__STORAGE_MODE", "memory")]].concat()).await;
-    let folder = folder(sender);
-    assert_eq!(files(&folder), EXPECTED.map(|expected| expected.event));
+/// Sends the events of a sender in order, and compares the answers. `CACHE_ID` stands for the entry that was stored last.
+async fn check(sender: Sender) {
+    let mut function = Function::start(&SETTINGS).await;
     let mut cache_id = String::new();
-    for expected in EXPECTED {
-        let event = read(&folder.join(expected.event)).replace("CACHE_ID", &cache_id);
+    for sample in samples() {
+        let event = read(&folder(sender.folder()).join(file(&sample))).replace("CACHE_ID", &cache_id);
         let answer = function.invoke(&event, AMPLE).await;
-        expected.check(&answer);
+        sample.answer.check(&sample.name, &answer);
         let body = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap_or(Value::Null);
         if let Some(id) = body["cache_id"].as_str() {
             id.clone_into(&mut cache_id);
@@ -118,14 +121,27 @@ async fn check(sender: &str) {
     }
 }
 
-impl Expected {
-    fn check(&self, answer: &Value) {
-        let event = self.event;
-        assert_eq!(answer["statusCode"], self.status, "{event}: {answer}");
-        assert_eq!(answer["isBase64Encoded"], self.base64, "{event}: {answer}");
-        assert_eq!(header(answer, "content-type"), self.content_type, "{event}: {answer}");
-        assert!(answer["body"].as_str().unwrap().contains(self.body), "{event}: {answer}");
+impl Answer {
+    fn check(&self, name: &str, answer: &Value) {
+        assert_eq!(answer["statusCode"], self.status, "{name}: {answer}");
+        assert_eq!(header(answer, "content-type"), self.content_type, "{name}: {answer}");
+        assert_eq!(answer["isBase64Encoded"], self.base64.is_some(), "{name}: {answer}");
+        let body = answer["body"].as_str().unwrap();
+        match (&self.contains, &self.base64) {
+            (Some(part), None) => assert!(body.contains(part), "{name}: {answer}"),
+            (None, Some(whole)) => assert_eq!(body, whole, "{name}: {answer}"),
+            _ => panic!("{name}: an answer has either a text or base64"),
+        }
     }
+}
+
+/// What `events/requests.json` lists.
+fn samples() -> Vec<Sample> {
+    serde_json::from_str(&read(&folder("requests.json"))).unwrap()
+}
+
+fn file(sample: &Sample) -> String {
+    format!("{}.json", sample.name)
 }
 
 /// A header of an answer. Those to a REST API have lists of values, in a field of their own.
@@ -134,8 +150,9 @@ fn header<'a>(answer: &'a Value, name: &str) -> &'a str {
     value.unwrap_or_else(|| panic!("no header {name} in {answer}"))
 }
 
-fn folder(sender: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../events").join(sender)
+/// What is called so in `events/`.
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../events").join(name)
 }
 
 fn files(folder: &Path) -> Vec<String> {

@@ -44,8 +44,18 @@ pub async fn run(state: AppState) -> Result<(), lambda_http::Error> {
 async fn invocation(state: AppState, app: Router, event: lambda_http::Request) -> Result<Answer, lambda_http::Error> {
     match event.request_context_ref() {
         Some(RequestContext::PassThrough) => scheduled(&state, &event).await,
-        _ => Ok(answer(app, event).await?),
+        _ => {
+            let deadline = deadline_ms(&event, state.surroundings.now_ms()).map(Deadline);
+            Ok(answer(app, event, deadline).await?)
+        }
     }
+}
+
+/// When the answer has to be on its way, in milliseconds since 1970 UTC. A moment that is over says nothing: `cargo lambda
+/// watch` gives one in 1970.
+fn deadline_ms(event: &lambda_http::Request, now_ms: u64) -> Option<u64> {
+    let end = event.lambda_context_ref()?.deadline;
+    (end > now_ms).then(|| end.saturating_sub(MARGIN_MS))
 }
 
 /// The event of a schedule, as EventBridge sends it by default; or `{"sweep":["a namespace"]}`.
@@ -65,13 +75,13 @@ async fn scheduled(state: &AppState, event: &lambda_http::Request) -> Result<Ans
             return Err("the event is neither a request nor a schedule: see events/ for those that are answered".into());
         }
     };
-    let deadline = event.lambda_context_ref().map_or(u64::MAX, |context| context.deadline.saturating_sub(MARGIN_MS));
+    let deadline = deadline_ms(event, state.surroundings.now_ms()).unwrap_or(u64::MAX);
     let reports = sweep::run(state, namespaces, deadline).await?;
     Ok(Answer(Response::new(EventBody::Text(serde_json::to_string(&reports)?))))
 }
 
-async fn answer(app: Router, event: lambda_http::Request) -> Result<Answer, Infallible> {
-    let response = match app.oneshot(request(event)).await {
+async fn answer(app: Router, event: lambda_http::Request, deadline: Option<Deadline>) -> Result<Answer, Infallible> {
+    let response = match app.oneshot(request(event, deadline)).await {
         Ok(response) => response,
         Err(never) => match never {},
     };
@@ -99,8 +109,7 @@ fn is_text(headers: &HeaderMap) -> bool {
 }
 
 /// The event as the request that the caller made.
-fn request(event: lambda_http::Request) -> Request<Body> {
-    let deadline = event.lambda_context_ref().map(|context| Deadline(context.deadline.saturating_sub(MARGIN_MS)));
+fn request(event: lambda_http::Request, deadline: Option<Deadline>) -> Request<Body> {
     let invocation = event.lambda_context_ref().map(|context| Invocation(context.request_id.clone()));
     let path = slashes::encode(path(&event));
     let target = match event.uri().query() {
@@ -201,7 +210,7 @@ mod tests {
 
     async fn send(app: &App, event: &Value) -> (u16, EventBody) {
         let event = lambda_http::request::from_str(&event.to_string()).unwrap();
-        let Ok(Answer(response)) = answer(app.router(), event).await;
+        let Ok(Answer(response)) = answer(app.router(), event, None).await;
         let (parts, body) = response.into_parts();
         (parts.status.as_u16(), body)
     }
@@ -265,14 +274,28 @@ mod tests {
         assert!(invoke(json!({"Records": []})).await.unwrap_err().contains("neither a request nor a schedule"));
     }
 
-    #[test]
-    fn the_invocation_says_when_to_be_done() {
+    /// When an invocation that ends at 10 s has to be answered.
+    fn deadline_at(now_ms: u64) -> Option<u64> {
         let event = v1("GET", "/info/health", Value::Null);
         let event: lambda_http::Request = lambda_http::request::from_str(&event.to_string()).unwrap();
         let mut context = lambda_http::Context::default();
         context.deadline = 10_000;
-        let request = request(event.with_lambda_context(context));
+        deadline_ms(&event.with_lambda_context(context), now_ms)
+    }
+
+    #[test]
+    fn the_invocation_says_when_to_be_done() {
+        assert_eq!(deadline_at(1_000), Some(9_500));
+        assert_eq!(deadline_at(9_900), Some(9_500));
+        let event: lambda_http::Request =
+            lambda_http::request::from_str(&v1("GET", "/info/health", Value::Null).to_string()).unwrap();
+        let request = request(event, Some(Deadline(9_500)));
         assert_eq!(request.extensions().get::<Deadline>().unwrap().0, 9_500);
+    }
+
+    #[test]
+    fn an_end_that_is_over_is_no_deadline() {
+        assert_eq!(deadline_at(10_000), None);
     }
 
     #[tokio::test]

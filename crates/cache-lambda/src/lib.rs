@@ -5,6 +5,9 @@
 //! [`problem`] alone knows statuses and error bodies. [`config`] reads the environment; [`serve`] and [`lambda`] are the two
 //! ways to run. [`exchange`] and [`session`] are what all requests share, [`watching`] is what people see of them.
 
+#[cfg(panic = "abort")]
+compile_error!("one panicking request would end the process with all others in it: build with `panic = \"unwind\"`");
+
 pub mod app;
 pub mod batch;
 pub mod body;

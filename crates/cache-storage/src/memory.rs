@@ -72,6 +72,8 @@ impl Storage for Memory {
     }
 
     async fn put(&self, key: &ObjectKey, bytes: Bytes, mode: PutMode) -> Result<Version, StorageError> {
+        // What arrives may be a small part of a large buffer, which would stay as long as the object.
+        let bytes = Bytes::copy_from_slice(&bytes);
         let mut shelf = self.shelf();
         let current = shelf.objects.get(key.as_str()).map(|stored| &stored.version);
         let allowed = match &mode {
