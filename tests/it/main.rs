@@ -7,6 +7,7 @@
 //! | [`defects`] | what the Python service does wrong, ours does right |
 //! | [`hostile`] | wrong input is refused with advice, leaves nothing behind, and stays in its namespace |
 //! | [`lambda_events`] | the binary as a Lambda function answers the events of every sender, in time |
+//! | [`logs`] | each request is one line in the log, and no line tells a secret |
 //! | [`concurrency`] | racing stores lose nothing |
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
@@ -20,6 +21,7 @@ mod faults;
 mod hostile;
 mod kill;
 mod lambda_events;
+mod logs;
 mod python_clients;
 mod replay;
 mod sweep;

@@ -23,6 +23,9 @@ use crate::support::server::binary;
 /// Longer than any answer takes, the start of the process included, on a busy machine too.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
+/// The id of every invocation.
+pub const REQUEST_ID: &str = "8476a536-e9f4-11e8-9739-2dfe598c3fcd";
+
 /// The binary, running as a Lambda function. Gone when dropped.
 pub struct Function {
     _process: Child,
@@ -55,6 +58,7 @@ impl Function {
             .with_state(Arc::new(desk));
         let runtime_api = serve(router).await.to_string();
         let scratch = tempfile::tempdir().unwrap();
+        let log = File::create(scratch.path().join("log")).unwrap();
         let process = Command::new(binary())
             .env_clear()
             .env("AWS_LAMBDA_RUNTIME_API", runtime_api)
@@ -63,7 +67,8 @@ impl Function {
             .envs(settings.iter().copied())
             .current_dir(scratch.path())
             .stdin(Stdio::null())
-            .stderr(File::create(scratch.path().join("log")).unwrap())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
             .kill_on_drop(true)
             .spawn()
             .unwrap();
@@ -92,7 +97,7 @@ async fn next(State(desk): State<Arc<Desk>>) -> Response {
         return StatusCode::GONE.into_response();
     };
     let headers = [
-        ("lambda-runtime-aws-request-id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd".to_owned()),
+        ("lambda-runtime-aws-request-id", REQUEST_ID.to_owned()),
         ("lambda-runtime-deadline-ms", deadline_ms.to_string()),
         ("lambda-runtime-invoked-function-arn", "arn:aws:lambda:eu-west-1:123456789012:function:cache".to_owned()),
     ];
@@ -142,6 +147,12 @@ async fn contend(method: Method, uri: Uri, headers: HeaderMap) -> Response {
         Method::PUT => [("etag", "\"1\"")].into_response(),
         _ => error(StatusCode::NOT_FOUND, "NoSuchKey"),
     }
+}
+
+/// Starts a bucket that takes every request and answers none; returns its URL.
+pub async fn silent_bucket() -> String {
+    let address = serve(Router::new().fallback(async || std::future::pending::<()>().await)).await;
+    format!("http://{address}")
 }
 
 /// Serves until the test ends.
