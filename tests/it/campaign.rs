@@ -109,6 +109,7 @@ fn sweep(mode: &Mode) {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let said = String::from_utf8_lossy(&output.stdout);
-    let nothing = format!("{NAMESPACE}: removed 0 expired entries, 0 graves, 0 stray records, 0 stray blobs\n");
+    let nothing =
+        format!("{NAMESPACE}: removed 0 expired entries, 0 graves, 0 stray records, 0 stray blobs, 0 orphans\n");
     assert_eq!(said, nothing);
 }

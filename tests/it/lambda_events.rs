@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use self::runtime::{Function, contended_bucket, patient_bucket};
+use self::runtime::{Function, REQUEST_ID, contended_bucket, patient_bucket, silent_bucket};
 use self::senders::{Answer, Sample, Sender};
 
 /// The name of the API key that the events show, and the key.
@@ -104,6 +104,59 @@ async fn with_room_for_four_events_four_are_under_way_at_once() {
         assert_eq!((&answer["statusCode"], &body["exists"]), (&200.into(), &false.into()), "{answer}");
         assert!(path.ends_with(body["cache_hash"].as_str().unwrap()), "{path}: {answer}");
     }
+}
+
+#[tokio::test]
+async fn each_request_is_a_line_that_cloudwatch_reads_metrics_from() {
+    let settings = [("CACHE__SERVICE__STORAGE_MODE", "memory"), ("AWS_LAMBDA_LOG_LEVEL", "ERROR")];
+    let mut function = Function::start(&[&KEY[..], &settings].concat()).await;
+    for event in ["07-store-string.json", "20-not-found.json", "04-no-key.json"] {
+        function.invoke(&read(&folder("http-api").join(event)), AMPLE).await;
+    }
+    let log = function.log();
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let outcomes: Vec<_> = lines.iter().map(|line| line["outcome"].as_str().unwrap()).collect();
+    assert_eq!(outcomes, ["ok", "miss", "client_error"], "{log}");
+    for line in &lines {
+        assert_eq!((&line["function"], &line["aws_request_id"]), (&"cache".into(), &REQUEST_ID.into()), "{line}");
+        let directive = &line["_aws"]["CloudWatchMetrics"][0];
+        assert_eq!(
+            (&directive["Namespace"], &directive["Dimensions"][0]),
+            (&"mgraph-cache".into(), &json!(["function", "group"]))
+        );
+        for metric in directive["Metrics"].as_array().unwrap() {
+            assert!(line[metric["Name"].as_str().unwrap()].is_number(), "{metric} in {line}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_function_without_metrics_logs_the_same_fields() {
+    let settings = [("CACHE__SERVICE__STORAGE_MODE", "memory"), ("CACHE__SERVICE__CLOUDWATCH_METRICS", "false")];
+    let mut function = Function::start(&[&KEY[..], &settings].concat()).await;
+    function.invoke(&read(&folder("http-api").join("07-store-string.json")), AMPLE).await;
+    let log = function.log();
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let line = lines.iter().find(|line| line["message"] == "answered").unwrap_or_else(|| panic!("{log}"));
+    assert_eq!(
+        (&line["operation"], &line["outcome"]),
+        (&"post_namespace_strategy_store_string_cache_key".into(), &"ok".into())
+    );
+    assert_eq!(line["aws_request_id"], REQUEST_ID, "{line}");
+    assert!(!log.contains("_aws\""), "{log}");
+}
+
+#[tokio::test]
+async fn storage_that_does_not_answer_is_503_before_the_invocation_ends() {
+    let bucket = silent_bucket().await;
+    let mut function = Function::start(&[&KEY[..], &bucket.settings()].concat()).await;
+    for event in ["07-store-string.json", "20-not-found.json"] {
+        let (began, limit) = (Instant::now(), Duration::from_secs(2));
+        let answer = function.invoke(&read(&folder("rest-api").join(event)), limit).await;
+        assert_eq!((&answer["statusCode"], header(&answer, "retry-after")), (&503.into(), "1"), "{answer}");
+        assert!(began.elapsed() < limit, "answered after {:?}", began.elapsed());
+    }
+    assert!(function.log().contains("silent until the request's time was up"), "{}", function.log());
 }
 
 /// Sends the events of a sender in order, and compares the answers. `CACHE_ID` stands for the entry that was stored last.

@@ -7,6 +7,7 @@
 //! | [`defects`] | what the Python service does wrong, ours does right |
 //! | [`hostile`] | wrong input is refused with advice, leaves nothing behind, and stays in its namespace |
 //! | [`lambda_events`] | the binary as a Lambda function answers the events of every sender, in time |
+//! | [`logs`] | each request is one line in the log, and no line tells a secret |
 //! | [`concurrency`] | racing stores lose nothing |
 //! | [`network`] | an S3 that cannot be reached is 503, never a miss |
 //! | [`campaign`] | nor do two processes that do everything at once over an S3 that fails |
@@ -23,6 +24,7 @@ mod faults;
 mod hostile;
 mod kill;
 mod lambda_events;
+mod logs;
 mod network;
 mod python_clients;
 mod replay;

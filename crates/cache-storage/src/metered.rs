@@ -3,8 +3,8 @@
 //! A call that is still open at the deadline ends as [`StorageError::Unavailable`]: it may or may not take effect. A call that
 //! would begin after it is not made.
 //!
-//! What a round is, `rounds` tells. A storage that answers without ever waiting, as memory does, ends each of several joined
-//! calls before the next one begins: there, every call is a round.
+//! What a round is, `rounds` tells. A storage that is as near as memory or a disk may end each of several joined calls before
+//! the next one begins: there, every call can be a round.
 
 use std::fmt;
 use std::future::poll_fn;

@@ -27,6 +27,9 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 /// How many events a test may have waiting.
 const MOST_AT_ONCE: usize = 8;
 
+/// The id of an invocation that waits alone.
+pub const REQUEST_ID: &str = "0";
+
 /// The binary, running as a Lambda function. Gone when dropped.
 pub struct Function {
     _process: Child,
@@ -63,6 +66,7 @@ impl Function {
             .with_state(Arc::new(desk));
         let runtime_api = serve(router).await.to_string();
         let scratch = tempfile::tempdir().unwrap();
+        let log = File::create(scratch.path().join("log")).unwrap();
         let process = Command::new(binary())
             .env_clear()
             .env("AWS_LAMBDA_RUNTIME_API", runtime_api)
@@ -71,7 +75,8 @@ impl Function {
             .envs(settings.iter().copied())
             .current_dir(scratch.path())
             .stdin(Stdio::null())
-            .stderr(File::create(scratch.path().join("log")).unwrap())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
             .kill_on_drop(true)
             .spawn()
             .unwrap();
@@ -180,6 +185,11 @@ async fn contend(method: Method, uri: Uri, headers: HeaderMap) -> Response {
         Method::PUT => [("etag", "\"1\"")].into_response(),
         _ => error(StatusCode::NOT_FOUND, "NoSuchKey"),
     }
+}
+
+/// Starts a bucket that takes every request and answers none.
+pub async fn silent_bucket() -> Bucket {
+    bucket(Router::new().fallback(async || std::future::pending::<()>().await)).await
 }
 
 /// Serves until the test ends.

@@ -115,7 +115,8 @@ impl Server {
         panic!("the service did not answer within {START_WITHIN:?}:\n{}", self.log());
     }
 
-    fn log(&self) -> String {
+    /// What the service has said so far.
+    pub fn log(&self) -> String {
         fs::read_to_string(self.scratch.path().join("log")).unwrap_or_default()
     }
 }

@@ -38,6 +38,10 @@ async fn metrics(State(state): State<AppState>) -> Result<Response, Problem> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use cache_storage::counting::Counting;
+    use cache_storage::memory::Memory;
     use http::Method;
 
     use crate::config::Access;
@@ -88,8 +92,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn storage_calls_are_counted_by_verb() {
-        let page = after(vec![Call::post("/ns/direct/store/string", "hello")]).await;
+    async fn storage_calls_are_counted_by_verb_and_in_rounds() {
+        // This one lets others take their turn during a call, as a storage far away does.
+        let app = App::over(Arc::new(Counting::new(Arc::new(Memory::default()))), config());
+        app.json(Call::post("/ns/direct/store/string", "hello")).await;
+        let page = app.get("/metrics").await.text();
+        check(&page, "mgraph_cache_storage_rounds_total 2");
         // As the first of a minute it also reads the namespace's settings; beside them the hash index.
         check(&page, "mgraph_cache_storage_calls_total{verb=\"get\"} 2");
         // Blob, record and index.

@@ -1,0 +1,144 @@
+//! The log: a line for each request that tells what came of it, and no line that tells a secret.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::support::http::API_KEY;
+use crate::support::{Mode, Request, Server, tree};
+
+/// A line of the log about a request.
+const ANSWERED: &str = "answered";
+
+fn lines(server: &Server) -> Vec<Value> {
+    // The greeting, which is for people, comes first.
+    server.log().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+#[tokio::test]
+async fn each_request_is_one_line_with_its_outcome_and_what_it_cost() {
+    let server = Server::start_with(&Mode::Disk, &[("CACHE__SERVICE__LOG_FORMAT", "json")]).await;
+    let client = server.client();
+    let mut ids = Vec::new();
+    for request in [
+        Request::post("/logs/direct/store/string").text("hello"),
+        Request::get("/logs/retrieve/hash/2cf24dba5fb0a30e/string"),
+        Request::get("/logs/retrieve/hash/0000000000000000/string"),
+        Request::get("/logs/retrieve/hash/nonsense/string"),
+        Request::bare("GET", "/logs/stats"),
+        Request::get("/nowhere"),
+    ] {
+        let reply = client.send(request).await;
+        ids.push(reply.headers["fast-api-request-id"].to_str().unwrap().to_owned());
+    }
+    let lines = lines(&server);
+    let mut seen = Vec::new();
+    for id in &ids {
+        let of_request: Vec<_> = lines.iter().filter(|line| line["request_id"] == **id).collect();
+        let [line] = of_request[..] else { panic!("{id} has {of_request:?}") };
+        assert_eq!((&line["level"], &line["message"]), (&"INFO".into(), &ANSWERED.into()), "{line}");
+        assert!(line["duration_ms"].is_f64() && line["timestamp"].is_string(), "{line}");
+        let text = |name: &str| line[name].as_str().unwrap();
+        let number = |name: &str| line[name].as_u64().unwrap();
+        // A disk that answers before the next call is on its way makes a round of each.
+        let (calls, rounds) = (number("storage_calls"), number("storage_rounds"));
+        assert!(rounds.min(1) == calls.min(1) && rounds <= calls, "{line}");
+        seen.push((text("operation"), text("namespace"), text("outcome"), number("status"), calls));
+    }
+    let retrieve = "get_namespace_retrieve_hash_cache_hash_string";
+    assert_eq!(
+        seen,
+        [
+            // Beside the four calls of the budget, the settings of a namespace that is new.
+            ("post_namespace_strategy_store_string", "logs", "ok", 200, 5),
+            // The process has the content in memory, and looks whether the entry is there.
+            (retrieve, "logs", "hit", 200, 1),
+            (retrieve, "logs", "miss", 404, 2),
+            (retrieve, "logs", "client_error", 400, 0),
+            ("get_namespace_stats", "logs", "client_error", 401, 0),
+            ("none", "-", "client_error", 404, 0),
+        ]
+    );
+}
+
+/// Lines to read, and no contents in memory, so that damage on the disk is met.
+const SETTINGS: [(&str, &str); 2] = [("CACHE__SERVICE__LOG_FORMAT", "json"), ("CACHE__SERVICE__BLOB_CACHE_BYTES", "0")];
+
+/// In a body, a content, a header or a cookie.
+const SECRET: &str = "s3cr3t";
+/// In the name of a key or a file, which people choose.
+const PRIVATE: &str = "pr1v4te";
+
+/// Sends secrets in every way, in requests that fit and in requests that do not.
+async fn tell_secrets(server: &Server) {
+    let client = server.client();
+    let key = format!("/logs/key_based/store/string/{PRIVATE}/a?file_id={PRIVATE}");
+    let cookie = format!("{}={SECRET}", API_KEY.0);
+    let requests = [
+        Request::post(&key).text(SECRET),
+        Request::post(&key).json(format!("{{\"{SECRET}\": {SECRET}")),
+        Request::post(&key).json(format!("\"{SECRET}\"")).header("content-encoding", "gzip"),
+        Request::post(&format!("{key}&json_field_path={SECRET}")).json(format!("{{\"a\": \"{SECRET}\"}}")),
+        Request::post(&format!("/logs/{SECRET}/store/string")).text(SECRET),
+        Request::post("/logs/direct/store/json").header("authorization", SECRET).json(format!("[\"{SECRET}\"]")),
+        Request::post("/logs/direct/zip/store").binary(SECRET),
+        Request::post("/auth/set-auth-cookie")
+            .json(format!("{{\"cookie_name\": \"x\", \"cookie_value\": \"{SECRET}\"}}")),
+        Request::get(&format!("/logs/retrieve/key/key_based/{PRIVATE}/a/{PRIVATE}?as=string"))
+            .header("cookie", &cookie),
+        Request::get(&format!("/logs/retrieve/key/key_based/{PRIVATE}/b/{PRIVATE}")),
+        Request::get(&format!("/logs/retrieve/hash/{SECRET}/string?token={SECRET}")),
+        Request::bare("GET", "/logs/stats").header(API_KEY.0, SECRET),
+        Request::bare("GET", "/logs/stats").header("cookie", &cookie),
+        Request::bare("POST", &key).text(SECRET),
+    ];
+    for request in requests {
+        client.send(request).await;
+    }
+}
+
+/// Damages what is stored, and has it read.
+async fn find_damage(server: &Server) {
+    let objects = tree::files(&server.disk()).into_keys();
+    for object in objects.filter(|object| object.to_string_lossy().contains("blobs")) {
+        fs::write(object, SECRET.repeat(3)).unwrap();
+    }
+    let damaged = format!("/logs/retrieve/key/key_based/{PRIVATE}/a/{PRIVATE}?as=string");
+    assert_eq!(server.client().send(Request::get(&damaged)).await.status, 500);
+}
+
+#[tokio::test]
+async fn no_key_content_or_secret_is_logged_at_any_level() {
+    for level in ["info", "trace"] {
+        let server = Server::start_with(&Mode::Disk, &[&SETTINGS[..], &[("RUST_LOG", level)]].concat()).await;
+        tell_secrets(&server).await;
+        let log = server.log();
+        assert_eq!(log.matches("\"answered\"").count(), 1 + 14, "the start asked once:\n{log}");
+        // What is traced are the storage's keys, in which such names occur.
+        assert!(level == "trace" || !log.contains(PRIVATE), "{log}");
+        find_damage(&server).await;
+        let log = server.log();
+        assert!(log.contains("\"ERROR\""), "the damage is logged: {log}");
+        assert!(!log.contains(SECRET) && !log.contains(API_KEY.1), "{log}");
+    }
+}
+
+#[tokio::test]
+async fn a_line_about_trouble_has_the_id_of_its_request() {
+    let server = Server::start_with(&Mode::Disk, &SETTINGS).await;
+    tell_secrets(&server).await;
+    find_damage(&server).await;
+    let lines = lines(&server);
+    let trouble: Vec<_> = lines.iter().filter(|line| line["level"] == "ERROR").collect();
+    let last = lines.last().unwrap();
+    assert_eq!((&last["outcome"], &last["status"]), (&"server_error".into(), &500.into()), "{last}");
+    assert!(!trouble.is_empty() && trouble.iter().all(|line| line["request_id"] == last["request_id"]), "{trouble:?}");
+}
+
+#[tokio::test]
+async fn a_level_that_means_nothing_is_warned_about() {
+    let server = Server::start_with(&Mode::Memory, &[("RUST_LOG", "verbose")]).await;
+    let log = server.log();
+    assert!(log.contains("RUST_LOG: 'verbose' is not usable, so the level is info"), "{log}");
+    assert!(log.contains(ANSWERED), "{log}");
+}
