@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use self::runtime::{Function, contended_bucket};
+use self::runtime::{Function, contended_bucket, patient_bucket};
 
 /// The name of the API key that the events show, and the key.
 const KEY: [(&str, &str); 2] =
@@ -83,6 +83,22 @@ async fn a_store_that_loses_every_race_gives_up_before_its_invocation_ends() {
     assert_eq!((&answer["statusCode"], header(&answer, "retry-after")), (&503.into(), "1"), "{answer}");
     assert!(began.elapsed() < limit, "answered after {:?}", began.elapsed());
     assert!(function.log().contains("could not be written in time"), "{}", function.log());
+}
+
+#[tokio::test]
+async fn with_room_for_four_events_four_are_under_way_at_once() {
+    let bucket = patient_bucket(4).await;
+    let settings = [&KEY[..], &bucket.settings(), &[("AWS_LAMBDA_MAX_CONCURRENCY", "4")]].concat();
+    let mut function = Function::start(&settings).await;
+    let event = read(&folder("http-api").join("5-not-found.json"));
+    let paths = [1, 2, 3, 4].map(|number| format!("/demo/exists/hash/000000000000000{number}"));
+    let events = paths.each_ref().map(|path| event.replace("/demo/retrieve/hash/0123456789abcdef", path));
+    let answers = function.invoke_all(events.each_ref().map(String::as_str), AMPLE).await;
+    for (path, answer) in paths.iter().zip(answers) {
+        let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+        assert_eq!((&answer["statusCode"], &body["exists"]), (&200.into(), &false.into()), "{answer}");
+        assert!(path.ends_with(body["cache_hash"].as_str().unwrap()), "{path}: {answer}");
+    }
 }
 
 /// Sends the events of a folder in order, and compares the answers. `CACHE_ID` stands for the entry that was stored last.

@@ -32,10 +32,12 @@ const MARGIN_MS: u64 = 500;
 /// The stage of an HTTP API or Function URL that does not appear in paths.
 const DEFAULT_STAGE: &str = "$default";
 
-/// Serves invocations until the runtime ends the process.
+/// Serves invocations until the runtime ends the process: one after the other, or as many at once as
+/// `AWS_LAMBDA_MAX_CONCURRENCY` says, which Lambda sets on managed instances.
 pub async fn run(state: AppState) -> Result<(), lambda_http::Error> {
     let app = app::app(state.clone());
-    lambda_http::run(lambda_http::service_fn(move |event| invocation(state.clone(), app.clone(), event))).await
+    lambda_http::run_concurrent(lambda_http::service_fn(move |event| invocation(state.clone(), app.clone(), event)))
+        .await
 }
 
 async fn invocation(state: AppState, app: Router, event: lambda_http::Request) -> Result<Answer, lambda_http::Error> {

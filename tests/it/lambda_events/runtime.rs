@@ -1,5 +1,6 @@
-//! What a Lambda function has around it: the Runtime API, and for one test a bucket in which others win every race.
+//! What a Lambda function has around it: the Runtime API, and buckets that make it hard for a function.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::process::Stdio;
@@ -8,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::{HeaderMap, Method, StatusCode, Uri};
@@ -16,38 +17,45 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Barrier, Mutex, mpsc};
 
 use crate::support::server::binary;
 
 /// Longer than any answer takes, the start of the process included, on a busy machine too.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
+/// How many events a test may have waiting.
+const MOST_AT_ONCE: usize = 8;
+
 /// The binary, running as a Lambda function. Gone when dropped.
 pub struct Function {
     _process: Child,
     invocations: mpsc::Sender<Invocation>,
-    answers: mpsc::Receiver<Bytes>,
+    answers: mpsc::Receiver<Answer>,
     scratch: TempDir,
 }
 
 /// An event, and when Lambda would stop the function.
 struct Invocation {
+    request_id: usize,
     event: String,
     deadline_ms: u128,
 }
 
+/// What the function has answered, and to which invocation.
+type Answer = (usize, Bytes);
+
 /// Both ends of what the Runtime API passes on.
 struct Desk {
     invocations: Mutex<mpsc::Receiver<Invocation>>,
-    answers: mpsc::Sender<Bytes>,
+    answers: mpsc::Sender<Answer>,
 }
 
 impl Function {
     /// Starts the binary with these settings and those that Lambda makes.
     pub async fn start(settings: &[(&str, &str)]) -> Self {
-        let (invocations, waiting) = mpsc::channel(1);
-        let (answered, answers) = mpsc::channel(1);
+        let (invocations, waiting) = mpsc::channel(MOST_AT_ONCE);
+        let (answered, answers) = mpsc::channel(MOST_AT_ONCE);
         let desk = Desk { invocations: Mutex::new(waiting), answers: answered };
         let router = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next))
@@ -72,12 +80,25 @@ impl Function {
 
     /// Lets the function answer an event; panics with its log when it does not.
     pub async fn invoke(&mut self, event: &str, limit: Duration) -> Value {
+        let [answer] = self.invoke_all([event], limit).await;
+        answer
+    }
+
+    /// Has all these events waiting, and lets the function answer them in the order that it likes.
+    pub async fn invoke_all<const N: usize>(&mut self, events: [&str; N], limit: Duration) -> [Value; N] {
         let deadline_ms = (SystemTime::now() + limit).duration_since(UNIX_EPOCH).unwrap().as_millis();
-        self.invocations.send(Invocation { event: event.to_owned(), deadline_ms }).await.unwrap();
-        match tokio::time::timeout(ANSWER_WITHIN, self.answers.recv()).await {
-            Ok(Some(answer)) => serde_json::from_slice(&answer).unwrap(),
-            Ok(None) | Err(_) => panic!("no answer within {ANSWER_WITHIN:?}:\n{}", self.log()),
+        for (request_id, event) in events.into_iter().enumerate() {
+            let event = event.to_owned();
+            self.invocations.send(Invocation { request_id, event, deadline_ms }).await.unwrap();
         }
+        let mut answers = BTreeMap::new();
+        while answers.len() < N {
+            match tokio::time::timeout(ANSWER_WITHIN, self.answers.recv()).await {
+                Ok(Some((request_id, answer))) => answers.insert(request_id, serde_json::from_slice(&answer).unwrap()),
+                Ok(None) | Err(_) => panic!("no answer within {ANSWER_WITHIN:?}:\n{}", self.log()),
+            };
+        }
+        answers.into_values().collect::<Vec<_>>().try_into().unwrap()
     }
 
     /// What the function has said so far.
@@ -88,11 +109,11 @@ impl Function {
 
 /// The function asks for an event, and waits until there is one.
 async fn next(State(desk): State<Arc<Desk>>) -> Response {
-    let Some(Invocation { event, deadline_ms }) = desk.invocations.lock().await.recv().await else {
+    let Some(Invocation { request_id, event, deadline_ms }) = desk.invocations.lock().await.recv().await else {
         return StatusCode::GONE.into_response();
     };
     let headers = [
-        ("lambda-runtime-aws-request-id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd".to_owned()),
+        ("lambda-runtime-aws-request-id", request_id.to_string()),
         ("lambda-runtime-deadline-ms", deadline_ms.to_string()),
         ("lambda-runtime-invoked-function-arn", "arn:aws:lambda:eu-west-1:123456789012:function:cache".to_owned()),
     ];
@@ -100,34 +121,51 @@ async fn next(State(desk): State<Arc<Desk>>) -> Response {
 }
 
 /// The function has answered, or failed: both are what the caller gets to see.
-async fn done(State(desk): State<Arc<Desk>>, answer: Bytes) -> StatusCode {
+async fn done(State(desk): State<Arc<Desk>>, Path((id, _)): Path<(usize, String)>, answer: Bytes) -> StatusCode {
     // The test is over when nobody takes it.
-    let _ = desk.answers.send(answer).await;
+    let _ = desk.answers.send((id, answer)).await;
     StatusCode::ACCEPTED
 }
 
-/// A bucket in which nothing can be read, and somebody else is always faster to change a hash index.
-pub struct ContendedBucket {
+/// A bucket that a function is led to.
+pub struct Bucket {
     url: String,
 }
 
-/// Starts a [`ContendedBucket`].
-pub async fn contended_bucket() -> ContendedBucket {
-    let address = serve(Router::new().fallback(contend)).await;
-    ContendedBucket { url: format!("http://{address}") }
-}
-
-impl ContendedBucket {
+impl Bucket {
     /// What leads a function to it.
     pub fn settings(&self) -> [(&str, &str); 5] {
         [
-            ("CACHE__SERVICE__BUCKET_NAME", "contended"),
+            ("CACHE__SERVICE__BUCKET_NAME", "bucket"),
             ("AWS_ENDPOINT_URL", &self.url),
             ("AWS_REGION", "eu-west-1"),
             ("AWS_ACCESS_KEY_ID", "test"),
             ("AWS_SECRET_ACCESS_KEY", "test"),
         ]
     }
+}
+
+/// Starts a bucket in which nothing can be read, and somebody else is always faster to change a hash index.
+pub async fn contended_bucket() -> Bucket {
+    bucket(Router::new().fallback(contend)).await
+}
+
+/// Starts an empty bucket that answers nobody before so many have asked for an object.
+pub async fn patient_bucket(readers: usize) -> Bucket {
+    let barrier = Arc::new(Barrier::new(readers));
+    let read = async move |method: Method, uri: Uri| {
+        // Warming up looks at the bucket itself.
+        if method == Method::HEAD && !uri.path().contains("/refs/") {
+            return StatusCode::OK;
+        }
+        barrier.wait().await;
+        StatusCode::NOT_FOUND
+    };
+    bucket(Router::new().fallback(read)).await
+}
+
+async fn bucket(router: Router) -> Bucket {
+    Bucket { url: format!("http://{}", serve(router).await) }
 }
 
 async fn contend(method: Method, uri: Uri, headers: HeaderMap) -> Response {
