@@ -14,7 +14,9 @@ use cache_storage::disk::Disk;
 use cache_storage::memory::Memory;
 use cache_storage::s3::{S3, S3Config};
 use cache_storage::system::System;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 const HELP: &str = "\
 cache-lambda: the cache service, as a Lambda function or as a server on this machine.
@@ -114,20 +116,31 @@ async fn sweep_here(state: &AppState, namespaces: Vec<Namespace>) -> Result<(), 
 
 /// Logs for people on a terminal, or as JSON where a machine collects it.
 fn log_to(in_lambda: bool) {
-    let chosen = std::env::var("RUST_LOG").or_else(|_| std::env::var("AWS_LAMBDA_LOG_LEVEL")).ok();
-    let filter = EnvFilter::new(match chosen.as_deref() {
-        // Lambda's highest level, which nothing here uses.
-        Some("FATAL") => "off",
-        Some(chosen) => chosen,
-        None => DEFAULT_LOG,
-    });
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let filter = log_filter();
+    let subscriber = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(std::io::stderr);
     if in_lambda {
         // Lambda dates each line itself.
-        subscriber.json().without_time().with_target(false).init();
+        subscriber.json().without_time().with_target(false).finish().with(filter).init();
     } else {
-        subscriber.with_ansi(std::io::stderr().is_terminal()).with_target(false).init();
+        subscriber.with_ansi(std::io::stderr().is_terminal()).with_target(false).finish().with(filter).init();
     }
+}
+
+/// What is logged: a level, or several with the part of the program that each is for.
+fn log_filter() -> Targets {
+    let chosen = std::env::var("RUST_LOG").or_else(|_| std::env::var("AWS_LAMBDA_LOG_LEVEL"));
+    let chosen = match chosen.as_deref() {
+        Err(_) | Ok("") => DEFAULT_LOG,
+        // Lambda's highest level, which nothing here uses.
+        Ok("FATAL") => "off",
+        Ok(chosen) => chosen,
+    };
+    chosen.parse().unwrap_or_else(|error| {
+        eprintln!(
+            "warning: the log level '{chosen}' is not usable ({error}): give one such as debug or info,cache_core=debug"
+        );
+        Targets::new().with_default(LevelFilter::INFO)
+    })
 }
 
 /// Opens the storage. A server also looks whether it answers; a function does not spend a call on that at each start.
