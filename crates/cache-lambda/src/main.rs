@@ -121,7 +121,12 @@ async fn open(config: &Config) -> Result<Arc<dyn Storage>, String> {
             format!("{error}; set CACHE__SERVICE__LOCAL_DISK_PATH to a folder that can be written to")
         })?),
         StorageChoice::S3 { bucket } => {
-            Arc::new(S3::open(S3Config::new(bucket)).await.map_err(|error| error.to_string())?)
+            let s3 = S3::open(S3Config::new(bucket)).await.map_err(|error| error.to_string())?;
+            if config.in_lambda {
+                let s3 = s3.clone();
+                tokio::spawn(async move { s3.warm_up().await });
+            }
+            Arc::new(s3)
         }
     };
     if !config.in_lambda {

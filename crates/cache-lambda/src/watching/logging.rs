@@ -9,11 +9,13 @@ use std::str::FromStr;
 
 use serde_json::{Map, Value};
 use tracing::{Event, Subscriber};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, JsonFields, Writer};
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormattedFields};
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// How lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,11 +49,17 @@ const LIBRARIES: &str = "info,aws_config=error";
 /// Sets up the log of this process, on standard error.
 pub fn start(lookup: &dyn Fn(&str) -> Option<String>, format: LogFormat, in_lambda: bool) {
     let (filter, problem) = choose(lookup);
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let subscriber = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(std::io::stderr);
+    let subscriber = subscriber.with_target(false);
     match format {
         // Lambda dates each line itself.
-        LogFormat::Json => subscriber.fmt_fields(JsonFields::new()).event_format(Flat { dated: !in_lambda }).init(),
-        LogFormat::Text => subscriber.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Json => subscriber
+            .fmt_fields(JsonFields::new())
+            .event_format(Flat { dated: !in_lambda })
+            .finish()
+            .with(filter)
+            .init(),
+        LogFormat::Text => subscriber.with_ansi(std::io::stderr().is_terminal()).finish().with(filter).init(),
     }
     if let Some(problem) = problem {
         tracing::warn!("{problem}");
@@ -59,21 +67,25 @@ pub fn start(lookup: &dyn Fn(&str) -> Option<String>, format: LogFormat, in_lamb
 }
 
 /// Which lines are written, and what is wrong with the setting if it cannot be used. A wrong one is no reason not to serve.
-fn choose(lookup: &dyn Fn(&str) -> Option<String>) -> (EnvFilter, Option<String>) {
+fn choose(lookup: &dyn Fn(&str) -> Option<String>) -> (Targets, Option<String>) {
     let set = |name: &'static str| Some((name, lookup(name).filter(|value| !value.trim().is_empty())?));
     let Some((name, value)) = set(RUST_LOG).or_else(|| set(LAMBDA_LEVEL)) else {
-        return (EnvFilter::new(LIBRARIES), None);
+        return (libraries(), None);
     };
-    match directives(name, value.trim()).and_then(|directives| EnvFilter::try_new(directives).ok()) {
+    match directives(name, value.trim()).and_then(|directives| directives.parse().ok()) {
         Some(filter) => (filter, None),
         None => {
             let problem = format!(
                 "{name}: '{value}' is not usable, so the level is info: give trace, debug, info, warn, error or off, or \
                  in {RUST_LOG} also levels by crate, such as info,hyper=debug"
             );
-            (EnvFilter::new(LIBRARIES), Some(problem))
+            (libraries(), Some(problem))
         }
     }
+}
+
+fn libraries() -> Targets {
+    LIBRARIES.parse().expect("these are levels by crate")
 }
 
 /// The value as directives; `None` when it cannot be meant so.
