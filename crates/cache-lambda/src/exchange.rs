@@ -60,6 +60,7 @@ mod tests {
     use cache_storage::memory::Memory;
     use cache_storage::system::System;
     use http::StatusCode;
+    use tower::ServiceExt;
 
     use super::*;
     use crate::app::Service;
@@ -83,6 +84,15 @@ mod tests {
     async fn a_panic_is_500_with_the_request_id_and_no_internals() {
         check(|| panic!("secret"), 500, "\"message\":\"the service failed to answer").await;
         check(|| Problem::internal("secret").into_response(), 500, "\"request_id\":\"").await;
+    }
+
+    #[tokio::test]
+    async fn what_a_panic_says_is_not_for_the_log() {
+        let panics = get(async || -> Response { panic!("secret") });
+        let router: Router = Router::new().route("/", panics).layer(from_fn(catch_panics));
+        let response = router.oneshot(Call::get("/").request()).await.unwrap();
+        let problem = response.extensions().get::<Problem>().unwrap();
+        assert_eq!(problem.cause(), Some("a panic ended the request"));
     }
 
     #[tokio::test]
