@@ -1,49 +1,32 @@
 //! What happens to every request and answer: an id, a meter, a rendered error, and one line in the log.
 
-use std::any::Any;
-use std::io::Write;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use cache_core::ids::Namespace;
-use cache_storage::metered::Meter;
 use futures::FutureExt;
-use http::{HeaderName, HeaderValue, StatusCode};
-use percent_encoding::percent_decode_str;
-use serde::Serialize;
-use tracing::{Instrument, Span, info_span};
-use uuid::Uuid;
+use http::{HeaderName, HeaderValue};
+use tracing::Instrument;
 
 use crate::app::{AppState, Service};
 use crate::problem::{Occasion, Problem};
-use crate::watching::operations::{self, Operation};
-use crate::watching::{Outcome, emf};
+use crate::watching::Watch;
 
 /// The header with the id of the request; what a caller sends under it is ignored.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("fast-api-request-id");
-
-/// The status that the log shows when the caller hung up before the answer. Nobody gets to see it; nginx calls it so, too.
-const HUNG_UP: u16 = 499;
-
-/// The id that Lambda gave to the invocation in which a request comes. It is in the extensions of such a request.
-#[derive(Debug, Clone)]
-pub struct Invocation(pub String);
 
 /// Gives the request an id, renders the error if it has one, and writes the line for the log.
 pub async fn answer(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     let watch = Watch::begin(&state, &request);
     let span = watch.span();
-    request.extensions_mut().insert(Arc::clone(&watch.meter));
+    request.extensions_mut().insert(watch.meter());
     let mut response = next.run(request).instrument(span.clone()).await;
     let _entered = span.enter();
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        response = render(&state, &problem, &watch.line.request_id, response);
+        response = render(&state, &problem, watch.request_id(), response);
     }
-    if let Ok(value) = HeaderValue::from_str(&watch.line.request_id) {
+    if let Ok(value) = HeaderValue::from_str(watch.request_id()) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
     watch.answered(response.status());
@@ -58,138 +41,11 @@ fn render(state: &Service, problem: &Problem, request_id: &str, bare: Response) 
     problem.render(occasion, bare.into_parts().0.headers)
 }
 
-/// What the log says about a request: never a key, a payload or a secret.
-#[derive(Debug, Serialize)]
-pub struct Line {
-    /// The id in the answer's header.
-    pub request_id: String,
-    /// The id of the invocation, under Lambda.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub aws_request_id: Option<String>,
-    /// What was asked for.
-    pub operation: &'static str,
-    /// The group that the operation belongs to.
-    pub group: &'static str,
-    /// The namespace in the path, `-` if there is none.
-    pub namespace: String,
-    /// What came of it.
-    #[serde(serialize_with = "by_name")]
-    pub outcome: Outcome,
-    /// The status of the answer; 499 if the caller hung up before.
-    pub status: u16,
-    /// How many calls to the storage it took.
-    pub storage_calls: u64,
-    /// How many of them had to wait for others: see [`cache_storage::metered`].
-    pub storage_rounds: u64,
-    /// From the arrival of its head to the answer, in milliseconds.
-    pub duration_ms: f64,
-}
-
-fn by_name<S: serde::Serializer>(outcome: &Outcome, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(outcome.name())
-}
-
-/// A request on its way. Its end is written to the log and added to the metrics, also when its caller hangs up.
-struct Watch {
-    state: AppState,
-    operation: &'static Operation,
-    meter: Arc<Meter>,
-    started: Instant,
-    span: Span,
-    line: Line,
-}
-
-impl Watch {
-    fn begin(state: &AppState, request: &Request) -> Self {
-        state.metrics.begin();
-        let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-        let operation = operations::find(request.method(), route);
-        let line = Line {
-            request_id: Uuid::new_v4().to_string(),
-            aws_request_id: request.extensions().get().map(|Invocation(id)| id.clone()),
-            operation: &operation.id,
-            group: &operation.group,
-            namespace: namespace(route, request.uri().path()).map_or("-".to_owned(), |name| name.to_string()),
-            outcome: Outcome::ClientError,
-            status: HUNG_UP,
-            storage_calls: 0,
-            storage_rounds: 0,
-            duration_ms: 0.0,
-        };
-        let span = info_span!("request", request_id = line.request_id, aws_request_id = line.aws_request_id);
-        Self { state: Arc::clone(state), operation, meter: state.metrics.meter(), started: Instant::now(), span, line }
-    }
-
-    fn span(&self) -> Span {
-        self.span.clone()
-    }
-
-    /// Ends the watch with an answer.
-    fn answered(mut self, status: StatusCode) {
-        self.line.status = status.as_u16();
-        self.line.outcome = Outcome::of(self.operation, status);
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        let took = self.started.elapsed();
-        let Self { line, state, .. } = self;
-        state.metrics.end(self.operation, line.outcome, took);
-        line.storage_calls = self.meter.tally().calls();
-        line.storage_rounds = self.meter.tally().rounds();
-        line.duration_ms = milliseconds(took);
-        let _entered = self.span.enter();
-        line.write(state);
-    }
-}
-
-/// The namespace that a path is about.
-fn namespace(route: Option<&str>, path: &str) -> Option<Namespace> {
-    route.filter(|route| route.starts_with("/{namespace}/"))?;
-    percent_decode_str(path.split('/').nth(1)?).decode_utf8_lossy().parse().ok()
-}
-
-/// Exact to the microsecond.
-fn milliseconds(duration: Duration) -> f64 {
-    duration.as_micros() as f64 / 1e3
-}
-
-impl Line {
-    /// Under Lambda the line carries the metrics as well, whatever the level of the log is.
-    fn write(&self, state: &Service) {
-        if let Some(function) = &state.config.cloudwatch {
-            let mut line = emf::line(self, function, state.surroundings.now_ms());
-            line.push('\n');
-            // In one piece, as several requests may share the process. There is no other place to tell of a failure.
-            let _ = std::io::stdout().lock().write_all(line.as_bytes());
-            return;
-        }
-        tracing::info!(
-            operation = self.operation,
-            group = self.group,
-            namespace = self.namespace,
-            outcome = self.outcome.name(),
-            status = self.status,
-            storage_calls = self.storage_calls,
-            storage_rounds = self.storage_rounds,
-            duration_ms = self.duration_ms,
-            "answered"
-        );
-    }
-}
-
-/// Turns a panic into an answer, so that one bad request ends neither the connection nor the process.
+/// Turns a panic into an answer, so that one bad request ends neither the connection nor the process. What the panic says
+/// may show a content, so it goes no further; [`crate::watching::logging`] tells where it happened.
 pub async fn catch_panics(request: Request, next: Next) -> Response {
-    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
-        Ok(response) => response,
-        Err(panic) => Problem::internal(format!("panicked: {}", said(panic.as_ref()))).into_response(),
-    }
-}
-
-fn said(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
+    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    answered.unwrap_or_else(|_| Problem::internal("a panic ended the request").into_response())
 }
 
 #[cfg(test)]
@@ -204,6 +60,7 @@ mod tests {
     use cache_storage::memory::Memory;
     use cache_storage::system::System;
     use http::StatusCode;
+    use tower::ServiceExt;
 
     use super::*;
     use crate::app::Service;
@@ -227,6 +84,15 @@ mod tests {
     async fn a_panic_is_500_with_the_request_id_and_no_internals() {
         check(|| panic!("secret"), 500, "\"message\":\"the service failed to answer").await;
         check(|| Problem::internal("secret").into_response(), 500, "\"request_id\":\"").await;
+    }
+
+    #[tokio::test]
+    async fn what_a_panic_says_is_not_for_the_log() {
+        let panics = get(async || -> Response { panic!("secret") });
+        let router: Router = Router::new().route("/", panics).layer(from_fn(catch_panics));
+        let response = router.oneshot(Call::get("/").request()).await.unwrap();
+        let problem = response.extensions().get::<Problem>().unwrap();
+        assert_eq!(problem.cause(), Some("a panic ended the request"));
     }
 
     #[tokio::test]

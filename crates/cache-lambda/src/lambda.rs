@@ -24,8 +24,8 @@ use serde::Deserialize;
 use tower::ServiceExt;
 
 use crate::app::{self, AppState};
-use crate::exchange::Invocation;
 use crate::session::Deadline;
+use crate::watching::Invocation;
 use crate::{slashes, sweep};
 
 /// How long before the invocation's end an answer has to be on its way, in milliseconds.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::outcome::Outcome;
-use crate::exchange::Line;
+use super::watch::Line;
 
 /// The namespace of the metrics in CloudWatch.
 const NAMESPACE: &str = "mgraph-cache";

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::io::IsTerminal;
+use std::panic;
 use std::str::FromStr;
 
 use serde_json::{Map, Value};
@@ -46,7 +47,7 @@ const OWN: [&str; 3] = ["cache_core", "cache_lambda", "cache_storage"];
 /// says it in one line.
 const LIBRARIES: &str = "info,aws_config=error";
 
-/// Sets up the log of this process, on standard error.
+/// Sets up the log of this process, on standard error. Panics become lines of it.
 pub fn start(lookup: &dyn Fn(&str) -> Option<String>, format: LogFormat, in_lambda: bool) {
     let (filter, problem) = choose(lookup);
     let subscriber = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(std::io::stderr);
@@ -61,6 +62,11 @@ pub fn start(lookup: &dyn Fn(&str) -> Option<String>, format: LogFormat, in_lamb
             .init(),
         LogFormat::Text => subscriber.with_ansi(std::io::stderr().is_terminal()).finish().with(filter).init(),
     }
+    // What a panic says may show the content that it is about.
+    panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map_or("an unknown place".to_owned(), ToString::to_string);
+        tracing::error!("a panic at {place}");
+    }));
     if let Some(problem) = problem {
         tracing::warn!("{problem}");
     }
@@ -126,7 +132,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> FormatEvent<S, JsonFields> for Flat
             line.insert("timestamp".to_owned(), now.into());
         }
         line.insert("level".to_owned(), event.metadata().level().as_str().into());
-        line.extend(own.remove_entry("message"));
+        line.extend(own.shift_remove_entry("message"));
         for span in context.event_scope().into_iter().flat_map(|scope| scope.from_root()) {
             if let Some(of_span) = span.extensions().get::<FormattedFields<JsonFields>>() {
                 line.extend(serde_json::from_str::<Map<String, Value>>(of_span).unwrap_or_default());
