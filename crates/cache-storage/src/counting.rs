@@ -1,8 +1,5 @@
-//! A storage that counts, for tests that hold the use cases to their budget of calls and rounds.
-//!
-//! A **round** is a set of calls in flight together, as long as one round trip takes: a call belongs to the current round
-//! when no call of that round has ended yet; the first call after one has ended begins the next round. So calls that are
-//! awaited one after the other are a round each, and calls that are joined are one round.
+//! A storage that counts, for tests that hold the use cases to their budget of calls and rounds. What a round is, `rounds`
+//! tells.
 
 use std::fmt;
 use std::ops::Range;
@@ -15,6 +12,7 @@ use cache_core::storage::{
 };
 
 pub use crate::faulty::Verb;
+use crate::rounds::Rounds;
 
 /// Passes calls on to another storage, and keeps a log of them.
 pub struct Counting {
@@ -39,31 +37,6 @@ struct Log {
     rounds: Rounds,
 }
 
-/// Which calls make a round.
-#[derive(Debug, Default)]
-pub(crate) struct Rounds {
-    /// The current round, 0 before the first call.
-    current: usize,
-    /// Whether a call of the current round has ended.
-    ended: bool,
-}
-
-impl Rounds {
-    /// The round of a call that begins now, from 1.
-    pub(crate) fn begin(&mut self) -> usize {
-        if self.ended || self.current == 0 {
-            self.current += 1;
-            self.ended = false;
-        }
-        self.current
-    }
-
-    /// A call of this round has ended.
-    pub(crate) fn end(&mut self, round: usize) {
-        self.ended |= round == self.current;
-    }
-}
-
 impl Counting {
     /// Counts the calls to this storage.
     pub fn new(inner: Arc<dyn Storage>) -> Self {
@@ -82,7 +55,7 @@ impl Counting {
 
     /// How many rounds there were since the last [`Counting::reset`].
     pub fn rounds(&self) -> usize {
-        self.log().rounds.current
+        self.log().rounds.count()
     }
 
     /// Forgets all calls. Call it when none is in flight.

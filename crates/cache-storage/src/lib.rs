@@ -33,3 +33,5 @@ pub mod proxy;
 
 mod paging;
 mod part;
+#[cfg(any(test, feature = "testing"))]
+mod rounds;

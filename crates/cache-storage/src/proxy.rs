@@ -24,8 +24,8 @@ use sha2::{Digest, Sha256};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
-use crate::counting::Rounds;
 use crate::faulty::{Dice, Verb};
+use crate::rounds::Rounds;
 
 /// How much longer than the others a slow call takes at most.
 const LONGEST_HICCUP: Duration = Duration::from_millis(200);
@@ -53,7 +53,7 @@ pub struct Network {
 /// A call that came through.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
-    /// The round that it belonged to, from 1: see [`crate::counting`].
+    /// The round that it belonged to, from 1, by the same rule as in [`crate::counting`].
     pub round: usize,
     /// What was called.
     pub verb: Verb,
