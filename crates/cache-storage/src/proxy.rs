@@ -53,7 +53,7 @@ pub struct Network {
 /// A call that came through.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
-    /// The round that it belonged to, from 1: see [`crate::counting`].
+    /// The round that it belonged to, from 1, by the same rule as in [`crate::counting`].
     pub round: usize,
     /// What was called.
     pub verb: Verb,

@@ -18,7 +18,7 @@ use super::Cache;
 use super::blobs::Blob;
 use super::pages::Pages;
 
-/// How often an entry is looked at again when its parts do not fit together, before it is called corrupt. Only a delete
+/// How often an entry is looked at again when its parts do not fit together, before it is called corrupt or a miss. Only a delete
 /// that runs at the same time explains that, and it has moved on by then.
 const LOOKS: usize = 3;
 
@@ -213,21 +213,25 @@ impl Cache {
         guess: Option<ObjectKey>,
         content: bool,
     ) -> Result<Option<Found>, Error> {
-        let (loaded, blob) = try_join(self.load_index(key), self.read_if(guess.as_ref())).await?;
-        let Some(index) = loaded.index else { return Ok(None) };
-        let listed = match version {
-            None => index.newest(),
-            Some(version) => Pages::new(self, namespace, key).version(&index, version).await?,
-        };
-        let Some(listed) = listed else { return Ok(None) };
-        match index.latest {
-            Some(record) if record.cache_id == listed.cache_id => Ok(Some((*record, blob))),
+        for _ in 0..LOOKS {
+            let (loaded, blob) = try_join(self.load_index(key), self.read_if(guess.as_ref())).await?;
+            let Some(index) = loaded.index else { return Ok(None) };
+            let listed = match version {
+                None => index.newest(),
+                Some(version) => Pages::new(self, namespace, key).version(&index, version).await?,
+            };
+            let Some(listed) = listed else { return Ok(None) };
+            if let Some(record) = index.latest.filter(|record| record.cache_id == listed.cache_id) {
+                return Ok(Some((*record, blob)));
+            }
             // The record has to be read anyway, so the blob need not have been guessed right.
-            _ => self
-                .find_by_id(namespace, listed.cache_id, content && blob.is_none())
-                .await
-                .map(|found| found.map(|(record, content)| (record, content.or(blob)))),
+            let found = self.find_by_id(namespace, listed.cache_id, content && blob.is_none()).await?;
+            if let Some((record, content)) = found {
+                return Ok(Some((record, content.or(blob))));
+            }
+            // It was deleted after the index was read, which by now names another one, or none.
         }
+        Ok(None)
     }
 
     async fn read_if(&self, key: Option<&ObjectKey>) -> Result<Option<Blob>, Error> {

@@ -54,6 +54,12 @@ impl Ledger {
         self.updates.get(&id).is_some_and(|updates| updates.values().any(|acknowledged| *acknowledged))
     }
 
+    /// The entries that nobody has asked to delete: all of them, or those under the key.
+    fn live(&self, keyed: bool) -> BTreeSet<CacheId> {
+        let live = self.stored.iter().filter(|(id, (_, key))| (*key || !keyed) && !self.deleting.contains(id));
+        live.map(|(id, _)| *id).collect()
+    }
+
     /// Whether an entry may have this content: what it was stored with as long as it is not `updated`, or what somebody has
     /// asked to update it with.
     fn explains(&self, id: CacheId, content: Option<&Bytes>, updated: bool) -> bool {
@@ -70,6 +76,8 @@ enum Ended {
     Delete(Result<bool, Error>, CacheId),
     /// With whether an update was acknowledged before the read began.
     Read(Result<Option<Bytes>, Error>, CacheId, bool),
+    /// A read of the newest one, with the entries that were there when it began.
+    ReadNewest(Result<bool, Error>, Selector, BTreeSet<CacheId>),
 }
 
 fn namespace() -> Namespace {
@@ -186,6 +194,14 @@ fn start(executor: &mut Executor<Ended>, cache: &Cache, ledger: &mut Ledger, cha
             let updated = cache.update(&namespace(), id, kind, content.clone()).await;
             Ended::Update(updated.map(|record| record.is_some()), id, content)
         });
+    } else if chance.once_in(2) {
+        let keyed = ledger.stored[&id].1;
+        let selector = if keyed { Selector::Key(key_name(), None) } else { Selector::Hash(cache_hash(), None) };
+        let there = ledger.live(keyed);
+        executor.spawn(async move {
+            let entry = cache.retrieve(&namespace(), &selector).await;
+            Ended::ReadNewest(entry.map(|entry| entry.is_some()), selector, there)
+        });
     } else {
         let updated = ledger.is_updated(id);
         executor.spawn(async move {
@@ -209,6 +225,11 @@ fn note(ledger: &mut Ledger, ended: Ended, violations: &mut Vec<String>) {
                 violations.push(format!("{id} was read as {content:?}"));
             }
         }
+        Ended::ReadNewest(Ok(found), selector, there) => {
+            if !found && !there.is_subset(&ledger.deleting) {
+                violations.push(format!("{selector:?} was not found, although there were {there:?}"));
+            }
+        }
         Ended::Update(Ok(true), id, content) => {
             ledger.updates.entry(id).or_default().insert(content, true);
         }
@@ -220,7 +241,8 @@ fn note(ledger: &mut Ledger, ended: Ended, violations: &mut Vec<String>) {
         Ended::Store(Err(error), ..)
         | Ended::Update(Err(error), ..)
         | Ended::Delete(Err(error), _)
-        | Ended::Read(Err(error), ..) => {
+        | Ended::Read(Err(error), ..)
+        | Ended::ReadNewest(Err(error), ..) => {
             ledger.failed = true;
             if !matches!(error, Error::Unavailable(_)) {
                 violations.push(format!("an operation failed with {error}"));
