@@ -10,7 +10,7 @@
 //! decorator runs at the foot of its own file. This crate knows nothing of HTTP and of what the keys mean.
 //!
 //! Reading order: [`memory`] shows what the contract asks for in its plainest form, and `paging` the rules of a listing.
-//! Then [`disk`] with its three parts (names, workspace, listing) and [`s3`] with its two (connect, trouble).
+//! Then [`disk`] with its three parts (names, workspace, listing) and [`s3`] with its three (connect, presign, trouble).
 //!
 //! With the feature `testing` there are also `faulty` (a storage that fails on purpose), `counting` (one that counts
 //! calls and rounds) and `moto` (an S3 look-alike that lives as long as the test).
