@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::config::Config;
 use crate::problem::Problem;
+use crate::signing::UploadKey;
 use crate::{auth, cors, exchange, routes, slashes};
 
 /// What every handler can reach. Cheap to clone.
@@ -31,6 +32,8 @@ pub struct Service {
     pub config: Config,
     /// The use cases that run on although their caller may have hung up.
     pub running: TaskTracker,
+    /// What signs the URLs at which this process takes uploads itself.
+    pub upload_key: UploadKey,
     /// A name of this process that no other has.
     pub instance_id: Uuid,
     /// When the process started, in milliseconds since 1970 UTC.
@@ -40,10 +43,14 @@ pub struct Service {
 impl Service {
     /// A service over a storage.
     pub fn new(storage: Arc<dyn Storage>, surroundings: Arc<dyn Surroundings>, config: Config) -> AppState {
-        let cache = Cache::new(storage, Arc::clone(&surroundings));
+        let cache = Cache::new(storage, Arc::clone(&surroundings))
+            .with_default_ttl_hours(config.ttl_hours)
+            .with_blob_cache(config.blob_cache_bytes)
+            .with_largest_in_memory(config.largest_in_memory());
         Arc::new(Self {
-            cache: cache.with_default_ttl_hours(config.ttl_hours).with_blob_cache(config.blob_cache_bytes),
+            cache,
             running: TaskTracker::new(),
+            upload_key: UploadKey::draw(surroundings.as_ref()),
             instance_id: Uuid::new_v4(),
             started_ms: surroundings.now_ms(),
             surroundings,
@@ -70,6 +77,7 @@ fn routes() -> Router<AppState> {
     Router::new()
         .merge(routes::info::routes())
         .merge(routes::store::routes())
+        .merge(routes::upload::routes())
         .merge(routes::retrieve::routes())
         .merge(routes::entries::routes())
         .merge(routes::versions::routes())

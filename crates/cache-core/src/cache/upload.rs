@@ -17,7 +17,7 @@ use bytes::Bytes;
 
 use crate::content::Digest;
 use crate::error::Error;
-use crate::ids::{BlobToken, CacheId, CacheKey, FileId, IdParts, Namespace};
+use crate::ids::{BlobToken, CacheHash, CacheId, CacheKey, FileId, IdParts, Namespace};
 use crate::layout::Layout;
 use crate::record::Record;
 use crate::storage::PresignedRequest;
@@ -110,6 +110,11 @@ impl Cache {
 }
 
 impl UploadRequest {
+    /// The hash that the entry is going to be found by.
+    pub fn cache_hash(&self) -> CacheHash {
+        self.sha256.cache_hash()
+    }
+
     /// Refuses what could not become an entry.
     fn check(&self, limits: UploadLimits) -> Result<(), Error> {
         match self.kind {
