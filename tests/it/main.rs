@@ -7,6 +7,7 @@
 //! | [`defects`] | what the Python service does wrong, ours does right |
 //! | [`hostile`] | wrong input is refused with advice, leaves nothing behind, and stays in its namespace |
 //! | [`lambda_events`] | the binary as a Lambda function answers the events of every sender, in time |
+//! | [`uploads`] | a large content goes straight to the storage, and comes straight from it |
 //! | [`concurrency`] | racing stores lose nothing |
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
@@ -23,3 +24,4 @@ mod lambda_events;
 mod python_clients;
 mod replay;
 mod sweep;
+mod uploads;

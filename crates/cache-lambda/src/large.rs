@@ -12,6 +12,7 @@ use cache_core::storage::AnswerHeaders;
 use cache_core::strategy::ContentKind;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 
+use crate::app::AppState;
 use crate::conditional::Conditions;
 use crate::extract::Params;
 use crate::openapi::operation::{BYTES, TEXT_UTF_8};
@@ -51,6 +52,17 @@ pub struct Ways {
 }
 
 impl Ways {
+    /// The ways to who sent a request with this method, as far as the query says nothing.
+    pub fn of(state: &AppState, method: &Method) -> Self {
+        Self {
+            in_lambda: state.config.in_lambda,
+            presigns: state.cache.presigns(),
+            redirect: true,
+            head_only: method == Method::HEAD,
+            largest_in_memory: state.config.largest_in_memory(),
+        }
+    }
+
     /// What the query says of redirects.
     pub fn asked(self, params: &Params) -> Result<Self, Problem> {
         let redirect = match params.filled("redirect") {
@@ -124,11 +136,6 @@ pub fn head(record: &Record, answer: &AnswerHeaders) -> Response {
     response
 }
 
-/// Whether a request asks for the head of an answer alone.
-pub fn is_head(method: &Method) -> bool {
-    method == Method::HEAD
-}
-
 /// The form of an entry whose body is the stored bytes.
 fn stored_form(record: &Record) -> String {
     let (form, how) = match record.kind {
@@ -141,3 +148,6 @@ fn stored_form(record: &Record) -> String {
     };
     format!("/{}/retrieve/{}/{form}{how}", record.namespace, record.cache_id)
 }
+
+#[cfg(test)]
+mod tests;

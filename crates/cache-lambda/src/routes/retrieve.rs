@@ -241,13 +241,7 @@ impl FromRequestParts<AppState> for Reader {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
         let session = Session::from_request_parts(parts, state).await?;
         let conditions = Conditions::from_request_parts(parts, state).await?;
-        let ways = Ways {
-            in_lambda: state.config.in_lambda,
-            presigns: session.presigns(),
-            redirect: true,
-            head_only: large::is_head(&parts.method),
-            largest_in_memory: state.config.largest_in_memory(),
-        };
+        let ways = Ways::of(state, &parts.method);
         Ok(Self { session, conditions, max_inflated: state.config.max_body_bytes, ways })
     }
 }
