@@ -8,6 +8,7 @@
 //! | [`hostile`] | wrong input is refused with advice, leaves nothing behind, and stays in its namespace |
 //! | [`lambda_events`] | the binary as a Lambda function answers the events of every sender, in time |
 //! | [`logs`] | each request is one line in the log, and no line tells a secret |
+//! | [`uploads`] | a large content goes straight to the storage, and comes straight from it |
 //! | [`concurrency`] | racing stores lose nothing |
 //! | [`network`] | an S3 that cannot be reached is 503, never a miss |
 //! | [`campaign`] | nor do two processes that do everything at once over an S3 that fails |
@@ -29,3 +30,4 @@ mod network;
 mod python_clients;
 mod replay;
 mod sweep;
+mod uploads;

@@ -193,12 +193,18 @@ impl Digest {
         Self(Sha256::digest(bytes).into())
     }
 
+    /// The digest with these bytes.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// The 32 bytes of the digest.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    fn cache_hash(&self) -> CacheHash {
+    /// The cache hash of a content that is hashed as it is stored.
+    pub(crate) fn cache_hash(&self) -> CacheHash {
         CacheHash::from_digest(&self.0)
     }
 }

@@ -15,6 +15,14 @@ pub enum Error {
         /// What is wrong with it and what to do.
         message: String,
     },
+    /// The content is larger than what is held in memory, so nothing can be made of it but to read it as it is stored.
+    #[error("the content has {size} bytes, and at most {limit} are held in memory")]
+    TooLarge {
+        /// Bytes of the content.
+        size: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
     /// Trying again later may help: the storage did not answer, or too many wrote to the same place at once.
     #[error("{0}")]
     Unavailable(String),
@@ -46,7 +54,7 @@ impl Error {
     /// What the caller can do about it.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Invalid { .. } => ErrorKind::Invalid,
+            Self::Invalid { .. } | Self::TooLarge { .. } => ErrorKind::Invalid,
             Self::Unavailable(_) => ErrorKind::Unavailable,
             Self::Refused(_) | Self::Corrupt { .. } => ErrorKind::Internal,
         }

@@ -12,15 +12,20 @@
 //! - **Deleting is idempotent.** Deleting what is not there succeeds.
 //! - **Listings are in key order** (by the bytes of the key) and see every object whose write was acknowledged before
 //!   the call.
+//! - **A [`Presign`] is a way around us, not around the contract.** What is written by a signed URL is created as by
+//!   [`PutMode::Create`], whole or not at all, and only if it has the size and the SHA-256 that were signed.
 //! - **An unclear end is [`StorageError::Unavailable`].** The call may or may not have taken effect.
 
 use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use thiserror::Error;
+
+use crate::content::Digest;
 
 /// The longest key that any backend has to take, in bytes. It is S3's limit.
 pub const MAX_KEY_BYTES: usize = 1024;
@@ -43,6 +48,53 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
 
     /// One page of the keys under a prefix.
     async fn list(&self, request: &ListRequest) -> Result<ListPage, StorageError>;
+
+    /// How clients can reach single objects without us, if the backend knows a way.
+    fn presigner(&self) -> Option<&dyn Presign> {
+        None
+    }
+}
+
+/// Makes requests that carry their own permission, for clients that move large contents without us. Nothing is called for
+/// it. A backend's credentials may end sooner than the time that is asked for, and the permission with them.
+#[async_trait]
+pub trait Presign: fmt::Debug + Send + Sync {
+    /// A request that creates an object of this size and SHA-256, and nothing else, within this time.
+    async fn presigned_put(
+        &self,
+        key: &ObjectKey,
+        size: u64,
+        sha256: Digest,
+        valid_for: Duration,
+    ) -> Result<PresignedRequest, StorageError>;
+
+    /// The URL of a GET that reads an object within this time, or a part of it, and answers with these headers.
+    async fn presigned_get(
+        &self,
+        key: &ObjectKey,
+        answer: &AnswerHeaders,
+        valid_for: Duration,
+    ) -> Result<String, StorageError>;
+}
+
+/// What [`Presign::presigned_put`] returns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PresignedRequest {
+    /// Where to send it. Whoever knows the URL may use it.
+    pub url: String,
+    /// Headers to send along as they are: the signature covers them.
+    pub headers: Vec<(String, String)>,
+}
+
+/// The headers with which [`Presign::presigned_get`] is answered.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AnswerHeaders {
+    /// `Content-Type`.
+    pub content_type: &'static str,
+    /// `Content-Encoding`, when the bytes are compressed.
+    pub content_encoding: Option<&'static str>,
+    /// `Content-Disposition`, when a file name is suggested.
+    pub content_disposition: Option<String>,
 }
 
 /// When a [`Storage::put`] may write.
@@ -78,6 +130,10 @@ pub struct ObjectHead {
     pub size: u64,
     /// The state that was seen.
     pub version: Version,
+    /// The SHA-256 of its bytes, where the backend knows it.
+    pub sha256: Option<Digest>,
+    /// When it was last written, in milliseconds since 1970 UTC, as the backend's clock saw it.
+    pub modified_ms: u64,
 }
 
 /// Which keys [`Storage::list`] returns.

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cache_core::cache::{BlobCacheCounts, Cache, Selector, StoreRequest};
+use cache_core::cache::{BlobCacheCounts, Cache, Retrieved, Selector, StoreRequest};
 use cache_core::content::Content;
 use cache_core::error::Error;
 use cache_core::ids::Namespace;
@@ -77,8 +77,9 @@ async fn an_update_by_another_process_is_seen_at_once() {
     for selector in selectors(&record) {
         assert_eq!(world.read(&world.here, &selector).await.unwrap().unwrap(), "new", "{selector:?}");
     }
-    let original = world.here.retrieve_revision(&world.namespace, &Selector::Id(record.cache_id), 0).await;
-    assert_eq!(original.unwrap().unwrap().content, "old");
+    let by_id = Selector::Id(record.cache_id);
+    let original = world.here.retrieve_revision(&world.namespace, &by_id, 0, u64::MAX).await.unwrap();
+    assert!(matches!(original, Some(Retrieved::Whole(entry)) if entry.content == "old"));
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cache_core::cache::{Cache, ListFiles, Selector, StoreRequest};
+use cache_core::cache::{Cache, ListFiles, Retrieved, Selector, StoreRequest};
 use cache_core::content::Content;
 use cache_core::ids::{CacheId, Namespace};
 use cache_core::record::Record;
@@ -57,8 +57,12 @@ impl World {
     }
 
     async fn revision(&self, id: CacheId, number: u64) -> Option<Bytes> {
-        let entry = self.cache.retrieve_revision(&self.namespace, &Selector::Id(id), number).await.unwrap();
-        entry.map(|entry| entry.content)
+        let by_id = Selector::Id(id);
+        let found = self.cache.retrieve_revision(&self.namespace, &by_id, number, u64::MAX).await.unwrap();
+        found.map(|found| match found {
+            Retrieved::Whole(entry) => entry.content,
+            Retrieved::TooLarge(record) => panic!("{record:?}"),
+        })
     }
 
     async fn object(&self, path: &str) -> Option<Bytes> {

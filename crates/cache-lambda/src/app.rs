@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
-use cache_core::cache::{BlobCacheCounts, Cache};
+use cache_core::cache::Cache;
 use cache_core::storage::Storage;
 use cache_core::surroundings::Surroundings;
 use cache_storage::metered::{Meter, Metered};
@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::config::Config;
 use crate::problem::Problem;
+use crate::signing::UploadKey;
 use crate::watching::Metrics;
 use crate::{auth, cors, exchange, routes, slashes};
 
@@ -36,6 +37,8 @@ pub struct Service {
     pub metrics: Metrics,
     /// The use cases that run on although their caller may have hung up.
     pub running: TaskTracker,
+    /// What signs the URLs at which this process takes uploads itself.
+    pub upload_key: UploadKey,
     /// A name of this process that no other has.
     pub instance_id: Uuid,
     /// When the process started, in milliseconds since 1970 UTC.
@@ -45,12 +48,16 @@ pub struct Service {
 impl Service {
     /// A service over a storage.
     pub fn new(storage: Arc<dyn Storage>, surroundings: Arc<dyn Surroundings>, config: Config) -> AppState {
-        let cache = Cache::new(Arc::clone(&storage), Arc::clone(&surroundings));
+        let cache = Cache::new(Arc::clone(&storage), Arc::clone(&surroundings))
+            .with_default_ttl_hours(config.ttl_hours)
+            .with_blob_cache(config.blob_cache_bytes)
+            .with_largest_in_memory(config.largest_in_memory());
         Arc::new(Self {
-            cache: cache.with_default_ttl_hours(config.ttl_hours).with_blob_cache(config.blob_cache_bytes),
+            cache,
             storage,
             metrics: Metrics::default(),
             running: TaskTracker::new(),
+            upload_key: UploadKey::draw(surroundings.as_ref()),
             instance_id: Uuid::new_v4(),
             started_ms: surroundings.now_ms(),
             surroundings,
@@ -66,9 +73,9 @@ impl Service {
         self.cache.until(deadline_ms).through(Arc::new(metered))
     }
 
-    /// How the contents in memory have fared.
-    pub fn blob_cache(&self) -> BlobCacheCounts {
-        self.cache.blob_cache()
+    /// The cache for questions that need no call to the storage.
+    pub fn cache_at_rest(&self) -> &Cache {
+        &self.cache
     }
 }
 
@@ -91,6 +98,7 @@ fn routes() -> Router<AppState> {
         .merge(routes::info::routes())
         .merge(routes::metrics::routes())
         .merge(routes::store::routes())
+        .merge(routes::upload::routes())
         .merge(routes::retrieve::routes())
         .merge(routes::entries::routes())
         .merge(routes::versions::routes())

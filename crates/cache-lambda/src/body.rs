@@ -128,6 +128,12 @@ impl Payload {
         }
     }
 
+    /// The body as it was sent, whatever its Content-Type.
+    pub fn raw(self) -> Result<Bytes, Problem> {
+        self.refuse_nothing()?;
+        Ok(self.bytes)
+    }
+
     /// A text to store as an entry.
     pub fn string_content(self) -> Result<Content, Problem> {
         Ok(Content::string(self.text()?)?)

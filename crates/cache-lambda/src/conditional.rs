@@ -105,7 +105,12 @@ impl Conditions {
         let is_it = |has: &String| has == "*" || has.strip_prefix("W/").unwrap_or(has) == tag.0;
         let mut response = if self.has.iter().any(is_it) { StatusCode::NOT_MODIFIED.into_response() } else { make()? };
         if response.extensions().get::<Problem>().is_none() {
+            let redirects = response.status().is_redirection() && response.status() != StatusCode::NOT_MODIFIED;
             let headers = response.headers_mut();
+            if redirects {
+                // It says itself how long it holds, and the tag is not of the bytes that it leads to.
+                return Ok(response);
+            }
             headers.insert(header::CACHE_CONTROL, lifetime.cache_control());
             if let Ok(tag) = HeaderValue::from_str(&tag.0) {
                 headers.insert(header::ETAG, tag);

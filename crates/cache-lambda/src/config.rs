@@ -227,6 +227,11 @@ impl Config {
         };
         if reader.mistakes.is_empty() { Ok(config) } else { Err(Mistakes(reader.mistakes)) }
     }
+
+    /// The largest content that is read into memory, in bytes. What came in by a body under another limit stays readable.
+    pub fn largest_in_memory(&self) -> u64 {
+        self.max_body_bytes.max(DEFAULT_MAX_BODY_BYTES)
+    }
 }
 
 /// A warning for each variable that looks like ours and means nothing.

@@ -35,9 +35,10 @@ is cut, and each character outside the alphabet becomes `_`. `CACHE__SERVICE__ST
 - Every answer has an id in the header `fast-api-request-id`. Every error has a `message` that says what to change.";
 
 /// The groups of operations, in the order in which they are shown.
-pub fn groups() -> [(&'static str, Vec<Operation>); 13] {
+pub fn groups() -> [(&'static str, Vec<Operation>); 14] {
     [
         ("Store", routes::store::described()),
+        ("Upload", routes::upload::described()),
         ("Retrieve", routes::retrieve::described()),
         ("Entries", routes::entries::described()),
         ("Update", routes::update::described()),

@@ -335,6 +335,9 @@ impl From<Error> for Problem {
             Error::Invalid { field, message } => {
                 Self::item("value_error", json!(["query", field]), format!("{field} {message}"), Value::Null, None)
             }
+            Error::TooLarge { size, limit } => {
+                Self::answer_too_large(size, limit, "read it in the form that it was stored in, by its id")
+            }
             Error::Unavailable(_) => Self::unavailable(error.to_string()),
             Error::Refused(_) | Error::Corrupt { .. } => Self::internal(error.to_string()),
         }

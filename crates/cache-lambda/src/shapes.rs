@@ -2,6 +2,7 @@
 
 pub mod children;
 pub mod namespace;
+pub mod upload;
 pub mod zip;
 
 use std::collections::BTreeMap;

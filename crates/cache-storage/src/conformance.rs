@@ -56,6 +56,7 @@ macro_rules! conformance {
                 replace_refuses_a_deleted_key
                 other_content_has_another_version
                 head_get_and_put_agree_on_the_version
+                a_head_has_the_time_and_the_right_digest
                 deleting_is_idempotent
                 one_of_32_racing_creates_wins
                 one_of_32_racing_replaces_wins

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use cache_core::storage::{
-    ListPage, ListRequest, Object, ObjectHead, ObjectKey, PutMode, Storage, StorageError, Version,
+    ListPage, ListRequest, Object, ObjectHead, ObjectKey, Presign, PutMode, Storage, StorageError, Version,
 };
 
 use crate::rounds::Rounds;
@@ -105,6 +105,11 @@ impl Storage for Counting {
 
     async fn list(&self, request: &ListRequest) -> Result<ListPage, StorageError> {
         self.call(Verb::List, &request.prefix, self.inner.list(request)).await
+    }
+
+    /// Signing calls nothing, so it is not counted.
+    fn presigner(&self) -> Option<&dyn Presign> {
+        self.inner.presigner()
     }
 }
 

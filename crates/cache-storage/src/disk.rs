@@ -19,7 +19,7 @@
 
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,6 +35,7 @@ use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 
 use crate::part::part;
+use crate::system::since_1970_ms;
 use workspace::{SHARDS, Workspace, shard};
 
 mod listing;
@@ -128,8 +129,8 @@ impl Storage for Disk {
     }
 
     async fn head(&self, key: &ObjectKey) -> Result<Option<ObjectHead>, StorageError> {
-        let object = self.get(key, Some(0..0)).await?;
-        Ok(object.map(|object| ObjectHead { size: object.size, version: object.version }))
+        let path = self.store.path(key);
+        self.read(key.as_str(), move |_| head(&path)).await
     }
 
     async fn put(&self, key: &ObjectKey, bytes: Bytes, mode: PutMode) -> Result<Version, StorageError> {
@@ -238,8 +239,29 @@ fn whole(path: &Path) -> io::Result<Option<(Bytes, Version)>> {
     }
 }
 
+fn head(path: &Path) -> io::Result<Option<ObjectHead>> {
+    let mut file = match File::open(path) {
+        Err(err) if is_missing(&err) => return Ok(None),
+        opened => opened?,
+    };
+    let modified = file.metadata()?.modified()?;
+    let mut bytes = Vec::new();
+    let size = file.read_to_end(&mut bytes)? as u64;
+    let sha256: [u8; 32] = Sha256::digest(&bytes).into();
+    Ok(Some(ObjectHead {
+        size,
+        version: version_of(&sha256),
+        sha256: Some(cache_core::content::Digest::from_bytes(sha256)),
+        modified_ms: since_1970_ms(modified),
+    }))
+}
+
 fn version(bytes: &[u8]) -> Version {
-    Version(hex::encode(&Sha256::digest(bytes)[..VERSION_BYTES]))
+    version_of(&Sha256::digest(bytes))
+}
+
+fn version_of(sha256: &[u8]) -> Version {
+    Version(hex::encode(&sha256[..VERSION_BYTES]))
 }
 
 fn sync_folder(folder: &Path) -> io::Result<()> {

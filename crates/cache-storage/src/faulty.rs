@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use cache_core::storage::{
-    ListPage, ListRequest, Object, ObjectHead, ObjectKey, PutMode, Storage, StorageError, Version,
+    ListPage, ListRequest, Object, ObjectHead, ObjectKey, Presign, PutMode, Storage, StorageError, Version,
 };
 
 pub use crate::verb::Verb;
@@ -162,6 +162,11 @@ impl Storage for Faulty {
     async fn list(&self, request: &ListRequest) -> Result<ListPage, StorageError> {
         let (inner, own) = (self.inner.clone(), request.clone());
         self.call(Verb::List, &request.prefix, async move { inner.list(&own).await }).await
+    }
+
+    /// Signing calls nothing, so nothing fails.
+    fn presigner(&self) -> Option<&dyn Presign> {
+        self.inner.presigner()
     }
 }
 

@@ -10,7 +10,7 @@
 //! decorator runs at the foot of its own file. This crate knows nothing of HTTP and of what the keys mean.
 //!
 //! Reading order: [`memory`] shows what the contract asks for in its plainest form, and `paging` the rules of a listing.
-//! Then [`disk`] with its three parts (names, workspace, listing) and [`s3`] with its two (connect, trouble).
+//! Then [`disk`] with its three parts (names, workspace, listing) and [`s3`] with its three (connect, presign, trouble).
 //!
 //! [`metered`] goes around any of them, once for each request: it counts calls, and ends them when the request's time is up.
 //!

@@ -67,8 +67,12 @@ impl Storage for Memory {
 
     async fn head(&self, key: &ObjectKey) -> Result<Option<ObjectHead>, StorageError> {
         let shelf = self.shelf();
-        let head = |stored: &Stored| ObjectHead { size: stored.bytes.len() as u64, version: stored.version.clone() };
-        Ok(shelf.objects.get(key.as_str()).map(head))
+        Ok(shelf.objects.get(key.as_str()).map(|stored| ObjectHead {
+            size: stored.bytes.len() as u64,
+            version: stored.version.clone(),
+            sha256: None,
+            modified_ms: stored.modified_ms,
+        }))
     }
 
     async fn put(&self, key: &ObjectKey, bytes: Bytes, mode: PutMode) -> Result<Version, StorageError> {

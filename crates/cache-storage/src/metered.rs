@@ -18,7 +18,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use cache_core::storage::{
-    ListPage, ListRequest, Object, ObjectHead, ObjectKey, PutMode, Storage, StorageError, Version,
+    ListPage, ListRequest, Object, ObjectHead, ObjectKey, Presign, PutMode, Storage, StorageError, Version,
 };
 use cache_core::surroundings::Surroundings;
 
@@ -184,6 +184,10 @@ impl Storage for Metered {
 
     async fn list(&self, request: &ListRequest) -> Result<ListPage, StorageError> {
         self.call(Verb::List, &request.prefix, self.inner.list(request)).await
+    }
+
+    fn presigner(&self) -> Option<&dyn Presign> {
+        self.inner.presigner()
     }
 }
 

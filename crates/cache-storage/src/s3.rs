@@ -16,19 +16,23 @@ use async_trait::async_trait;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
+use aws_sdk_s3::primitives::DateTime;
+use aws_sdk_s3::types::ChecksumMode;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use cache_core::content::Digest;
 use cache_core::storage::{
-    ListPage, ListRequest, ListedObject, Object, ObjectHead, ObjectKey, PutMode, Storage, StorageError, Version,
+    ListPage, ListRequest, ListedObject, Object, ObjectHead, ObjectKey, Presign, PutMode, Storage, StorageError,
+    Version,
 };
-use sha2::{Digest, Sha256};
 
 use crate::part::part;
 use trouble::{Trouble, with_causes};
 
 mod connect;
 mod environment;
+mod presign;
 mod trouble;
 mod trust;
 
@@ -159,15 +163,21 @@ impl S3 {
 
     async fn fetch_head(&self, key: &ObjectKey) -> Result<Option<ObjectHead>, Trouble> {
         // Quirk: a HEAD has no body, so in a missing bucket every object is merely missing.
-        match self.client.head_object().bucket(&self.bucket).key(key.as_str()).send().await.map_err(Trouble::from) {
-            Ok(head) => Ok(Some(ObjectHead { size: size(head.content_length), version: version(head.e_tag)? })),
+        let request = self.client.head_object().bucket(&self.bucket).key(key.as_str());
+        match request.checksum_mode(ChecksumMode::Enabled).send().await.map_err(Trouble::from) {
+            Ok(head) => Ok(Some(ObjectHead {
+                size: size(head.content_length),
+                version: version(head.e_tag)?,
+                sha256: head.checksum_sha256.as_deref().and_then(digest),
+                modified_ms: milliseconds(head.last_modified),
+            })),
             Err(Trouble::NoSuchObject) => Ok(None),
             Err(trouble) => Err(trouble),
         }
     }
 
     async fn store(&self, key: &ObjectKey, bytes: Bytes, mode: PutMode) -> Result<Version, Trouble> {
-        let checksum = STANDARD.encode(Sha256::digest(&bytes));
+        let checksum = STANDARD.encode(Digest::of(&bytes).as_bytes());
         let request = self.client.put_object().bucket(&self.bucket).key(key.as_str()).checksum_sha256(checksum);
         let request = match mode {
             PutMode::Overwrite => request,
@@ -220,6 +230,10 @@ impl Storage for S3 {
     async fn list(&self, request: &ListRequest) -> Result<ListPage, StorageError> {
         self.within_deadline(&request.prefix, self.fetch_page(request)).await
     }
+
+    fn presigner(&self) -> Option<&dyn Presign> {
+        Some(self)
+    }
 }
 
 /// The object of an answer whose body is still on its way.
@@ -257,8 +271,7 @@ fn page(answer: ListObjectsV2Output) -> ListPage {
     let last_folder = answer.common_prefixes().last().and_then(|folder| folder.prefix());
     let next = last_key.max(last_folder).map(str::to_owned).filter(|_| answer.is_truncated == Some(true));
     let listed = |object: aws_sdk_s3::types::Object| {
-        let modified = object.last_modified.and_then(|time| time.to_millis().ok());
-        let modified_ms = modified.and_then(|ms| u64::try_from(ms).ok()).unwrap_or_default();
+        let modified_ms = milliseconds(object.last_modified);
         // The console's folders, as above, are no objects.
         let key = object.key.filter(|key| !key.ends_with('/'))?;
         Some(ListedObject { key, size: size(object.size), modified_ms })
@@ -274,10 +287,23 @@ fn size(content_length: Option<i64>) -> u64 {
     content_length.and_then(|length| u64::try_from(length).ok()).unwrap_or_default()
 }
 
+fn milliseconds(time: Option<DateTime>) -> u64 {
+    let ms = time.and_then(|time| time.to_millis().ok());
+    ms.and_then(|ms| u64::try_from(ms).ok()).unwrap_or_default()
+}
+
+/// The SHA-256 of the whole object. Quirk: of an object that was uploaded in parts it is one of their digests, with a `-`.
+fn digest(checksum: &str) -> Option<Digest> {
+    let bytes = STANDARD.decode(checksum).ok()?;
+    bytes.try_into().ok().map(Digest::from_bytes)
+}
+
 fn version(etag: Option<String>) -> Result<Version, Trouble> {
     etag.map(Version).ok_or_else(|| Trouble::Unavailable("an answer without an ETag".to_owned()))
 }
 
+#[cfg(test)]
+mod presign_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

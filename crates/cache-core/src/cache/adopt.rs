@@ -65,6 +65,7 @@ impl Cache {
             claim: Claim::Shared,
             base: loaded.state.clone(),
             floor: loaded.next(),
+            again: false,
         };
         let outcome = self.swap(&record.namespace, &index, loaded, Change::Add(Box::new(addition))).await?;
         match outcome {

@@ -19,6 +19,7 @@ mod store;
 mod swap;
 mod sweep;
 mod update;
+mod upload;
 mod versions;
 mod views;
 mod zip;
@@ -33,14 +34,15 @@ pub use self::blobs::BlobCacheCounts;
 pub use self::children::{Child, ChildName};
 pub use self::delete::Deleted;
 pub use self::namespace::{DatedEntry, EntriesRequest, NamePage, Stats};
-pub use self::retrieve::{Details, Entry, Selector};
+pub use self::retrieve::{Details, Entry, Retrieved, Selector};
 pub use self::store::{StoreRequest, Stored};
 pub use self::sweep::{OLD_MS, Swept};
+pub use self::upload::{LARGEST_TEXT_BYTES, Upload, UploadLimits, UploadRequest};
 pub use self::versions::{Of, Versions};
 pub use self::views::Paths;
 pub use self::zip::{ArchiveEntry, ArchiveError, ArchivePlace, Archives, Edited, StoredArchive};
 
-use self::blobs::{Blob, BlobCache};
+use self::blobs::BlobCache;
 use crate::error::Error;
 use crate::index::Index;
 use crate::record::{Record, RecordState};
@@ -62,6 +64,7 @@ pub struct Cache {
     remembered_settings: Arc<settings::RememberedSettings>,
     blobs: Arc<BlobCache>,
     default_ttl_hours: u32,
+    largest_in_memory: u64,
     deadline_ms: Option<u64>,
 }
 
@@ -75,6 +78,7 @@ impl Cache {
             remembered_settings: Arc::default(),
             blobs: Arc::default(),
             default_ttl_hours: DEFAULT_TTL_HOURS,
+            largest_in_memory: u64::MAX,
             deadline_ms: None,
         }
     }
@@ -90,6 +94,12 @@ impl Cache {
     #[must_use]
     pub fn with_blob_cache(self, capacity: u64) -> Self {
         Self { blobs: Arc::new(BlobCache::new(capacity)), ..self }
+    }
+
+    /// The same cache, which reads no content into memory that has more bytes than this. Uploads may be larger.
+    #[must_use]
+    pub fn with_largest_in_memory(self, largest_in_memory: u64) -> Self {
+        Self { largest_in_memory, ..self }
     }
 
     /// How the contents in memory have fared since the process started.
@@ -118,14 +128,6 @@ impl Cache {
 
     async fn read(&self, key: &ObjectKey) -> Result<Option<Bytes>, Error> {
         Ok(self.storage.get(key, None).await?.map(|object| object.bytes))
-    }
-
-    /// The content under a key, from memory or from the storage.
-    async fn read_blob(&self, key: &ObjectKey) -> Result<Option<Blob>, Error> {
-        match self.blobs.get(key) {
-            Some(blob) => Ok(Some(blob)),
-            None => Ok(self.read(key).await?.map(Blob::of)),
-        }
     }
 
     /// The record under a key, or `None` when there is none or a grave.

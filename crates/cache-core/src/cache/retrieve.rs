@@ -3,6 +3,8 @@
 //! The keys of a record, its hash index and its content all follow from an id that this service made, so they are read
 //! side by side. What the record says counts: when it names another object than the id did, that one is read.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures::future::{OptionFuture, try_join};
 use thiserror::Error;
@@ -12,7 +14,7 @@ use crate::ids::{BlobToken, CacheHash, CacheId, Namespace};
 use crate::index::Index;
 use crate::layout::{KeyName, Layout};
 use crate::record::Record;
-use crate::storage::ObjectKey;
+use crate::storage::{AnswerHeaders, ObjectKey};
 
 use super::Cache;
 use super::blobs::Blob;
@@ -21,6 +23,9 @@ use super::pages::Pages;
 /// How often an entry is looked at again when its parts do not fit together, before it is called corrupt or a miss. Only a delete
 /// that runs at the same time explains that, and it has moved on by then.
 const LOOKS: usize = 3;
+
+/// For how long a client may begin to read straight from the storage: it follows a redirect at once.
+const READ_WITHIN: Duration = Duration::from_secs(5 * 60);
 
 /// Which entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,8 +56,25 @@ pub struct Details {
     pub hash_index: Option<Index>,
 }
 
-/// A record, and the content if it came along.
-type Found = (Record, Option<Blob>);
+/// An entry that may be too large to be read as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Retrieved {
+    /// With its content.
+    Whole(Entry),
+    /// Its content is larger than the caller can take. It is there and has the size that the record says; its bytes were
+    /// not compared.
+    TooLarge(Record),
+}
+
+/// A record, and what came along of the content.
+type Found = (Record, Option<Guess>);
+
+/// What was read on the guess that it is the content.
+enum Guess {
+    Whole(Blob),
+    /// More than the caller can take. This is the size.
+    TooLarge(u64),
+}
 
 /// What is wrong with a content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -72,17 +94,38 @@ impl Cache {
         Ok(entry.filter(|entry| !entry.record.is_expired(self.surroundings.now_ms())))
     }
 
+    /// As [`Cache::retrieve`], with a content of up to `most` bytes. No more than that and one is read of a larger one.
+    pub async fn retrieve_within(
+        &self,
+        namespace: &Namespace,
+        selector: &Selector,
+        most: u64,
+    ) -> Result<Option<Retrieved>, Error> {
+        let found = self.look_up(namespace, selector, most).await?;
+        Ok(found.filter(|found| !found.record().is_expired(self.surroundings.now_ms())))
+    }
+
     /// As [`Cache::retrieve`], whether the entry has expired or not.
     pub(super) async fn retrieve_also_expired(
         &self,
         namespace: &Namespace,
         selector: &Selector,
     ) -> Result<Option<Entry>, Error> {
+        match self.look_up(namespace, selector, self.largest_in_memory).await? {
+            None => Ok(None),
+            Some(Retrieved::Whole(entry)) => Ok(Some(entry)),
+            Some(Retrieved::TooLarge(record)) => {
+                Err(Error::TooLarge { size: record.current().size, limit: self.largest_in_memory })
+            }
+        }
+    }
+
+    async fn look_up(&self, namespace: &Namespace, selector: &Selector, most: u64) -> Result<Option<Retrieved>, Error> {
         let mut problem = None;
         for _ in 0..LOOKS {
-            let Some((record, content)) = self.find(namespace, selector, true).await? else { return Ok(None) };
-            match self.content_of(&record, content).await? {
-                Ok(content) => return Ok(Some(Entry { record, content })),
+            let Some((record, guess)) = self.find(namespace, selector, Some(most)).await? else { return Ok(None) };
+            match self.content_of(&record, guess, most).await? {
+                Ok(content) => return Ok(Some(Retrieved::new(record, content))),
                 Err(what) => problem = Some((record, what)),
             }
         }
@@ -95,22 +138,54 @@ impl Cache {
         Err(error)
     }
 
-    /// The content that a record names: the guess if it is the one, else read anew; or what is wrong with it.
-    async fn content_of(&self, record: &Record, guess: Option<Blob>) -> Result<Result<Bytes, Flaw>, Error> {
+    /// The content that a record names, `None` when it is larger than `most`; or what is wrong with it.
+    async fn content_of(
+        &self,
+        record: &Record,
+        guess: Option<Guess>,
+        most: u64,
+    ) -> Result<Result<Option<Bytes>, Flaw>, Error> {
         let current = record.current();
+        if current.size > most {
+            let size = match guess {
+                Some(Guess::TooLarge(size)) if size == current.size => Some(size),
+                _ => self.storage.head(&current.key).await?.map(|head| head.size),
+            };
+            return Ok(match size {
+                Some(size) if size == current.size => Ok(None),
+                Some(_) => Err(Flaw::Other),
+                None => Err(Flaw::Missing),
+            });
+        }
         let is_it = |blob: &Blob| blob.sha256 == current.sha256;
-        let blob = match guess.filter(is_it).or_else(|| self.blobs.get(&current.key).filter(is_it)) {
+        let guess = match guess {
+            Some(Guess::Whole(blob)) if is_it(&blob) => Some(blob),
+            _ => self.blobs.get(&current.key).filter(is_it),
+        };
+        let blob = match guess {
             Some(blob) => Some(blob),
             None => self.read(&current.key).await?.map(Blob::of),
         };
         Ok(match blob {
             Some(blob) if is_it(&blob) => {
                 self.blobs.keep(&current.key, &blob);
-                Ok(blob.bytes)
+                Ok(Some(blob.bytes))
             }
             Some(_) => Err(Flaw::Other),
             None => Err(Flaw::Missing),
         })
+    }
+
+    /// Where a client reads the content of an entry straight from the storage, within [`READ_WITHIN`] and with these headers;
+    /// `None` when the storage does not sign such requests.
+    pub async fn presigned_get(&self, record: &Record, answer: &AnswerHeaders) -> Result<Option<String>, Error> {
+        let Some(presigner) = self.storage.presigner() else { return Ok(None) };
+        Ok(Some(presigner.presigned_get(&record.current().key, answer, READ_WITHIN).await?))
+    }
+
+    /// Whether clients can read and write straight from and to the storage.
+    pub fn presigns(&self) -> bool {
+        self.storage.presigner().is_some()
     }
 
     /// Whether an entry is there for good: not deleted since, nor left behind by a store that never came to its end.
@@ -125,7 +200,7 @@ impl Cache {
 
     /// An entry without its content; `None` when there is none.
     pub async fn record(&self, namespace: &Namespace, selector: &Selector) -> Result<Option<Record>, Error> {
-        let found = self.find(namespace, selector, false).await?;
+        let found = self.find(namespace, selector, None).await?;
         Ok(found.map(|(record, _)| record).filter(|record| !record.is_expired(self.surroundings.now_ms())))
     }
 
@@ -149,14 +224,15 @@ impl Cache {
         Ok(Some(Details { record, hash_index }))
     }
 
-    /// An entry with the content of its n-th revision, 0 being the one it was stored with; `None` when there is no such
+    /// An entry with the content of up to `most` bytes of its n-th revision, 0 being the one it was stored with; `None` when there is no such
     /// entry or revision. The record then describes that revision as the current one.
     pub async fn retrieve_revision(
         &self,
         namespace: &Namespace,
         selector: &Selector,
         number: u64,
-    ) -> Result<Option<Entry>, Error> {
+        most: u64,
+    ) -> Result<Option<Retrieved>, Error> {
         let Some(mut record) = self.record(namespace, selector).await? else { return Ok(None) };
         if number == 0 {
             record.revision = None;
@@ -169,8 +245,8 @@ impl Cache {
             record.revision = Some(revision);
         }
         let current = record.current();
-        match self.content_of(&record, None).await? {
-            Ok(content) => Ok(Some(Entry { record, content })),
+        match self.content_of(&record, None, most).await? {
+            Ok(content) => Ok(Some(Retrieved::new(record, content))),
             Err(Flaw::Missing) => Ok(None),
             Err(flaw) => Err(Error::corrupt(current.key, flaw)),
         }
@@ -182,25 +258,31 @@ impl Cache {
         Ok(loaded.index.filter(|index| !index.is_tombstone()))
     }
 
-    async fn find(&self, namespace: &Namespace, selector: &Selector, content: bool) -> Result<Option<Found>, Error> {
+    /// A record, and beside it up to `most` bytes of what may be its content; with `None`, only the record.
+    async fn find(
+        &self,
+        namespace: &Namespace,
+        selector: &Selector,
+        most: Option<u64>,
+    ) -> Result<Option<Found>, Error> {
         let layout = Layout::new(namespace);
         match selector {
-            Selector::Id(id) => self.find_by_id(namespace, *id, content).await,
+            Selector::Id(id) => self.find_by_id(namespace, *id, most).await,
             Selector::Hash(hash, version) => {
-                let plain = (content && version.is_none()).then(|| layout.blob(hash, BlobToken::PLAIN));
-                self.find_by_index(namespace, &layout.hash_index(hash), *version, plain, content).await
+                let plain = (most.is_some() && version.is_none()).then(|| layout.blob(hash, BlobToken::PLAIN));
+                self.find_by_index(namespace, &layout.hash_index(hash), *version, plain, most).await
             }
             Selector::Key(name, version) => {
-                self.find_by_index(namespace, &layout.key_index(name), *version, None, content).await
+                self.find_by_index(namespace, &layout.key_index(name), *version, None, most).await
             }
         }
     }
 
-    async fn find_by_id(&self, namespace: &Namespace, id: CacheId, content: bool) -> Result<Option<Found>, Error> {
+    async fn find_by_id(&self, namespace: &Namespace, id: CacheId, most: Option<u64>) -> Result<Option<Found>, Error> {
         let layout = Layout::new(namespace);
-        let guess = id.parts().filter(|_| content).map(|parts| layout.blob(&parts.cache_hash, parts.token));
+        let guess = id.parts().filter(|_| most.is_some()).map(|parts| layout.blob(&parts.cache_hash, parts.token));
         let key = layout.record(id);
-        let (record, blob) = try_join(self.read_record(&key), self.read_if(guess.as_ref())).await?;
+        let (record, blob) = try_join(self.read_record(&key), self.guess(guess.as_ref(), most)).await?;
         Ok(record.map(|record| (record, blob)))
     }
 
@@ -211,10 +293,10 @@ impl Cache {
         key: &ObjectKey,
         version: Option<u64>,
         guess: Option<ObjectKey>,
-        content: bool,
+        most: Option<u64>,
     ) -> Result<Option<Found>, Error> {
         for _ in 0..LOOKS {
-            let (loaded, blob) = try_join(self.load_index(key), self.read_if(guess.as_ref())).await?;
+            let (loaded, blob) = try_join(self.load_index(key), self.guess(guess.as_ref(), most)).await?;
             let Some(index) = loaded.index else { return Ok(None) };
             let listed = match version {
                 None => index.newest(),
@@ -225,7 +307,7 @@ impl Cache {
                 return Ok(Some((*record, blob)));
             }
             // The record has to be read anyway, so the blob need not have been guessed right.
-            let found = self.find_by_id(namespace, listed.cache_id, content && blob.is_none()).await?;
+            let found = self.find_by_id(namespace, listed.cache_id, most.filter(|_| blob.is_none())).await?;
             if let Some((record, content)) = found {
                 return Ok(Some((record, content.or(blob))));
             }
@@ -234,10 +316,34 @@ impl Cache {
         Ok(None)
     }
 
-    async fn read_if(&self, key: Option<&ObjectKey>) -> Result<Option<Blob>, Error> {
-        match key {
-            Some(key) => self.read_blob(key).await,
-            None => Ok(None),
+    /// Up to `most` bytes of a content, from memory or from the storage.
+    async fn guess(&self, key: Option<&ObjectKey>, most: Option<u64>) -> Result<Option<Guess>, Error> {
+        let (Some(key), Some(most)) = (key, most) else { return Ok(None) };
+        if let Some(blob) = self.blobs.get(key) {
+            return Ok(Some(Guess::Whole(blob)));
+        }
+        // One byte more tells that there are more.
+        let range = (most < u64::MAX).then(|| 0..most + 1);
+        Ok(self.storage.get(key, range).await?.map(|object| match object.size > most {
+            true => Guess::TooLarge(object.size),
+            false => Guess::Whole(Blob::of(object.bytes)),
+        }))
+    }
+}
+
+impl Retrieved {
+    fn new(record: Record, content: Option<Bytes>) -> Self {
+        match content {
+            Some(content) => Self::Whole(Entry { record, content }),
+            None => Self::TooLarge(record),
+        }
+    }
+
+    /// Everything but the content.
+    pub fn record(&self) -> &Record {
+        match self {
+            Self::Whole(entry) => &entry.record,
+            Self::TooLarge(record) => record,
         }
     }
 }

@@ -67,12 +67,14 @@ pub struct Stored {
 }
 
 /// A store whose blob and record are written, and which the indexes do not list yet.
-struct Placed {
-    record: Record,
-    claim: Claim,
-    deduplicated: bool,
-    hash_index: LoadedIndex,
-    key_index: LoadedIndex,
+pub(super) struct Placed {
+    pub(super) record: Record,
+    pub(super) claim: Claim,
+    pub(super) deduplicated: bool,
+    pub(super) hash_index: LoadedIndex,
+    pub(super) key_index: LoadedIndex,
+    /// Whether an earlier request may have listed it in part.
+    pub(super) again: bool,
 }
 
 impl Cache {
@@ -83,13 +85,18 @@ impl Cache {
     pub async fn store(&self, request: &StoreRequest) -> Result<Stored, Error> {
         let cache = self.begin();
         let mut draft = Draft { request, stored_at: cache.surroundings.now_ms(), expires_at: None };
-        draft.check_views()?;
+        check_views(&draft.record(BlobToken::PLAIN, 0))?;
         let mut placed = cache.place_by_settings(&mut draft).await?;
         let mut pause = Pause::new(&cache);
         loop {
             let index = draft.layout().hash_index(request.content.cache_hash());
             match cache.list_by_hash(&index, &placed, request.content.bytes()).await? {
-                Some(version) => return cache.finish(placed, version, request.content.bytes()).await,
+                Some(version) => {
+                    let stored = cache.finish(placed, version, request.content.bytes()).await?;
+                    let blob = Blob { bytes: request.content.bytes().clone(), sha256: stored.record.sha256 };
+                    cache.blobs.keep(&stored.record.blob(), &blob);
+                    return Ok(stored);
+                }
                 // A delete took the blob, or a twin was faster with another one: with a new id, from the start.
                 None => {
                     cache.abandon(&placed).await?;
@@ -186,7 +193,7 @@ impl Cache {
             let tidy = self.tidy(&first, tried.recorded, in_vain);
             try_join(self.write_elsewhere(draft, token), tidy).await?.0
         };
-        Ok(Placed { record, claim, deduplicated: !created, hash_index, key_index })
+        Ok(Placed { record, claim, deduplicated: !created, hash_index, key_index, again: false })
     }
 
     /// Writes a record under a new id, and the blob that it names unless that is there (`token`).
@@ -227,10 +234,15 @@ impl Cache {
     }
 
     /// Lists the entry in the hash index and writes its own view beside; `None` when the store has to start over.
-    async fn list_by_hash(&self, index: &ObjectKey, placed: &Placed, content: &Bytes) -> Result<Option<u64>, Error> {
+    pub(super) async fn list_by_hash(
+        &self,
+        index: &ObjectKey,
+        placed: &Placed,
+        content: &Bytes,
+    ) -> Result<Option<u64>, Error> {
         let record = &placed.record;
         let of = Index::of_hash(&record.cache_hash);
-        let change = addition(record, of, placed.claim, &placed.hash_index);
+        let change = addition(record, of, placed.claim, &placed.hash_index, placed.again);
         let swap = self.swap(&record.namespace, index, placed.hash_index.clone(), change);
         let (outcome, ()) = try_join(swap, self.write_unique_view(record, content)).await?;
         Ok(match outcome {
@@ -240,12 +252,12 @@ impl Cache {
     }
 
     /// Lists the entry in the key index, if it has one, and makes the answer.
-    async fn finish(&self, placed: Placed, version: u64, content: &Bytes) -> Result<Stored, Error> {
-        let Placed { record, deduplicated, key_index, .. } = placed;
+    pub(super) async fn finish(&self, placed: Placed, version: u64, content: &Bytes) -> Result<Stored, Error> {
+        let Placed { record, deduplicated, key_index, again, .. } = placed;
         let mut key_version = None;
         if let Some(name) = record.key_name() {
             let index = Layout::new(&record.namespace).key_index(&name);
-            let change = addition(&record, Index::of_key(&name), Claim::Unchecked, &key_index);
+            let change = addition(&record, Index::of_key(&name), Claim::Unchecked, &key_index, again);
             let swap = self.swap(&record.namespace, &index, key_index, change);
             let (outcome, view) = try_join(swap, self.write_shared_view(&record, content)).await?;
             if let Outcome::Added { version } = outcome {
@@ -254,7 +266,6 @@ impl Cache {
             let after = view.map_or(After::Unsure, |state| After::Written { state });
             self.settle_shared_view(&record, after).await?;
         }
-        self.blobs.keep(&record.blob(), &Blob { bytes: content.clone(), sha256: record.sha256 });
         let paths = Paths::of(&record);
         Ok(Stored { record, version, key_version, deduplicated, paths })
     }
@@ -290,7 +301,7 @@ impl Cache {
         Ok(self.read(key).await?.as_ref() == Some(bytes))
     }
 
-    async fn load_key_index(&self, key: Option<&ObjectKey>) -> Result<LoadedIndex, Error> {
+    pub(super) async fn load_key_index(&self, key: Option<&ObjectKey>) -> Result<LoadedIndex, Error> {
         match key {
             Some(key) => self.load_index(key).await,
             None => Ok(LoadedIndex::default()),
@@ -318,14 +329,7 @@ impl<'a> Draft<'a> {
 
     /// Takes the settings of the namespace into account.
     fn obey(&mut self, settings: &Settings, default_ttl_hours: u32) -> Result<(), Error> {
-        let strategy = self.request.strategy;
-        if !settings.allows(strategy) {
-            let namespace = &self.request.namespace;
-            let message = format!(
-                "the settings of namespace '{namespace}' do not allow '{strategy}': use one of those that GET /{namespace}/settings shows"
-            );
-            return Err(Error::Invalid { field: "strategy", message });
-        }
+        check_strategy(settings, &self.request.namespace, self.request.strategy)?;
         self.expires_at = settings.expires_at(self.stored_at, default_ttl_hours);
         Ok(())
     }
@@ -356,15 +360,26 @@ impl<'a> Draft<'a> {
             revision: None,
         }
     }
-
-    /// Refuses a key that leads to a path beyond the limit, before anything is written.
-    fn check_views(&self) -> Result<(), Error> {
-        let record = self.record(BlobToken::PLAIN, 0);
-        let views = unique_view(&record).and_then(|_| shared_view(&record));
-        views.map(drop).map_err(|error| Error::too_long("cache_key", &error))
-    }
 }
 
-fn addition(record: &Record, of: String, claim: Claim, base: &LoadedIndex) -> Change {
-    Change::Add(Box::new(Addition { record: record.clone(), of, claim, base: base.state.clone(), floor: base.next() }))
+/// Refuses a key that leads to a path beyond the limit, before anything is written.
+pub(super) fn check_views(record: &Record) -> Result<(), Error> {
+    let views = unique_view(record).and_then(|_| shared_view(record));
+    views.map(drop).map_err(|error| Error::too_long("cache_key", &error))
+}
+
+/// Refuses a strategy that the settings of the namespace do not allow.
+pub(super) fn check_strategy(settings: &Settings, namespace: &Namespace, strategy: Strategy) -> Result<(), Error> {
+    if settings.allows(strategy) {
+        return Ok(());
+    }
+    let message = format!(
+        "the settings of namespace '{namespace}' do not allow '{strategy}': use one of those that GET /{namespace}/settings shows"
+    );
+    Err(Error::Invalid { field: "strategy", message })
+}
+
+fn addition(record: &Record, of: String, claim: Claim, base: &LoadedIndex, again: bool) -> Change {
+    let record = record.clone();
+    Change::Add(Box::new(Addition { record, of, claim, base: base.state.clone(), floor: base.next(), again }))
 }

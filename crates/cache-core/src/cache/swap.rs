@@ -47,6 +47,8 @@ pub(super) struct Addition {
     pub(super) base: Option<Version>,
     /// The next version of that index. If an earlier attempt landed, it got this number or a higher one.
     pub(super) floor: u64,
+    /// Whether another request may be listing the same entry, so that it is looked for first.
+    pub(super) again: bool,
 }
 
 /// How an entry came by the blob that its record names.
@@ -206,7 +208,9 @@ async fn add(
     unsure: bool,
 ) -> Result<Outcome, Error> {
     let record = &addition.record;
-    if unsure && let Some(version) = landed(pages, index, addition).await? {
+    if (unsure || addition.again)
+        && let Some(version) = landed(pages, index, addition).await?
+    {
         return Ok(Outcome::Added { version });
     }
     if addition.claim == Claim::Unchecked {

@@ -199,7 +199,10 @@ impl Storage for World {
 
     async fn head(&self, key: &ObjectKey) -> Result<Option<ObjectHead>, StorageError> {
         let object = self.get(key, None).await?;
-        Ok(object.map(|object| ObjectHead { size: object.size, version: object.version }))
+        let modified_ms = self.now_ms();
+        let head =
+            |object: Object| ObjectHead { size: object.size, version: object.version, sha256: None, modified_ms };
+        Ok(object.map(head))
     }
 
     async fn put(&self, key: &ObjectKey, bytes: Bytes, mode: PutMode) -> Result<Version, StorageError> {

@@ -11,11 +11,14 @@ use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, SchemaT
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required, ResponseBuilder, Schema, SecurityRequirement};
 
 use super::{SCHEMES, links, parameters, responses};
+use crate::large::REDIRECTS;
 
 /// The type of JSON.
 const JSON: &str = "application/json";
 /// The type of text.
 pub const TEXT: &str = "text/plain";
+/// The type of text as answers name it.
+pub const TEXT_UTF_8: &str = "text/plain; charset=utf-8";
 /// The type of bytes.
 pub const BYTES: &str = "application/octet-stream";
 
@@ -117,6 +120,11 @@ impl Operation {
         self.takes(media, string(1)).takes(JSON, string(min_length))
     }
 
+    /// Takes bytes as they are.
+    pub fn takes_raw(self, media: &'static str) -> Self {
+        self.takes(media, string(1))
+    }
+
     /// Takes a JSON object of any fields.
     pub fn takes_object(self) -> Self {
         self.takes(JSON, ObjectBuilder::new().schema_type(Type::Object).into())
@@ -196,6 +204,16 @@ impl Operation {
             .or(StatusCode::RANGE_NOT_SATISFIABLE, "The part begins after the end")
     }
 
+    /// Sends the caller to the storage when the content is large.
+    pub fn or_redirect(self) -> Self {
+        self.with(parameters::word("redirect", &REDIRECTS, "Whether a large content may be answered by a redirect"))
+            .or(
+                StatusCode::TEMPORARY_REDIRECT,
+                "The content is large: `Location` is where to read it, for some minutes",
+            )
+            .or(StatusCode::PAYLOAD_TOO_LARGE, "The content is too large for this form; `message` names another")
+    }
+
     /// Is answered to callers without a key.
     pub fn public(mut self) -> Self {
         self.needs_key = false;
@@ -273,6 +291,7 @@ impl Operation {
         let response = ResponseBuilder::new().description(when);
         match status {
             StatusCode::NOT_MODIFIED => response.into(),
+            StatusCode::TEMPORARY_REDIRECT => response.into(),
             StatusCode::PARTIAL_CONTENT => response.content(BYTES, content(string(0))).into(),
             _ => response.content(JSON, content(responses::problem())).into(),
         }

@@ -131,6 +131,16 @@ pub fn content_encoding() -> Parameter {
     parameter("Content-Encoding", ParameterIn::Header, about).schema(Some(text(""))).build()
 }
 
+/// The digest of an uploaded content.
+pub fn sha256() -> Parameter {
+    in_query("sha256", text("^[0-9a-f]{64}$"), "SHA-256 of the content")
+}
+
+/// What permits an upload.
+pub fn signature() -> Parameter {
+    in_query("signature", text("^[0-9a-f]{64}$"), "What permits it; only the server can make it")
+}
+
 /// The same parameter, required.
 pub fn required(mut parameter: Parameter) -> Parameter {
     parameter.required = Required::True;

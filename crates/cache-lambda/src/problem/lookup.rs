@@ -58,6 +58,23 @@ impl Problem {
         (range.map(|range| [(header::CONTENT_RANGE, range)]), problem)
     }
 
+    /// A content that is too large to be answered in the form that was asked for.
+    pub fn answer_too_large(size: u64, limit: u64, advice: &str) -> Self {
+        let message = format!("the content has {size} bytes, and up to {limit} can be answered in this form: {advice}");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, Detail::Message, message)
+    }
+
+    /// A URL that permits nothing, or nothing any more.
+    pub fn not_permitted(message: &str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, Detail::Message, message)
+    }
+
+    /// An upload under an id that has its content already.
+    pub fn sent_before() -> Self {
+        let message = "a content was sent to this URL before: complete the upload, or begin a new one";
+        Self::new(StatusCode::PRECONDITION_FAILED, Detail::Message, message)
+    }
+
     /// A field of a JSON body that has the wrong type. `kind` is the type of the item, such as `string_type`.
     pub fn body_field(kind: &str, field: &str, message: &str, input: Value) -> Self {
         Self::item(kind, json!(["body", field]), format!("{field} {message}"), input, None)

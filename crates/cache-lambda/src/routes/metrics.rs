@@ -32,7 +32,7 @@ async fn metrics(State(state): State<AppState>) -> Result<Response, Problem> {
         storage_mode: state.config.storage.mode(),
         started_ms: state.started_ms,
     };
-    let page = prometheus::page(&state.metrics, state.blob_cache(), &process);
+    let page = prometheus::page(&state.metrics, state.cache_at_rest().blob_cache(), &process);
     Ok(([(header::CONTENT_TYPE, prometheus::MEDIA)], page).into_response())
 }
 

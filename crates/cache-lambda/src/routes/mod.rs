@@ -13,5 +13,6 @@ pub mod retrieve;
 pub mod store;
 pub mod testing;
 pub mod update;
+pub mod upload;
 pub mod versions;
 pub mod zip;

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 
+use axum::body::HttpBody;
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -9,11 +10,13 @@ use axum::{Json, Router};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use cache_core::cache::{Entry, Selector};
+use cache_core::cache::{Entry, Retrieved as Found, Selector};
 use cache_core::content::GZIP;
 use cache_core::forms::{By, Generic, JsonForm, Stored, TextForm};
 use cache_core::ids::Namespace;
 use cache_core::record::Record;
+use cache_core::storage::AnswerHeaders;
+use cache_core::strategy::ContentKind;
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::value::RawValue;
@@ -21,7 +24,8 @@ use serde_json::value::RawValue;
 use crate::app::AppState;
 use crate::conditional::{Conditions, Lifetime, Tag};
 use crate::extract::Params;
-use crate::openapi::operation::{self, BYTES, Operation, TEXT};
+use crate::large::{self, Form, LARGEST_ANSWER_BYTES, Ways};
+use crate::openapi::operation::{self, BYTES, Operation, TEXT, TEXT_UTF_8};
 use crate::openapi::parameters;
 use crate::problem::Problem;
 use crate::session::Session;
@@ -117,7 +121,7 @@ fn by_hash_described() -> Vec<Operation> {
 }
 
 fn content(operation: Operation) -> Operation {
-    operation.unless_known().or_missing()
+    operation.unless_known().or_redirect().or_missing()
 }
 
 fn as_json(operation: Operation) -> Operation {
@@ -147,9 +151,10 @@ async fn config(session: Session, params: Params) -> Result<Json<StorageConfig>,
 async fn file_metadata(session: Session, params: Params) -> Result<Json<FileMetadata>, Problem> {
     let Some(number) = params.revision()? else { return Ok(Json((&record(&session, &params).await?).into())) };
     let (namespace, selector) = (params.namespace()?, params.entry()?);
-    let entry = session.retrieve_revision(&namespace, &selector, number).await?;
-    let entry = entry.ok_or_else(|| Problem::no_entry(&namespace, &selector))?;
-    Ok(Json((&entry.record).into()))
+    // Of the content only its place is needed.
+    let found = session.retrieve_revision(&namespace, &selector, number, 0).await?;
+    let found = found.ok_or_else(|| Problem::no_entry(&namespace, &selector))?;
+    Ok(Json(found.record().into()))
 }
 
 async fn references(session: Session, params: Params) -> Result<Json<References>, Problem> {
@@ -227,6 +232,7 @@ struct Reader {
     session: Session,
     conditions: Conditions,
     max_inflated: u64,
+    ways: Ways,
 }
 
 impl FromRequestParts<AppState> for Reader {
@@ -235,13 +241,15 @@ impl FromRequestParts<AppState> for Reader {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
         let session = Session::from_request_parts(parts, state).await?;
         let conditions = Conditions::from_request_parts(parts, state).await?;
-        Ok(Self { session, conditions, max_inflated: state.config.max_body_bytes })
+        let ways = Ways::of(state, &parts.method);
+        Ok(Self { session, conditions, max_inflated: state.config.max_body_bytes, ways })
     }
 }
 
 impl Reader {
     fn look_up(self, params: &Params, selector: Selector) -> Result<Lookup, Problem> {
-        Ok(Lookup { reader: self, namespace: params.namespace()?, selector, revision: None })
+        let ways = self.ways.asked(params)?;
+        Ok(Lookup { reader: Self { ways, ..self }, namespace: params.namespace()?, selector, revision: None })
     }
 
     /// The entry in the path, at the revision in the query if there is one.
@@ -262,11 +270,13 @@ struct Lookup {
 impl Lookup {
     /// The form that suits the kind of content.
     async fn generic(self) -> Result<Response, Problem> {
-        let entry = self.entry().await?.ok_or_else(|| Problem::no_entry(&self.namespace, &self.selector))?;
+        let found = self.retrieve(self.reader.ways.most()).await?;
+        let found = found.ok_or_else(|| Problem::no_entry(&self.namespace, &self.selector))?;
+        let entry = self.whole(found)?;
         let number = entry.record.revision.as_ref().map_or(0, |revision| revision.number).to_string();
         let url = self.binary_url(&entry.record);
-        let tag = tag(&entry, &["generic", &entry.record.cache_id.to_string(), &number, &url]);
-        self.answer(&tag, || match self.stored(&entry).generic()? {
+        let tag = tag(&entry.record, &["generic", &entry.record.cache_id.to_string(), &number, &url]);
+        self.answer(&entry.record, &tag, || match self.stored(&entry).generic()? {
             Generic::Data { data_type, json_text } => {
                 let data: &RawValue = serde_json::from_slice(&json_text).map_err(|error| {
                     Problem::internal(format!("{}: the JSON form is not JSON: {error}", entry.record.cache_id))
@@ -278,8 +288,12 @@ impl Lookup {
     }
 
     async fn string(self, by: By) -> Result<Response, Problem> {
-        let entry = self.entry_or_short_problem().await?;
-        self.answer(&tag(&entry, &["string", by_name(by)]), || {
+        let tag = |record: &Record| tag(record, &["string", by_name(by)]);
+        let entry = match self.read(Form::String, tag).await? {
+            Read::Whole(entry) => entry,
+            Read::Elsewhere(response) => return Ok(response),
+        };
+        self.answer(&entry.record, &tag(&entry.record), || {
             Ok(text(match self.stored(&entry).as_string(by)? {
                 TextForm::Text(text) => text,
                 TextForm::Base64(bytes) => BASE64_STANDARD.encode(bytes).into(),
@@ -288,9 +302,13 @@ impl Lookup {
     }
 
     async fn json(self, by: By) -> Result<Response, Problem> {
-        let entry = self.entry_or_short_problem().await?;
+        let tag = |record: &Record| tag(record, &["json"]);
+        let entry = match self.read(Form::Json, tag).await? {
+            Read::Whole(entry) => entry,
+            Read::Elsewhere(response) => return Ok(response),
+        };
         let form = self.stored(&entry).as_json(by).map_err(Problem::json_form)?;
-        self.answer(&tag(&entry, &["json"]), || match form {
+        self.answer(&entry.record, &tag(&entry.record), || match form {
             JsonForm::Value(json_text) => Ok(([(header::CONTENT_TYPE, "application/json")], json_text).into_response()),
             JsonForm::Base64(bytes) => Ok(Json(Base64::new(BASE64_STANDARD.encode(bytes))).into_response()),
         })
@@ -298,20 +316,21 @@ impl Lookup {
 
     /// The bytes, or a part of them. What was sent compressed is sent so to whoever takes that.
     async fn binary(self) -> Result<Response, Problem> {
-        let entry = self.entry_or_short_problem().await?;
-        let (stored, conditions) = (self.stored(&entry), &self.reader.conditions);
-        let packed = stored.is_gzip() && conditions.accepts_gzip && !conditions.wants_part();
-        let tag = tag(&entry, &["binary", if packed { GZIP } else { "" }]);
-        let mut response = self.answer(&tag, || {
-            Ok(match packed {
+        let conditions = &self.reader.conditions;
+        let is_packed = |record: &Record| is_gzip(record) && conditions.accepts_gzip && !conditions.wants_part();
+        let tag = |record: &Record| tag(record, &["binary", if is_packed(record) { GZIP } else { "" }]);
+        let entry = match self.read(Form::Binary, tag).await? {
+            Read::Whole(entry) => entry,
+            Read::Elsewhere(response) => return Ok(response),
+        };
+        let (stored, tag) = (self.stored(&entry), tag(&entry.record));
+        let response = self.answer(&entry.record, &tag, || {
+            Ok(match is_packed(&entry.record) {
                 true => ([(header::CONTENT_ENCODING, GZIP)], bytes(stored.bytes.clone())).into_response(),
                 false => typed_as_bytes(conditions.part(&tag, stored.as_binary()?)),
             })
         })?;
-        if stored.is_gzip() {
-            response.headers_mut().append(header::VARY, HeaderValue::from_static("accept-encoding"));
-        }
-        Ok(response)
+        Ok(varying(response, &entry.record))
     }
 
     async fn metadata(self) -> Result<Response, Problem> {
@@ -320,22 +339,71 @@ impl Lookup {
         Ok(Json(Metadata::from(&record)).into_response())
     }
 
-    async fn entry(&self) -> Result<Option<Entry>, Problem> {
+    /// The content, or the answer that leads to where it is too large to pass through.
+    async fn read(&self, form: Form, tag: impl Fn(&Record) -> Tag) -> Result<Read, Problem> {
+        let (ways, conditions) = (self.reader.ways, &self.reader.conditions);
+        let missing = || Problem::no_entry_text(&self.namespace, &self.selector);
+        let found = self.retrieve(ways.first_look()).await?.ok_or_else(missing)?;
+        let record = match found {
+            Found::Whole(entry) => return Ok(Read::Whole(entry)),
+            Found::TooLarge(record) => record,
+        };
+        if let Some(answer) = large::as_stored(&record, form, conditions).filter(|_| ways.redirects()) {
+            return self.elsewhere(&record, &tag(&record), &answer).await.map(Read::Elsewhere);
+        }
+        if ways.most() <= ways.first_look() {
+            return Err(ways.too_large(&record));
+        }
+        let found = self.retrieve(ways.most()).await?.ok_or_else(missing)?;
+        self.whole(found).map(Read::Whole)
+    }
+
+    /// Leads to the storage, unless the caller has the content already.
+    async fn elsewhere(&self, record: &Record, tag: &Tag, answer: &AnswerHeaders) -> Result<Response, Problem> {
+        let url = match self.reader.ways.head_only {
+            true => None,
+            false => self.reader.session.presigned_get(record, answer).await?,
+        };
+        let response = self.reader.conditions.answer(tag, self.lifetime(), || match url {
+            Some(url) => large::redirect(&url),
+            None => Ok(large::head(record, answer)),
+        })?;
+        Ok(varying(response, record))
+    }
+
+    async fn retrieve(&self, most: u64) -> Result<Option<Found>, Problem> {
         let session = &self.reader.session;
         Ok(match self.revision {
-            Some(number) => session.retrieve_revision(&self.namespace, &self.selector, number).await?,
-            None => session.retrieve(&self.namespace, &self.selector).await?,
+            Some(number) => session.retrieve_revision(&self.namespace, &self.selector, number, most).await?,
+            None => session.retrieve_within(&self.namespace, &self.selector, most).await?,
         })
     }
 
-    async fn entry_or_short_problem(&self) -> Result<Entry, Problem> {
-        self.entry().await?.ok_or_else(|| Problem::no_entry_text(&self.namespace, &self.selector))
+    fn whole(&self, found: Found) -> Result<Entry, Problem> {
+        match found {
+            Found::Whole(entry) => Ok(entry),
+            Found::TooLarge(record) => Err(self.reader.ways.too_large(&record)),
+        }
     }
 
-    /// The answer, unless the caller has it already. What a revision holds never changes, all else may.
-    fn answer(&self, tag: &Tag, make: impl FnOnce() -> Result<Response, Problem>) -> Result<Response, Problem> {
-        let lifetime = if self.revision.is_some() { Lifetime::ForEver } else { Lifetime::AskEachTime };
-        self.reader.conditions.answer(tag, lifetime, make)
+    /// The answer, unless the caller has it already, or it turns out larger than what fits.
+    fn answer(
+        &self,
+        record: &Record,
+        tag: &Tag,
+        make: impl FnOnce() -> Result<Response, Problem>,
+    ) -> Result<Response, Problem> {
+        let ways = self.reader.ways;
+        let response = self.reader.conditions.answer(tag, self.lifetime(), make)?;
+        match ways.in_lambda && response.body().size_hint().lower() > LARGEST_ANSWER_BYTES {
+            true => Err(ways.too_large(record)),
+            false => Ok(response),
+        }
+    }
+
+    /// What a revision holds never changes, all else may.
+    fn lifetime(&self) -> Lifetime {
+        if self.revision.is_some() { Lifetime::ForEver } else { Lifetime::AskEachTime }
     }
 
     fn stored<'a>(&self, entry: &'a Entry) -> Stored<'a> {
@@ -358,10 +426,29 @@ impl Lookup {
     }
 }
 
+/// What reading a content came to.
+enum Read {
+    Whole(Entry),
+    /// The answer to a caller who is to read it from the storage.
+    Elsewhere(Response),
+}
+
+fn is_gzip(record: &Record) -> bool {
+    record.kind == ContentKind::Binary && record.current().content_encoding == Some(GZIP)
+}
+
+/// What was sent compressed is answered differently to whoever takes that.
+fn varying(mut response: Response, record: &Record) -> Response {
+    if is_gzip(record) {
+        response.headers_mut().append(header::VARY, HeaderValue::from_static("accept-encoding"));
+    }
+    response
+}
+
 /// The tag of one form of an entry's content.
-fn tag(entry: &Entry, form: &[&str]) -> Tag {
-    let sha256 = entry.record.current().sha256.to_string();
-    let (kind, encoding) = (entry.record.kind.name(), entry.record.current().content_encoding.unwrap_or_default());
+fn tag(record: &Record, form: &[&str]) -> Tag {
+    let sha256 = record.current().sha256.to_string();
+    let (kind, encoding) = (record.kind.name(), record.current().content_encoding.unwrap_or_default());
     Tag::of(&[&[sha256.as_str(), kind, encoding], form].concat())
 }
 
@@ -383,7 +470,7 @@ fn typed_as_bytes(mut response: Response) -> Response {
 }
 
 fn text(text: Bytes) -> Response {
-    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
+    ([(header::CONTENT_TYPE, TEXT_UTF_8)], text).into_response()
 }
 
 #[cfg(test)]

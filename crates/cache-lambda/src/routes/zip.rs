@@ -11,14 +11,17 @@ use bytes::Bytes;
 use cache_core::archive::Limits;
 use cache_core::archive::batch::BatchRequest;
 use cache_core::cache::{ArchiveError, ArchivePlace, Archives, Selector};
+use cache_core::content::GZIP;
 use cache_core::ids::Namespace;
+use cache_core::storage::AnswerHeaders;
 use http::request::Parts;
-use http::{StatusCode, header};
+use http::{Method, StatusCode, header};
 
 use crate::app::AppState;
 use crate::batch;
 use crate::body::Payload;
 use crate::extract::Params;
+use crate::large::{self, LARGEST_ANSWER_BYTES, Ways};
 use crate::openapi::operation::{self, BYTES, Operation};
 use crate::problem::{ArchiveUse, Problem};
 use crate::session::Session;
@@ -56,7 +59,10 @@ pub fn described() -> Vec<Operation> {
             .takes_bytes(ZIP, 1)
             .answers::<ArchiveStore>()
             .leads_to_entry(),
-        operation::get("/{namespace}/zip/{cache_id}/retrieve", "The archive").answers_as(ZIP).or_missing(),
+        operation::get("/{namespace}/zip/{cache_id}/retrieve", "The archive")
+            .answers_as(ZIP)
+            .or_redirect()
+            .or_missing(),
         operation::get("/{namespace}/zip/{cache_id}/files/list", "The names of its members")
             .answers::<ArchiveOperation>()
             .or(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE)
@@ -105,10 +111,22 @@ async fn store(archivist: Archivist, params: Params, payload: Payload) -> Result
 
 /// An entry that is no archive is refused, although `/retrieve/{cache_id}/binary` would send it: whoever saves the answer by
 /// the name that it suggests would hold a `.zip` that nothing opens.
-async fn retrieve(archivist: Archivist, params: Params) -> Result<Response, Problem> {
+async fn retrieve(method: Method, archivist: Archivist, params: Params) -> Result<Response, Problem> {
+    let state = AppState::clone(&archivist.state);
+    let ways = Ways::of(&state, &method).asked(&params)?;
     let find = async |archives: Archives, entry: EntryName| archives.find(&entry.0, &entry.1).await;
     let entry = archivist.about(ArchiveUse::Retrieving, &params, find).await?;
     let disposition = format!("attachment; filename={}.zip", entry.record.cache_id);
+    if entry.bytes.len() as u64 > LARGEST_ANSWER_BYTES && !ways.head_only {
+        let (content_type, content_disposition) = ("application/zip", Some(disposition.clone()));
+        let answer = AnswerHeaders { content_type, content_encoding: None, content_disposition };
+        let as_stored = entry.record.current().content_encoding != Some(GZIP);
+        match state.cache_at_rest().presigned_get(&entry.record, &answer).await? {
+            Some(url) if as_stored && ways.redirect => return large::redirect(&url),
+            _ if ways.in_lambda => return Err(ways.too_large(&entry.record)),
+            _ => {}
+        }
+    }
     let headers = [(header::CONTENT_TYPE, "application/zip"), (header::CONTENT_DISPOSITION, &disposition)];
     Ok((headers, entry.bytes).into_response())
 }

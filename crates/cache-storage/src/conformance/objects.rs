@@ -3,9 +3,12 @@
 use std::collections::HashSet;
 
 use bytes::Bytes;
+use cache_core::content::Digest;
 use cache_core::storage::{Object, PutMode, Storage};
+use cache_core::surroundings::Surroundings;
 
 use super::{Place, is_conflict};
+use crate::system::System;
 
 /// A miss is not an error.
 pub async fn an_absent_key_reads_as_none(storage: &dyn Storage) {
@@ -134,5 +137,16 @@ pub async fn deleting_is_idempotent(storage: &dyn Storage) {
     for name in ["folder/a", "folder/a", "never/was", "folder/a/below"] {
         place.delete(name).await;
         assert_eq!(place.get(name).await, None);
+    }
+}
+
+/// The time of a write is known within a minute, and the digest is the right one or not known.
+pub async fn a_head_has_the_time_and_the_right_digest(storage: &dyn Storage) {
+    let place = Place::new(storage);
+    for content in ["", "hello"] {
+        place.overwrite("a", content).await;
+        let head = storage.head(&place.key("a")).await.unwrap().unwrap();
+        assert!(head.modified_ms.abs_diff(System.now_ms()) < 60_000, "{head:?}");
+        assert!(head.sha256.is_none_or(|sha256| sha256 == Digest::of(content.as_bytes())), "{head:?}");
     }
 }

@@ -148,3 +148,16 @@ fn a_folder_is_skipped_by_starting_after_everything_in_it() {
     assert_eq!(after("a/", None, true).as_deref(), Some("a/"));
     assert_eq!(after("a", None, true), None);
 }
+
+#[tokio::test]
+async fn a_head_knows_the_digest_of_a_whole_object_but_none_of_one_in_parts() {
+    let sha256 = Digest::of(b"hello");
+    let checksum = STANDARD.encode(sha256.as_bytes());
+    for (checksum, known) in [(checksum.clone(), Some(sha256)), (format!("{checksum}-2"), None)] {
+        let headers = format!("ETag: \"e\"\r\nContent-Length: 5\r\nx-amz-checksum-sha256: {checksum}\r\n");
+        let modified = "Last-Modified: Fri, 20 Nov 2026 12:00:00 GMT\r\n";
+        let (url, _) = server(Some(format!("HTTP/1.1 200 OK\r\n{headers}{modified}Connection: close\r\n\r\n"))).await;
+        let head = s3(url).head(&key()).await.unwrap().unwrap();
+        assert_eq!((head.size, head.sha256, head.modified_ms), (5, known, 1_795_176_000_000));
+    }
+}

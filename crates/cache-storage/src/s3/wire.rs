@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 

@@ -5,7 +5,6 @@ use std::io::Write;
 use cache_core::archive::Archive;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use http::Method;
 use serde_json::{Value, json};
 
 use super::*;

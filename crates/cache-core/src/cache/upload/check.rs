@@ -1,0 +1,134 @@
+//! Whether what was uploaded is what was announced. It is read in parts, so that its size does not matter to memory.
+
+use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
+
+use crate::content::Digest;
+use crate::error::Error;
+use crate::storage::{ObjectHead, ObjectKey};
+use crate::strategy::{ContentKind, Strategy};
+
+use super::super::Cache;
+use super::UploadRequest;
+
+/// How much of a content is in memory at once, in bytes.
+const PART_BYTES: u64 = 8 * 1024 * 1024;
+
+/// How old an upload may be when it is completed: half of the age at which the sweep may take it away, so that the two never
+/// meet, whatever the clocks say and however long the completion takes. In milliseconds.
+const LATEST_MS: u64 = super::super::OLD_MS / 2;
+
+impl Cache {
+    /// Checks what was uploaded, and returns it if the entry needs a copy of it, else nothing.
+    ///
+    /// A blob that is not what was announced is left for the sweep: another completion may be right about it.
+    pub(super) async fn check_upload(
+        &self,
+        request: &UploadRequest,
+        blob: &ObjectKey,
+        head: Option<ObjectHead>,
+    ) -> Result<Bytes, Error> {
+        let refused = |message: &str| Error::Invalid { field: "cache_id", message: message.to_owned() };
+        let Some(head) = head else {
+            return Err(refused("names an upload whose content is not there yet: send it to the url first"));
+        };
+        if self.surroundings.now_ms().saturating_sub(head.modified_ms) >= LATEST_MS {
+            return Err(refused("names an upload that is more than 12 hours old: begin a new one"));
+        }
+        request.check_size(head.size)?;
+        head.sha256.map_or(Ok(()), |sha256| request.check_digest(sha256))?;
+        let copied = request.strategy == Strategy::KeyBased;
+        if head.sha256.is_some() && request.kind == ContentKind::Binary && !copied {
+            return Ok(Bytes::new());
+        }
+        self.read_through(request, blob, copied).await
+    }
+
+    /// Reads a whole content. What the storage says of its digest is not enough to know that a text is UTF-8.
+    async fn read_through(&self, request: &UploadRequest, blob: &ObjectKey, copied: bool) -> Result<Bytes, Error> {
+        let (mut sha256, mut text, mut copy) = (Sha256::new(), Utf8::default(), Vec::new());
+        let mut at = 0;
+        while at < request.size {
+            if self.deadline_ms.is_some_and(|deadline| self.surroundings.now_ms() >= deadline) {
+                return Err(Error::Unavailable(format!("{blob} could not be read in time: try again")));
+            }
+            let part = self.storage.get(blob, Some(at..at + PART_BYTES)).await?;
+            let part = part.map(|object| object.bytes).filter(|part| !part.is_empty());
+            let part = part.ok_or_else(|| Error::Unavailable(format!("{blob} went away: begin a new upload")))?;
+            if request.kind == ContentKind::String && !text.goes_on(&part) {
+                return Err(not_utf8());
+            }
+            sha256.update(&part);
+            if copied {
+                copy.extend_from_slice(&part);
+            }
+            at += part.len() as u64;
+        }
+        if !text.is_whole() {
+            return Err(not_utf8());
+        }
+        request.check_digest(Digest::from_bytes(sha256.finalize().into()))?;
+        Ok(copy.into())
+    }
+}
+
+fn not_utf8() -> Error {
+    let message = "is 'string', but the content is not valid UTF-8: upload it as 'binary'";
+    Error::Invalid { field: "data_type", message: message.to_owned() }
+}
+
+/// A text that comes in parts, whose ends may cut a character.
+#[derive(Default)]
+struct Utf8 {
+    /// The beginning of the character that the last part ended in.
+    begun: Vec<u8>,
+}
+
+impl Utf8 {
+    /// Whether the text is UTF-8 with this part, as far as can be told.
+    fn goes_on(&mut self, part: &[u8]) -> bool {
+        self.begun.extend_from_slice(part);
+        let rest = match std::str::from_utf8(&self.begun) {
+            Ok(_) => self.begun.len(),
+            Err(error) if error.error_len().is_none() => error.valid_up_to(),
+            Err(_) => return false,
+        };
+        self.begun.drain(..rest);
+        true
+    }
+
+    /// Whether the last character is complete.
+    fn is_whole(&self) -> bool {
+        self.begun.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn is_utf8(bytes: &[u8], part: usize) -> bool {
+        let mut text = Utf8::default();
+        bytes.chunks(part).all(|part| text.goes_on(part)) && text.is_whole()
+    }
+
+    #[test]
+    fn a_character_may_be_cut_anywhere_but_at_the_end() {
+        for part in 1..8 {
+            assert!(is_utf8("a😀é\u{feff}b".as_bytes(), part));
+            assert!(!is_utf8(&"a😀".as_bytes()[..4], part), "cut off");
+            assert!(!is_utf8(b"a\xffb", part), "never a character");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn parts_are_judged_as_the_whole(text in ".{0,30}", noise: Vec<u8>, part in 1..9_usize) {
+            prop_assert!(is_utf8(text.as_bytes(), part));
+            let mixed = [text.as_bytes(), &noise].concat();
+            prop_assert_eq!(is_utf8(&mixed, part), std::str::from_utf8(&mixed).is_ok());
+        }
+    }
+}

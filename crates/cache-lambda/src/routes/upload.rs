@@ -1,0 +1,348 @@
+//! Uploads: a large content is announced, sent straight to the storage (or to the server, where the storage knows no such
+//! way), and completed.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use axum::routing::{post, put};
+use axum::{Json, Router};
+use cache_core::cache::{Upload, UploadLimits, UploadRequest};
+use cache_core::content::Digest;
+use cache_core::error::Error;
+use cache_core::ids::CacheId;
+use cache_core::strategy::ContentKind;
+use http::uri::Authority;
+use http::{HeaderMap, StatusCode, header};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::app::AppState;
+use crate::body::Payload;
+use crate::extract::Params;
+use crate::openapi::operation::{self, BYTES, Operation};
+use crate::openapi::parameters;
+use crate::problem::Problem;
+use crate::session::Session;
+use crate::shapes::Store;
+use crate::shapes::upload::{NewUpload, SentUpload, UploadReceived, UploadStarted};
+use crate::signing::Permission;
+
+/// The largest content that goes straight to the storage, in bytes: S3 takes no more in one PUT.
+const LARGEST_DIRECT_BYTES: u64 = 5 * 1024 * 1024 * 1024;
+
+/// What an announcement may say.
+const FIELDS: [&str; 5] = ["data_type", "sha256", "size", "cache_key", "file_id"];
+const CACHE_ID: &str = "cache_id";
+
+/// The routes of this group.
+pub fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/{namespace}/{strategy}/upload", post(begin))
+        .route("/{namespace}/{strategy}/upload/complete", post(complete))
+        .route("/{namespace}/{strategy}/upload/{cache_id}", put(receive))
+}
+
+/// What the routes of this group take and answer.
+pub fn described() -> Vec<Operation> {
+    vec![
+        operation::post("/{namespace}/{strategy}/upload", "Announces a large content, and answers where to send it")
+            .takes_json::<NewUpload>()
+            .answers::<UploadStarted>(),
+        operation::post("/{namespace}/{strategy}/upload/complete", "Makes an entry of a content that was sent")
+            .takes_json::<SentUpload>()
+            .answers::<Store>()
+            .leads_to_entry(),
+        operation::put(
+            "/{namespace}/{strategy}/upload/{cache_id}",
+            "Takes a content at the URL that the announcement was answered with; on S3 that URL is S3's",
+        )
+        .with(parameters::required(parameters::sha256()))
+        .with(parameters::required(parameters::number("size", "Bytes of the content")))
+        .with(parameters::required(parameters::number("expires", "Until when, in milliseconds since 1970 UTC")))
+        .with(parameters::required(parameters::signature()))
+        .takes_raw(BYTES)
+        .answers::<UploadReceived>()
+        .or(StatusCode::PRECONDITION_FAILED, "It was sent before")
+        .public(),
+    ]
+}
+
+async fn begin(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    session: Session,
+    params: Params,
+    payload: Payload,
+) -> Result<Json<UploadStarted>, Problem> {
+    let mut fields = Fields::read(payload)?;
+    let request = fields.request(&params)?;
+    fields.nothing_else()?;
+    let upload = session.begin_upload(&request, limits(&state)).await.map_err(in_body)?;
+    let Upload { cache_id, direct, expires_at } = upload;
+    let (url, headers) = match direct {
+        Some(signed) => (signed.url, signed.headers.into_iter().collect()),
+        None => (own_url(&state, &headers, &request, cache_id, expires_at), BTreeMap::new()),
+    };
+    let cache_hash = request.cache_hash();
+    let namespace = request.namespace;
+    Ok(Json(UploadStarted { cache_id, cache_hash, namespace, method: "PUT", url, headers, expires_at }))
+}
+
+async fn complete(
+    State(state): State<AppState>,
+    session: Session,
+    params: Params,
+    payload: Payload,
+) -> Result<Json<Store>, Problem> {
+    let mut fields = Fields::read(payload)?;
+    let id: CacheId = fields.need(CACHE_ID)?;
+    let request = fields.request(&params)?;
+    fields.nothing_else()?;
+    let limits = limits(&state);
+    let completed =
+        session.to_the_end(async move |cache| Ok(cache.complete_upload(id, &request, limits).await)).await?;
+    Ok(Json(completed.map_err(in_body)?.into()))
+}
+
+async fn receive(
+    State(state): State<AppState>,
+    session: Session,
+    params: Params,
+    payload: Payload,
+) -> Result<Json<UploadReceived>, Problem> {
+    let permission = permission(&params)?;
+    if !state.upload_key.verify(&permission, params.query("signature").unwrap_or_default()) {
+        return Err(Problem::not_permitted(
+            "this is not the URL that POST …/upload answered, or the server was restarted since: begin a new upload",
+        ));
+    }
+    if state.surroundings.now_ms() >= permission.expires_at {
+        return Err(Problem::not_permitted("this URL has expired: begin a new upload"));
+    }
+    let Permission { namespace, cache_id, sha256, size, .. } = permission;
+    let kind = cache_id.parts().map_or(ContentKind::Binary, |parts| parts.kind);
+    let strategy = params.strategy()?;
+    let announced = UploadRequest { namespace, strategy, cache_key: None, file_id: None, kind, sha256, size };
+    let content = payload.raw()?;
+    let received =
+        session.to_the_end(async move |cache| Ok(cache.receive_upload(cache_id, &announced, content).await)).await?;
+    match received.map_err(in_body)? {
+        true => Ok(Json(UploadReceived { cache_id, size })),
+        false => Err(Problem::sent_before()),
+    }
+}
+
+/// The limits of uploads: what the server has to take itself is held in memory.
+fn limits(state: &AppState) -> UploadLimits {
+    let content = if state.cache_at_rest().presigns() { LARGEST_DIRECT_BYTES } else { state.config.max_body_bytes };
+    UploadLimits { content, copy: state.config.largest_in_memory() }
+}
+
+/// The URL at which this server takes the content. It names the host that the caller has reached it by.
+fn own_url(
+    state: &AppState,
+    headers: &HeaderMap,
+    request: &UploadRequest,
+    cache_id: CacheId,
+    expires_at: u64,
+) -> String {
+    let UploadRequest { namespace, strategy, sha256, size, .. } = request;
+    let permission = Permission { namespace: namespace.clone(), cache_id, sha256: *sha256, size: *size, expires_at };
+    let signature = state.upload_key.sign(&permission);
+    let text = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
+    let host = text(header::HOST).and_then(|host| host.parse::<Authority>().ok());
+    let scheme = match text(http::HeaderName::from_static("x-forwarded-proto")) {
+        Some("https") => "https",
+        _ => "http",
+    };
+    let base = host.map(|host| format!("{scheme}://{host}")).unwrap_or_default();
+    format!(
+        "{base}/{namespace}/{strategy}/upload/{cache_id}?sha256={sha256}&size={size}&expires={expires_at}&signature={signature}"
+    )
+}
+
+fn permission(params: &Params) -> Result<Permission, Problem> {
+    let needed = |name: &'static str| params.query(name).ok_or_else(|| Problem::missing_query(name));
+    let digest = needed("sha256")?;
+    let sha256 = digest.parse().map_err(|error| Problem::parameter("sha256", digest, error))?;
+    let number = |name: &'static str| params.number(name, 1..=u64::MAX)?.ok_or_else(|| Problem::missing_query(name));
+    Ok(Permission {
+        namespace: params.namespace()?,
+        cache_id: params.cache_id()?,
+        sha256,
+        size: number("size")?,
+        expires_at: number("expires")?,
+    })
+}
+
+/// What core refuses stood in the body here, but for the strategy.
+fn in_body(error: Error) -> Problem {
+    match error {
+        Error::Invalid { field, message } if FIELDS.contains(&field) || field == CACHE_ID => {
+            Problem::body_field("value_error", field, &message, Value::Null)
+        }
+        other => other.into(),
+    }
+}
+
+/// The fields of a JSON body, which are taken out one after the other, so that an error can say which one is wrong.
+struct Fields(Map<String, Value>);
+
+impl Fields {
+    fn read(payload: Payload) -> Result<Self, Problem> {
+        let document = payload.document()?;
+        serde_json::from_slice(document.text()).map(Self).map_err(|error| Problem::unreadable_body(error.to_string()))
+    }
+
+    fn request(&mut self, params: &Params) -> Result<UploadRequest, Problem> {
+        let [cache_key, file_id] = [self.take::<String>("cache_key")?, self.take::<String>("file_id")?];
+        Ok(UploadRequest {
+            namespace: params.namespace()?,
+            strategy: params.strategy()?,
+            cache_key: params.name_if_any("cache_key", &cache_key.unwrap_or_default())?,
+            file_id: params.name_if_any("file_id", &file_id.unwrap_or_default())?,
+            kind: self.need::<ContentKind>("data_type")?,
+            sha256: self.need::<Digest>("sha256")?,
+            size: self.need::<u64>("size")?,
+        })
+    }
+
+    fn take<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>, Problem> {
+        let Some(value) = self.0.remove(name).filter(|value| !value.is_null()) else { return Ok(None) };
+        serde_json::from_value(value.clone()).map(Some).map_err(|error| {
+            let message = format!("is not understood: {error}");
+            Problem::body_field("value_error", name, &message, value)
+        })
+    }
+
+    fn need<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, Problem> {
+        let missing = || Problem::body_field("missing", name, "is required", Value::Null);
+        self.take(name)?.ok_or_else(missing)
+    }
+
+    fn nothing_else(self) -> Result<(), Problem> {
+        match self.0.into_iter().next() {
+            None => Ok(()),
+            Some((name, value)) => {
+                let message = format!("is not known here: the fields are {}", FIELDS.join(", "));
+                Err(Problem::body_field("extra_forbidden", &name, &message, value))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Method;
+    use serde_json::{Value, json};
+
+    use crate::config::Access;
+    use crate::testing::{Answer, App, Call, config};
+
+    const HELLO: &str = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+
+    fn announced(more: Value) -> Value {
+        let mut fields = json!({"data_type": "string", "sha256": HELLO, "size": 5});
+        fields.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        fields
+    }
+
+    /// Posts to the upload routes of `ns`.
+    async fn post(app: &App, path: &str, body: &Value) -> Answer {
+        let call = Call::post_json(&format!("/ns/{path}"), body.to_string());
+        app.send(call.header("host", "cache.example:8080").header("x-forwarded-proto", "https")).await
+    }
+
+    async fn put(app: &App, url: &str, body: &'static str) -> Answer {
+        let path = url.strip_prefix("https://cache.example:8080").unwrap();
+        app.send(Call::post(path, body).method(Method::PUT)).await
+    }
+
+    #[tokio::test]
+    async fn what_is_announced_sent_and_completed_is_an_entry() {
+        let app = App::new();
+        let more = json!({"cache_key": "a/b", "file_id": "f"});
+        let begun = post(&app, "key_based/upload", &announced(more.clone())).await.json();
+        assert_eq!((&begun["method"], &begun["headers"]), (&json!("PUT"), &json!({})));
+        assert_eq!(begun["cache_hash"], "2cf24dba5fb0a30e");
+        let received = put(&app, begun["url"].as_str().unwrap(), "hello").await.json();
+        assert_eq!(received, json!({"cache_id": begun["cache_id"], "size": 5}));
+        let mut body = announced(more);
+        body["cache_id"] = begun["cache_id"].clone();
+        let completed = post(&app, "key_based/upload/complete", &body).await.json();
+        assert_eq!(completed["paths"]["data"][0], "ns/data/key-based/a/b/f.txt");
+        assert_eq!((&completed["cache_id"], &completed["key_version"]), (&begun["cache_id"], &json!(1)));
+        assert_eq!(post(&app, "key_based/upload/complete", &body).await.json(), completed);
+        assert_eq!(app.get("/ns/retrieve/key/key_based/a/b/f?as=string").await.text(), "hello");
+    }
+
+    #[tokio::test]
+    async fn a_url_permits_one_content_once() {
+        let app = App::new();
+        let begun = post(&app, "direct/upload", &announced(json!({}))).await.json();
+        let url = begun["url"].as_str().unwrap();
+        for (body, status, words) in [
+            ("jello", 400, "[\"body\",\"sha256\"]"),
+            ("hello!", 400, "[\"body\",\"size\"]"),
+            ("hello", 200, ""),
+            ("hello", 412, "sent to this URL before"),
+        ] {
+            let answer = put(&app, url, body).await;
+            assert_eq!(answer.status, status, "{}", answer.text());
+            assert!(answer.text().contains(words), "{}", answer.text());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_url_that_is_forged_or_has_expired_is_403() {
+        let app = App::new();
+        let begun = post(&app, "direct/upload", &announced(json!({}))).await.json();
+        let url = begun["url"].as_str().unwrap();
+        let (start, signature) = url.split_once("&signature=").unwrap();
+        let forged = format!("{}0", &signature[..63]);
+        let changed = url.replace("/ns/", "/other/");
+        for odd in [start, &format!("{start}&signature={forged}"), &url.replace("size=5", "size=6"), &changed] {
+            let answer = put(&app, odd, "hello").await;
+            assert_eq!(answer.status, 403, "{odd}");
+            assert!(answer.text().contains("begin a new upload"), "{}", answer.text());
+        }
+        assert_eq!(put(&App::new(), url, "hello").await.status, 403, "another process");
+    }
+
+    #[tokio::test]
+    async fn the_url_needs_no_key_and_the_routes_do() {
+        let mut config = config();
+        let (name, value) = ("x-api-key".parse().unwrap(), "secret".to_owned());
+        config.access = Access::Key { name, cookie: "x-api-key".to_owned(), value };
+        let app = App::with(config);
+        assert_eq!(post(&app, "direct/upload", &announced(json!({}))).await.status, 401);
+        assert_eq!(post(&app, "direct/upload/complete", &announced(json!({}))).await.status, 401);
+        let call = Call::post_json("/ns/direct/upload", announced(json!({})).to_string());
+        let begun = app.json(call.header("x-api-key", "secret").header("host", "cache.example:8080")).await;
+        let path = begun["url"].as_str().unwrap().strip_prefix("http://cache.example:8080").unwrap();
+        assert_eq!(app.send(Call::post(path, "hello").method(Method::PUT)).await.status, 200);
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_wrong_says_in_which_field() {
+        let app = App::new();
+        for (wrong, field, words) in [
+            (json!({"sha256": "abc"}), "sha256", "64 lowercase hex digits"),
+            (json!({"sha256": null}), "sha256", "is required"),
+            (json!({"size": -1}), "size", "is not understood"),
+            (json!({"size": 0}), "size", "at least 1"),
+            (json!({"size": 1_u64 << 40}), "size", "the limit is 67108864 bytes"),
+            (json!({"data_type": "json"}), "data_type", "does not follow from the SHA-256"),
+            (json!({"data_type": "text"}), "data_type", "is not understood"),
+            (json!({"ttl": 1}), "ttl", "is not known here: the fields are data_type"),
+        ] {
+            let answer = post(&app, "direct/upload", &announced(wrong)).await;
+            assert_eq!(answer.status, 400, "{}", answer.text());
+            let said = answer.text();
+            assert!(said.contains(&format!("[\"body\",\"{field}\"]")) && said.contains(words), "{said}");
+        }
+        let answer = post(&app, "direct/upload/complete", &announced(json!({}))).await;
+        assert!(answer.text().contains("cache_id is required"), "{}", answer.text());
+        assert_eq!(post(&app, "weekly/upload", &announced(json!({}))).await.status, 400);
+    }
+}

@@ -1,0 +1,70 @@
+//! Signed URLs, with which clients read and write single objects without us (Signature Version 4 in the query).
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_s3::presigning::PresigningConfig;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use cache_core::content::Digest;
+use cache_core::storage::{AnswerHeaders, ObjectKey, Presign, PresignedRequest, StorageError};
+
+use super::S3;
+use super::trouble::Trouble;
+
+#[async_trait]
+impl Presign for S3 {
+    async fn presigned_put(
+        &self,
+        key: &ObjectKey,
+        size: u64,
+        sha256: Digest,
+        valid_for: Duration,
+    ) -> Result<PresignedRequest, StorageError> {
+        self.within_deadline(key.as_str(), self.sign_put(key, size, sha256, valid_for)).await
+    }
+
+    async fn presigned_get(
+        &self,
+        key: &ObjectKey,
+        answer: &AnswerHeaders,
+        valid_for: Duration,
+    ) -> Result<String, StorageError> {
+        self.within_deadline(key.as_str(), self.sign_get(key, answer, valid_for)).await
+    }
+}
+
+impl S3 {
+    async fn sign_put(
+        &self,
+        key: &ObjectKey,
+        size: u64,
+        sha256: Digest,
+        valid_for: Duration,
+    ) -> Result<PresignedRequest, Trouble> {
+        let length = i64::try_from(size).map_err(|_| Trouble::Refused(format!("no object can have {size} bytes")))?;
+        let request = self.client.put_object().bucket(&self.bucket).key(key.as_str());
+        // Each of these becomes a signed header, which S3 wants to see and checks against the body.
+        let request = request
+            .content_length(length)
+            .checksum_sha256(STANDARD.encode(sha256.as_bytes()))
+            .if_none_match("*")
+            .content_type("application/octet-stream");
+        let signed = request.presigned(within(valid_for)?).await?;
+        let headers = signed.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Ok(PresignedRequest { url: signed.uri().to_owned(), headers })
+    }
+
+    async fn sign_get(&self, key: &ObjectKey, answer: &AnswerHeaders, valid_for: Duration) -> Result<String, Trouble> {
+        let request = self.client.get_object().bucket(&self.bucket).key(key.as_str());
+        let request = request
+            .response_content_type(answer.content_type)
+            .set_response_content_encoding(answer.content_encoding.map(str::to_owned))
+            .set_response_content_disposition(answer.content_disposition.clone());
+        Ok(request.presigned(within(valid_for)?).await?.uri().to_owned())
+    }
+}
+
+fn within(valid_for: Duration) -> Result<PresigningConfig, Trouble> {
+    PresigningConfig::expires_in(valid_for).map_err(|err| Trouble::Refused(err.to_string()))
+}
