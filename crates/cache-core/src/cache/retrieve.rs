@@ -17,8 +17,8 @@ use crate::storage::ObjectKey;
 use super::Cache;
 use super::pages::Pages;
 
-/// How often an entry is looked at again when its parts do not fit together, before it is called corrupt or a miss. Only a delete
-/// that runs at the same time explains that, and it has moved on by then.
+/// How often an entry is looked at again when its parts do not fit together, before it is called corrupt or a miss. Only a
+/// delete that runs at the same time explains that, and it has moved on by then.
 const LOOKS: usize = 3;
 
 /// Which entry.
