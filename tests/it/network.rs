@@ -1,5 +1,7 @@
 //! S3 that cannot be reached is told as such: never as a miss, and never as something that was done.
 
+use std::time::Duration;
+
 use cache_storage::proxy::Network;
 use futures::future::join_all;
 
@@ -41,6 +43,7 @@ async fn check_everything(bucket: &str, network: Network) {
 
 async fn check(client: &Client, method: &str, target: &str) {
     let request = Request::bare(method, target).header("x-api-key", "test-key");
+    let request = if method == "POST" { request.text("hello again") } else { request };
     let reply = client.send(request).await;
     assert_eq!(reply.status, 503, "{method} {target}: {}", reply.text());
     assert!(reply.headers.contains_key("retry-after"), "{method} {target}");
@@ -90,4 +93,34 @@ fn target(path: &str, entry: &Entry) -> String {
     let target = names.iter().fold(path.to_owned(), |target, (name, value)| target.replace(name, value));
     assert!(!target.contains('{'), "{target}: what name belongs there?");
     target
+}
+
+/// Slower than any request may take, and its answers come too late for whoever counts on them.
+const TOO_SLOW: Network =
+    Network { delay: Duration::from_secs(30), slow: 0.0, refused: 0.0, reset: 0.0, reply_lost: 0.0 };
+
+/// Long enough for a busy machine, and far too short for an answer of the storage, or for the SDK's own patience (10 s).
+const SOON: Duration = Duration::from_secs(8);
+
+#[tokio::test]
+async fn a_storage_that_is_too_slow_is_503_when_the_deadline_is_over() {
+    let Some((mode, proxy)) = Mode::s3_behind_proxy("slow", 1).await else { return };
+    let server = Server::start_with(&mode, &[("CACHE__SERVICE__REQUEST_TIMEOUT_SECONDS", "2")]).await;
+    let client = server.client();
+    let entry = store(&client).await;
+    proxy.set(TOO_SLOW);
+    let id = &entry.id;
+    let operations = [
+        ("POST", "/net/direct/store/string".to_owned()),
+        ("POST", "/net/key_based/store/string/k?file_id=f".to_owned()),
+        ("POST", format!("/net/update/{id}/string")),
+        ("GET", format!("/net/retrieve/{id}/string")),
+        ("GET", format!("/net/retrieve/hash/{}", entry.hash)),
+        ("GET", "/net/retrieve/key/key_based/k/f".to_owned()),
+        ("GET", format!("/net/exists/id/{id}")),
+        ("GET", "/net/file-ids".to_owned()),
+        ("DELETE", format!("/net/delete/{id}")),
+    ];
+    let checks = join_all(operations.iter().map(|(method, target)| check(&client, method, target)));
+    tokio::time::timeout(SOON, checks).await.expect("an answer before the deadline is long over");
 }
