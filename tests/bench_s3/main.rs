@@ -89,7 +89,7 @@ impl Bench {
             ms(put),
             ms(get)
         ));
-        print("operation                             calls  rounds        ms   bare ms  ratio");
+        print("operation                               calls  rounds        ms   bare ms  ratio");
         for measured in &MEASURED {
             let cost = self.measure(measured).await;
             report.add(measured, &cost);
@@ -152,7 +152,7 @@ impl Report {
             _ => String::new(),
         };
         print(&format!(
-            "{:36} {:>6} {:>7} {:>9.1} {:>9.1} {ratio:>6.2}  {verdict}",
+            "{:38} {:>6} {:>7} {:>9.1} {:>9.1} {ratio:>6.2}  {verdict}",
             measured.operation.to_string(),
             cost.calls,
             cost.rounds,
@@ -165,7 +165,7 @@ impl Report {
         let ratio = cost.service.div_duration_f64(one);
         self.kept &= ratio <= most;
         let verdict = if ratio <= most { "ok".to_owned() } else { format!("more than {most}") };
-        print(&format!("{:70} {ratio:>6.2}  {verdict}", format!("  … beside one bare {what}")));
+        print(&format!("{:72} {ratio:>6.2}  {verdict}", format!("  … beside one bare {what}")));
     }
 }
 

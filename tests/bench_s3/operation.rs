@@ -76,7 +76,7 @@ pub const MEASURED: [Measured; 26] = [
     within(Operation::RetrieveChild, 2, 1),
     within(Operation::Delete, 8, 5),
     within(Operation::DeleteKeyed, 13, 6),
-    // Of fewer than a thousand entries.
+    // Of fewer than five hundred entries.
     within(Operation::Ids, 1, 1),
     within(Operation::Stats, 8, 1),
 ];
@@ -145,8 +145,8 @@ impl Fixtures {
                 self.client.send(Request::delete(&place(&format!("delete/{id}")))).await;
                 store("direct", "", &text)
             }
-            Operation::Ids => get("file-ids"),
-            Operation::Stats => get("stats"),
+            Operation::Ids => self.about_few("file-ids", &text).await,
+            Operation::Stats => self.about_few("stats", &text).await,
             Operation::DeleteKeyed => {
                 let (id, _) = self.send(store("key_based", &keyed(number), &text)).await;
                 Request::delete(&place(&format!("delete/{id}")))
@@ -160,6 +160,12 @@ impl Fixtures {
                 self.about(operation, &id, &hash).await
             }
         }
+    }
+
+    /// A request about a namespace of no more entries than there are repetitions.
+    async fn about_few(&self, what: &str, text: &str) -> Request {
+        self.send(Request::post("/few/direct/store/string").text(text)).await;
+        Request::get(&format!("/few/{what}"))
     }
 
     /// A request about an entry.

@@ -20,8 +20,8 @@ use super::Cache;
 use super::blobs::Blob;
 use super::pages::Pages;
 
-/// How often an entry is looked at again when its parts do not fit together, before it is called corrupt or a miss. Only a delete
-/// that runs at the same time explains that, and it has moved on by then.
+/// How often an entry is looked at again when its parts do not fit together, before it is called corrupt or a miss. Only a
+/// delete that runs at the same time explains that, and it has moved on by then.
 const LOOKS: usize = 3;
 
 /// For how long a client may begin to read straight from the storage: it follows a redirect at once.
