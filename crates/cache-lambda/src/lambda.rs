@@ -77,11 +77,7 @@ async fn scheduled(state: &AppState, event: &lambda_http::Request) -> Result<Ans
     Ok(Answer(Response::new(EventBody::Text(serde_json::to_string(&reports)?))))
 }
 
-async fn answer(
-    app: Router,
-    event: lambda_http::Request,
-    deadline: Option<Deadline>,
-) -> Result<Answer, Infallible> {
+async fn answer(app: Router, event: lambda_http::Request, deadline: Option<Deadline>) -> Result<Answer, Infallible> {
     let response = match app.oneshot(request(event, deadline)).await {
         Ok(response) => response,
         Err(never) => match never {},
