@@ -5,7 +5,7 @@ First with 1,000 to 1,000,000 entries, in memory and then on disk; a fill that t
 Then with 10 to 10,000 versions of one content, and of one key. Each figure is the median time from a request to its answer, in
 microseconds, over one connection on an otherwise idle server: what counts is how a column changes on its way down.
 
-Needs wrk on the PATH, and Python 3.8 or later. A million entries in memory take about 3 GB.
+Needs wrk on the PATH, and Python 3.8 or later. A million entries in memory take about 2 GB.
 """
 import os
 import re

@@ -148,3 +148,15 @@ fn behind(group: &str) -> String {
 
 #[cfg(test)]
 crate::conformance!(Memory::default());
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_object_does_not_hold_the_buffer_it_came_in() {
+        let (memory, buffer) = (Memory::default(), Bytes::from(vec![b'x'; 4096]));
+        memory.put(&"ns/a".parse().unwrap(), buffer.slice(..1), PutMode::Create).await.unwrap();
+        assert!(buffer.is_unique());
+    }
+}
