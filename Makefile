@@ -3,12 +3,13 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz-api check format lint docs boundaries licences simulate bench-local build clean-tools \
+.PHONY: help run test fuzz-api check format lint docs boundaries licences simulate bench-local bench-cold build clean-tools \
 	deploy-tools validate build-lambda deploy local-lambda
 
 PYTHON ?= python3
 SCHEDULES ?= 100000
 BENCH_SECONDS ?= 5
+BENCH_STARTS ?= 20
 STAGE ?= dev
 
 help: ## Lists these commands.
@@ -64,6 +65,10 @@ simulate: ## Runs 100,000 random schedules with faults (SCHEDULES=n for another 
 
 bench-local: build ## Measures requests/s, start-up, memory and binary size (needs wrk; BENCH_SECONDS=n for each measurement).
 	$(PYTHON) tests/bench_local.py target/release/cache-lambda $(BENCH_SECONDS)
+
+bench-cold: build ## Measures a cold start in Lambda beside a function that only says hello (Linux; BENCH_STARTS=n starts of each).
+	cargo build --release --package hello-lambda
+	$(PYTHON) tests/bench_cold.py target/release/cache-lambda target/release/hello-lambda $(BENCH_STARTS)
 
 build: ## Builds target/release/cache-lambda.
 	cargo build --release --package cache-lambda

@@ -116,7 +116,11 @@ async fn sweep_here(state: &AppState, namespaces: Vec<Namespace>) -> Result<(), 
 
 /// Logs for people on a terminal, or as JSON where a machine collects it.
 fn log_to(in_lambda: bool) {
-    let filter = log_filter();
+    let chosen = std::env::var("RUST_LOG").or_else(|_| std::env::var("AWS_LAMBDA_LOG_LEVEL")).unwrap_or_default();
+    let filter = log_filter(&chosen).unwrap_or_else(|problem| {
+        eprintln!("warning: {problem}");
+        Targets::new().with_default(LevelFilter::INFO)
+    });
     let subscriber = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(std::io::stderr);
     if in_lambda {
         // Lambda dates each line itself.
@@ -127,19 +131,15 @@ fn log_to(in_lambda: bool) {
 }
 
 /// What is logged: a level, or several with the part of the program that each is for.
-fn log_filter() -> Targets {
-    let chosen = std::env::var("RUST_LOG").or_else(|_| std::env::var("AWS_LAMBDA_LOG_LEVEL"));
-    let chosen = match chosen.as_deref() {
-        Err(_) | Ok("") => DEFAULT_LOG,
+fn log_filter(chosen: &str) -> Result<Targets, String> {
+    let directives = match chosen.trim() {
+        "" => DEFAULT_LOG,
         // Lambda's highest level, which nothing here uses.
-        Ok("FATAL") => "off",
-        Ok(chosen) => chosen,
+        "FATAL" => "off",
+        chosen => chosen,
     };
-    chosen.parse().unwrap_or_else(|error| {
-        eprintln!(
-            "warning: the log level '{chosen}' is not usable ({error}): give one such as debug or info,cache_core=debug"
-        );
-        Targets::new().with_default(LevelFilter::INFO)
+    directives.parse().map_err(|error| {
+        format!("the log level '{chosen}' is not usable ({error}): give one such as debug or info,cache_core=debug")
     })
 }
 
@@ -164,4 +164,24 @@ async fn open(config: &Config) -> Result<Arc<dyn Storage>, String> {
         storage.list(&look).await.map_err(|error| format!("{} cannot be used: {error}", config.storage))?;
     }
     Ok(storage)
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::log_filter;
+
+    #[test]
+    fn a_log_level_is_for_all_or_for_a_part() {
+        let shown = |chosen: &str, level| log_filter(chosen).unwrap().would_enable("cache_core::cache", &level);
+        assert!(shown("", Level::INFO) && !shown(" ", Level::DEBUG));
+        assert!(shown("DEBUG", Level::DEBUG) && shown("warn,cache_core=debug", Level::DEBUG));
+        assert!(!shown("FATAL", Level::ERROR));
+    }
+
+    #[test]
+    fn a_log_level_that_is_none_is_named() {
+        assert!(log_filter("cache_core=loud").unwrap_err().contains("'cache_core=loud' is not usable"));
+    }
 }
