@@ -4,13 +4,15 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help run test events fuzz-api check format lint docs boundaries licences simulate campaign release \
-	bench-local bench-s3 bench-http bench-growth clean-tools deploy-tools validate build build-lambda deploy local-lambda replay
+	bench-local bench-cold bench-s3 bench-http bench-growth clean-tools deploy-tools validate build build-lambda deploy \
+	local-lambda replay
 
 PYTHON ?= python3
 SCHEDULES ?= 100000
 OPERATIONS ?= 10000
 SEED ?= 1
 BENCH_SECONDS ?= 5
+BENCH_STARTS ?= 20
 STAGE ?= dev
 
 help: ## Lists these commands.
@@ -86,6 +88,10 @@ bench-growth: release ## Shows that an operation costs the same in a full store,
 bench-s3: release ## Measures each operation on a slow S3 beside the same bare calls (needs moto, as for test).
 	@tests/tools.sh
 	cargo bench --package cache-tests --bench s3
+
+bench-cold: release ## Measures a cold start in Lambda beside a function that only says hello (Linux; BENCH_STARTS=n starts of each).
+	cargo build --release --package hello-lambda
+	$(PYTHON) tests/bench_cold.py target/release/cache-lambda target/release/hello-lambda $(BENCH_STARTS)
 
 # One environment for all three: cargo-lambda takes its linker (Zig) from it, and sam takes cargo-lambda.
 .tools/deploy/ready:
