@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cache_core::cache::{Cache, ChildName, Of, Selector, StoreRequest, Stored};
+use cache_core::cache::{Cache, ChildName, Of, Retrieved, Selector, StoreRequest, Stored, UploadLimits, UploadRequest};
 use cache_core::content::Content;
 use cache_core::ids::{CacheId, Namespace};
 use cache_core::layout::{KeyName, Layout};
@@ -282,5 +282,46 @@ async fn a_delete_takes_up_to_8_calls_in_5_rounds_and_with_a_key_13_in_6() {
         counted.cache.delete(&counted.namespace, id).await.unwrap().unwrap();
         let (calls, rounds) = counted.cost();
         assert!(calls <= most.0 && rounds <= most.1, "{strategy}, keyed {keyed}: {calls} calls in {rounds} rounds");
+    }
+}
+
+#[tokio::test]
+async fn an_upload_begins_without_a_call_and_completes_in_up_to_6_calls_and_4_rounds() {
+    let counted = Counted::new().await;
+    let limits = UploadLimits { content: 1000, copy: 1000 };
+    let request = UploadRequest {
+        namespace: counted.namespace.clone(),
+        strategy: Strategy::Direct,
+        cache_key: None,
+        file_id: None,
+        kind: ContentKind::Binary,
+        sha256: text("x").sha256(),
+        size: 1,
+    };
+    let id = counted.cache.begin_upload(&request, limits).await.unwrap().cache_id;
+    assert_eq!(counted.cost(), (0, 0), "begin");
+    assert!(counted.cache.receive_upload(id, &request, "x".into()).await.unwrap());
+    assert_eq!(counted.cost(), (1, 1), "receive");
+    // Memory knows no digests, so the content is read; S3 does, and saves that round.
+    counted.cache.complete_upload(id, &request, limits).await.unwrap();
+    assert_eq!(counted.cost(), (6, 4), "complete");
+    counted.cache.complete_upload(id, &request, limits).await.unwrap();
+    assert_eq!(counted.cost(), (3, 1), "again");
+}
+
+#[tokio::test]
+async fn a_content_too_large_to_take_costs_no_more_than_another_one() {
+    let counted = Counted::new().await;
+    let record = counted.store(Strategy::Direct, true, text("a longer text")).await.record;
+    let key = Selector::Key(name(Strategy::Direct), None);
+    for (selector, cost) in [
+        (Selector::Id(record.cache_id), (2, 1)),
+        (Selector::Hash(record.cache_hash.clone(), None), (2, 1)),
+        (key, (2, 2)),
+    ] {
+        counted.cost();
+        let found = counted.cache.retrieve_within(&counted.namespace, &selector, 5).await.unwrap();
+        assert!(matches!(found, Some(Retrieved::TooLarge(_))), "{selector:?}");
+        assert_eq!(counted.cost(), cost, "{selector:?}");
     }
 }

@@ -352,3 +352,24 @@ async fn a_blob_that_somebody_overwrote_is_not_taken_for_the_content() {
     world.storage.put(&blob, "jello".into(), PutMode::Overwrite).await.unwrap();
     check_refused(world.complete(id, &request).await, "sha256", "have");
 }
+
+#[tokio::test]
+async fn what_needs_a_content_as_a_whole_refuses_one_that_does_not_fit_into_memory() {
+    let world = World::new();
+    let mut request = world.request(Strategy::TemporalLatest, "hello");
+    request.cache_key = Some("k".parse().unwrap());
+    request.file_id = Some("f".parse().unwrap());
+    let id = world.upload(&request, "hello").await;
+    let record = world.complete(id, &request).await.unwrap().record;
+    let name = record.key_name().unwrap();
+    for (most, fits) in [(5, true), (4, false)] {
+        let small = world.process().with_largest_in_memory(most);
+        let retrieved = small.retrieve(&world.namespace, &Selector::Id(id)).await.map(drop);
+        let file = small.file(&record.blob(), false).await.map(drop);
+        let rolled_back = small.rollback(&world.namespace, &name, 1).await.map(drop);
+        for outcome in [retrieved, file, rolled_back] {
+            assert_eq!(outcome.is_ok(), fits, "{outcome:?}");
+            assert!(fits || matches!(outcome, Err(Error::TooLarge { size: 5, limit: 4 })));
+        }
+    }
+}

@@ -65,7 +65,7 @@ impl Ways {
 
     /// What the query says of redirects.
     pub fn asked(self, params: &Params) -> Result<Self, Problem> {
-        let redirect = match params.filled("redirect") {
+        let redirect = match params.query("redirect") {
             None | Some("auto") => true,
             Some("never") => false,
             Some(other) => return Err(Problem::not_one_of("query", "redirect", other, &REDIRECTS)),

@@ -56,7 +56,8 @@ impl Cache {
     /// Reads what lies under a path. A dated or latest view leads to the content that its entry has now; with `raw` it is
     /// read as it is. Without `raw`, what stands for something deleted is not there.
     pub async fn file(&self, path: &ObjectKey, raw: bool) -> Result<Option<File>, Error> {
-        let Some(bytes) = self.read(path).await?.filter(|bytes| raw || !is_deleted(path, bytes.len() as u64)) else {
+        let Some(bytes) = self.read_file(path).await?.filter(|bytes| raw || !is_deleted(path, bytes.len() as u64))
+        else {
             return Ok(None);
         };
         let as_it_is = File { bytes, kind: None };
@@ -66,6 +67,16 @@ impl Cache {
         let Ok(pointer) = serde_json::from_slice::<Pointer>(&as_it_is.bytes) else { return Ok(Some(as_it_is)) };
         let entry = self.retrieve(&pointer.record.namespace, &Selector::Id(pointer.record.cache_id)).await?;
         Ok(entry.map(|entry| File { kind: Some(entry.record.kind), bytes: entry.content }))
+    }
+
+    /// What lies under a path, if it can be held in memory.
+    async fn read_file(&self, path: &ObjectKey) -> Result<Option<Bytes>, Error> {
+        let limit = self.largest_in_memory;
+        let range = (limit < u64::MAX).then(|| 0..limit + 1);
+        match self.storage.get(path, range).await? {
+            Some(object) if object.size > limit => Err(Error::TooLarge { size: object.size, limit }),
+            found => Ok(found.map(|object| object.bytes)),
+        }
     }
 
     /// Whether anything lies under a path. Without `raw`, what stands for something deleted is not there.

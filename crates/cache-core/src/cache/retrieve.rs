@@ -88,7 +88,8 @@ enum Flaw {
 impl Cache {
     /// An entry with its content; `None` when there is none.
     ///
-    /// Errors: `Corrupt` when the content is missing or not the one that was stored.
+    /// Errors: `Corrupt` when the content is missing or not the one that was stored; `TooLarge` when it cannot be held in
+    /// memory.
     pub async fn retrieve(&self, namespace: &Namespace, selector: &Selector) -> Result<Option<Entry>, Error> {
         let entry = self.retrieve_also_expired(namespace, selector).await?;
         Ok(entry.filter(|entry| !entry.record.is_expired(self.surroundings.now_ms())))

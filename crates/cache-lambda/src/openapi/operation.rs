@@ -211,7 +211,12 @@ impl Operation {
                 StatusCode::TEMPORARY_REDIRECT,
                 "The content is large: `Location` is where to read it, for some minutes",
             )
-            .or(StatusCode::PAYLOAD_TOO_LARGE, "The content is too large for this form; `message` names another")
+            .if_it_fits()
+    }
+
+    /// Answers an error when the content is too large.
+    pub fn if_it_fits(self) -> Self {
+        self.or(StatusCode::PAYLOAD_TOO_LARGE, "The content is too large for this; `message` says what to do")
     }
 
     /// Is answered to callers without a key.

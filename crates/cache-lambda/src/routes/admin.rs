@@ -66,7 +66,7 @@ fn raw() -> Parameter {
 }
 
 fn files_described() -> Vec<Operation> {
-    let read = |path, summary| operation::get(path, summary).with(raw()).or_missing();
+    let read = |path, summary| operation::get(path, summary).with(raw()).if_it_fits().or_missing();
     vec![
         operation::get("/admin/storage/bucket-name", "The bucket, or `NA`").answers::<BucketName>(),
         operation::get("/admin/storage/file/exists/{path}", "Whether a file is there").with(raw()).answers::<Exists>(),

@@ -2,6 +2,8 @@
 //! way), and completed.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::str::FromStr;
 
 use axum::extract::State;
 use axum::routing::{post, put};
@@ -13,6 +15,7 @@ use cache_core::ids::CacheId;
 use cache_core::strategy::ContentKind;
 use http::uri::Authority;
 use http::{HeaderMap, StatusCode, header};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -62,6 +65,7 @@ pub fn described() -> Vec<Operation> {
         .with(parameters::required(parameters::signature()))
         .takes_raw(BYTES)
         .answers::<UploadReceived>()
+        .or(StatusCode::FORBIDDEN, "No announcement was answered with this URL, or it has expired")
         .or(StatusCode::PRECONDITION_FAILED, "It was sent before")
         .public(),
     ]
@@ -195,16 +199,27 @@ impl Fields {
     }
 
     fn request(&mut self, params: &Params) -> Result<UploadRequest, Problem> {
-        let [cache_key, file_id] = [self.take::<String>("cache_key")?, self.take::<String>("file_id")?];
         Ok(UploadRequest {
             namespace: params.namespace()?,
             strategy: params.strategy()?,
-            cache_key: params.name_if_any("cache_key", &cache_key.unwrap_or_default())?,
-            file_id: params.name_if_any("file_id", &file_id.unwrap_or_default())?,
+            cache_key: self.name("cache_key", params.strict())?,
+            file_id: self.name("file_id", params.strict())?,
             kind: self.need::<ContentKind>("data_type")?,
             sha256: self.need::<Digest>("sha256")?,
-            size: self.need::<u64>("size")?,
+            size: self.need::<WholeNumber>("size")?.0,
         })
+    }
+
+    /// A name that is cleaned, or refused when that is configured and cleaning would change it.
+    fn name<T: FromStr<Err: Display> + Display>(&mut self, name: &str, strict: bool) -> Result<Option<T>, Problem> {
+        let Some(raw) = self.take::<String>(name)? else { return Ok(None) };
+        let refused = |message: String| Problem::body_field("value_error", name, &message, Value::from(raw.as_str()));
+        let parsed: T = raw.parse().map_err(|error: T::Err| refused(error.to_string()))?;
+        let cleaned = parsed.to_string();
+        if strict && cleaned != raw {
+            return Err(refused(format!("has characters that are not allowed: '{cleaned}' would be")));
+        }
+        Ok(Some(parsed))
     }
 
     fn take<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>, Problem> {
@@ -228,6 +243,21 @@ impl Fields {
                 Err(Problem::body_field("extra_forbidden", &name, &message, value))
             }
         }
+    }
+}
+
+/// A number without a fraction, also when it is written as `5.0`: to JSON that is the same number.
+#[derive(Deserialize)]
+#[serde(try_from = "serde_json::Number")]
+struct WholeNumber(u64);
+
+impl TryFrom<serde_json::Number> for WholeNumber {
+    type Error = &'static str;
+
+    fn try_from(number: serde_json::Number) -> Result<Self, &'static str> {
+        let whole = |number: f64| number.fract() == 0.0 && (0.0..9e15).contains(&number);
+        let written_as_fraction = || number.as_f64().filter(|number| whole(*number)).map(|number| number as u64);
+        number.as_u64().or_else(written_as_fraction).map(Self).ok_or("a whole number of bytes is expected")
     }
 }
 
@@ -262,7 +292,9 @@ mod tests {
     async fn what_is_announced_sent_and_completed_is_an_entry() {
         let app = App::new();
         let more = json!({"cache_key": "a/b", "file_id": "f"});
-        let begun = post(&app, "key_based/upload", &announced(more.clone())).await.json();
+        let mut sent = announced(more.clone());
+        sent["size"] = json!(5.0);
+        let begun = post(&app, "key_based/upload", &sent).await.json();
         assert_eq!((&begun["method"], &begun["headers"]), (&json!("PUT"), &json!({})));
         assert_eq!(begun["cache_hash"], "2cf24dba5fb0a30e");
         let received = put(&app, begun["url"].as_str().unwrap(), "hello").await.json();
@@ -330,7 +362,11 @@ mod tests {
             (json!({"sha256": "abc"}), "sha256", "64 lowercase hex digits"),
             (json!({"sha256": null}), "sha256", "is required"),
             (json!({"size": -1}), "size", "is not understood"),
+            (json!({"size": 5.5}), "size", "a whole number"),
             (json!({"size": 0}), "size", "at least 1"),
+            (json!({"cache_key": ""}), "cache_key", "must not be empty"),
+            (json!({"cache_key": "a/../b"}), "cache_key", "segments"),
+            (json!({"file_id": 7}), "file_id", "is not understood"),
             (json!({"size": 1_u64 << 40}), "size", "the limit is 67108864 bytes"),
             (json!({"data_type": "json"}), "data_type", "does not follow from the SHA-256"),
             (json!({"data_type": "text"}), "data_type", "is not understood"),

@@ -44,6 +44,7 @@ pub fn described() -> Vec<Operation> {
         )
         .with(parameters::required(parameters::version()))
         .answers::<Store>()
+        .if_it_fits()
         .or_missing(),
     ]
 }

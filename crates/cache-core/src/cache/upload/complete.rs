@@ -54,7 +54,8 @@ impl Cache {
             key_key: record.key_name().map(|name| layout.key_index(&name)),
             record,
         };
-        completion.run().await
+        // On the heap, so that it does not swell the futures of all callers.
+        Box::pin(completion.run()).await
     }
 }
 
