@@ -54,6 +54,10 @@ pub struct Record {
     /// Its newest revision, once it was updated. The fields above keep describing the content it was stored with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<Revision>,
+    /// Of an uploaded content: who completed it. Two requests that complete one upload at the same moment would write equal
+    /// records without it, and each take the other's for its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim: Option<u64>,
 }
 
 /// A later content of an entry.

@@ -301,6 +301,20 @@ async fn while_one_request_completes_another_is_told_to_come_back() {
 }
 
 #[tokio::test]
+async fn of_two_requests_that_complete_in_the_same_millisecond_one_is_told_to_come_back() {
+    let world = World::new();
+    let request = world.request(Strategy::Direct, "hello");
+    let id = world.upload(&request, "hello").await;
+    // Both have seen that there is no record, and only then does the first one write its own.
+    world.faulty.once(Verb::Put, "refs/by-id", Fault::Slow(Duration::from_millis(50)));
+    let other = world.process();
+    let both = futures::future::join(world.complete(id, &request), other.complete_upload(id, &request, LIMITS));
+    let (late, fast) = Box::pin(both).await;
+    assert!(matches!(&late, Err(Error::Unavailable(reason)) if reason.contains("another request")), "{late:?}");
+    assert_eq!(world.complete(id, &request).await.unwrap(), fast.unwrap());
+}
+
+#[tokio::test]
 async fn completions_stores_and_deletes_of_one_content_lose_nothing_and_keep_it_once() {
     for seed in 0..30 {
         let chances = Chances { slow: 0.5, lost: 0.02, reply_lost: 0.02, late: 0.0 };

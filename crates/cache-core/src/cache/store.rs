@@ -358,6 +358,7 @@ impl<'a> Draft<'a> {
             stored_at: self.stored_at,
             expires_at: self.expires_at,
             revision: None,
+            claim: None,
         }
     }
 }

@@ -216,6 +216,7 @@ impl UploadRequest {
             stored_at: 0,
             expires_at: None,
             revision: None,
+            claim: None,
         }
     }
 }

@@ -164,10 +164,12 @@ impl Completion<'_> {
         let deadline = self.cache.deadline_ms.unwrap_or(u64::MAX).min(stored_at.saturating_add(LIST_WITHIN_MS));
         let cache = self.cache.until(deadline);
         let mut pause = Pause::new(&cache);
+        let nonce = Some(self.cache.surroundings.random());
         loop {
             // Equal content that is there already is referenced, as by a store: it is kept once.
             let live = hash_index.index.as_ref().and_then(|index| index.token_of(&self.record.sha256));
-            let record = Record { token: live.unwrap_or(self.own), stored_at, expires_at, ..self.record.clone() };
+            let record =
+                Record { token: live.unwrap_or(self.own), stored_at, expires_at, claim: nonce, ..self.record.clone() };
             let claim = self.claim(&record, claimed.take()).await?;
             let how = if live.is_some() { Claim::Shared } else { Claim::Private };
             let placed = self.placed(record, how, hash_index, key_index.clone());
