@@ -177,7 +177,7 @@ impl Cache {
         })
     }
 
-    /// Where a client reads the content of an entry straight from the storage, within [`READ_WITHIN`] and with these headers;
+    /// Where a client reads the content of an entry straight from the storage, within some minutes and with these headers;
     /// `None` when the storage does not sign such requests.
     pub async fn presigned_get(&self, record: &Record, answer: &AnswerHeaders) -> Result<Option<String>, Error> {
         let Some(presigner) = self.storage.presigner() else { return Ok(None) };
