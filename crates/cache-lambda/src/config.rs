@@ -8,7 +8,7 @@
 //! | `CACHE__SERVICE__DEFAULT_TTL_HOURS` | 24 | the lifetime that namespaces show when they have none of their own |
 //! | `CACHE__SERVICE__STRICT_NAMES` | false | refuse names that would have to be cleaned |
 //! | `CACHE__SERVICE__MAX_BODY_BYTES` | 67108864 | the largest request body, compressed or inflated |
-//! | `CACHE__SERVICE__BLOB_CACHE_BYTES` | 67108864, in memory mode 0 | how many bytes of contents this process keeps in memory; 0 for none |
+//! | `CACHE__SERVICE__BLOB_CACHE_BYTES` | 67108864 | how many bytes of contents this process keeps in memory; 0 for none |
 //! | `CACHE__SERVICE__REQUEST_TIMEOUT_SECONDS` | 25 | how long one request may keep trying; in Lambda the invocation's own deadline counts |
 //! | `CACHE__SERVICE__TEST_ROUTES` | false | whether the routes that make test data are there |
 //! | `CACHE__SERVICE__CORS_ORIGINS` | `*` with an API key, else pages of this machine | from which origins pages may call: `*`, or origins with commas between |
@@ -209,7 +209,11 @@ impl Config {
         let access = reader.access(in_lambda);
         let storage = reader.storage(in_lambda);
         let config = Self {
-            blob_cache_bytes: reader.blob_cache_bytes(&storage),
+            blob_cache_bytes: reader.parsed(
+                BLOB_CACHE_BYTES,
+                DEFAULT_BLOB_CACHE_BYTES,
+                "a number of bytes such as 67108864, or 0 for none",
+            ),
             storage,
             ttl_hours: reader.parsed(TTL_HOURS, 24, "a number of hours such as 24"),
             listen: reader.listen(&access, in_lambda),
@@ -283,12 +287,6 @@ impl Reader<'_> {
                 StorageChoice::Memory
             }
         }
-    }
-
-    /// What lives in memory anyway need not be kept there twice.
-    fn blob_cache_bytes(&mut self, storage: &StorageChoice) -> u64 {
-        let default = if *storage == StorageChoice::Memory { 0 } else { DEFAULT_BLOB_CACHE_BYTES };
-        self.parsed(BLOB_CACHE_BYTES, default, "a number of bytes such as 67108864, or 0 for none")
     }
 
     fn bucket(&mut self, bucket: Option<String>) -> StorageChoice {
@@ -494,12 +492,11 @@ mod tests {
     }
 
     #[test]
-    fn contents_are_kept_in_memory_unless_they_live_there() {
+    fn contents_are_kept_in_memory_unless_told_otherwise() {
         let kept = |variables: &[(&str, &str)]| read(variables).unwrap().blob_cache_bytes;
         assert_eq!(kept(&[]), DEFAULT_BLOB_CACHE_BYTES);
         assert_eq!(kept(&[(BUCKET_NAME, "b")]), DEFAULT_BLOB_CACHE_BYTES);
-        assert_eq!(kept(&[(STORAGE_MODE, "memory")]), 0);
-        assert_eq!(kept(&[(STORAGE_MODE, "memory"), (BLOB_CACHE_BYTES, "1000")]), 1000);
+        assert_eq!(kept(&[(BLOB_CACHE_BYTES, "1000")]), 1000);
         assert_eq!(kept(&[(BLOB_CACHE_BYTES, "0")]), 0);
         check(&[(BLOB_CACHE_BYTES, "64M")], "or 0 for none");
     }
