@@ -98,7 +98,9 @@ mod tests {
     #[tokio::test]
     async fn damaged_content_is_500_and_never_served() {
         let storage = Arc::new(Memory::default());
-        let app = App::over(storage.clone(), config());
+        let mut config = config();
+        config.blob_cache_bytes = 0;
+        let app = App::over(storage.clone(), config);
         app.json(Call::post("/ns/direct/store/string", "hello")).await;
         let blob = "ns/blobs/2c/f2/2cf24dba5fb0a30e".parse().unwrap();
         storage.put(&blob, "hallo".into(), PutMode::Overwrite).await.unwrap();

@@ -290,7 +290,7 @@ impl Lookup {
     async fn string(self, by: By) -> Result<Response, Problem> {
         let tag = |record: &Record| tag(record, &["string", by_name(by)]);
         let entry = match self.read(Form::String, tag).await? {
-            Read::Whole(entry) => entry,
+            Read::Whole(entry) => *entry,
             Read::Elsewhere(response) => return Ok(response),
         };
         self.answer(&entry.record, &tag(&entry.record), || {
@@ -304,7 +304,7 @@ impl Lookup {
     async fn json(self, by: By) -> Result<Response, Problem> {
         let tag = |record: &Record| tag(record, &["json"]);
         let entry = match self.read(Form::Json, tag).await? {
-            Read::Whole(entry) => entry,
+            Read::Whole(entry) => *entry,
             Read::Elsewhere(response) => return Ok(response),
         };
         let form = self.stored(&entry).as_json(by).map_err(Problem::json_form)?;
@@ -320,7 +320,7 @@ impl Lookup {
         let is_packed = |record: &Record| is_gzip(record) && conditions.accepts_gzip && !conditions.wants_part();
         let tag = |record: &Record| tag(record, &["binary", if is_packed(record) { GZIP } else { "" }]);
         let entry = match self.read(Form::Binary, tag).await? {
-            Read::Whole(entry) => entry,
+            Read::Whole(entry) => *entry,
             Read::Elsewhere(response) => return Ok(response),
         };
         let (stored, tag) = (self.stored(&entry), tag(&entry.record));
@@ -345,7 +345,7 @@ impl Lookup {
         let missing = || Problem::no_entry_text(&self.namespace, &self.selector);
         let found = self.retrieve(ways.first_look()).await?.ok_or_else(missing)?;
         let record = match found {
-            Found::Whole(entry) => return Ok(Read::Whole(entry)),
+            Found::Whole(entry) => return Ok(Read::Whole(Box::new(entry))),
             Found::TooLarge(record) => record,
         };
         if let Some(answer) = large::as_stored(&record, form, conditions).filter(|_| ways.redirects()) {
@@ -355,7 +355,7 @@ impl Lookup {
             return Err(ways.too_large(&record));
         }
         let found = self.retrieve(ways.most()).await?.ok_or_else(missing)?;
-        self.whole(found).map(Read::Whole)
+        self.whole(found).map(|entry| Read::Whole(Box::new(entry)))
     }
 
     /// Leads to the storage, unless the caller has the content already.
@@ -428,7 +428,7 @@ impl Lookup {
 
 /// What reading a content came to.
 enum Read {
-    Whole(Entry),
+    Whole(Box<Entry>),
     /// The answer to a caller who is to read it from the storage.
     Elsewhere(Response),
 }
