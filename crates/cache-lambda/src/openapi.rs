@@ -60,7 +60,7 @@ pub fn document(access: &Access) -> OpenApi {
     let mut components = responses::add_to(ComponentsBuilder::new());
     for (group, operations) in groups() {
         for operation in operations {
-            components = components.schemas_from_iter(operation.schemas.clone());
+            components = components.schemas_from_iter(operation.schemas());
             paths = paths.path(operation.path, operation.item(group));
         }
     }

@@ -2,6 +2,9 @@
 //!
 //! What follows from the path (its parameters), from taking a body (413) or from the layers around all routes (401, 500, 503)
 //! is added by itself.
+//!
+//! Each start of the service goes through all operations for their names, and few of them are ever asked for the whole
+//! description. So the types are kept as functions, which only the description calls.
 
 use http::StatusCode;
 use utoipa::ToSchema;
@@ -34,6 +37,12 @@ const FREE_ENDS: [(&str, &str); 8] = [
     ("{path}", "{*path}"),
 ];
 
+/// Schemas with their names.
+type Named = Vec<(String, RefOr<Schema>)>;
+
+/// Makes a schema.
+type Make = fn() -> RefOr<Schema>;
+
 /// A method on a path.
 #[derive(Clone)]
 pub struct Operation {
@@ -42,12 +51,13 @@ pub struct Operation {
     /// The method, in lowercase.
     pub verb: &'static str,
     method: HttpMethod,
-    /// What its types are called.
-    pub schemas: Vec<(String, RefOr<Schema>)>,
+    /// Each adds what a type is called.
+    schemas: Vec<fn(&mut Named)>,
     summary: &'static str,
+    /// Those that are not in the path.
     parameters: Vec<Parameter>,
-    body: Vec<(&'static str, RefOr<Schema>)>,
-    answers: Vec<(&'static str, RefOr<Schema>)>,
+    body: Vec<(&'static str, Make)>,
+    answers: Vec<(&'static str, Make)>,
     others: Vec<(StatusCode, &'static str)>,
     needs_key: bool,
     leads_to_entry: bool,
@@ -83,7 +93,7 @@ impl Operation {
             method,
             summary,
             schemas: Vec::new(),
-            parameters: parameters::of_path(path),
+            parameters: Vec::new(),
             body: Vec::new(),
             answers: Vec::new(),
             others: Vec::new(),
@@ -112,71 +122,71 @@ impl Operation {
 
     /// Takes a text, raw or as a JSON string. `min_length` is 0 where it may be empty.
     pub fn takes_text(self, min_length: usize) -> Self {
-        self.takes(TEXT, string(1)).takes(JSON, string(min_length))
+        self.takes(TEXT, filled).takes(JSON, if min_length == 0 { text } else { filled })
     }
 
     /// Takes bytes, raw or as a JSON string. `min_length` is 0 where there may be none.
     pub fn takes_bytes(self, media: &'static str, min_length: usize) -> Self {
-        self.takes(media, string(1)).takes(JSON, string(min_length))
+        self.takes(media, filled).takes(JSON, if min_length == 0 { text } else { filled })
     }
 
     /// Takes bytes as they are.
     pub fn takes_raw(self, media: &'static str) -> Self {
-        self.takes(media, string(1))
+        self.takes(media, filled)
     }
 
     /// Takes a JSON object of any fields.
     pub fn takes_object(self) -> Self {
-        self.takes(JSON, ObjectBuilder::new().schema_type(Type::Object).into())
+        self.takes(JSON, || ObjectBuilder::new().schema_type(Type::Object).into())
     }
 
     /// Takes JSON of a type.
-    pub fn takes_json<T: ToSchema>(mut self) -> Self {
-        let schema = self.named::<T>();
-        self.takes(JSON, schema)
+    pub fn takes_json<T: ToSchema>(self) -> Self {
+        self.knows::<T>().takes(JSON, reference::<T>)
     }
 
-    fn takes(mut self, media: &'static str, schema: RefOr<Schema>) -> Self {
+    fn takes(mut self, media: &'static str, schema: Make) -> Self {
         self.body.push((media, schema));
         self
     }
 
     /// Answers 200 with JSON of a type; called again, with one of those types.
-    pub fn answers<T: ToSchema>(mut self) -> Self {
-        let schema = self.named::<T>();
-        self.answers.push((JSON, schema));
-        self
+    pub fn answers<T: ToSchema>(self) -> Self {
+        self.knows::<T>().answers_with(JSON, reference::<T>)
     }
 
     /// Answers 200 with a JSON list of a type.
-    pub fn answers_list<T: ToSchema>(mut self) -> Self {
-        let items = self.named::<T>();
-        self.answers.push((JSON, ArrayBuilder::new().items(items).into()));
-        self
+    pub fn answers_list<T: ToSchema>(self) -> Self {
+        self.knows::<T>().answers_with(JSON, || ArrayBuilder::new().items(reference::<T>()).into())
     }
 
     /// Answers 200 with JSON of a type that has no name among the others, since it has a parameter or is none of ours.
     pub fn answers_unnamed<T: ToSchema>(mut self) -> Self {
-        T::schemas(&mut self.schemas);
-        self.answers.push((JSON, T::schema()));
-        self
+        self.schemas.push(T::schemas);
+        self.answers_with(JSON, T::schema)
     }
 
     /// Describes a type that another one refers to by its name, such as the parameter of a list.
     pub fn knows<T: ToSchema>(mut self) -> Self {
-        self.named::<T>();
+        self.schemas.push(|named| {
+            T::schemas(named);
+            named.push((T::name().into_owned(), T::schema()));
+        });
         self
     }
 
     /// Answers 200 with JSON of any type.
-    pub fn answers_any_json(mut self) -> Self {
-        self.answers.push((JSON, any()));
-        self
+    pub fn answers_any_json(self) -> Self {
+        self.answers_with(JSON, any)
     }
 
     /// Answers 200 with text or bytes.
-    pub fn answers_as(mut self, media: &'static str) -> Self {
-        self.answers.push((media, string(0)));
+    pub fn answers_as(self, media: &'static str) -> Self {
+        self.answers_with(media, text)
+    }
+
+    fn answers_with(mut self, media: &'static str, schema: Make) -> Self {
+        self.answers.push((media, schema));
         self
     }
 
@@ -225,6 +235,13 @@ impl Operation {
         self
     }
 
+    /// What its types are called.
+    pub fn schemas(&self) -> Vec<(String, RefOr<Schema>)> {
+        let mut named = Named::new();
+        self.schemas.iter().for_each(|add| add(&mut named));
+        named
+    }
+
     /// The operation as OpenAPI.
     pub fn item(self, group: &str) -> PathItem {
         let mut operation = OperationBuilder::new()
@@ -235,12 +252,12 @@ impl Operation {
         for (status, response) in self.responses() {
             operation = operation.response(status.as_str(), response);
         }
-        for parameter in self.parameters {
+        for parameter in parameters::of_path(self.path).into_iter().chain(self.parameters) {
             operation = operation.parameter(parameter);
         }
         if !self.body.is_empty() {
             let body = RequestBodyBuilder::new().required(Some(Required::True));
-            let add = |body: RequestBodyBuilder, (media, schema)| body.content(media, content(schema));
+            let add = |body: RequestBodyBuilder, (media, schema): (_, Make)| body.content(media, content(schema()));
             operation = operation.request_body(Some(self.body.into_iter().fold(body, add).build()));
         }
         PathItem::new(self.method, operation)
@@ -261,7 +278,7 @@ impl Operation {
 
     fn responses(&self) -> Vec<(StatusCode, RefOr<utoipa::openapi::Response>)> {
         let mut responses = vec![(StatusCode::OK, self.success().into())];
-        if !self.body.is_empty() || !self.parameters.is_empty() {
+        if !self.body.is_empty() || !self.parameters.is_empty() || self.path.contains('{') {
             responses.push((StatusCode::BAD_REQUEST, responses::reference(StatusCode::BAD_REQUEST)));
         }
         if !self.body.is_empty() {
@@ -282,8 +299,7 @@ impl Operation {
         let mut media: Vec<&str> = self.answers.iter().map(|(media, _)| *media).collect();
         media.dedup();
         for media in media {
-            let schemas: Vec<_> =
-                self.answers.iter().filter(|(of, _)| *of == media).map(|(_, of)| of.clone()).collect();
+            let schemas: Vec<_> = self.answers.iter().filter(|(of, _)| *of == media).map(|(_, make)| make()).collect();
             response = response.content(media, content(one_of(schemas)));
         }
         if self.leads_to_entry {
@@ -297,18 +313,14 @@ impl Operation {
         match status {
             StatusCode::NOT_MODIFIED => response.into(),
             StatusCode::TEMPORARY_REDIRECT => response.into(),
-            StatusCode::PARTIAL_CONTENT => response.content(BYTES, content(string(0))).into(),
+            StatusCode::PARTIAL_CONTENT => response.content(BYTES, content(text())).into(),
             _ => response.content(JSON, content(responses::problem())).into(),
         }
     }
+}
 
-    fn named<T: ToSchema>(&mut self) -> RefOr<Schema> {
-        let name = T::name().into_owned();
-        let reference = Ref::from_schema_name(&name);
-        T::schemas(&mut self.schemas);
-        self.schemas.push((name, T::schema()));
-        reference.into()
-    }
+fn reference<T: ToSchema>() -> RefOr<Schema> {
+    Ref::from_schema_name(T::name()).into()
 }
 
 fn one_of(mut schemas: Vec<RefOr<Schema>>) -> RefOr<Schema> {
@@ -322,9 +334,13 @@ fn content(schema: RefOr<Schema>) -> utoipa::openapi::Content {
     ContentBuilder::new().schema(Some(schema)).build()
 }
 
-fn string(min_length: usize) -> RefOr<Schema> {
-    let text = ObjectBuilder::new().schema_type(Type::String);
-    if min_length == 0 { text.into() } else { text.min_length(Some(min_length)).into() }
+fn text() -> RefOr<Schema> {
+    ObjectBuilder::new().schema_type(Type::String).into()
+}
+
+/// A text that is not empty.
+fn filled() -> RefOr<Schema> {
+    ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).into()
 }
 
 fn any() -> RefOr<Schema> {
