@@ -199,3 +199,18 @@ async fn children_and_revisions_go_when_their_entry_is_gone_and_they_are_old() {
     }
     world.check(Swept::default()).await;
 }
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_does_not_keep_the_rest_from_being_swept() {
+    let world = World::new();
+    let (broken, deleted) = (world.store("a").await, world.store("b").await);
+    let layout = Layout::new(&world.namespace);
+    let key = layout.record(broken.cache_id);
+    let index = layout.hash_index(&broken.cache_hash);
+    world.storage.put(&key, vec![b'{'; 100].into(), PutMode::Overwrite).await.unwrap();
+    world.storage.delete(&index).await.unwrap();
+    world.cache.delete(&world.namespace, deleted.cache_id).await.unwrap().unwrap();
+    world.wait(OLD_MS);
+    world.check(Swept { graves: 1, blobs: 1, ..Swept::default() }).await;
+    assert!(world.storage.get(&key, None).await.unwrap().is_some(), "a person has to look at it");
+}

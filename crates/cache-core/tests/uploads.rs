@@ -314,6 +314,80 @@ async fn of_two_requests_that_complete_in_the_same_millisecond_one_is_told_to_co
     assert_eq!(world.complete(id, &request).await.unwrap(), fast.unwrap());
 }
 
+/// An upload whose completion broke off between its record and the hash index.
+async fn half_completed(world: &World, request: &UploadRequest) -> CacheId {
+    let id = world.upload(request, "hello").await;
+    world.faulty.once(Verb::Put, "refs/by-hash", Fault::Lost);
+    let impatient = world.cache.until(world.clock.now_ms() + 1);
+    assert!(matches!(impatient.complete_upload(id, request, LIMITS).await, Err(Error::Unavailable(_))));
+    id
+}
+
+#[tokio::test]
+async fn an_upload_is_not_deleted_while_somebody_may_be_completing_it() {
+    let world = World::new();
+    let request = world.request(Strategy::Direct, "hello");
+    let id = half_completed(&world, &request).await;
+    let refused = world.cache.delete(&world.namespace, id).await;
+    assert!(matches!(&refused, Err(Error::Unavailable(reason)) if reason.contains("being completed")), "{refused:?}");
+    world.wait(200_000);
+    assert!(world.cache.delete(&world.namespace, id).await.unwrap().is_some());
+    check_refused(world.complete(id, &request).await, "cache_id", "was deleted");
+    assert_eq!(world.store("hello").await.cache_id.to_string().len(), 36);
+    assert!(world.read(Selector::Hash(request.cache_hash(), None)).await.is_some());
+}
+
+#[tokio::test]
+async fn a_delete_gives_way_to_a_completion_that_takes_the_entry_over() {
+    let world = World::new();
+    let mut request = world.request(Strategy::KeyBased, "hello");
+    request.cache_key = Some("k".parse().unwrap());
+    request.file_id = Some("f".parse().unwrap());
+    let id = world.upload(&request, "hello").await;
+    world.complete(id, &request).await.unwrap();
+    world.wait(200_000);
+    // The delete has taken the entry out of the key index when the completion is asked for again.
+    world.faulty.once(Verb::Put, "refs/by-hash", Fault::Slow(Duration::from_millis(100)));
+    let other = world.process();
+    let again = async {
+        tokio::time::sleep(Duration::from_millis(40)).await;
+        other.complete_upload(id, &request, LIMITS).await
+    };
+    let (deleted, again) = Box::pin(futures::future::join(world.cache.delete(&world.namespace, id), again)).await;
+    let found = world.read(Selector::Id(id)).await.is_some();
+    assert!(again.is_err() || deleted.is_err(), "{again:?} {deleted:?}");
+    assert_eq!(found, deleted.is_err(), "{again:?} {deleted:?}");
+}
+
+#[tokio::test]
+async fn an_upload_that_is_not_listed_yet_cannot_be_updated() {
+    let world = World::new();
+    let request = world.request(Strategy::Direct, "hello");
+    let id = half_completed(&world, &request).await;
+    let update = || world.cache.update(&world.namespace, id, ContentKind::Binary, "other".into());
+    assert_eq!(update().await.unwrap(), None);
+    world.wait(200_000);
+    world.complete(id, &request).await.unwrap();
+    assert!(update().await.unwrap().is_some());
+    assert_eq!(world.read(Selector::Id(id)).await.unwrap(), "other");
+}
+
+#[tokio::test]
+async fn completing_again_writes_the_view_that_the_first_time_left_out() {
+    for (strategy, view) in [(Strategy::Temporal, "data/temporal/"), (Strategy::KeyBased, "data/key-based/")] {
+        let world = World::new();
+        let request = world.request(strategy, "hello");
+        let id = world.upload(&request, "hello").await;
+        world.faulty.once(Verb::Put, view, Fault::Lost);
+        assert!(matches!(world.complete(id, &request).await, Err(Error::Unavailable(_))), "{strategy}");
+        world.wait(200_000);
+        let stored = world.complete(id, &request).await.unwrap();
+        let path = stored.paths.data.first().unwrap().to_string();
+        assert!(path.contains(view), "{path}");
+        assert!(world.storage.get(&path.parse().unwrap(), None).await.unwrap().is_some(), "{path}");
+    }
+}
+
 #[tokio::test]
 async fn completions_stores_and_deletes_of_one_content_lose_nothing_and_keep_it_once() {
     for seed in 0..30 {

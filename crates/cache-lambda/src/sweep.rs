@@ -33,7 +33,8 @@ impl Report {
     }
 }
 
-/// Sweeps these namespaces, or all when none is named, one after the other, until the deadline (milliseconds since 1970 UTC).
+/// Sweeps these namespaces, or all when none is named, one after the other, until the deadline (milliseconds since 1970 UTC). The last
+/// report is of the namespace in which it came.
 ///
 /// # Errors
 ///
@@ -51,11 +52,35 @@ pub async fn run(state: &AppState, namespaces: Vec<Namespace>, deadline_ms: u64)
     for namespace in namespaces {
         let swept = cache.sweep(&namespace).await?;
         let report = Report::new(namespace, swept);
+        let complete = report.complete;
         tracing::info!(namespace = %report.namespace, expired = report.expired, graves = report.graves,
             records = report.records, blobs = report.blobs, orphans = report.orphans, complete = report.complete, "swept");
         reports.push(report);
+        if !complete {
+            break;
+        }
     }
     let (calls, rounds) = (meter.tally().calls(), meter.tally().rounds());
     tracing::info!(namespaces = reports.len(), storage_calls = calls, storage_rounds = rounds, "sweep ended");
     Ok(reports)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use cache_storage::memory::Memory;
+    use cache_storage::system::System;
+
+    use super::*;
+    use crate::app::Service;
+    use crate::testing::config;
+
+    #[tokio::test]
+    async fn a_sweep_whose_time_is_up_says_how_far_it_came() {
+        let state = Service::new(Arc::new(Memory::default()), Arc::new(System), config());
+        let namespaces = ["a", "b"].map(|name| name.parse().unwrap()).to_vec();
+        let reports = run(&state, namespaces, state.surroundings.now_ms()).await.unwrap();
+        assert_eq!(reports.iter().map(|report| report.complete).collect::<Vec<_>>(), [false]);
+    }
 }

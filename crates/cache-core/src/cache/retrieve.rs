@@ -191,10 +191,15 @@ impl Cache {
 
     /// Whether an entry is there for good: not deleted since, nor left behind by a store that never came to its end.
     async fn is_stored(&self, record: &Record) -> Result<bool, Error> {
-        let layout = Layout::new(&record.namespace);
-        let (record_key, index_key) = (layout.record(record.cache_id), layout.hash_index(&record.cache_hash));
-        let (found, loaded) = try_join(self.read_record(&record_key), self.load_index(&index_key)).await?;
-        let Some(index) = loaded.index.filter(|_| found.is_some()) else { return Ok(false) };
+        let record_key = Layout::new(&record.namespace).record(record.cache_id);
+        let (found, listed) = try_join(self.read_record(&record_key), self.is_listed(record)).await?;
+        Ok(found.is_some() && listed)
+    }
+
+    /// Whether the hash index of an entry lists it.
+    pub(super) async fn is_listed(&self, record: &Record) -> Result<bool, Error> {
+        let index_key = Layout::new(&record.namespace).hash_index(&record.cache_hash);
+        let Some(index) = self.load_index(&index_key).await?.index else { return Ok(false) };
         let pages = Pages::new(self, &record.namespace, &index_key);
         Ok(pages.entry(&index, record.cache_id, record.stored_at).await?.is_some())
     }

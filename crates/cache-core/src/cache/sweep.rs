@@ -46,11 +46,11 @@ impl Cache {
     pub async fn sweep(&self, namespace: &Namespace) -> Result<Swept, Error> {
         let sweep = Sweep { cache: self.begin(), namespace };
         let mut swept = Swept::default();
-        let layout = Layout::new(namespace);
-        swept.complete = sweep.all(&layout.records(), Kind::Records, &mut swept).await?
-            && sweep.all(&layout.blobs(), Kind::Blobs, &mut swept).await?
-            && sweep.all(&layout.all_children(), Kind::Owned, &mut swept).await?
-            && sweep.all(&layout.all_revisions(), Kind::Owned, &mut swept).await?;
+        swept.complete = match sweep.everything(&mut swept).await {
+            // The storage may be told to end its calls at the same deadline.
+            Err(Error::Unavailable(_)) if sweep.is_over() => false,
+            done => done?,
+        };
         Ok(swept)
     }
 }
@@ -69,6 +69,18 @@ struct Sweep<'a> {
 }
 
 impl Sweep<'_> {
+    async fn everything(&self, swept: &mut Swept) -> Result<bool, Error> {
+        let layout = Layout::new(self.namespace);
+        Ok(self.all(&layout.records(), Kind::Records, swept).await?
+            && self.all(&layout.blobs(), Kind::Blobs, swept).await?
+            && self.all(&layout.all_children(), Kind::Owned, swept).await?
+            && self.all(&layout.all_revisions(), Kind::Owned, swept).await?)
+    }
+
+    fn is_over(&self) -> bool {
+        self.cache.surroundings.now_ms() >= self.cache.deadline_ms.unwrap_or(u64::MAX)
+    }
+
     /// Looks at every object in a folder, from a random place on and around. `false`: the deadline came first.
     async fn all(&self, folder: &str, kind: Kind, swept: &mut Swept) -> Result<bool, Error> {
         let start = format!("{folder}{:02x}", self.cache.surroundings.random() % 256);
@@ -93,13 +105,18 @@ impl Sweep<'_> {
                 if end.is_some_and(|end| object.key.as_str() > end) {
                     return Ok(true);
                 }
-                if self.cache.surroundings.now_ms() >= self.cache.deadline_ms.unwrap_or(u64::MAX) {
+                if self.is_over() {
                     return Ok(false);
                 }
-                match kind {
-                    Kind::Records => self.record(object, &mut index, swept).await?,
-                    Kind::Blobs => self.blob(object, &mut index, swept).await?,
-                    Kind::Owned => self.owned(object, &mut owner, swept).await?,
+                let looked = match kind {
+                    Kind::Records => self.record(object, &mut index, swept).await,
+                    Kind::Blobs => self.blob(object, &mut index, swept).await,
+                    Kind::Owned => self.owned(object, &mut owner, swept).await,
+                };
+                // What cannot be read belongs to somebody, and must not keep the rest from being swept.
+                match looked {
+                    Err(Error::Corrupt { object, problem }) => tracing::error!(%object, "left alone: {problem}"),
+                    looked => looked?,
                 }
             }
         }

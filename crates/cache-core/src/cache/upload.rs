@@ -11,6 +11,8 @@
 mod check;
 mod complete;
 
+pub(super) use self::complete::CLAIM_MS;
+
 use std::time::Duration;
 
 use bytes::Bytes;

@@ -5,6 +5,7 @@
 //! find the entry listed then, and answer the same. A claim that is [`CLAIM_MS`] old was given up, and the next one
 //! replaces it by compare-and-swap, so that there is never more than one who holds it.
 
+use bytes::Bytes;
 use futures::future::{try_join, try_join4};
 
 use crate::error::Error;
@@ -14,18 +15,19 @@ use crate::layout::Layout;
 use crate::record::{Record, RecordState};
 use crate::settings::Settings;
 use crate::storage::{ObjectHead, ObjectKey, PutMode, StorageError, Version};
+use crate::strategy::Strategy;
 
 use super::super::pages::Pages;
 use super::super::store::{Placed, check_strategy, check_views};
 use super::super::swap::{Claim, Pause};
-use super::super::views::Paths;
+use super::super::views::{After, Paths, unique_view};
 use super::super::{Cache, LoadedIndex, Stored};
 use super::{UploadLimits, UploadRequest};
 
 /// How long one completion works on listing its entry, in milliseconds.
 const LIST_WITHIN_MS: u64 = 60 * 1000;
 /// How long a claim holds: as long as its owner tries, and as long again for calls that are still on their way.
-const CLAIM_MS: u64 = 2 * LIST_WITHIN_MS;
+pub(in crate::cache) const CLAIM_MS: u64 = 2 * LIST_WITHIN_MS;
 
 impl Cache {
     /// Makes an entry of a content that was uploaded, and returns when everything the answer promises is durable.
@@ -130,23 +132,50 @@ impl Completion<'_> {
             None => None,
         };
         match by_hash {
-            Some(by_hash) if by_key.is_some() || self.key_key.is_none() => Ok(Stored {
-                version: by_hash.version,
-                key_version: by_key.map(|listed| listed.version),
-                deduplicated: record.token != self.own,
-                paths: Paths::of(&record),
-                record,
-            }),
+            Some(by_hash) if by_key.is_some() || self.key_key.is_none() => {
+                self.write_missing_view(&record).await?;
+                self.cache.settle_shared_view(&record, After::Unsure).await?;
+                Ok(Stored {
+                    version: by_hash.version,
+                    key_version: by_key.map(|listed| listed.version),
+                    deduplicated: record.token != self.own,
+                    paths: Paths::of(&record),
+                    record,
+                })
+            }
             _ if self.cache.surroundings.now_ms() < record.stored_at.saturating_add(CLAIM_MS) => {
                 Err(self.claimed_by_another())
             }
             None => self.make(found, Some(claim)).await,
             Some(by_hash) => {
-                let content = self.cache.check_upload(self.request, &self.blob, found.head).await?;
+                // Claimed anew, so that a delete that has begun does not bury what is listed again here.
+                let record = Record { claim: Some(self.cache.surroundings.random()), ..record };
+                self.claim(&record, Some(claim)).await?;
+                self.write_missing_view(&record).await?;
+                let copied = self.copied(&record).await?;
                 let placed = self.placed(record, Claim::Unchecked, found.hash_index, found.key_index);
-                self.cache.finish(placed, by_hash.version, &content).await
+                self.cache.finish(placed, by_hash.version, &copied).await
             }
         }
+    }
+
+    /// Writes the entry's own view, if an earlier completion listed the entry and came no further.
+    async fn write_missing_view(&self, record: &Record) -> Result<(), Error> {
+        match unique_view(record).ok().flatten() {
+            Some(view) if self.cache.storage.head(&view).await?.is_none() => {
+                self.cache.write_unique_view(record, &self.copied(record).await?).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The content, if a view holds a copy of it.
+    async fn copied(&self, record: &Record) -> Result<Bytes, Error> {
+        if record.strategy != Strategy::KeyBased {
+            return Ok(Bytes::new());
+        }
+        let blob = record.blob();
+        self.cache.read(&blob).await?.ok_or_else(|| Error::corrupt(&blob, "the content is missing"))
     }
 
     async fn listed(&self, record: &Record, index: &LoadedIndex, key: &ObjectKey) -> Result<Option<Listed>, Error> {
