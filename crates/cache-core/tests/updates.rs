@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cache_core::cache::{Cache, ListFiles, Retrieved, Selector, StoreRequest};
 use cache_core::content::Content;
+use cache_core::error::Error;
 use cache_core::ids::{CacheId, Namespace};
 use cache_core::record::Record;
 use cache_core::storage::Storage;
@@ -156,6 +157,44 @@ async fn an_update_whose_reply_is_lost_is_one_revision() {
         assert_eq!(world.read(id).await, "new");
         assert_eq!(world.revision(id, 0).await.unwrap(), "original");
         assert_eq!(world.revision(id, 2).await, None);
+    }
+}
+
+#[tokio::test]
+async fn a_revision_without_its_content_is_corrupt_and_no_miss() {
+    let world = World::new();
+    let record = world.store(Some("f")).await;
+    let id = record.cache_id;
+    let blobs = [record.blob(), world.update(id, "one").await.unwrap().current().key.clone()];
+    world.update(id, "two").await.unwrap();
+    for (number, blob) in (0..).zip(blobs) {
+        assert!(world.revision(id, number).await.is_some());
+        world.storage.delete(&blob).await.unwrap();
+        let by_id = Selector::Id(id);
+        let read = world.cache.retrieve_revision(&world.namespace, &by_id, number, u64::MAX).await;
+        assert!(matches!(read, Err(Error::Corrupt { .. })), "{number}: {read:?}");
+    }
+    assert_eq!(world.revision(id, 3).await, None);
+    assert_eq!(world.read(id).await, "two");
+}
+
+#[tokio::test]
+async fn a_revision_whose_entry_is_deleted_meanwhile_is_a_miss() {
+    for number in 0..2 {
+        let world = World::new();
+        let id = world.store(Some("f")).await.cache_id;
+        world.update(id, "one").await.unwrap();
+        let content = if number == 0 { "blobs/" } else { "revisions/" };
+        // What describes the revision is read in time, and its content too late.
+        world.faulty.once(Verb::Get, "/1.json", Fault::Slow(Duration::ZERO));
+        world.faulty.once(Verb::Get, content, Fault::Slow(LATE));
+        let delete = async {
+            tokio::time::sleep(LATE / 3).await;
+            world.cache.delete(&world.namespace, id).await.unwrap()
+        };
+        let (read, deleted) = futures::future::join(world.revision(id, number), delete).await;
+        assert!(deleted.is_some());
+        assert_eq!(read, None, "{number}");
     }
 }
 

@@ -19,6 +19,7 @@ use cache_core::strategy::{ContentKind, Strategy};
 use cache_core::surroundings::Surroundings;
 use cache_storage::faulty::{Chances, Fault, Faulty, Verb};
 use cache_storage::memory::Memory;
+use cache_storage::metered::{Meter, Metered};
 use cache_storage::system::System;
 
 const LIMITS: UploadLimits = UploadLimits { content: 1_000_000, copy: 1_000 };
@@ -234,6 +235,36 @@ async fn a_string_has_to_be_utf_8() {
             check_refused(outcome, "data_type", "not valid UTF-8");
         }
     }
+}
+
+/// Above the size of the parts in which a content is read that is too large for memory.
+const IN_PARTS: usize = 20_000_000;
+
+/// How often a content is read when it is completed by a cache that takes so many bytes into memory, and what comes out.
+async fn reads_when_completed(content: &[u8], largest_in_memory: u64) -> (u64, Result<Stored, Error>) {
+    let world = World::new();
+    let content = Bytes::copy_from_slice(content);
+    let limits = UploadLimits { content: u64::MAX, copy: u64::MAX };
+    let request = UploadRequest { kind: ContentKind::String, ..world.request(Strategy::Direct, content.clone()) };
+    let id = world.cache.begin_upload(&request, limits).await.unwrap().cache_id;
+    assert!(world.cache.receive_upload(id, &request, content.clone()).await.unwrap());
+    let meter = Arc::new(Meter::new(Arc::default()));
+    let metered = Metered::new(world.faulty.clone(), world.clock.clone(), u64::MAX, meter.clone());
+    let cache = world.process().through(Arc::new(metered)).with_largest_in_memory(largest_in_memory);
+    let outcome = cache.complete_upload(id, &request, limits).await;
+    let read = meter.tally().read_bytes();
+    assert!(read < content.len() as u64 + 10_000, "{read} bytes are read, each once");
+    (meter.tally().calls_of(Verb::Get), outcome)
+}
+
+#[tokio::test]
+async fn what_fits_into_memory_is_read_in_one_part() {
+    let content = vec![b'a'; IN_PARTS];
+    let (whole, completed) = reads_when_completed(&content, IN_PARTS as u64).await;
+    assert!(completed.is_ok(), "{completed:?}");
+    let (in_parts, completed) = reads_when_completed(&content, IN_PARTS as u64 - 1).await;
+    assert!(completed.is_ok(), "{completed:?}");
+    assert_eq!(in_parts - whole, 2, "three parts of up to 8 MiB instead of one");
 }
 
 #[tokio::test]

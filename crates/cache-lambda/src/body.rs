@@ -44,22 +44,7 @@ impl FromRequest<AppState> for Payload {
     type Rejection = Problem;
 
     async fn from_request(request: Request<Body>, state: &AppState) -> Result<Self, Problem> {
-        let max_bytes = state.config.max_body_bytes;
-        let (parts, body) = request.into_parts();
-        if announced(&parts.headers).is_some_and(|length| length > max_bytes) {
-            return Err(Problem::too_large(max_bytes));
-        }
-        let limit = usize::try_from(max_bytes).unwrap_or(usize::MAX);
-        let bytes = body::to_bytes(body, limit).await.map_err(|error| {
-            let too_large = std::error::Error::source(&error).is_some_and(|source| source.is::<LengthLimitError>());
-            if too_large { Problem::too_large(max_bytes) } else { broken_off(&error) }
-        })?;
-        Ok(Self {
-            declared: declared(&parts.headers),
-            content_encoding: text(&parts.headers, header::CONTENT_ENCODING),
-            bytes,
-            max_bytes,
-        })
+        Self::up_to(state.config.max_body_bytes, request, Problem::too_large).await
     }
 }
 
@@ -85,6 +70,30 @@ fn declared(headers: &HeaderMap) -> Declared {
 }
 
 impl Payload {
+    /// Receives a body of up to `max_bytes`. `too_large` makes the problem of a longer one from that limit; no more of it is
+    /// held in memory, and nothing of it when its headers say how long it is.
+    pub async fn up_to(
+        max_bytes: u64,
+        request: Request<Body>,
+        too_large: impl Fn(u64) -> Problem,
+    ) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        if announced(&parts.headers).is_some_and(|length| length > max_bytes) {
+            return Err(too_large(max_bytes));
+        }
+        let limit = usize::try_from(max_bytes).unwrap_or(usize::MAX);
+        let bytes = body::to_bytes(body, limit).await.map_err(|error| {
+            let is_longer = std::error::Error::source(&error).is_some_and(|source| source.is::<LengthLimitError>());
+            if is_longer { too_large(max_bytes) } else { broken_off(&error) }
+        })?;
+        Ok(Self {
+            declared: declared(&parts.headers),
+            content_encoding: text(&parts.headers, header::CONTENT_ENCODING),
+            bytes,
+            max_bytes,
+        })
+    }
+
     /// A text, which may be empty when it was sent as the JSON string `""`.
     pub fn text(self) -> Result<String, Problem> {
         self.refuse_nothing()?;

@@ -9,15 +9,15 @@
 //! An event that is no request comes from a schedule, or from somebody who may invoke the function, and asks for a
 //! [`sweep`].
 
+mod envelope;
+
 use std::convert::Infallible;
 use std::pin::Pin;
 
 use axum::Router;
 use axum::body::Body;
-use bytes::Bytes;
 use cache_core::ids::Namespace;
-use http::{Extensions, HeaderMap, Request, Response, header};
-use http_body_util::BodyExt;
+use http::{Extensions, Request, Response};
 use lambda_http::request::RequestContext;
 use lambda_http::{Body as EventBody, RequestExt};
 use serde::Deserialize;
@@ -45,8 +45,9 @@ async fn invocation(state: AppState, app: Router, event: lambda_http::Request) -
     match event.request_context_ref() {
         Some(RequestContext::PassThrough) => scheduled(&state, &event).await,
         _ => {
-            let deadline = deadline_ms(&event, state.surroundings.now_ms()).map(Deadline);
-            Ok(answer(app, event, deadline).await?)
+            let now_ms = state.surroundings.now_ms();
+            let deadline = deadline_ms(&event, now_ms).map(Deadline);
+            Ok(answer(app, event, deadline, now_ms).await?)
         }
     }
 }
@@ -80,32 +81,14 @@ async fn scheduled(state: &AppState, event: &lambda_http::Request) -> Result<Ans
     Ok(Answer(Response::new(EventBody::Text(serde_json::to_string(&reports)?))))
 }
 
-async fn answer(app: Router, event: lambda_http::Request, deadline: Option<Deadline>) -> Result<Answer, Infallible> {
-    let response = match app.oneshot(request(event, deadline)).await {
-        Ok(response) => response,
-        Err(never) => match never {},
-    };
-    let (parts, body) = response.into_parts();
-    let bytes = match body.collect().await {
-        Ok(collected) => collected.to_bytes(),
-        Err(error) => {
-            tracing::error!("the body of an answer broke off: {error}");
-            Bytes::new()
-        }
-    };
-    let body = match std::str::from_utf8(&bytes) {
-        _ if bytes.is_empty() => EventBody::Empty,
-        Ok(text) if is_text(&parts.headers) => EventBody::Text(text.to_owned()),
-        _ => EventBody::Binary(bytes.into()),
-    };
-    Ok(Answer(Response::from_parts(parts, body)))
-}
-
-/// Texts go out as they are; everything else has to be sent in base64, which the library does.
-fn is_text(headers: &HeaderMap) -> bool {
-    let Some(Ok(kind)) = headers.get(header::CONTENT_TYPE).map(|value| value.to_str()) else { return false };
-    !headers.contains_key(header::CONTENT_ENCODING)
-        && (kind.starts_with("text/") || kind.starts_with("application/json"))
+async fn answer(
+    app: Router,
+    event: lambda_http::Request,
+    deadline: Option<Deadline>,
+    now_ms: u64,
+) -> Result<Answer, Infallible> {
+    let response = app.oneshot(request(event, deadline)).await?;
+    Ok(Answer(envelope::enclose(response, now_ms).await))
 }
 
 /// The event as the request that the caller made.
@@ -210,7 +193,7 @@ mod tests {
 
     async fn send(app: &App, event: &Value) -> (u16, EventBody) {
         let event = lambda_http::request::from_str(&event.to_string()).unwrap();
-        let Ok(Answer(response)) = answer(app.router(), event, None).await;
+        let Ok(Answer(response)) = answer(app.router(), event, None, 0).await;
         let (parts, body) = response.into_parts();
         (parts.status.as_u16(), body)
     }
@@ -310,6 +293,17 @@ mod tests {
         for path in ["/ns/key_based/store/string/a b%", "/ns/key_based/store/string/a%20b%25"] {
             check(v1("POST", path, json!("hello")), 200, "ns/data/key-based/a b_/f.txt").await;
         }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_does_not_fit_is_413() {
+        let app = App::new();
+        let file = "ns/data/key-based/k/f.bin";
+        app.json(Call::post("/ns/key_based/store/binary/k?file_id=f", vec![0xff; 4_500_001])).await;
+        let read = v2("$default", "GET", &format!("/admin/storage/file/content/{file}"), Value::Null);
+        let (status, body) = send(&app, &read).await;
+        assert_eq!(status, 413);
+        assert!(matches!(&body, EventBody::Text(text) if text.contains("the content has 4500001 bytes")), "{body:?}");
     }
 
     #[tokio::test]

@@ -18,8 +18,8 @@ use crate::extract::Params;
 use crate::openapi::operation::{BYTES, TEXT_UTF_8};
 use crate::problem::Problem;
 
-/// The largest body of an answer that is sure to fit through Lambda, in bytes: 6 MB (6,291,456) less the third that base64
-/// adds would be 4.7 MB, and the rest is left to the envelope with its headers.
+/// The largest content that passes through Lambda, in bytes. It is sure to fit, whatever is in it: in base64 it has 5.4 MB of
+/// the 6 MB (6,291,456), and a text whose JSON escapes would make it longer than that is sent in base64 as well.
 pub const LARGEST_ANSWER_BYTES: u64 = 4_000_000;
 
 /// What `redirect` may ask for.

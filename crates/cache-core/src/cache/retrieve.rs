@@ -130,12 +130,20 @@ impl Cache {
                 Err(what) => problem = Some((record, what)),
             }
         }
-        let Some((record, what)) = problem else { return Ok(None) };
-        if !self.is_stored(&record).await? {
+        match problem {
+            Some((record, flaw)) => self.explain(&record, flaw).await,
+            None => Ok(None),
+        }
+    }
+
+    /// What it means that a content had a flaw at every look: `None` when its entry was deleted meanwhile, else it is corrupt.
+    async fn explain(&self, record: &Record, flaw: Flaw) -> Result<Option<Retrieved>, Error> {
+        if !self.is_stored(record).await? {
             return Ok(None);
         }
-        let error = Error::corrupt(format_args!("{namespace}/{} ({})", record.cache_id, record.current().key), what);
-        tracing::error!(%namespace, cache_id = %record.cache_id, "{error}");
+        let (namespace, cache_id) = (&record.namespace, record.cache_id);
+        let error = Error::corrupt(format_args!("{namespace}/{cache_id} ({})", record.current().key), flaw);
+        tracing::error!(%namespace, %cache_id, "{error}");
         Err(error)
     }
 
@@ -230,8 +238,10 @@ impl Cache {
         Ok(Some(Details { record, hash_index }))
     }
 
-    /// An entry with the content of up to `most` bytes of its n-th revision, 0 being the one it was stored with; `None` when there is no such
-    /// entry or revision. The record then describes that revision as the current one.
+    /// An entry with the content of up to `most` bytes of its n-th revision, 0 being the one it was stored with; `None` when
+    /// there is no such entry or revision. The record then describes that revision as the current one.
+    ///
+    /// Errors: `Corrupt` when the content is missing or not the one that was stored.
     pub async fn retrieve_revision(
         &self,
         namespace: &Namespace,
@@ -239,6 +249,28 @@ impl Cache {
         number: u64,
         most: u64,
     ) -> Result<Option<Retrieved>, Error> {
+        let mut problem = None;
+        for _ in 0..LOOKS {
+            // A revision whose update lost a race is taken away again, its description beside its content.
+            let Some(record) = self.record_at(namespace, selector, number).await? else { return Ok(None) };
+            match self.content_of(&record, None, most).await? {
+                Ok(content) => return Ok(Some(Retrieved::new(record, content))),
+                Err(flaw) => problem = Some((record, flaw)),
+            }
+        }
+        match problem {
+            Some((record, flaw)) => self.explain(&record, flaw).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The record of an entry as of its n-th revision.
+    async fn record_at(
+        &self,
+        namespace: &Namespace,
+        selector: &Selector,
+        number: u64,
+    ) -> Result<Option<Record>, Error> {
         let Some(mut record) = self.record(namespace, selector).await? else { return Ok(None) };
         if number == 0 {
             record.revision = None;
@@ -250,12 +282,7 @@ impl Cache {
             let revision = serde_json::from_slice(&bytes).map_err(|error| Error::corrupt(&description, error))?;
             record.revision = Some(revision);
         }
-        let current = record.current();
-        match self.content_of(&record, None, most).await? {
-            Ok(content) => Ok(Some(Retrieved::new(record, content))),
-            Err(Flaw::Missing) => Ok(None),
-            Err(flaw) => Err(Error::corrupt(current.key, flaw)),
-        }
+        Ok(Some(record))
     }
 
     /// The index of all versions with a hash; `None` when there is none.

@@ -269,3 +269,19 @@ async fn a_deleted_entry_is_404_and_leads_nowhere() {
     stored.app.json(Call::new(Method::DELETE, &delete)).await;
     assert_eq!(stored.read("/string").await.status, 404);
 }
+
+/// What a rule for CORS of the bucket that is deployed has to say beside these methods.
+#[track_caller]
+fn check_cors_rule(methods: &str, origins: &str) {
+    let template = include_str!("../../../../template.yaml");
+    let (_, rules) = template.split_once("CorsRules:").unwrap();
+    let rule = rules.split("- AllowedOrigins:").find(|rule| rule.contains(&format!("AllowedMethods: [{methods}]")));
+    assert_eq!(rule.unwrap().lines().next().unwrap().trim(), origins);
+}
+
+#[test]
+fn a_page_of_any_origin_may_follow_a_redirect_to_the_bucket() {
+    // After a redirect to another origin the browser says that the page is of origin `null`, wherever it is from.
+    check_cors_rule("GET, HEAD", "[\"*\"]");
+    check_cors_rule("PUT", "!Ref CorsOrigins");
+}

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::routing::{post, put};
 use axum::{Json, Router};
 use cache_core::cache::{Upload, UploadLimits, UploadRequest};
@@ -108,11 +108,13 @@ async fn complete(
     Ok(Json(completed.map_err(in_body)?.into()))
 }
 
+/// Takes a content. Callers need no key here, so nothing of the body is read before the URL has proved to be one that was
+/// answered, and no more than it is for.
 async fn receive(
     State(state): State<AppState>,
     session: Session,
     params: Params,
-    payload: Payload,
+    request: Request,
 ) -> Result<Json<UploadReceived>, Problem> {
     let permission = permission(&params)?;
     if !state.upload_key.verify(&permission, params.query("signature").unwrap_or_default()) {
@@ -127,7 +129,7 @@ async fn receive(
     let kind = cache_id.parts().map_or(ContentKind::Binary, |parts| parts.kind);
     let strategy = params.strategy()?;
     let announced = UploadRequest { namespace, strategy, cache_key: None, file_id: None, kind, sha256, size };
-    let content = payload.raw()?;
+    let content = Payload::up_to(size, request, more_than_announced).await?.raw()?;
     let received =
         session.to_the_end(async move |cache| Ok(cache.receive_upload(cache_id, &announced, content).await)).await?;
     match received.map_err(in_body)? {
@@ -177,6 +179,11 @@ fn permission(params: &Params) -> Result<Permission, Problem> {
         size: number("size")?,
         expires_at: number("expires")?,
     })
+}
+
+fn more_than_announced(size: u64) -> Problem {
+    let message = format!("was announced as {size}, and the body has more bytes: begin a new upload");
+    Problem::body_field("value_error", "size", &message, Value::Null)
 }
 
 /// What core refuses stood in the body here, but for the strategy.
@@ -263,8 +270,16 @@ impl TryFrom<serde_json::Number> for WholeNumber {
 
 #[cfg(test)]
 mod tests {
-    use http::Method;
+    use std::convert::Infallible;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use axum::body::Body;
+    use bytes::Bytes;
+    use futures::stream;
+    use http::{Method, Request, header};
     use serde_json::{Value, json};
+    use tower::ServiceExt;
 
     use crate::config::Access;
     use crate::testing::{Answer, App, Call, config};
@@ -331,7 +346,7 @@ mod tests {
         let begun = post(&app, "direct/upload", &announced(json!({}))).await.json();
         let url = begun["url"].as_str().unwrap();
         let (start, signature) = url.split_once("&signature=").unwrap();
-        let forged = format!("{}0", &signature[..63]);
+        let forged = format!("{}{}", &signature[..63], if signature.ends_with('0') { '1' } else { '0' });
         let changed = url.replace("/ns/", "/other/");
         for odd in [start, &format!("{start}&signature={forged}"), &url.replace("size=5", "size=6"), &changed] {
             let answer = put(&app, odd, "hello").await;
@@ -339,6 +354,44 @@ mod tests {
             assert!(answer.text().contains("begin a new upload"), "{}", answer.text());
         }
         assert_eq!(put(&App::new(), url, "hello").await.status, 403, "another process");
+    }
+
+    /// Sends a body without an end, and says how it was answered and how many bytes of it were taken.
+    async fn put_endless(app: &App, url: &str, length: Option<u64>) -> (u16, usize) {
+        const PART: &[u8] = b"1234";
+        let taken = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&taken);
+        let parts = stream::repeat_with(move || {
+            let before = counted.fetch_add(PART.len(), Ordering::Relaxed);
+            assert!(before < 1000, "more is taken than was announced");
+            Ok::<_, Infallible>(Bytes::from_static(PART))
+        });
+        let path = url.strip_prefix("https://cache.example:8080").unwrap();
+        let mut request = Request::put(path);
+        if let Some(length) = length {
+            request = request.header(header::CONTENT_LENGTH, length);
+        }
+        let request = request.body(Body::from_stream(parts)).unwrap();
+        let answer = app.router().oneshot(request).await.unwrap();
+        (answer.status().as_u16(), taken.load(Ordering::Relaxed))
+    }
+
+    #[tokio::test]
+    async fn nothing_is_taken_at_a_url_that_permits_nothing() {
+        let app = App::new();
+        let begun = post(&app, "direct/upload", &announced(json!({}))).await.json();
+        let url = begun["url"].as_str().unwrap();
+        assert_eq!(put_endless(&app, &url.replace("size=5", "size=6"), None).await, (403, 0));
+    }
+
+    #[tokio::test]
+    async fn no_more_is_taken_than_was_announced() {
+        let app = App::new();
+        let begun = post(&app, "direct/upload", &announced(json!({}))).await.json();
+        let url = begun["url"].as_str().unwrap();
+        assert_eq!(put_endless(&app, url, Some(6)).await, (400, 0));
+        assert_eq!(put_endless(&app, url, None).await, (400, 8));
+        assert_eq!(put(&app, url, "hello").await.status, 200, "the URL is still good");
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! Whether what was uploaded is what was announced. It is read in parts, so that its size does not matter to memory.
+//! Whether what was uploaded is what was announced. What is too large for memory is read in parts.
 
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
@@ -11,7 +11,7 @@ use crate::strategy::{ContentKind, Strategy};
 use super::super::Cache;
 use super::UploadRequest;
 
-/// How much of a content is in memory at once, in bytes.
+/// How much is in memory at once of a content that is too large to be read as a whole, in bytes.
 const PART_BYTES: u64 = 8 * 1024 * 1024;
 
 /// How old an upload may be when it is completed: half of the age at which the sweep may take it away, so that the two never
@@ -45,14 +45,18 @@ impl Cache {
     }
 
     /// Reads a whole content. What the storage says of its digest is not enough to know that a text is UTF-8.
+    ///
+    /// What fits is read in one part: a storage may have to read the whole object for each part of it, as a disk does that
+    /// makes the version of an object from its bytes.
     async fn read_through(&self, request: &UploadRequest, blob: &ObjectKey, copied: bool) -> Result<Bytes, Error> {
+        let part_bytes = if request.size <= self.largest_in_memory { request.size } else { PART_BYTES };
         let (mut sha256, mut text, mut copy) = (Sha256::new(), Utf8::default(), Vec::new());
         let mut at = 0;
         while at < request.size {
             if self.deadline_ms.is_some_and(|deadline| self.surroundings.now_ms() >= deadline) {
                 return Err(Error::Unavailable(format!("{blob} could not be read in time: try again")));
             }
-            let part = self.storage.get(blob, Some(at..at + PART_BYTES)).await?;
+            let part = self.storage.get(blob, Some(at..at + part_bytes)).await?;
             let part = part.map(|object| object.bytes).filter(|part| !part.is_empty());
             let part = part.ok_or_else(|| Error::Unavailable(format!("{blob} went away: begin a new upload")))?;
             if request.kind == ContentKind::String && !text.goes_on(&part) {
@@ -87,13 +91,15 @@ struct Utf8 {
 impl Utf8 {
     /// Whether the text is UTF-8 with this part, as far as can be told.
     fn goes_on(&mut self, part: &[u8]) -> bool {
-        self.begun.extend_from_slice(part);
-        let rest = match std::str::from_utf8(&self.begun) {
-            Ok(_) => self.begun.len(),
+        // A part that begins with a character is looked at where it is: it may be all of a large content.
+        let joined = (!self.begun.is_empty()).then(|| [&self.begun, part].concat());
+        let text = joined.as_deref().unwrap_or(part);
+        let whole = match std::str::from_utf8(text) {
+            Ok(_) => text.len(),
             Err(error) if error.error_len().is_none() => error.valid_up_to(),
             Err(_) => return false,
         };
-        self.begun.drain(..rest);
+        self.begun = text[whole..].to_vec();
         true
     }
 
