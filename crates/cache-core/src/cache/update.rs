@@ -117,8 +117,9 @@ impl Cache {
         let layout = Layout::new(namespace);
         let (content, description) =
             (layout.revision(id, revision.number), layout.revision_description(id, revision.number));
-        try_join(self.remove(&content), self.remove(&description)).await?;
-        Ok(())
+        // The description goes first: where it is, its content is missed.
+        self.remove(&description).await?;
+        self.remove(&content).await
     }
 
     /// Makes the indexes forget the record, as far as they remember it.
