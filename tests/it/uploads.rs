@@ -26,7 +26,7 @@ async fn begin(client: &Client, content: &[u8]) -> Value {
 
 async fn complete(client: &Client, begun: &Value, content: &[u8]) -> Reply {
     let mut body = announced(content);
-    body["cache_id"] = begun["cache_id"].clone();
+    body["upload_id"] = begun["upload_id"].clone();
     client.send(Request::post("/big/direct/upload/complete").json(body.to_string())).await
 }
 

@@ -12,6 +12,7 @@
 //! | latest view | `data/temporal-latest/latest/{cache_key}/{file_id}.json` |
 //! | readable copy | `data/key-based/{cache_key}/{file_id}.json`, `.txt` or `.bin` |
 //! | child file | `data/children/2c/f2/2cf24dba-5fb0-8a30-.../data/{data_key}/{data_file_id}.json`, `.txt` or `.bin` |
+//! | mark of a completed upload | `uploads/2c/f2/2cf24dba-5fb0-8a30-....json` |
 //! | settings | `namespace.json` |
 
 mod place;
@@ -156,6 +157,16 @@ impl<'a> Layout<'a> {
     /// The folder of all revisions of an entry. It ends with `/`.
     pub fn revisions(self, id: CacheId) -> String {
         format!("{}/revisions/{}/{id}/", self.namespace, shards(&id.to_string()))
+    }
+
+    /// The mark of a completed upload.
+    pub fn upload_mark(self, upload: CacheId) -> ObjectKey {
+        self.short(format_args!("uploads/{}/{upload}.json", shards(&upload.to_string())))
+    }
+
+    /// The folder of the marks of all completed uploads. It ends with `/`.
+    pub fn upload_marks(self) -> String {
+        format!("{}/uploads/", self.namespace)
     }
 
     /// The folder of the children of all entries. It ends with `/`.

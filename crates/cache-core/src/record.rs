@@ -54,10 +54,6 @@ pub struct Record {
     /// Its newest revision, once it was updated. The fields above keep describing the content it was stored with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<Revision>,
-    /// Of an uploaded content: who completed it. Two requests that complete one upload at the same moment would write equal
-    /// records without it, and each take the other's for its own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub claim: Option<u64>,
 }
 
 /// A later content of an entry.
@@ -128,6 +124,22 @@ impl Record {
     }
 
     /// The record as stored.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        to_json(self)
+    }
+}
+
+/// What the first completion of an upload leaves under the upload's id, so that there is no second one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UploadMark {
+    /// The entry that the upload becomes.
+    pub cache_id: CacheId,
+    /// When the completion began, in milliseconds since 1970 UTC.
+    pub begun_at: u64,
+}
+
+impl UploadMark {
+    /// The mark as stored.
     pub fn to_bytes(&self) -> Vec<u8> {
         to_json(self)
     }

@@ -286,7 +286,7 @@ async fn a_delete_takes_up_to_8_calls_in_5_rounds_and_with_a_key_13_in_6() {
 }
 
 #[tokio::test]
-async fn an_upload_begins_without_a_call_and_completes_in_up_to_6_calls_and_4_rounds() {
+async fn an_upload_begins_without_a_call_and_completes_in_up_to_7_calls_and_5_rounds() {
     let counted = Counted::new().await;
     let limits = UploadLimits { content: 1000, copy: 1000 };
     let request = UploadRequest {
@@ -298,15 +298,15 @@ async fn an_upload_begins_without_a_call_and_completes_in_up_to_6_calls_and_4_ro
         sha256: text("x").sha256(),
         size: 1,
     };
-    let id = counted.cache.begin_upload(&request, limits).await.unwrap().cache_id;
+    let id = counted.cache.begin_upload(&request, limits).await.unwrap().upload_id;
     assert_eq!(counted.cost(), (0, 0), "begin");
     assert!(counted.cache.receive_upload(id, &request, "x".into()).await.unwrap());
     assert_eq!(counted.cost(), (1, 1), "receive");
     // Memory knows no digests, so the content is read; S3 does, and saves that round.
     counted.cache.complete_upload(id, &request, limits).await.unwrap();
-    assert_eq!(counted.cost(), (6, 4), "complete");
+    assert_eq!(counted.cost(), (7, 5), "complete");
     counted.cache.complete_upload(id, &request, limits).await.unwrap();
-    assert_eq!(counted.cost(), (3, 1), "again");
+    assert_eq!(counted.cost(), (5, 2), "again");
 }
 
 #[tokio::test]

@@ -87,7 +87,7 @@ impl World {
     }
 
     async fn upload(&self, request: &UploadRequest, content: impl Into<Bytes>) -> CacheId {
-        let id = self.cache.begin_upload(request, LIMITS).await.unwrap().cache_id;
+        let id = self.cache.begin_upload(request, LIMITS).await.unwrap().upload_id;
         assert!(self.cache.receive_upload(id, request, content.into()).await.unwrap());
         id
     }
@@ -138,7 +138,8 @@ async fn an_uploaded_content_becomes_an_entry_that_is_found_like_any_other() {
         request.file_id = Some("f".parse().unwrap());
         let id = world.upload(&request, "hello").await;
         let stored = world.complete(id, &request).await.unwrap();
-        assert_eq!((stored.record.cache_id, stored.version, stored.key_version), (id, 1, Some(1)), "{strategy}");
+        let id = stored.record.cache_id;
+        assert_eq!((stored.version, stored.key_version), (1, Some(1)), "{strategy}");
         assert!(!stored.deduplicated);
         let by_hash = Selector::Hash(stored.record.cache_hash.clone(), None);
         let by_key = Selector::Key(stored.record.key_name().unwrap(), None);
@@ -163,7 +164,7 @@ async fn completing_again_answers_the_same_entry() {
     world.wait(OLD_MS);
     assert_eq!(world.complete(id, &request).await.unwrap(), first);
     request.file_id = Some("other".parse().unwrap());
-    check_refused(world.complete(id, &request).await, "cache_id", "under another key");
+    check_refused(world.complete(id, &request).await, "upload_id", "under another key");
 }
 
 #[tokio::test]
@@ -178,15 +179,15 @@ async fn content_that_is_there_already_is_kept_once() {
     assert_eq!((stored.record.token, stored.version, world.blobs().await), (there.token, 2, 1));
     assert_eq!(world.complete(id, &request).await.unwrap(), stored);
     world.cache.delete(&world.namespace, there.cache_id).await.unwrap().unwrap();
-    assert_eq!(world.read(Selector::Id(id)).await.unwrap(), "hello");
+    assert_eq!(world.read(Selector::Id(stored.record.cache_id)).await.unwrap(), "hello");
 }
 
 #[tokio::test]
 async fn what_is_not_there_or_not_what_was_announced_is_refused() {
     let world = World::new();
     let request = world.request(Strategy::Direct, "hello");
-    let id = world.cache.begin_upload(&request, LIMITS).await.unwrap().cache_id;
-    check_refused(world.complete(id, &request).await, "cache_id", "not there yet");
+    let id = world.cache.begin_upload(&request, LIMITS).await.unwrap().upload_id;
+    check_refused(world.complete(id, &request).await, "upload_id", "not there yet");
     check_refused(world.cache.receive_upload(id, &request, "hello!".into()).await, "size", "6 bytes");
     check_refused(world.cache.receive_upload(id, &request, "jello".into()).await, "sha256", "have");
     assert!(world.cache.receive_upload(id, &request, "hello".into()).await.unwrap());
@@ -194,7 +195,7 @@ async fn what_is_not_there_or_not_what_was_announced_is_refused() {
     check_refused(world.complete(id, &UploadRequest { size: 6, ..request.clone() }).await, "size", "5 bytes");
     check_refused(
         world.complete(id, &UploadRequest { strategy: Strategy::Temporal, ..request.clone() }).await,
-        "cache_id",
+        "upload_id",
         "of no upload",
     );
     // The same hash, but another SHA-256.
@@ -203,7 +204,7 @@ async fn what_is_not_there_or_not_what_was_announced_is_refused() {
     let other = UploadRequest { sha256: Digest::from_bytes(digest), ..request.clone() };
     check_refused(world.complete(id, &other).await, "sha256", "have 2cf24dba");
     let stored = world.store("hello").await;
-    check_refused(world.complete(stored.cache_id, &request).await, "cache_id", "of no upload");
+    check_refused(world.complete(stored.cache_id, &request).await, "upload_id", "of no upload");
     assert!(world.complete(id, &request).await.is_ok(), "the refused ones have left it alone");
 }
 
@@ -246,7 +247,7 @@ async fn reads_when_completed(content: &[u8], largest_in_memory: u64) -> (u64, R
     let content = Bytes::copy_from_slice(content);
     let limits = UploadLimits { content: u64::MAX, copy: u64::MAX };
     let request = UploadRequest { kind: ContentKind::String, ..world.request(Strategy::Direct, content.clone()) };
-    let id = world.cache.begin_upload(&request, limits).await.unwrap().cache_id;
+    let id = world.cache.begin_upload(&request, limits).await.unwrap().upload_id;
     assert!(world.cache.receive_upload(id, &request, content.clone()).await.unwrap());
     let meter = Arc::new(Meter::new(Arc::default()));
     let metered = Metered::new(world.faulty.clone(), world.clock.clone(), u64::MAX, meter.clone());
@@ -273,7 +274,7 @@ async fn an_upload_expires_long_before_the_sweep_takes_it() {
     let request = world.request(Strategy::Direct, "hello");
     let id = world.upload(&request, "hello").await;
     world.wait(OLD_MS / 2);
-    check_refused(world.complete(id, &request).await, "cache_id", "12 hours");
+    check_refused(world.complete(id, &request).await, "upload_id", "12 hours");
     world.wait(OLD_MS / 2 - 1);
     assert_eq!(world.cache.sweep(&world.namespace).await.unwrap(), Swept { complete: true, ..Swept::default() });
     world.wait(1);
@@ -286,33 +287,54 @@ async fn a_deleted_entry_is_not_completed_again() {
     let world = World::new();
     let request = world.request(Strategy::Direct, "hello");
     let id = world.upload(&request, "hello").await;
-    world.complete(id, &request).await.unwrap();
-    world.cache.delete(&world.namespace, id).await.unwrap().unwrap();
+    let entry = world.complete(id, &request).await.unwrap().record.cache_id;
+    world.cache.delete(&world.namespace, entry).await.unwrap().unwrap();
     // The request that was signed may still be used.
     world.cache.receive_upload(id, &request, "hello".into()).await.unwrap();
-    check_refused(world.complete(id, &request).await, "cache_id", "was deleted");
+    check_refused(world.complete(id, &request).await, "upload_id", "was deleted");
+}
+
+/// An upload whose completion broke off at this call.
+async fn broken_off(world: &World, request: &UploadRequest, verb: Verb, place: &str, fault: Fault) -> CacheId {
+    let upload = world.upload(request, "hello").await;
+    let impatient = world.cache.until(world.clock.now_ms() + 1);
+    world.faulty.once(verb, place, fault);
+    let first = impatient.complete_upload(upload, request, LIMITS).await;
+    assert!(matches!(first, Err(Error::Unavailable(_))), "{place}: {first:?}");
+    upload
 }
 
 #[tokio::test]
-async fn a_completion_that_broke_off_is_finished_by_a_later_one() {
-    for (verb, place) in [(Verb::Put, "refs/by-hash"), (Verb::Get, "refs/by-key"), (Verb::Put, "refs/by-id")] {
+async fn a_completion_that_broke_off_before_its_end_asks_for_a_new_upload() {
+    for (verb, place, fault) in [
+        (Verb::Put, "refs/by-id", Fault::Lost),
+        (Verb::Put, "refs/by-hash", Fault::Lost),
+        (Verb::Put, "refs/by-key", Fault::Lost),
+    ] {
         let world = World::new();
-        let mut request = world.request(Strategy::TemporalLatest, "hello");
+        let mut request = world.request(Strategy::Direct, "hello");
         request.cache_key = Some("k".parse().unwrap());
         request.file_id = Some("f".parse().unwrap());
-        let id = world.upload(&request, "hello").await;
-        let fault = if verb == Verb::Put { Fault::ReplyLost } else { Fault::Lost };
-        let impatient = world.cache.until(world.clock.now_ms() + 1);
-        world.faulty.once(verb, place, fault);
-        let first = impatient.complete_upload(id, &request, LIMITS).await;
-        assert!(matches!(first, Err(Error::Unavailable(_))), "{place}: {first:?}");
+        let upload = broken_off(&world, &request, verb, place, fault).await;
+        let again = world.complete(upload, &request).await;
+        assert!(matches!(&again, Err(Error::Unavailable(reason)) if reason.contains("another request")), "{again:?}");
         world.wait(200_000);
-        let stored = world.complete(id, &request).await.unwrap();
-        assert_eq!((stored.version, stored.key_version), (1, Some(1)), "{place}");
-        let index = world.cache.hash_index(&world.namespace, &stored.record.cache_hash).await.unwrap().unwrap();
-        assert_eq!(index.live, 1, "{place}");
-        assert_eq!(world.read(Selector::Id(id)).await.unwrap(), "hello", "{place}");
+        check_refused(world.complete(upload, &request).await, "upload_id", "begin a new upload");
+        let stored = world.complete(world.upload(&request, "hello").await, &request).await.unwrap();
+        assert_eq!(world.read(Selector::Id(stored.record.cache_id)).await.unwrap(), "hello", "{place}");
     }
+}
+
+#[tokio::test]
+async fn a_completion_that_broke_off_at_its_end_is_answered_again() {
+    let world = World::new();
+    let request = world.request(Strategy::Direct, "hello");
+    let upload = broken_off(&world, &request, Verb::Put, "refs/by-hash", Fault::ReplyLost).await;
+    let stored = world.complete(upload, &request).await.unwrap();
+    assert_eq!(stored.version, 1);
+    let index = world.cache.hash_index(&world.namespace, &stored.record.cache_hash).await.unwrap().unwrap();
+    assert_eq!(index.live, 1);
+    assert_eq!(world.read(Selector::Id(stored.record.cache_id)).await.unwrap(), "hello");
 }
 
 #[tokio::test]
@@ -336,71 +358,13 @@ async fn of_two_requests_that_complete_in_the_same_millisecond_one_is_told_to_co
     let world = World::new();
     let request = world.request(Strategy::Direct, "hello");
     let id = world.upload(&request, "hello").await;
-    // Both have seen that there is no record, and only then does the first one write its own.
-    world.faulty.once(Verb::Put, "refs/by-id", Fault::Slow(Duration::from_millis(50)));
+    // Both have seen that there is no mark, and only then does the first one leave its own.
+    world.faulty.once(Verb::Put, "uploads/", Fault::Slow(Duration::from_millis(50)));
     let other = world.process();
     let both = futures::future::join(world.complete(id, &request), other.complete_upload(id, &request, LIMITS));
     let (late, fast) = Box::pin(both).await;
     assert!(matches!(&late, Err(Error::Unavailable(reason)) if reason.contains("another request")), "{late:?}");
     assert_eq!(world.complete(id, &request).await.unwrap(), fast.unwrap());
-}
-
-/// An upload whose completion broke off between its record and the hash index.
-async fn half_completed(world: &World, request: &UploadRequest) -> CacheId {
-    let id = world.upload(request, "hello").await;
-    world.faulty.once(Verb::Put, "refs/by-hash", Fault::Lost);
-    let impatient = world.cache.until(world.clock.now_ms() + 1);
-    assert!(matches!(impatient.complete_upload(id, request, LIMITS).await, Err(Error::Unavailable(_))));
-    id
-}
-
-#[tokio::test]
-async fn an_upload_is_not_deleted_while_somebody_may_be_completing_it() {
-    let world = World::new();
-    let request = world.request(Strategy::Direct, "hello");
-    let id = half_completed(&world, &request).await;
-    let refused = world.cache.delete(&world.namespace, id).await;
-    assert!(matches!(&refused, Err(Error::Unavailable(reason)) if reason.contains("being completed")), "{refused:?}");
-    world.wait(200_000);
-    assert!(world.cache.delete(&world.namespace, id).await.unwrap().is_some());
-    check_refused(world.complete(id, &request).await, "cache_id", "was deleted");
-    assert_eq!(world.store("hello").await.cache_id.to_string().len(), 36);
-    assert!(world.read(Selector::Hash(request.cache_hash(), None)).await.is_some());
-}
-
-#[tokio::test]
-async fn a_delete_gives_way_to_a_completion_that_takes_the_entry_over() {
-    let world = World::new();
-    let mut request = world.request(Strategy::KeyBased, "hello");
-    request.cache_key = Some("k".parse().unwrap());
-    request.file_id = Some("f".parse().unwrap());
-    let id = world.upload(&request, "hello").await;
-    world.complete(id, &request).await.unwrap();
-    world.wait(200_000);
-    // The delete has taken the entry out of the key index when the completion is asked for again.
-    world.faulty.once(Verb::Put, "refs/by-hash", Fault::Slow(Duration::from_millis(100)));
-    let other = world.process();
-    let again = async {
-        tokio::time::sleep(Duration::from_millis(40)).await;
-        other.complete_upload(id, &request, LIMITS).await
-    };
-    let (deleted, again) = Box::pin(futures::future::join(world.cache.delete(&world.namespace, id), again)).await;
-    let found = world.read(Selector::Id(id)).await.is_some();
-    assert!(again.is_err() || deleted.is_err(), "{again:?} {deleted:?}");
-    assert_eq!(found, deleted.is_err(), "{again:?} {deleted:?}");
-}
-
-#[tokio::test]
-async fn an_upload_that_is_not_listed_yet_cannot_be_updated() {
-    let world = World::new();
-    let request = world.request(Strategy::Direct, "hello");
-    let id = half_completed(&world, &request).await;
-    let update = || world.cache.update(&world.namespace, id, ContentKind::Binary, "other".into());
-    assert_eq!(update().await.unwrap(), None);
-    world.wait(200_000);
-    world.complete(id, &request).await.unwrap();
-    assert!(update().await.unwrap().is_some());
-    assert_eq!(world.read(Selector::Id(id)).await.unwrap(), "other");
 }
 
 #[tokio::test]
@@ -483,7 +447,7 @@ async fn what_needs_a_content_as_a_whole_refuses_one_that_does_not_fit_into_memo
     let name = record.key_name().unwrap();
     for (most, fits) in [(5, true), (4, false)] {
         let small = world.process().with_largest_in_memory(most);
-        let retrieved = small.retrieve(&world.namespace, &Selector::Id(id)).await.map(drop);
+        let retrieved = small.retrieve(&world.namespace, &Selector::Id(record.cache_id)).await.map(drop);
         let file = small.file(&record.blob(), false).await.map(drop);
         let rolled_back = small.rollback(&world.namespace, &name, 1).await.map(drop);
         for outcome in [retrieved, file, rolled_back] {

@@ -75,6 +75,11 @@ impl Params {
         parse("cache_id", self.path("cache_id"))
     }
 
+    /// The upload in the path.
+    pub fn upload_id(&self) -> Result<CacheId, Problem> {
+        parse("upload_id", self.path("upload_id"))
+    }
+
     /// The cache id in the path, or the hash with a version that stands in its place: `{cache_hash}-v{n}`.
     pub fn entry(&self) -> Result<Selector, Problem> {
         match hash_and_version(self.path("cache_id")) {

@@ -14,8 +14,8 @@ use sha2::Sha256;
 pub struct Permission {
     /// Where the entry is going to live.
     pub namespace: Namespace,
-    /// The entry, whose id says the rest.
-    pub cache_id: CacheId,
+    /// The upload, whose id says the rest.
+    pub upload_id: CacheId,
     /// SHA-256 of the content.
     pub sha256: Digest,
     /// Bytes of the content.
@@ -52,10 +52,10 @@ impl UploadKey {
     }
 
     fn mac(&self, permission: &Permission) -> Hmac<Sha256> {
-        let Permission { namespace, cache_id, sha256, size, expires_at } = permission;
+        let Permission { namespace, upload_id, sha256, size, expires_at } = permission;
         let mut mac = Hmac::<Sha256>::new(&self.0.into());
         // No part can hold a line break, so no two permissions make one text.
-        mac.update(format!("{namespace}\n{cache_id}\n{sha256}\n{size}\n{expires_at}").as_bytes());
+        mac.update(format!("{namespace}\n{upload_id}\n{sha256}\n{size}\n{expires_at}").as_bytes());
         mac
     }
 }
@@ -76,7 +76,7 @@ mod tests {
     fn permission() -> Permission {
         Permission {
             namespace: "ns".parse().unwrap(),
-            cache_id: CacheId::from_u128(7),
+            upload_id: CacheId::from_u128(7),
             sha256: Digest::of(b"x"),
             size: 1,
             expires_at: 1000,
@@ -91,7 +91,7 @@ mod tests {
         assert!(!other.verify(&permission(), &signature));
         for changed in [
             Permission { namespace: "other".parse().unwrap(), ..permission() },
-            Permission { cache_id: CacheId::from_u128(8), ..permission() },
+            Permission { upload_id: CacheId::from_u128(8), ..permission() },
             Permission { sha256: Digest::of(b"y"), ..permission() },
             Permission { size: 2, ..permission() },
             Permission { expires_at: 1001, ..permission() },

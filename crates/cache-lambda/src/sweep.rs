@@ -14,7 +14,7 @@ pub struct Report {
     pub namespace: Namespace,
     /// Entries that had expired.
     pub expired: u64,
-    /// Graves of deleted entries.
+    /// Graves of deleted entries, and marks of completed uploads.
     pub graves: u64,
     /// Records that no index lists.
     pub records: u64,

@@ -154,6 +154,7 @@ impl Cache {
             | Place::Revision { .. }
             | Place::Index
             | Place::Page
+            | Place::UploadMark
             | Place::Settings
             | Place::Other => return Ok(None),
         };
@@ -261,6 +262,9 @@ fn why_needed(place: &Place) -> Option<&'static str> {
     match place {
         Place::Blob => Some("entries share this content: delete the entries that use it"),
         Place::Revision { .. } => Some("an updated entry needs this content: delete the entry"),
+        Place::UploadMark => {
+            Some("it stops an upload from being completed twice, and the sweep removes it after a day")
+        }
         Place::Index | Place::Page => Some("retrieving needs this index: delete the entries that it lists"),
         Place::Settings => Some("these are the namespace's settings: change them with PUT /{namespace}/settings"),
         Place::Record { .. }

@@ -13,7 +13,6 @@ use crate::record::{GRAVE, Record};
 use crate::storage::{ObjectKey, PutMode, StorageError, Version};
 
 use super::swap::{Change, Outcome, Pause};
-use super::upload::CLAIM_MS;
 use super::views::{After, unique_view};
 use super::{Cache, LoadedIndex};
 
@@ -40,7 +39,6 @@ impl Cache {
         let index = async { index.await.transpose() };
         let (found, loaded) = try_join(cache.load_record(&record_key), index).await?;
         let Some((record, state)) = found else { return Ok(None) };
-        let Some((record, state)) = cache.final_record(record, state).await? else { return Ok(None) };
         let after = match record.key_name() {
             Some(name) => cache.remove_from_key(&record, &name).await?,
             None => None,
@@ -55,26 +53,6 @@ impl Cache {
         let (removed, views) = try_join(remove, settle).await?;
         let paths = [record_key].into_iter().chain(views).map(|key| key.to_string()).chain(removed).collect();
         Ok(Some(Deleted { record, paths }))
-    }
-
-    /// The record of an upload is rewritten until the entry is listed, so it says only then which blob is to go. One that
-    /// nobody completes any more gets its grave here, so that nobody begins to.
-    async fn final_record(&self, record: Record, state: Version) -> Result<Option<(Record, Version)>, Error> {
-        if record.claim.is_none() {
-            return Ok(Some((record, state)));
-        }
-        let key = Layout::new(&record.namespace).record(record.cache_id);
-        if self.is_listed(&record).await? {
-            return self.load_record(&key).await;
-        }
-        if self.surroundings.now_ms() < record.stored_at.saturating_add(CLAIM_MS) {
-            return Err(claimed(&record));
-        }
-        match self.storage.put(&key, Bytes::from_static(GRAVE), PutMode::Replace(state)).await {
-            Ok(state) => Ok(Some((record, state))),
-            Err(StorageError::Conflict { .. }) => Err(claimed(&record)),
-            Err(error) => Err(error.into()),
-        }
     }
 
     /// Takes the entry out of its key index. `None`: the shared view shows another entry and stays as it is.
@@ -141,9 +119,6 @@ impl Cache {
             }
             // It was updated meanwhile, or this grave, or another one, is there already.
             let Some((newer, newer_state)) = self.load_record(&key).await? else { return Ok(updated) };
-            if newer.claim != record.claim {
-                return Err(claimed(record));
-            }
             (updated, state) = (newer.revision.is_some(), newer_state);
             pause.wait(&key).await?;
         }
@@ -160,9 +135,4 @@ impl Cache {
         }
         Ok(removed)
     }
-}
-
-/// The upload is being completed at the same time.
-fn claimed(record: &Record) -> Error {
-    Error::Unavailable(format!("{} is being completed by another request: try again", record.cache_id))
 }

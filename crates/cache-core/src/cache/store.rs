@@ -34,7 +34,7 @@ use super::{Cache, LoadedIndex};
 const LOOK_FIRST_ABOVE_BYTES: usize = 1024 * 1024;
 
 /// How many names are tried for a blob or a record. Of 2^18 tokens few are ever taken, so a second try is rare already.
-const MOST_NAMES: usize = 16;
+pub(super) const MOST_NAMES: usize = 16;
 
 /// What to store, and how it is to be found.
 #[derive(Debug, Clone)]
@@ -291,7 +291,7 @@ impl Cache {
     }
 
     /// Writes a record create-only; `false` when another entry has its id. After a lost reply, what is there is ours.
-    async fn write_record(&self, record: &Record) -> Result<bool, Error> {
+    pub(super) async fn write_record(&self, record: &Record) -> Result<bool, Error> {
         let key = Layout::new(&record.namespace).record(record.cache_id);
         let bytes = Bytes::from(record.to_bytes());
         Ok(self.create(&key, bytes.clone()).await? || self.holds(&key, &bytes).await?)
@@ -358,7 +358,6 @@ impl<'a> Draft<'a> {
             stored_at: self.stored_at,
             expires_at: self.expires_at,
             revision: None,
-            claim: None,
         }
     }
 }

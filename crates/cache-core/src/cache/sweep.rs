@@ -3,7 +3,7 @@
 //! | what | when |
 //! |---|---|
 //! | entries that have expired | at once |
-//! | graves | when they are old |
+//! | graves, and marks of completed uploads | when they are old |
 //! | records that their hash index does not list: left by stores that never came to their end | when they are old |
 //! | blobs that their hash index does not reference | when they are old |
 //! | children and revisions of entries that are gone: written while the entry was deleted | when they are old |
@@ -29,7 +29,7 @@ pub const OLD_MS: u64 = 24 * 60 * 60 * 1000;
 pub struct Swept {
     /// Entries that had expired.
     pub expired: u64,
-    /// Graves of deleted entries.
+    /// Graves of deleted entries and marks of completed uploads, which stop what comes late.
     pub graves: u64,
     /// Records that nothing lists.
     pub records: u64,
@@ -61,6 +61,7 @@ enum Kind {
     Blobs,
     /// What belongs to the one entry whose id is in its key.
     Owned,
+    UploadMarks,
 }
 
 struct Sweep<'a> {
@@ -74,7 +75,8 @@ impl Sweep<'_> {
         Ok(self.all(&layout.records(), Kind::Records, swept).await?
             && self.all(&layout.blobs(), Kind::Blobs, swept).await?
             && self.all(&layout.all_children(), Kind::Owned, swept).await?
-            && self.all(&layout.all_revisions(), Kind::Owned, swept).await?)
+            && self.all(&layout.all_revisions(), Kind::Owned, swept).await?
+            && self.all(&layout.upload_marks(), Kind::UploadMarks, swept).await?)
     }
 
     fn is_over(&self) -> bool {
@@ -112,6 +114,7 @@ impl Sweep<'_> {
                     Kind::Records => self.record(object, &mut index, swept).await,
                     Kind::Blobs => self.blob(object, &mut index, swept).await,
                     Kind::Owned => self.owned(object, &mut owner, swept).await,
+                    Kind::UploadMarks => self.upload_mark(object, swept).await,
                 };
                 // What cannot be read belongs to somebody, and must not keep the rest from being swept.
                 match looked {
@@ -197,6 +200,15 @@ impl Sweep<'_> {
         if !is_there {
             self.cache.remove(&key).await?;
             swept.orphans += 1;
+        }
+        Ok(())
+    }
+
+    async fn upload_mark(&self, object: &ListedObject, swept: &mut Swept) -> Result<(), Error> {
+        let Ok(key) = object.key.parse::<ObjectKey>() else { return Ok(()) };
+        if self.is_old(object) && classify(&key) == Place::UploadMark {
+            self.cache.remove(&key).await?;
+            swept.graves += 1;
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::ids::{CacheId, Namespace};
 use crate::layout::Layout;
 use crate::record::{Record, Revision};
-use crate::storage::{ObjectKey, PutMode, StorageError, Version};
+use crate::storage::{ObjectKey, PutMode, StorageError};
 use crate::strategy::{ContentKind, Strategy};
 
 use super::Cache;
@@ -41,7 +41,7 @@ impl Cache {
         loop {
             let found =
                 cache.load_record(&key).await?.filter(|(record, _)| !record.is_expired(cache.surroundings.now_ms()));
-            let Some((record, state)) = cache.only_listed(found).await? else {
+            let Some((record, state)) = found else {
                 // It was deleted meanwhile: nobody else will remove what this update wrote.
                 cache.remove_revision(namespace, id, written).await?;
                 return Ok(None);
@@ -60,14 +60,6 @@ impl Cache {
                 Err(error @ StorageError::Refused { .. }) => return Err(error.into()),
             }
             pause.wait(&key).await?;
-        }
-    }
-
-    /// An upload whose record is there becomes an entry when it is listed, and until then its record is rewritten.
-    async fn only_listed(&self, found: Option<(Record, Version)>) -> Result<Option<(Record, Version)>, Error> {
-        match found {
-            Some((record, _)) if record.claim.is_some() && !self.is_listed(&record).await? => Ok(None),
-            found => Ok(found),
         }
     }
 

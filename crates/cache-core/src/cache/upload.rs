@@ -11,8 +11,6 @@
 mod check;
 mod complete;
 
-pub(super) use self::complete::CLAIM_MS;
-
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -66,8 +64,8 @@ pub struct UploadLimits {
 /// An upload that may begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upload {
-    /// The entry that it becomes when it is completed.
-    pub cache_id: CacheId,
+    /// What it is completed by. It is made as the id of an entry is, and names the blob.
+    pub upload_id: CacheId,
     /// The request with which the content goes straight to the storage. `None`: the service has to receive it.
     pub direct: Option<PresignedRequest>,
     /// Until when sending may begin, in milliseconds since 1970 UTC.
@@ -86,9 +84,10 @@ impl Cache {
             None => cache.settings(&request.namespace).await?,
         };
         check_strategy(&settings, &request.namespace, request.strategy)?;
-        let cache_id = request.draw_id(cache.surroundings.random(), cache.surroundings.random());
-        check_views(&request.record(cache_id, BlobToken::PLAIN))?;
-        let direct = match (cache.storage.presigner(), cache_id.parts()) {
+        let token = BlobToken::fresh(cache.surroundings.random());
+        let upload_id = request.draw_id(token, cache.surroundings.random());
+        check_views(&request.record(upload_id, BlobToken::PLAIN))?;
+        let direct = match (cache.storage.presigner(), upload_id.parts()) {
             (Some(presigner), Some(parts)) => {
                 let blob = Layout::new(&request.namespace).blob(&parts.cache_hash, parts.token);
                 Some(presigner.presigned_put(&blob, request.size, request.sha256, VALID_FOR).await?)
@@ -96,7 +95,7 @@ impl Cache {
             _ => None,
         };
         let expires_at = cache.surroundings.now_ms().saturating_add(VALID_FOR.as_millis() as u64);
-        Ok(Upload { cache_id, direct, expires_at })
+        Ok(Upload { upload_id, direct, expires_at })
     }
 
     /// Writes an uploaded content to where its id says; `false` when something was uploaded under this id before.
@@ -172,13 +171,8 @@ impl UploadRequest {
         Err(Error::Invalid { field: "sha256", message })
     }
 
-    fn draw_id(&self, token: u64, random: u64) -> CacheId {
-        let parts = IdParts {
-            cache_hash: self.sha256.cache_hash(),
-            token: BlobToken::fresh(token),
-            strategy: self.strategy,
-            kind: self.kind,
-        };
+    fn draw_id(&self, token: BlobToken, random: u64) -> CacheId {
+        let parts = IdParts { cache_hash: self.sha256.cache_hash(), token, strategy: self.strategy, kind: self.kind };
         CacheId::new(&parts, random).expect("the hash of a SHA-256 has 16 digits")
     }
 
@@ -191,7 +185,7 @@ impl UploadRequest {
                 && !parts.token.is_plain()
         };
         id.parts().filter(fits).map(|parts| parts.token).ok_or_else(|| Error::Invalid {
-            field: "cache_id",
+            field: "upload_id",
             message: format!(
                 "{id} is of no upload of {} content with strategy {} and this sha256: send what POST …/upload answered",
                 self.kind.name(),
@@ -218,7 +212,6 @@ impl UploadRequest {
             stored_at: 0,
             expires_at: None,
             revision: None,
-            claim: None,
         }
     }
 }

@@ -69,6 +69,8 @@ pub enum Place {
     Index,
     /// A page of an index.
     Page,
+    /// The mark of a completed upload.
+    UploadMark,
     /// The settings of a namespace.
     Settings,
     /// Nothing that this service puts anywhere.
@@ -109,6 +111,10 @@ impl Key<'_> {
         }
         if let Some(file) = below("pages/") {
             return is_page(file).then_some(Place::Page);
+        }
+        if let Some(file) = below("uploads/") {
+            let id = file.rsplit('/').next()?.strip_suffix(".json")?.parse().ok()?;
+            return self.is(&self.layout.upload_mark(id)).then_some(Place::UploadMark);
         }
         if let Some(file) = below("revisions/") {
             return self.revision(file);
@@ -281,6 +287,7 @@ mod tests {
                 (layout.record(cache_id), entry()),
                 (layout.blob(&hash, BlobToken::PLAIN), Place::Blob),
                 (layout.blob(&hash, BlobToken::fresh(token)), Place::Blob),
+                (layout.upload_mark(cache_id), Place::UploadMark),
                 (layout.page(&by_hash, &page), Place::Page),
                 (layout.page(&by_key, &page), Place::Page),
                 (by_hash, Place::Index),

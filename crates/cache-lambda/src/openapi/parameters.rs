@@ -30,6 +30,7 @@ fn in_path(name: &str, path: &str) -> Parameter {
             (text(ENTRY_PATTERN), "The entry: its id, or `{cache_hash}-v{n}` for a version under a hash")
         }
         "cache_id" => (named::<CacheId>(), "The entry"),
+        "upload_id" => (named::<CacheId>(), "The upload"),
         "cache_hash" => (named::<CacheHash>(), "The hash of the content"),
         "cache_key" => (named::<CacheKey>(), "The key; it may have several segments"),
         "data_key" => (named::<DataKey>(), "The folder of child data; it may have several segments"),

@@ -35,14 +35,14 @@ const LARGEST_DIRECT_BYTES: u64 = 5 * 1024 * 1024 * 1024;
 
 /// What an announcement may say.
 const FIELDS: [&str; 5] = ["data_type", "sha256", "size", "cache_key", "file_id"];
-const CACHE_ID: &str = "cache_id";
+const UPLOAD_ID: &str = "upload_id";
 
 /// The routes of this group.
 pub fn routes() -> Router<AppState> {
     Router::new()
         .route("/{namespace}/{strategy}/upload", post(begin))
         .route("/{namespace}/{strategy}/upload/complete", post(complete))
-        .route("/{namespace}/{strategy}/upload/{cache_id}", put(receive))
+        .route("/{namespace}/{strategy}/upload/{upload_id}", put(receive))
 }
 
 /// What the routes of this group take and answer.
@@ -56,7 +56,7 @@ pub fn described() -> Vec<Operation> {
             .answers::<Store>()
             .leads_to_entry(),
         operation::put(
-            "/{namespace}/{strategy}/upload/{cache_id}",
+            "/{namespace}/{strategy}/upload/{upload_id}",
             "Takes a content at the URL that the announcement was answered with; on S3 that URL is S3's",
         )
         .with(parameters::required(parameters::sha256()))
@@ -82,14 +82,14 @@ async fn begin(
     let request = fields.request(&params)?;
     fields.nothing_else()?;
     let upload = session.begin_upload(&request, limits(&state)).await.map_err(in_body)?;
-    let Upload { cache_id, direct, expires_at } = upload;
+    let Upload { upload_id, direct, expires_at } = upload;
     let (url, headers) = match direct {
         Some(signed) => (signed.url, signed.headers.into_iter().collect()),
-        None => (own_url(&state, &headers, &request, cache_id, expires_at), BTreeMap::new()),
+        None => (own_url(&state, &headers, &request, upload_id, expires_at), BTreeMap::new()),
     };
     let cache_hash = request.cache_hash();
     let namespace = request.namespace;
-    Ok(Json(UploadStarted { cache_id, cache_hash, namespace, method: "PUT", url, headers, expires_at }))
+    Ok(Json(UploadStarted { upload_id, cache_hash, namespace, method: "PUT", url, headers, expires_at }))
 }
 
 async fn complete(
@@ -99,7 +99,7 @@ async fn complete(
     payload: Payload,
 ) -> Result<Json<Store>, Problem> {
     let mut fields = Fields::read(payload)?;
-    let id: CacheId = fields.need(CACHE_ID)?;
+    let id: CacheId = fields.need(UPLOAD_ID)?;
     let request = fields.request(&params)?;
     fields.nothing_else()?;
     let limits = limits(&state);
@@ -125,15 +125,15 @@ async fn receive(
     if state.surroundings.now_ms() >= permission.expires_at {
         return Err(Problem::not_permitted("this URL has expired: begin a new upload"));
     }
-    let Permission { namespace, cache_id, sha256, size, .. } = permission;
-    let kind = cache_id.parts().map_or(ContentKind::Binary, |parts| parts.kind);
+    let Permission { namespace, upload_id, sha256, size, .. } = permission;
+    let kind = upload_id.parts().map_or(ContentKind::Binary, |parts| parts.kind);
     let strategy = params.strategy()?;
     let announced = UploadRequest { namespace, strategy, cache_key: None, file_id: None, kind, sha256, size };
     let content = Payload::up_to(size, request, more_than_announced).await?.raw()?;
     let received =
-        session.to_the_end(async move |cache| Ok(cache.receive_upload(cache_id, &announced, content).await)).await?;
+        session.to_the_end(async move |cache| Ok(cache.receive_upload(upload_id, &announced, content).await)).await?;
     match received.map_err(in_body)? {
-        true => Ok(Json(UploadReceived { cache_id, size })),
+        true => Ok(Json(UploadReceived { upload_id, size })),
         false => Err(Problem::sent_before()),
     }
 }
@@ -149,11 +149,11 @@ fn own_url(
     state: &AppState,
     headers: &HeaderMap,
     request: &UploadRequest,
-    cache_id: CacheId,
+    upload_id: CacheId,
     expires_at: u64,
 ) -> String {
     let UploadRequest { namespace, strategy, sha256, size, .. } = request;
-    let permission = Permission { namespace: namespace.clone(), cache_id, sha256: *sha256, size: *size, expires_at };
+    let permission = Permission { namespace: namespace.clone(), upload_id, sha256: *sha256, size: *size, expires_at };
     let signature = state.upload_key.sign(&permission);
     let text = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
     let host = text(header::HOST).and_then(|host| host.parse::<Authority>().ok());
@@ -163,7 +163,7 @@ fn own_url(
     };
     let base = host.map(|host| format!("{scheme}://{host}")).unwrap_or_default();
     format!(
-        "{base}/{namespace}/{strategy}/upload/{cache_id}?sha256={sha256}&size={size}&expires={expires_at}&signature={signature}"
+        "{base}/{namespace}/{strategy}/upload/{upload_id}?sha256={sha256}&size={size}&expires={expires_at}&signature={signature}"
     )
 }
 
@@ -174,7 +174,7 @@ fn permission(params: &Params) -> Result<Permission, Problem> {
     let number = |name: &'static str| params.number(name, 1..=u64::MAX)?.ok_or_else(|| Problem::missing_query(name));
     Ok(Permission {
         namespace: params.namespace()?,
-        cache_id: params.cache_id()?,
+        upload_id: params.upload_id()?,
         sha256,
         size: number("size")?,
         expires_at: number("expires")?,
@@ -189,7 +189,7 @@ fn more_than_announced(size: u64) -> Problem {
 /// What core refuses stood in the body here, but for the strategy.
 fn in_body(error: Error) -> Problem {
     match error {
-        Error::Invalid { field, message } if FIELDS.contains(&field) || field == CACHE_ID => {
+        Error::Invalid { field, message } if FIELDS.contains(&field) || field == UPLOAD_ID => {
             Problem::body_field("value_error", field, &message, Value::Null)
         }
         other => other.into(),
@@ -313,12 +313,12 @@ mod tests {
         assert_eq!((&begun["method"], &begun["headers"]), (&json!("PUT"), &json!({})));
         assert_eq!(begun["cache_hash"], "2cf24dba5fb0a30e");
         let received = put(&app, begun["url"].as_str().unwrap(), "hello").await.json();
-        assert_eq!(received, json!({"cache_id": begun["cache_id"], "size": 5}));
+        assert_eq!(received, json!({"upload_id": begun["upload_id"], "size": 5}));
         let mut body = announced(more);
-        body["cache_id"] = begun["cache_id"].clone();
+        body["upload_id"] = begun["upload_id"].clone();
         let completed = post(&app, "key_based/upload/complete", &body).await.json();
         assert_eq!(completed["paths"]["data"][0], "ns/data/key-based/a/b/f.txt");
-        assert_eq!((&completed["cache_id"], &completed["key_version"]), (&begun["cache_id"], &json!(1)));
+        assert_eq!((&completed["cache_hash"], &completed["key_version"]), (&begun["cache_hash"], &json!(1)));
         assert_eq!(post(&app, "key_based/upload/complete", &body).await.json(), completed);
         assert_eq!(app.get("/ns/retrieve/key/key_based/a/b/f?as=string").await.text(), "hello");
     }
@@ -431,7 +431,7 @@ mod tests {
             assert!(said.contains(&format!("[\"body\",\"{field}\"]")) && said.contains(words), "{said}");
         }
         let answer = post(&app, "direct/upload/complete", &announced(json!({}))).await;
-        assert!(answer.text().contains("cache_id is required"), "{}", answer.text());
+        assert!(answer.text().contains("upload_id is required"), "{}", answer.text());
         assert_eq!(post(&app, "weekly/upload", &announced(json!({}))).await.status, 400);
     }
 }

@@ -41,7 +41,7 @@ pub struct NewUpload {
 #[serde(deny_unknown_fields)]
 pub struct SentUpload {
     /// What the announcement was answered with.
-    pub cache_id: CacheId,
+    pub upload_id: CacheId,
     /// The kind of content.
     pub data_type: UploadType,
     /// SHA-256 of the content.
@@ -60,9 +60,9 @@ pub struct SentUpload {
 /// Where to send the content.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UploadStarted {
-    /// The entry that it becomes when it is completed.
-    pub cache_id: CacheId,
-    /// The hash that it is then found by.
+    /// What to complete it by.
+    pub upload_id: CacheId,
+    /// The hash that the entry is then found by.
     pub cache_hash: CacheHash,
     /// Where it is going to live.
     pub namespace: Namespace,
@@ -80,7 +80,7 @@ pub struct UploadStarted {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UploadReceived {
     /// What to complete now.
-    pub cache_id: CacheId,
+    pub upload_id: CacheId,
     /// Bytes that were received.
     pub size: u64,
 }

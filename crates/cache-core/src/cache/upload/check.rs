@@ -28,7 +28,7 @@ impl Cache {
         blob: &ObjectKey,
         head: Option<ObjectHead>,
     ) -> Result<Bytes, Error> {
-        let refused = |message: &str| Error::Invalid { field: "cache_id", message: message.to_owned() };
+        let refused = |message: &str| Error::Invalid { field: "upload_id", message: message.to_owned() };
         let Some(head) = head else {
             return Err(refused("names an upload whose content is not there yet: send it to the url first"));
         };

@@ -1,9 +1,10 @@
-//! Completing an upload: the entry is listed by the protocol of `store`, under the id that the client knows already.
+//! Completing an upload: the content becomes an entry by the protocol of `store`, under an id that is drawn now.
 //!
-//! Other than a store, which draws a new id whenever it starts over, a completion has one id, and may be asked for twice at
-//! the same time. So the record is a claim: who creates it completes the entry, and others are told to come back. They
-//! find the entry listed then, and answer the same. A claim that is [`CLAIM_MS`] old was given up, and the next one
-//! replaces it by compare-and-swap, so that there is never more than one who holds it.
+//! Other than a store, which writes its blob under a name that nobody else knows, an upload's blob is named by an id that the
+//! client has, and completing it may be asked for twice. So the first completion leaves a **mark**, created under the upload's
+//! id and naming the entry. Whoever finds one never lists the blob: it answers the entry when that is complete, and else
+//! refuses. The blob is then as private to one completion as that of a store, and the entry's id is known to nobody before it is
+//! acknowledged.
 
 use bytes::Bytes;
 use futures::future::{try_join, try_join4};
@@ -12,13 +13,13 @@ use crate::error::Error;
 use crate::ids::{BlobToken, CacheId};
 use crate::index::Listed;
 use crate::layout::Layout;
-use crate::record::{Record, RecordState};
+use crate::record::{GRAVE, Record, RecordState, UploadMark};
 use crate::settings::Settings;
 use crate::storage::{ObjectHead, ObjectKey, PutMode, StorageError, Version};
 use crate::strategy::Strategy;
 
 use super::super::pages::Pages;
-use super::super::store::{Placed, check_strategy, check_views};
+use super::super::store::{MOST_NAMES, Placed, check_strategy, check_views};
 use super::super::swap::{Claim, Pause};
 use super::super::views::{After, Paths, unique_view};
 use super::super::{Cache, LoadedIndex, Stored};
@@ -26,35 +27,36 @@ use super::{UploadLimits, UploadRequest};
 
 /// How long one completion works on listing its entry, in milliseconds.
 const LIST_WITHIN_MS: u64 = 60 * 1000;
-/// How long a claim holds: as long as its owner tries, and as long again for calls that are still on their way.
-pub(in crate::cache) const CLAIM_MS: u64 = 2 * LIST_WITHIN_MS;
+/// From which age on a mark without a complete entry belongs to a completion that broke off, in milliseconds: its owner has
+/// given up, and calls of it that were still on their way have had as long again.
+const BROKEN_OFF_AFTER_MS: u64 = 2 * LIST_WITHIN_MS;
 
 impl Cache {
     /// Makes an entry of a content that was uploaded, and returns when everything the answer promises is durable.
     /// Completing an upload again answers the same entry.
     ///
-    /// Errors: `Invalid` when the content is not there, not the one that was announced, or too old; `Unavailable` when the
-    /// storage does not answer, or another request is completing the upload.
+    /// Errors: `Invalid` when the content is not there, not the one that was announced, or too old, or when an earlier
+    /// completion broke off; `Unavailable` when the storage does not answer, or another request is completing the upload.
     pub async fn complete_upload(
         &self,
-        id: CacheId,
+        upload: CacheId,
         request: &UploadRequest,
         limits: UploadLimits,
     ) -> Result<Stored, Error> {
         request.check(limits)?;
-        let own = request.token_in(id)?;
-        let record = request.record(id, own);
-        check_views(&record)?;
+        let own = request.token_in(upload)?;
+        let draft = request.record(upload, own);
+        check_views(&draft)?;
         let layout = Layout::new(&request.namespace);
         let completion = Completion {
             cache: self.begin(),
             request,
+            upload,
             own,
-            blob: record.blob(),
-            record_key: layout.record(id),
-            hash_key: layout.hash_index(&record.cache_hash),
-            key_key: record.key_name().map(|name| layout.key_index(&name)),
-            record,
+            blob: draft.blob(),
+            mark_key: layout.upload_mark(upload),
+            hash_key: layout.hash_index(&draft.cache_hash),
+            key_key: draft.key_name().map(|name| layout.key_index(&name)),
         };
         // On the heap, so that it does not swell the futures of all callers.
         Box::pin(completion.run()).await
@@ -64,19 +66,18 @@ impl Cache {
 struct Completion<'a> {
     cache: Cache,
     request: &'a UploadRequest,
-    /// The entry, but for its times and maybe the token.
-    record: Record,
+    upload: CacheId,
     /// The token of the blob that was uploaded.
     own: BlobToken,
     blob: ObjectKey,
-    record_key: ObjectKey,
+    mark_key: ObjectKey,
     hash_key: ObjectKey,
     key_key: Option<ObjectKey>,
 }
 
 /// What is there.
 struct Found {
-    record: Option<(RecordState, Version)>,
+    mark: Option<UploadMark>,
     head: Option<ObjectHead>,
     hash_index: LoadedIndex,
     key_index: LoadedIndex,
@@ -86,26 +87,19 @@ struct Found {
 impl Completion<'_> {
     async fn run(&self) -> Result<Stored, Error> {
         let found = self.look().await?;
-        match &found.record {
-            None => self.make(found, None).await,
-            Some((RecordState::Grave, _)) => {
-                let message = "names an entry that was deleted: begin a new upload".to_owned();
-                Err(Error::Invalid { field: "cache_id", message })
-            }
-            Some((RecordState::Live(record), claim)) => {
-                let (record, claim) = ((**record).clone(), claim.clone());
-                self.resume(found, record, claim).await
-            }
+        match (&found.mark, &found.head) {
+            (Some(mark), _) => self.answer_again(mark).await,
+            // One that ended just now may have removed the blob, because it shares another.
+            (None, None) => match self.mark().await? {
+                Some((mark, _)) => self.answer_again(&mark).await,
+                None => self.make(found).await,
+            },
+            (None, Some(_)) => self.make(found).await,
         }
     }
 
     async fn look(&self) -> Result<Found, Error> {
         let cache = &self.cache;
-        let record = async {
-            let Some(object) = cache.storage.get(&self.record_key, None).await? else { return Ok(None) };
-            let state = RecordState::parse(&object.bytes).map_err(|error| Error::corrupt(&self.record_key, error))?;
-            Ok(Some((state, object.version)))
-        };
         let head = async { Ok(cache.storage.head(&self.blob).await?) };
         let indexes = try_join(cache.load_index(&self.hash_key), cache.load_key_index(self.key_key.as_ref()));
         let settings = async {
@@ -114,68 +108,65 @@ impl Completion<'_> {
                 None => cache.settings(&self.request.namespace).await,
             }
         };
-        let (record, head, (hash_index, key_index), settings) = try_join4(record, head, indexes, settings).await?;
-        Ok(Found { record, head, hash_index, key_index, settings })
+        let (mark, head, (hash_index, key_index), settings) = try_join4(self.mark(), head, indexes, settings).await?;
+        Ok(Found { mark: mark.map(|(mark, _)| mark), head, hash_index, key_index, settings })
     }
 
-    /// Answers what an earlier completion made, or goes on where it stopped.
-    async fn resume(&self, found: Found, record: Record, claim: Version) -> Result<Stored, Error> {
-        let same = record.sha256 == self.record.sha256
-            && (&record.cache_key, &record.file_id) == (&self.record.cache_key, &self.record.file_id);
-        if !same {
-            let message = "names an upload that was completed under another key or file_id".to_owned();
-            return Err(Error::Invalid { field: "cache_id", message });
+    /// The mark of whoever came first, and its state.
+    async fn mark(&self) -> Result<Option<(UploadMark, Version)>, Error> {
+        let Some(object) = self.cache.storage.get(&self.mark_key, None).await? else { return Ok(None) };
+        let mark = serde_json::from_slice(&object.bytes).map_err(|error| Error::corrupt(&self.mark_key, error))?;
+        Ok(Some((mark, object.version)))
+    }
+
+    /// Answers what an earlier completion made.
+    async fn answer_again(&self, mark: &UploadMark) -> Result<Stored, Error> {
+        let record_key = Layout::new(&self.request.namespace).record(mark.cache_id);
+        let record = async {
+            let Some(bytes) = self.cache.read(&record_key).await? else { return Ok(None) };
+            RecordState::parse(&bytes).map(Some).map_err(|error| Error::corrupt(&record_key, error))
+        };
+        let indexes = try_join(self.cache.load_index(&self.hash_key), self.cache.load_key_index(self.key_key.as_ref()));
+        let (record, (hash_index, key_index)) = try_join(record, indexes).await?;
+        let record = match record {
+            Some(RecordState::Live(record)) => *record,
+            Some(RecordState::Grave) => {
+                return Err(refused("was completed, and the entry was deleted: begin a new upload"));
+            }
+            None => return Err(self.not_complete(mark)),
+        };
+        let asked = self.request.record(self.upload, self.own);
+        if (record.sha256, &record.cache_key, &record.file_id) != (asked.sha256, &asked.cache_key, &asked.file_id) {
+            return Err(refused("was completed under another key or file_id"));
         }
-        let by_hash = self.listed(&record, &found.hash_index, &self.hash_key).await?;
+        let by_hash = self.listed(&record, &hash_index, &self.hash_key).await?;
         let by_key = match &self.key_key {
-            Some(key) => self.listed(&record, &found.key_index, key).await?,
+            Some(key) => self.listed(&record, &key_index, key).await?,
             None => None,
         };
-        match by_hash {
-            Some(by_hash) if by_key.is_some() || self.key_key.is_none() => {
-                self.write_missing_view(&record).await?;
-                self.cache.settle_shared_view(&record, After::Unsure).await?;
-                Ok(Stored {
-                    version: by_hash.version,
-                    key_version: by_key.map(|listed| listed.version),
-                    deduplicated: record.token != self.own,
-                    paths: Paths::of(&record),
-                    record,
-                })
-            }
-            _ if self.cache.surroundings.now_ms() < record.stored_at.saturating_add(CLAIM_MS) => {
-                Err(self.claimed_by_another())
-            }
-            None => self.make(found, Some(claim)).await,
-            Some(by_hash) => {
-                // Claimed anew, so that a delete that has begun does not bury what is listed again here.
-                let record = Record { claim: Some(self.cache.surroundings.random()), ..record };
-                self.claim(&record, Some(claim)).await?;
-                self.write_missing_view(&record).await?;
-                let copied = self.copied(&record).await?;
-                let placed = self.placed(record, Claim::Unchecked, found.hash_index, found.key_index);
-                self.cache.finish(placed, by_hash.version, &copied).await
-            }
-        }
+        let Some(by_hash) = by_hash.filter(|_| by_key.is_some() || self.key_key.is_none()) else {
+            return Err(self.not_complete(mark));
+        };
+        self.write_missing_view(&record).await?;
+        self.cache.settle_shared_view(&record, After::Unsure).await?;
+        Ok(Stored {
+            version: by_hash.version,
+            key_version: by_key.map(|listed| listed.version),
+            deduplicated: record.token != self.own,
+            paths: Paths::of(&record),
+            record,
+        })
     }
 
-    /// Writes the entry's own view, if an earlier completion listed the entry and came no further.
-    async fn write_missing_view(&self, record: &Record) -> Result<(), Error> {
-        match unique_view(record).ok().flatten() {
-            Some(view) if self.cache.storage.head(&view).await?.is_none() => {
-                self.cache.write_unique_view(record, &self.copied(record).await?).await
-            }
-            _ => Ok(()),
-        }
+    fn is_under_way(&self, mark: &UploadMark) -> bool {
+        self.cache.surroundings.now_ms() < mark.begun_at.saturating_add(BROKEN_OFF_AFTER_MS)
     }
 
-    /// The content, if a view holds a copy of it.
-    async fn copied(&self, record: &Record) -> Result<Bytes, Error> {
-        if record.strategy != Strategy::KeyBased {
-            return Ok(Bytes::new());
+    fn not_complete(&self, mark: &UploadMark) -> Error {
+        if self.is_under_way(mark) {
+            return Error::Unavailable(format!("{} is being completed by another request: try again", self.upload));
         }
-        let blob = record.blob();
-        self.cache.read(&blob).await?.ok_or_else(|| Error::corrupt(&blob, "the content is missing"))
+        refused("was not completed: an earlier request for it broke off, so begin a new upload")
     }
 
     async fn listed(&self, record: &Record, index: &LoadedIndex, key: &ObjectKey) -> Result<Option<Listed>, Error> {
@@ -183,8 +174,24 @@ impl Completion<'_> {
         Pages::new(&self.cache, &record.namespace, key).entry(index, record.cache_id, record.stored_at).await
     }
 
-    /// Checks the content, claims the id, and lists the entry.
-    async fn make(&self, found: Found, mut claimed: Option<Version>) -> Result<Stored, Error> {
+    /// Writes the entry's own view, if an earlier completion listed the entry and came no further.
+    async fn write_missing_view(&self, record: &Record) -> Result<(), Error> {
+        let Some(view) = unique_view(record).ok().flatten() else { return Ok(()) };
+        if self.cache.storage.head(&view).await?.is_some() {
+            return Ok(());
+        }
+        let blob = record.blob();
+        let copied = match record.strategy {
+            Strategy::KeyBased => self.cache.read(&blob).await?,
+            // A pointer needs no content.
+            _ => Some(Bytes::new()),
+        };
+        let copied = copied.ok_or_else(|| Error::corrupt(&blob, "the content is missing"))?;
+        self.cache.write_unique_view(record, &copied).await
+    }
+
+    /// Checks the content, leaves the mark, and lists the entry.
+    async fn make(&self, found: Found) -> Result<Stored, Error> {
         let Found { head, mut hash_index, key_index, settings, .. } = found;
         check_strategy(&settings, &self.request.namespace, self.request.strategy)?;
         let content = self.cache.check_upload(self.request, &self.blob, head).await?;
@@ -193,52 +200,80 @@ impl Completion<'_> {
         let deadline = self.cache.deadline_ms.unwrap_or(u64::MAX).min(stored_at.saturating_add(LIST_WITHIN_MS));
         let cache = self.cache.until(deadline);
         let mut pause = Pause::new(&cache);
-        let nonce = Some(self.cache.surroundings.random());
+        let (mut mark, mut given_up) = (None, None);
         loop {
             // Equal content that is there already is referenced, as by a store: it is kept once.
-            let live = hash_index.index.as_ref().and_then(|index| index.token_of(&self.record.sha256));
-            let record =
-                Record { token: live.unwrap_or(self.own), stored_at, expires_at, claim: nonce, ..self.record.clone() };
-            let claim = self.claim(&record, claimed.take()).await?;
-            let how = if live.is_some() { Claim::Shared } else { Claim::Private };
-            let placed = self.placed(record, how, hash_index, key_index.clone());
+            let live = hash_index.index.as_ref().and_then(|index| index.token_of(&self.request.sha256));
+            let token = live.unwrap_or(self.own);
+            let drawn = Record { stored_at, expires_at, ..self.request.record(self.upload, token) };
+            let (record, state) = self.write_marked(&cache, drawn, mark).await?;
+            if let Some(given_up) = given_up.take() {
+                // Not before the mark names another one: a grave means that the entry was deleted.
+                self.abandon(&given_up).await?;
+            }
+            let claim = if live.is_some() { Claim::Shared } else { Claim::Private };
+            let (deduplicated, key_index) = (token != self.own, key_index.clone());
+            let placed = Placed { record, claim, deduplicated, hash_index, key_index, again: true };
             if let Some(version) = cache.list_by_hash(&self.hash_key, &placed, &content).await? {
                 let stored = cache.finish(placed, version, &content).await?;
                 self.tidy(&stored).await;
                 return Ok(stored);
             }
             // A delete took the blob that it was to share, or a twin was faster with another one.
+            given_up = Some(placed.record);
             pause.wait(&self.hash_key).await?;
-            claimed = Some(claim);
+            mark = Some(state);
             hash_index = cache.load_index(&self.hash_key).await?;
         }
     }
 
-    fn placed(&self, record: Record, claim: Claim, hash_index: LoadedIndex, key_index: LoadedIndex) -> Placed {
-        let deduplicated = record.token != self.own;
-        Placed { record, claim, deduplicated, hash_index, key_index, again: true }
+    /// Draws an id, leaves the mark for it, in place of the own one for an earlier try, and writes the record.
+    async fn write_marked(
+        &self,
+        cache: &Cache,
+        drawn: Record,
+        mut mark: Option<Version>,
+    ) -> Result<(Record, Version), Error> {
+        for _ in 0..MOST_NAMES {
+            let cache_id = self.request.draw_id(drawn.token, cache.surroundings.random());
+            let record = Record { cache_id, ..drawn.clone() };
+            let state = self.leave_mark(UploadMark { cache_id, begun_at: record.stored_at }, mark.take()).await?;
+            if cache.write_record(&record).await? {
+                return Ok((record, state));
+            }
+            mark = Some(state);
+        }
+        Err(Error::Unavailable("no free id was found for the entry: try again".to_owned()))
     }
 
-    /// Writes the record, create-only or in place of the claim that was read, and returns its state.
-    async fn claim(&self, record: &Record, claimed: Option<Version>) -> Result<Version, Error> {
-        let mode = claimed.map_or(PutMode::Create, PutMode::Replace);
-        match self.cache.storage.put(&self.record_key, record.to_bytes().into(), mode).await {
+    async fn leave_mark(&self, mark: UploadMark, replaced: Option<Version>) -> Result<Version, Error> {
+        let mode = replaced.map_or(PutMode::Create, PutMode::Replace);
+        match self.cache.storage.put(&self.mark_key, mark.to_bytes().into(), mode).await {
             Ok(state) => Ok(state),
-            // After a lost reply, what is there may be ours.
+            // After a lost reply, what is there may be ours: nobody else draws this id.
             Err(StorageError::Conflict { .. }) => {
-                let found = self.cache.load_record(&self.record_key).await?;
-                let ours = found.filter(|(found, _)| found == record);
-                ours.map(|(_, state)| state).ok_or_else(|| self.claimed_by_another())
+                let found = self.mark().await?;
+                let ours = found.filter(|(found, _)| *found == mark);
+                ours.map(|(_, state)| state).ok_or_else(|| self.not_complete(&mark))
             }
             Err(error) => Err(error.into()),
         }
     }
 
-    fn claimed_by_another(&self) -> Error {
-        Error::Unavailable(format!("{} is being completed by another request: try again", self.record.cache_id))
+    /// Takes back a try that has to start over. The uploaded blob stays: the next try may need it.
+    async fn abandon(&self, record: &Record) -> Result<(), Error> {
+        let key = Layout::new(&record.namespace).record(record.cache_id);
+        let view = async {
+            match unique_view(record).ok().flatten() {
+                Some(view) => self.cache.remove(&view).await,
+                None => Ok(()),
+            }
+        };
+        let grave = self.cache.overwrite(&key, Bytes::from_static(GRAVE));
+        try_join(grave, view).await.map(drop)
     }
 
-    /// Removes the uploaded blob when the entry shares another one. Nobody else ever knew it.
+    /// Removes the uploaded blob when the entry shares another one. Because of the mark nobody else ever lists it.
     async fn tidy(&self, stored: &Stored) {
         if stored.record.token != self.own
             && let Err(error) = self.cache.remove(&self.blob).await
@@ -246,4 +281,8 @@ impl Completion<'_> {
             tracing::info!("{} is left for the sweep: {error}", self.blob);
         }
     }
+}
+
+fn refused(what: &str) -> Error {
+    Error::Invalid { field: "upload_id", message: what.to_owned() }
 }
