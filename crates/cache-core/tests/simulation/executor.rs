@@ -45,6 +45,13 @@ impl<T> Executor<T> {
         self.tasks.iter().flatten().count()
     }
 
+    /// Drops a task that is under way, as when its client hangs up. What it asked the storage for still happens.
+    pub fn stop_one(&mut self, chance: &mut Chance) {
+        let mut running: Vec<_> = self.tasks.iter_mut().filter(|task| task.is_some()).collect();
+        let choice = chance.below(running.len());
+        *running[choice] = None;
+    }
+
     /// Polls whatever is ready until nothing is, and returns what ended.
     pub fn poll_ready(&mut self, chance: &mut Chance) -> Vec<(usize, T)> {
         let mut ended = Vec::new();

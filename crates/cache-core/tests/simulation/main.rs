@@ -1,4 +1,4 @@
-//! Stores, updates, deletes and reads under random interleavings, failed calls, lost replies and late duplicates.
+//! Stores, uploads, updates, deletes and reads under random interleavings, failed calls, lost replies and late duplicates.
 //!
 //! Each schedule follows from its seed. `SIMULATION_SCHEDULES` says how many are tried (default 1,000), and
 //! `SIMULATION_SEED` with which seed to begin: to see a violation again, run one schedule with the seed that was printed.
@@ -8,13 +8,14 @@
 mod chance;
 mod executor;
 mod invariants;
+mod uploads;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use cache_core::cache::{Cache, Selector, StoreRequest};
+use cache_core::cache::{Cache, Selector, StoreRequest, UploadRequest};
 use cache_core::content::Content;
 use cache_core::error::Error;
 use cache_core::ids::{CacheHash, CacheId, CacheKey, FileId, Namespace};
@@ -25,11 +26,14 @@ use cache_core::strategy::Strategy;
 
 use crate::chance::Chance;
 use crate::executor::Executor;
+use crate::uploads::Completed;
 use crate::world::World;
 
 /// Operations of one schedule, and how many of them are under way at once.
-const OPERATIONS: usize = 16;
+const OPERATIONS: usize = 20;
 const AT_ONCE: usize = 4;
+/// The text whose hash all contents of a run share.
+const FIELD: &str = "field";
 /// Room for a few contents, so that some of them have to go.
 const KEPT_BYTES: u64 = 4_000;
 
@@ -38,6 +42,10 @@ const KEPT_BYTES: u64 = 4_000;
 struct Ledger {
     /// Entries that were stored: content, and whether under the key.
     pub stored: BTreeMap<CacheId, (Bytes, bool)>,
+    /// Contents that were uploaded, each for an entry that may have been completed.
+    pub uploads: BTreeMap<CacheId, UploadRequest>,
+    /// The entries that completions answered, by upload.
+    pub completed: BTreeMap<CacheId, Completed>,
     /// The contents that somebody has asked to update an entry with, and whether that was acknowledged.
     pub updates: BTreeMap<CacheId, BTreeMap<Bytes, bool>>,
     /// Entries that somebody has asked to delete.
@@ -72,6 +80,9 @@ impl Ledger {
 /// An operation that ended.
 enum Ended {
     Store(Result<CacheId, Error>, Bytes, bool),
+    /// A content was sent.
+    Send(Result<CacheId, Error>, UploadRequest),
+    Complete(Result<Completed, Error>, CacheId),
     Update(Result<bool, Error>, CacheId, Bytes),
     Delete(Result<bool, Error>, CacheId),
     /// With whether an update was acknowledged before the read began.
@@ -102,13 +113,14 @@ fn cache_hash() -> CacheHash {
 }
 
 /// Contents that differ in their bytes but not in their hash. Number 0 and 1 come by field, so that the store looks at the
-/// index first; the others write first.
+/// index first; the others write first. Number 4 is what uploads bring as well.
 fn content(number: usize) -> Content {
     let field: FieldPath = "same".parse().unwrap();
-    let text = format!(r#"{{"same":"field","other":{}}}"#, number % 2);
+    let text = format!(r#"{{"same":"{FIELD}","other":{}}}"#, number % 2);
     let by_field = Content::json_by_field(Document::parse(&Bytes::from(text)).unwrap(), field).unwrap();
     match number {
         0 | 1 => by_field,
+        4 => Content::binary(uploads::content()).unwrap(),
         _ => Content::zip(Bytes::from(format!("archive {number}")), by_field.cache_hash().clone()),
     }
 }
@@ -120,7 +132,7 @@ fn request(chance: &mut Chance) -> StoreRequest {
         strategy: if keyed { Strategy::KeyBased } else { Strategy::TemporalVersioned },
         cache_key: keyed.then(cache_key),
         file_id: keyed.then(file_id),
-        content: content([2, 2, 2, 3, 0, 1][chance.below(6)]),
+        content: content([2, 2, 2, 3, 0, 1, 4, 4][chance.below(8)]),
     }
 }
 
@@ -137,30 +149,45 @@ fn run(seed: u64, faults: f64, objects: BTreeMap<String, Bytes>) -> (Vec<String>
     let mut violations = Vec::new();
     // Half of the schedules delete as much as they can, so that indexes become tombstones again and again.
     let mix = if chance.once_in(2) {
-        Mix { stores: 0.5, deletes: 0.75, updates: 0.85 }
+        Mix { uploads: 0.3, stores: 0.6, deletes: 0.8, updates: 0.88 }
     } else {
-        Mix { stores: 0.3, deletes: 0.93, updates: 0.97 }
+        Mix { uploads: 0.25, stores: 0.45, deletes: 0.93, updates: 0.97 }
     };
     let mut left = OPERATIONS;
+    // Before the clock jumps, everything under way comes to its end.
+    let mut jumps = false;
     loop {
         for (_, ended) in executor.poll_ready(&mut chance) {
             note(&mut ledger, ended, &mut violations);
         }
-        if left > 0 && executor.running() < AT_ONCE && chance.once_in(2) {
+        if left > 0 && !jumps && executor.running() < AT_ONCE && chance.once_in(2) {
             left -= 1;
             start(&mut executor, &caches[chance.below(2)], &mut ledger, &mut chance, mix);
-        } else if !world.step() && left == 0 && executor.running() == 0 {
-            break;
+            jumps = chance.once_in(6);
+        } else if executor.running() > 0 && chance.once_in(200) {
+            executor.stop_one(&mut chance);
+            ledger.failed = true;
+        } else if !world.step() && executor.running() == 0 {
+            if left == 0 {
+                break;
+            }
+            if std::mem::take(&mut jumps) {
+                world.jump();
+            }
         }
     }
     world.calm_down();
     violations.extend(invariants::check(&world, &new_cache(), &ledger));
+    violations.extend(uploads::complete_all(&world, &new_cache(), &mut ledger));
+    violations.extend(invariants::check(&world, &new_cache(), &ledger));
     (violations, ledger)
 }
 
-/// How operations are chosen by a number from 0 to 1: a store below the first bound, then a delete, an update, else a read.
+/// How operations are chosen by a number from 0 to 1: an upload or its completion below the first bound, then a store, a
+/// delete, an update, else a read.
 #[derive(Clone, Copy)]
 struct Mix {
+    uploads: f64,
     stores: f64,
     deletes: f64,
     updates: f64,
@@ -171,6 +198,10 @@ fn start(executor: &mut Executor<Ended>, cache: &Cache, ledger: &mut Ledger, cha
     let live = |id: &&CacheId| mix.deletes < 0.9 || !ledger.deleting.contains(id);
     let ids: Vec<CacheId> = ledger.stored.keys().filter(live).copied().collect();
     let choice = chance.fraction();
+    if choice < mix.uploads {
+        start_upload(executor, cache, ledger, chance);
+        return;
+    }
     if choice < mix.stores || ids.is_empty() {
         let request = request(chance);
         executor.spawn(async move {
@@ -211,11 +242,28 @@ fn start(executor: &mut Executor<Ended>, cache: &Cache, ledger: &mut Ledger, cha
     }
 }
 
+/// Sends a content, or completes one that was sent: often the first one again, so that several do so at the same time.
+fn start_upload(executor: &mut Executor<Ended>, cache: Cache, ledger: &Ledger, chance: &mut Chance) {
+    let uploads: Vec<_> = ledger.uploads.iter().collect();
+    if uploads.is_empty() || chance.once_in(4) {
+        let request = uploads::request(chance);
+        executor.spawn(async move { Ended::Send(uploads::send(&cache, &request).await, request) });
+        return;
+    }
+    let choice = if chance.once_in(2) { 0 } else { chance.below(uploads.len()) };
+    let (id, request) = (*uploads[choice].0, uploads[choice].1.clone());
+    executor.spawn(async move { Ended::Complete(uploads::complete(&cache, id, &request).await, id) });
+}
+
 fn note(ledger: &mut Ledger, ended: Ended, violations: &mut Vec<String>) {
     match ended {
         Ended::Store(Ok(id), content, keyed) => {
             ledger.stored.insert(id, (content, keyed));
         }
+        Ended::Send(Ok(id), request) => {
+            ledger.uploads.insert(id, request);
+        }
+        Ended::Complete(completed, id) => uploads::note(ledger, id, completed, violations),
         Ended::Delete(Ok(true), id) => {
             ledger.deleted.insert(id);
         }
@@ -239,6 +287,7 @@ fn note(ledger: &mut Ledger, ended: Ended, violations: &mut Vec<String>) {
             }
         }
         Ended::Store(Err(error), ..)
+        | Ended::Send(Err(error), _)
         | Ended::Update(Err(error), ..)
         | Ended::Delete(Err(error), _)
         | Ended::Read(Err(error), ..)
@@ -278,12 +327,13 @@ fn no_schedule_violates_an_invariant() {
     let from_env = |name: &str| std::env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
     let schedules = from_env("SIMULATION_SCHEDULES").unwrap_or(1_000);
     let first = from_env("SIMULATION_SEED").unwrap_or(1_000_003);
-    let (mut stores, mut deletes, mut violated) = (0, 0, 0);
+    let (mut stores, mut completions, mut deletes, mut violated) = (0, 0, 0, 0);
     for seed in first..first + schedules {
         // One in 40 begins with a full index: such a storage takes longer to copy and to check.
         let objects = if seed % 40 == 0 { nearly_full() } else { BTreeMap::new() };
         let (violations, ledger) = run(seed, [0.0, 0.05, 0.25][(seed % 3) as usize], objects);
-        stores += ledger.stored.len();
+        stores += ledger.stored.len() - ledger.completed.len();
+        completions += ledger.completed.len();
         deletes += ledger.deleted.len();
         if !violations.is_empty() {
             violated += 1;
@@ -292,6 +342,9 @@ fn no_schedule_violates_an_invariant() {
             }
         }
     }
-    eprintln!("{schedules} schedules, {stores} stores and {deletes} deletes acknowledged, {violated} with violations");
+    eprintln!(
+        "{schedules} schedules, {stores} stores, {completions} completions and {deletes} deletes acknowledged, \
+         {violated} with violations"
+    );
     assert_eq!(violated, 0);
 }

@@ -18,6 +18,9 @@ use crate::chance::Chance;
 /// How often a call is tried before its caller hears of the failure, as an SDK does.
 const TRIES: u32 = 4;
 
+/// How far the clock jumps, in milliseconds: longer than a completion may take.
+const JUMP_MS: u64 = 3 * 60 * 1000;
+
 /// A call as the storage gets it.
 #[derive(Debug, Clone)]
 enum Call {
@@ -117,9 +120,19 @@ impl World {
 
     /// Lets everything that is late happen, and no further call fail.
     pub fn calm_down(&self) {
+        self.lock().faults = 0.0;
+        self.let_late_calls_happen();
+    }
+
+    /// Lets some minutes pass. No call is on its way for that long.
+    pub fn jump(&self) {
+        self.let_late_calls_happen();
+        self.lock().now_ms += JUMP_MS;
+    }
+
+    fn let_late_calls_happen(&self) {
         let mut inner = self.lock();
         let inner = &mut *inner;
-        inner.faults = 0.0;
         for call in std::mem::take(&mut inner.late) {
             inner.late_happened = true;
             apply(&mut inner.objects, &call);

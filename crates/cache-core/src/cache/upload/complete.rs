@@ -131,6 +131,11 @@ impl Completion<'_> {
         let record = match record {
             Some(RecordState::Live(record)) => *record,
             Some(RecordState::Grave) => {
+                // Unless the completion has started over since the mark was read.
+                let now = self.mark().await?.map_or(*mark, |(now, _)| now);
+                if now != *mark {
+                    return Err(self.not_complete(&now));
+                }
                 return Err(refused("was completed, and the entry was deleted: begin a new upload"));
             }
             None => return Err(self.not_complete(mark)),
