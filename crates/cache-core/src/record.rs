@@ -136,6 +136,8 @@ pub struct UploadMark {
     pub cache_id: CacheId,
     /// When the completion began, in milliseconds since 1970 UTC.
     pub begun_at: u64,
+    /// Whether it has come to its end. Until then it may still list the entry, so nobody else may tell of it.
+    pub done: bool,
 }
 
 impl UploadMark {

@@ -330,6 +330,7 @@ async fn a_completion_that_broke_off_at_its_end_is_answered_again() {
     let world = World::new();
     let request = world.request(Strategy::Direct, "hello");
     let upload = broken_off(&world, &request, Verb::Put, "refs/by-hash", Fault::ReplyLost).await;
+    world.wait(200_000);
     let stored = world.complete(upload, &request).await.unwrap();
     assert_eq!(stored.version, 1);
     let index = world.cache.hash_index(&world.namespace, &stored.record.cache_hash).await.unwrap().unwrap();

@@ -121,6 +121,9 @@ impl Completion<'_> {
 
     /// Answers what an earlier completion made.
     async fn answer_again(&self, mark: &UploadMark) -> Result<Stored, Error> {
+        if !mark.done && self.is_under_way(mark) {
+            return Err(self.not_complete(mark));
+        }
         let record_key = Layout::new(&self.request.namespace).record(mark.cache_id);
         let record = async {
             let Some(bytes) = self.cache.read(&record_key).await? else { return Ok(None) };
@@ -221,6 +224,10 @@ impl Completion<'_> {
             let placed = Placed { record, claim, deduplicated, hash_index, key_index, again: true };
             if let Some(version) = cache.list_by_hash(&self.hash_key, &placed, &content).await? {
                 let stored = cache.finish(placed, version, &content).await?;
+                let done = UploadMark { cache_id: stored.record.cache_id, begun_at: stored_at, done: true };
+                if let Err(error) = self.leave_mark(done, Some(state)).await {
+                    tracing::info!("{} does not say that it is done: {error}", self.mark_key);
+                }
                 self.tidy(&stored).await;
                 return Ok(stored);
             }
@@ -242,7 +249,8 @@ impl Completion<'_> {
         for _ in 0..MOST_NAMES {
             let cache_id = self.request.draw_id(drawn.token, cache.surroundings.random());
             let record = Record { cache_id, ..drawn.clone() };
-            let state = self.leave_mark(UploadMark { cache_id, begun_at: record.stored_at }, mark.take()).await?;
+            let state =
+                self.leave_mark(UploadMark { cache_id, begun_at: record.stored_at, done: false }, mark.take()).await?;
             if cache.write_record(&record).await? {
                 return Ok((record, state));
             }
