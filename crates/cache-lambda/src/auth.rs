@@ -6,10 +6,10 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, Method};
 use subtle::ConstantTimeEq;
 
-use crate::app::AppState;
 use crate::config::Access;
 use crate::cookies;
 use crate::problem::Problem;
+use crate::state::AppState;
 
 /// The paths that need no key. `/config/status` is not served, and clients expect to be told so without a key.
 const PUBLIC: [&str; 9] = [

@@ -17,8 +17,8 @@ use http::{HeaderMap, Request, header};
 use http_body_util::LengthLimitError;
 use serde_json::Value;
 
-use crate::app::AppState;
 use crate::problem::Problem;
+use crate::state::AppState;
 
 /// How much of a body an error shows, in bytes.
 const SHOWN_BYTES: usize = 200;

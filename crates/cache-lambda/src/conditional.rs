@@ -11,8 +11,8 @@ use cache_core::content::Digest;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
-use crate::app::AppState;
 use crate::problem::Problem;
+use crate::state::AppState;
 
 /// How many hex digits of a SHA-256 make a tag.
 const TAG_DIGITS: usize = 32;

@@ -8,9 +8,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
-use crate::app::AppState;
 use crate::config::Access;
 use crate::problem::Problem;
+use crate::state::AppState;
 
 /// Which headers of an answer a page may read.
 const EXPOSED: &str = "Content-Type, X-Requested-With, Origin, Accept, Authorization, Accept-Ranges, \

@@ -2,23 +2,25 @@
 
 use std::panic::AssertUnwindSafe;
 
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 use http::{HeaderName, HeaderValue};
 use tracing::Instrument;
 
-use crate::app::{AppState, Service};
 use crate::problem::{Occasion, Problem};
-use crate::watching::Watch;
+use crate::routes::operations;
+use crate::state::{AppState, Service};
+use crate::watching::watch::Watch;
 
 /// The header with the id of the request; what a caller sends under it is ignored.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("fast-api-request-id");
 
 /// Gives the request an id, renders the error if it has one, and writes the line for the log.
 pub async fn answer(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
-    let watch = Watch::begin(&state, &request);
+    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let watch = Watch::begin(&state, operations::find(request.method(), route), &request);
     let span = watch.span();
     request.extensions_mut().insert(watch.meter());
     let mut response = next.run(request).instrument(span.clone()).await;
@@ -63,7 +65,7 @@ mod tests {
     use tower::ServiceExt;
 
     use super::*;
-    use crate::app::Service;
+    use crate::state::Service;
     use crate::testing::{App, Call, config};
 
     /// What a handler's trouble looks like from outside.

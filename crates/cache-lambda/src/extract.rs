@@ -13,28 +13,9 @@ use cache_core::layout::KeyName;
 use cache_core::strategy::Strategy;
 use http::request::Parts;
 
-use crate::app::AppState;
+use crate::pagination::{DEFAULT_LIMIT, MAX_LIMIT, Paging};
 use crate::problem::{ArchiveUse, Problem};
-
-/// How many items a page shows unless asked for another number.
-pub const DEFAULT_LIMIT: u64 = 100;
-/// How many items a page shows at most.
-pub const MAX_LIMIT: u64 = 1000;
-
-/// Which page of a list.
-#[derive(Debug, Clone, Copy)]
-pub struct Paging<'a> {
-    /// At most so many items.
-    pub limit: usize,
-    /// After this place.
-    pub cursor: Option<&'a str>,
-}
-
-impl Default for Paging<'_> {
-    fn default() -> Self {
-        Self { limit: DEFAULT_LIMIT as usize, cursor: None }
-    }
-}
+use crate::state::AppState;
 
 /// The parameters of a request by name: those of its path, and those of its query. Of a repeated query parameter the last
 /// counts; unknown ones are ignored.

@@ -23,9 +23,10 @@ use lambda_http::{Body as EventBody, RequestExt};
 use serde::Deserialize;
 use tower::ServiceExt;
 
-use crate::app::{self, AppState};
+use crate::app;
 use crate::session::Deadline;
-use crate::watching::Invocation;
+use crate::state::AppState;
+use crate::watching::watch::Invocation;
 use crate::{slashes, sweep};
 
 /// How long before the invocation's end an answer has to be on its way, in milliseconds.
@@ -157,7 +158,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::app::Service;
+    use crate::state::Service;
     use crate::testing::{App, Call, config};
 
     /// An event of an HTTP API or a Function URL.

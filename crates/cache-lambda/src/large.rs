@@ -12,11 +12,11 @@ use cache_core::storage::AnswerHeaders;
 use cache_core::strategy::ContentKind;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 
-use crate::app::AppState;
 use crate::conditional::Conditions;
 use crate::extract::Params;
-use crate::openapi::operation::{BYTES, TEXT_UTF_8};
+use crate::media_type::{BYTES, JSON, TEXT_UTF_8};
 use crate::problem::Problem;
+use crate::state::AppState;
 
 /// The largest content that passes through Lambda, in bytes. It is sure to fit, whatever is in it: in base64 it has 5.4 MB of
 /// the 6 MB (6,291,456), and a text whose JSON escapes would make it longer than that is sent in base64 as well.
@@ -106,7 +106,7 @@ pub fn as_stored(record: &Record, form: Form, conditions: &Conditions) -> Option
     let plain = |content_type| Some(AnswerHeaders { content_type, ..AnswerHeaders::default() });
     match (form, record.kind) {
         (Form::String, ContentKind::String) => plain(TEXT_UTF_8),
-        (Form::Json, ContentKind::Json) => plain("application/json"),
+        (Form::Json, ContentKind::Json) => plain(JSON),
         (Form::Binary, ContentKind::String | ContentKind::Zip) => plain(BYTES),
         (Form::Binary, ContentKind::Binary) if record.current().content_encoding == Some(GZIP) => {
             let packed = AnswerHeaders { content_encoding: Some(GZIP), content_type: BYTES, content_disposition: None };

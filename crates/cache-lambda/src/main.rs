@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use cache_core::ids::Namespace;
 use cache_core::storage::{ListRequest, Storage};
-use cache_lambda::app::{AppState, Service};
 use cache_lambda::config::{self, Config, StorageChoice};
+use cache_lambda::state::{AppState, Service};
 use cache_lambda::sweep::{self, Report};
 use cache_lambda::watching::logging;
 use cache_lambda::{lambda, serve};

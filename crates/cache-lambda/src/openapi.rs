@@ -15,7 +15,6 @@ use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
 
 use self::operation::Operation;
 use crate::config::Access;
-use crate::routes;
 
 /// The version of the service, as `/info/status` tells it.
 pub const VERSION: &str = concat!("v", env!("CARGO_PKG_VERSION"));
@@ -34,31 +33,11 @@ is cut, and each character outside the alphabet becomes `_`. `CACHE__SERVICE__ST
 - Every GET is answered to HEAD too, without the body.
 - Every answer has an id in the header `fast-api-request-id`. Every error has a `message` that says what to change.";
 
-/// The groups of operations, in the order in which they are shown.
-pub fn groups() -> [(&'static str, Vec<Operation>); 14] {
-    [
-        ("Store", routes::store::described()),
-        ("Upload", routes::upload::described()),
-        ("Retrieve", routes::retrieve::described()),
-        ("Entries", routes::entries::described()),
-        ("Update", routes::update::described()),
-        ("Versions", routes::versions::described()),
-        ("Child data", routes::data::described()),
-        ("ZIP", routes::zip::described()),
-        ("Namespaces", routes::namespace::described()),
-        ("Admin", routes::admin::described()),
-        ("Info", [routes::info::described(), routes::metrics::described()].concat()),
-        ("Auth", routes::auth::described()),
-        ("Test data", routes::testing::described()),
-        ("Pages", [routes::home::described(), routes::docs::described()].concat()),
-    ]
-}
-
 /// The description of a service that lets in whoever `access` says.
-pub fn document(access: &Access) -> OpenApi {
+pub fn document(access: &Access, groups: impl IntoIterator<Item = (&'static str, Vec<Operation>)>) -> OpenApi {
     let mut paths = PathsBuilder::new();
     let mut components = responses::add_to(ComponentsBuilder::new());
-    for (group, operations) in groups() {
+    for (group, operations) in groups {
         for operation in operations {
             components = components.schemas_from_iter(operation.schemas());
             paths = paths.path(operation.path, operation.item(group));
@@ -86,9 +65,9 @@ mod tests {
 
     use serde_json::Value;
 
-    use super::{VERSION, document, groups};
+    use super::{VERSION, document};
     use crate::config::Access;
-    use crate::watching::operations;
+    use crate::routes::{groups, operations};
 
     /// A method and the path of a route.
     type Served = BTreeSet<(String, String)>;
@@ -159,7 +138,7 @@ mod tests {
 
     #[test]
     fn the_document_is_complete_in_itself() {
-        let document = serde_json::to_value(document(&Access::Open)).unwrap();
+        let document = serde_json::to_value(document(&Access::Open, groups())).unwrap();
         let mut keys: Vec<&str> = document.as_object().unwrap().keys().map(String::as_str).collect();
         keys.sort_unstable();
         assert_eq!(keys, ["components", "info", "openapi", "paths"], "an old client checks this");
@@ -173,7 +152,7 @@ mod tests {
 
     #[test]
     fn operation_ids_are_unique_and_links_lead_to_them() {
-        let document = serde_json::to_value(document(&Access::Open)).unwrap();
+        let document = serde_json::to_value(document(&Access::Open, groups())).unwrap();
         let paths = document["paths"].as_object().unwrap().values();
         let ids: Vec<&Value> = paths
             .flat_map(|path| path.as_object().unwrap().values())

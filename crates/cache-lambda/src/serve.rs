@@ -10,9 +10,10 @@ use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-use crate::app::{self, AppState};
+use crate::app;
 use crate::config::{Access, Config};
 use crate::linger;
+use crate::state::AppState;
 
 /// How long open requests may go on after the server was asked to stop.
 const DRAIN: Duration = Duration::from_secs(30);

@@ -17,8 +17,8 @@ use tokio::runtime::Handle;
 use tokio::task::{JoinError, JoinHandle};
 use tracing::{Instrument, Span};
 
-use crate::app::{AppState, Service};
 use crate::problem::Problem;
+use crate::state::{AppState, Service};
 
 /// When a request has to be answered, in milliseconds since 1970 UTC. Whoever knows better than the configuration puts it
 /// into the request's extensions.
@@ -134,7 +134,8 @@ mod tests {
     use tower::ServiceExt;
 
     use super::Deadline;
-    use crate::app::{self, AppState, Service};
+    use crate::app;
+    use crate::state::{AppState, Service};
     use crate::testing::{App, Call, config};
 
     /// A service over a storage that never answers the next call of this kind.

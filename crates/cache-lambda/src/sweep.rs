@@ -5,7 +5,7 @@ use cache_core::error::Error;
 use cache_core::ids::Namespace;
 use serde::Serialize;
 
-use crate::app::AppState;
+use crate::state::AppState;
 
 /// What a sweep did in one namespace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -73,7 +73,7 @@ mod tests {
     use cache_storage::system::System;
 
     use super::*;
-    use crate::app::Service;
+    use crate::state::Service;
     use crate::testing::config;
 
     #[tokio::test]

@@ -16,8 +16,9 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 use tower::ServiceExt;
 
-use crate::app::{self, Service};
+use crate::app;
 use crate::config::Config;
+use crate::state::Service;
 
 /// What an empty environment configures, but in memory.
 pub(crate) fn config() -> Config {

@@ -15,15 +15,7 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required, ResponseBuilder, Sch
 
 use super::{SCHEMES, links, parameters, responses};
 use crate::large::REDIRECTS;
-
-/// The type of JSON.
-const JSON: &str = "application/json";
-/// The type of text.
-pub const TEXT: &str = "text/plain";
-/// The type of text as answers name it.
-pub const TEXT_UTF_8: &str = "text/plain; charset=utf-8";
-/// The type of bytes.
-pub const BYTES: &str = "application/octet-stream";
+use crate::media_type::{BYTES, JSON, TEXT};
 
 /// What a described path ends in, and the free end of the route that serves it.
 const FREE_ENDS: [(&str, &str); 8] = [

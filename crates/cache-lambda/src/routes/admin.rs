@@ -16,14 +16,15 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::path::Parameter;
 
-use crate::app::AppState;
 use crate::config::StorageChoice;
 use crate::extract::Params;
-use crate::openapi::operation::{self, BYTES, Operation, TEXT};
+use crate::media_type::{BYTES, HTML, HTML_UTF_8, JSON, TEXT, TEXT_UTF_8};
+use crate::openapi::operation::{self, Operation};
 use crate::openapi::parameters;
 use crate::problem::Problem;
 use crate::session::Session;
 use crate::shapes::namespace::{List, Page};
+use crate::state::AppState;
 
 /// What stands for a bucket where there is none.
 const NO_BUCKET: &str = "NA";
@@ -76,8 +77,7 @@ fn files_described() -> Vec<Operation> {
             .answers_any_json()
             .answers_as(BYTES),
         read("/admin/storage/file/json/{path}", "A file as JSON").answers_any_json(),
-        read("/admin/storage/file/html/{path}", "The field `html` of a JSON file, in a sandbox")
-            .answers_as("text/html"),
+        read("/admin/storage/file/html/{path}", "The field `html` of a JSON file, in a sandbox").answers_as(HTML),
     ]
 }
 
@@ -148,7 +148,7 @@ async fn exists(session: Session, params: Params) -> Result<Json<Exists>, Proble
 }
 
 async fn bytes(session: Session, params: Params) -> Result<Response, Problem> {
-    Ok(typed("application/octet-stream", read(&session, &params).await?.bytes))
+    Ok(typed(BYTES, read(&session, &params).await?.bytes))
 }
 
 async fn content(session: Session, params: Params) -> Result<Response, Problem> {
@@ -157,7 +157,7 @@ async fn content(session: Session, params: Params) -> Result<Response, Problem> 
 }
 
 async fn json(session: Session, params: Params) -> Result<Response, Problem> {
-    Ok(typed("application/json", read_json(&session, &params).await?.into_text()))
+    Ok(typed(JSON, read_json(&session, &params).await?.into_text()))
 }
 
 /// Shows the field `html` of a JSON file. What was stored is not ours: it may run no script and call nobody.
@@ -172,7 +172,7 @@ async fn html(session: Session, params: Params) -> Result<Response, Problem> {
         Some(_) | None => String::new(),
     };
     let policy = [(header::CONTENT_SECURITY_POLICY, "sandbox"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
-    Ok((policy, typed("text/html; charset=utf-8", page.into())).into_response())
+    Ok((policy, typed(HTML_UTF_8, page.into())).into_response())
 }
 
 async fn files_in(session: Session, params: Params) -> Result<Json<List<String>>, Problem> {
@@ -284,9 +284,9 @@ fn typed(content_type: &'static str, bytes: Bytes) -> Response {
 /// The type of an entry's content, or else what the file's name says.
 fn content_type(path: &str, kind: Option<ContentKind>) -> &'static str {
     match (kind, path.rsplit_once('.').map(|(_, extension)| extension)) {
-        (Some(ContentKind::String), _) | (None, Some("txt")) => "text/plain; charset=utf-8",
-        (Some(ContentKind::Json), _) | (None, Some("json")) => "application/json",
-        (Some(ContentKind::Binary | ContentKind::Zip), _) | (None, _) => "application/octet-stream",
+        (Some(ContentKind::String), _) | (None, Some("txt")) => TEXT_UTF_8,
+        (Some(ContentKind::Json), _) | (None, Some("json")) => JSON,
+        (Some(ContentKind::Binary | ContentKind::Zip), _) | (None, _) => BYTES,
     }
 }
 

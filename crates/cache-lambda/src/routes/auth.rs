@@ -11,13 +11,14 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::app::{AppState, Service};
 use crate::auth::may_call;
 use crate::body::Payload;
 use crate::config::Access;
 use crate::cookies;
+use crate::media_type::{HTML, HTML_UTF_8};
 use crate::openapi::operation::{self, Operation};
 use crate::problem::Problem;
+use crate::state::{AppState, Service};
 
 /// The cookie's name where no key is configured.
 const DEFAULT_COOKIE: &str = "auth-cookie";
@@ -56,7 +57,7 @@ pub fn routes() -> Router<AppState> {
 pub fn described() -> Vec<Operation> {
     vec![
         operation::get("/auth/set-cookie-form", "A page that gives a browser the API key as a cookie")
-            .answers_as("text/html")
+            .answers_as(HTML)
             .public(),
         operation::post("/auth/set-auth-cookie", "Sets the cookie with the API key")
             .takes_json::<NewCookie>()
@@ -79,7 +80,7 @@ async fn form(State(state): State<AppState>, headers: HeaderMap) -> Response {
         "default-src 'none'; connect-src 'self'; script-src 'nonce-{nonce}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     );
     let headers = [
-        (header::CONTENT_TYPE, "text/html; charset=utf-8".to_owned()),
+        (header::CONTENT_TYPE, HTML_UTF_8.to_owned()),
         (header::CONTENT_SECURITY_POLICY, policy),
         (header::CACHE_CONTROL, "no-store".to_owned()),
     ];

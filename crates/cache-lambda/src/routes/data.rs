@@ -14,16 +14,17 @@ use http::request::Parts;
 use uuid::Uuid;
 
 use super::update::filled;
-use crate::app::AppState;
 use crate::body::Payload;
 use crate::extract::Params;
-use crate::openapi::operation::{self, BYTES, Operation, TEXT};
+use crate::media_type::{BYTES, JSON, TEXT, TEXT_UTF_8};
+use crate::openapi::operation::{self, Operation};
 use crate::openapi::parameters;
 use crate::problem::Problem;
 use crate::session::Session;
 use crate::shapes::children::{
     ChildDeleted, ChildExists, ChildList, ChildStored, ChildUpdated, ChildrenDeleted, key_or_empty,
 };
+use crate::state::AppState;
 
 /// The routes of this group.
 pub fn routes() -> Router<AppState> {
@@ -179,15 +180,15 @@ async fn store_binary(at: Parent, params: Params, payload: Payload) -> Result<Js
 }
 
 async fn string(at: Parent, params: Params) -> Result<Response, Problem> {
-    at.read(&params, ContentKind::String, "text/plain; charset=utf-8").await
+    at.read(&params, ContentKind::String, TEXT_UTF_8).await
 }
 
 async fn json(at: Parent, params: Params) -> Result<Response, Problem> {
-    at.read(&params, ContentKind::Json, "application/json").await
+    at.read(&params, ContentKind::Json, JSON).await
 }
 
 async fn binary(at: Parent, params: Params) -> Result<Response, Problem> {
-    at.read(&params, ContentKind::Binary, "application/octet-stream").await
+    at.read(&params, ContentKind::Binary, BYTES).await
 }
 
 async fn update_string(at: Parent, params: Params, payload: Payload) -> Result<Json<ChildUpdated>, Problem> {

@@ -14,11 +14,12 @@ use flate2::read::GzDecoder;
 use http::{HeaderMap, HeaderValue, header};
 use utoipa::openapi::OpenApi;
 
-use crate::app::AppState;
 use crate::conditional::{Conditions, Lifetime, Tag};
+use crate::media_type::HTML;
 use crate::openapi;
 use crate::openapi::operation::{self, Operation};
 use crate::problem::Problem;
+use crate::state::AppState;
 
 const PAGE: &str = "<!doctype html>
 <html lang=\"en\">
@@ -73,7 +74,7 @@ pub fn described() -> Vec<Operation> {
     let file = |path, media| operation::get(path, "A file of the page").answers_as(media).unless_known().public();
     vec![
         operation::get("/openapi.json", "This description").answers_any_json().public(),
-        operation::get("/docs", "A page to read this description, and to try it out").answers_as("text/html").public(),
+        operation::get("/docs", "A page to read this description, and to try it out").answers_as(HTML).public(),
         operation::get("/docs/start.js", "A file of the page").answers_as(SCRIPT.content_type).public(),
         file("/docs/swagger-ui.css", STYLE.content_type),
         file("/docs/swagger-ui-bundle.js", SCRIPT.content_type),
@@ -81,7 +82,7 @@ pub fn described() -> Vec<Operation> {
 }
 
 async fn description(State(state): State<AppState>) -> Json<OpenApi> {
-    Json(openapi::document(&state.config.access))
+    Json(openapi::document(&state.config.access, super::groups()))
 }
 
 impl Asset {

@@ -3,12 +3,12 @@
 use axum::routing::{delete, get};
 use axum::{Json, Router};
 
-use crate::app::AppState;
 use crate::extract::Params;
 use crate::openapi::operation::{self, Operation};
 use crate::problem::Problem;
 use crate::session::Session;
 use crate::shapes::{Delete, Exists};
+use crate::state::AppState;
 
 /// The routes of this group.
 pub fn routes() -> Router<AppState> {

@@ -4,8 +4,9 @@ use axum::Router;
 use axum::response::Html;
 use axum::routing::get;
 
-use crate::app::AppState;
+use crate::media_type::HTML;
 use crate::openapi::operation::{self, Operation};
+use crate::state::AppState;
 
 /// The page.
 const PAGE: &str = "<!doctype html>
@@ -31,7 +32,7 @@ pub fn routes() -> Router<AppState> {
 
 /// What the routes of this group answer.
 pub fn described() -> Vec<Operation> {
-    vec![operation::get("/", "A page with links").answers_as("text/html").public()]
+    vec![operation::get("/", "A page with links").answers_as(HTML).public()]
 }
 
 #[cfg(test)]

@@ -6,10 +6,10 @@ use axum::{Json, Router};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::app::AppState;
 use crate::config::StorageChoice;
 use crate::openapi::VERSION;
 use crate::openapi::operation::{self, Operation};
+use crate::state::AppState;
 
 /// The service's name, under which clients look for its version.
 const NAME: &str = "mgraph_ai_service_cache";

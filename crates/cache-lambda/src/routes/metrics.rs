@@ -6,9 +6,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{StatusCode, header};
 
-use crate::app::AppState;
-use crate::openapi::operation::{self, Operation, TEXT};
+use crate::media_type::TEXT;
+use crate::openapi::operation::{self, Operation};
 use crate::problem::Problem;
+use crate::state::AppState;
 use crate::watching::prometheus::{self, Process};
 
 /// The routes of this group.

@@ -10,7 +10,6 @@ use cache_core::strategy::Strategy;
 use chrono::DateTime;
 use serde_json::{Map, Value};
 
-use crate::app::AppState;
 use crate::body::Payload;
 use crate::config::StorageChoice;
 use crate::extract::Params;
@@ -19,6 +18,7 @@ use crate::openapi::parameters;
 use crate::problem::Problem;
 use crate::session::Session;
 use crate::shapes::namespace::{Entries, List, NamespaceSettings, NamespaceStats, NewSettings};
+use crate::state::AppState;
 
 /// The routes of this group.
 pub fn routes() -> Router<AppState> {

@@ -21,11 +21,11 @@ use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::value::RawValue;
 
-use crate::app::AppState;
 use crate::conditional::{Conditions, Lifetime, Tag};
 use crate::extract::Params;
 use crate::large::{self, Form, LARGEST_ANSWER_BYTES, Ways};
-use crate::openapi::operation::{self, BYTES, Operation, TEXT, TEXT_UTF_8};
+use crate::media_type::{BYTES, JSON, TEXT, TEXT_UTF_8};
+use crate::openapi::operation::{self, Operation};
 use crate::openapi::parameters;
 use crate::problem::Problem;
 use crate::session::Session;
@@ -33,6 +33,7 @@ use crate::shapes::{
     AllReferences, Base64, BinaryReference, FileMetadata, HashCacheId, HashReferences, Metadata, References, Retrieved,
     StorageConfig,
 };
+use crate::state::AppState;
 
 /// What `as` may ask for.
 const FORMS: [&str; 4] = ["string", "json", "binary", "metadata"];
@@ -309,7 +310,7 @@ impl Lookup {
         };
         let form = self.stored(&entry).as_json(by).map_err(Problem::json_form)?;
         self.answer(&entry.record, &tag(&entry.record), || match form {
-            JsonForm::Value(json_text) => Ok(([(header::CONTENT_TYPE, "application/json")], json_text).into_response()),
+            JsonForm::Value(json_text) => Ok(([(header::CONTENT_TYPE, JSON)], json_text).into_response()),
             JsonForm::Base64(bytes) => Ok(Json(Base64::new(BASE64_STANDARD.encode(bytes))).into_response()),
         })
     }
@@ -465,7 +466,7 @@ fn bytes(bytes: Bytes) -> Response {
 
 /// An answer that is not an error is of the type that all bytes have.
 fn typed_as_bytes(mut response: Response) -> Response {
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(BYTES));
     response
 }
 

@@ -6,14 +6,15 @@ use cache_core::cache::StoreRequest;
 use cache_core::content::Content;
 use cache_core::ids::{CacheKey, FileId};
 
-use crate::app::AppState;
 use crate::body::Payload;
 use crate::extract::Params;
-use crate::openapi::operation::{self, BYTES, Operation};
+use crate::media_type::BYTES;
+use crate::openapi::operation::{self, Operation};
 use crate::openapi::parameters;
 use crate::problem::Problem;
 use crate::session::Session;
 use crate::shapes::Store;
+use crate::state::AppState;
 
 /// The routes of this group. A key may have several segments. A path that ends where the key should begin is served as well,
 /// to say that the key is missing.

@@ -21,12 +21,12 @@ use serde_json::{Map, json};
 use utoipa::ToSchema;
 
 use self::samples::{Fixture, Sample};
-use crate::app::AppState;
 use crate::extract::Params;
 use crate::openapi::operation::{self, Operation};
 use crate::problem::Problem;
 use crate::session::Session;
 use crate::shapes::{FileMetadata, FileMetadataData};
+use crate::state::AppState;
 
 /// The id of the entry that lists the fixtures, which clients know.
 const MANIFEST: CacheId = CacheId::from_u128(1);

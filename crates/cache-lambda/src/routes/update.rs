@@ -5,13 +5,14 @@ use axum::{Json, Router};
 use bytes::Bytes;
 use cache_core::strategy::ContentKind;
 
-use crate::app::AppState;
 use crate::body::Payload;
 use crate::extract::Params;
-use crate::openapi::operation::{self, BYTES, Operation};
+use crate::media_type::BYTES;
+use crate::openapi::operation::{self, Operation};
 use crate::problem::Problem;
 use crate::session::Session;
 use crate::shapes::Update;
+use crate::state::AppState;
 
 /// The routes of this group.
 pub fn routes() -> Router<AppState> {

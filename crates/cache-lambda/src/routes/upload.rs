@@ -19,16 +19,17 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::app::AppState;
 use crate::body::Payload;
 use crate::extract::Params;
-use crate::openapi::operation::{self, BYTES, Operation};
+use crate::media_type::BYTES;
+use crate::openapi::operation::{self, Operation};
 use crate::openapi::parameters;
 use crate::problem::Problem;
 use crate::session::Session;
 use crate::shapes::Store;
 use crate::shapes::upload::{NewUpload, SentUpload, UploadReceived, UploadStarted};
 use crate::signing::Permission;
+use crate::state::AppState;
 
 /// The largest content that goes straight to the storage, in bytes: S3 takes no more in one PUT.
 const LARGEST_DIRECT_BYTES: u64 = 5 * 1024 * 1024 * 1024;

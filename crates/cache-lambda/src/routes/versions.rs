@@ -5,18 +5,14 @@ use axum::{Json, Router};
 use cache_core::cache::{Of, Selector};
 use cache_core::ids::Namespace;
 
-use crate::app::AppState;
 use crate::extract::Params;
 use crate::openapi::operation::{self, Operation};
 use crate::openapi::parameters;
+use crate::pagination::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::problem::Problem;
 use crate::session::Session;
 use crate::shapes::{Store, VersionList};
-
-/// How many versions a list shows unless asked for another number.
-const DEFAULT_LIMIT: u64 = 100;
-/// How many versions a list shows at most.
-const MAX_LIMIT: u64 = 1000;
+use crate::state::AppState;
 
 /// The routes of this group.
 pub fn routes() -> Router<AppState> {

@@ -17,15 +17,16 @@ use cache_core::storage::AnswerHeaders;
 use http::request::Parts;
 use http::{Method, StatusCode, header};
 
-use crate::app::AppState;
 use crate::batch;
 use crate::body::Payload;
 use crate::extract::Params;
 use crate::large::{self, LARGEST_ANSWER_BYTES, Ways};
-use crate::openapi::operation::{self, BYTES, Operation};
+use crate::media_type::{BYTES, ZIP};
+use crate::openapi::operation::{self, Operation};
 use crate::problem::{ArchiveUse, Problem};
 use crate::session::Session;
 use crate::shapes::zip::{ArchiveBatch, ArchiveOperation, ArchiveStore};
+use crate::state::AppState;
 
 /// The routes of this group. A path that ends where the path of a member should begin is served as well, to say that it is
 /// missing.
@@ -118,7 +119,7 @@ async fn retrieve(method: Method, archivist: Archivist, params: Params) -> Resul
     let entry = archivist.about(ArchiveUse::Retrieving, &params, find).await?;
     let disposition = format!("attachment; filename={}.zip", entry.record.cache_id);
     if entry.bytes.len() as u64 > LARGEST_ANSWER_BYTES && !ways.head_only {
-        let (content_type, content_disposition) = ("application/zip", Some(disposition.clone()));
+        let (content_type, content_disposition) = (ZIP, Some(disposition.clone()));
         let answer = AnswerHeaders { content_type, content_encoding: None, content_disposition };
         let as_stored = entry.record.current().content_encoding != Some(GZIP);
         match state.cache_at_rest().presigned_get(&entry.record, &answer).await? {
@@ -127,7 +128,7 @@ async fn retrieve(method: Method, archivist: Archivist, params: Params) -> Resul
             _ => {}
         }
     }
-    let headers = [(header::CONTENT_TYPE, "application/zip"), (header::CONTENT_DISPOSITION, &disposition)];
+    let headers = [(header::CONTENT_TYPE, ZIP), (header::CONTENT_DISPOSITION, &disposition)];
     Ok((headers, entry.bytes).into_response())
 }
 
@@ -141,7 +142,7 @@ async fn member(archivist: Archivist, params: Params) -> Result<Response, Proble
     let path = params.file_path(ArchiveUse::Looking)?;
     let read = async move |archives: Archives, entry: EntryName| archives.member(&entry.0, &entry.1, &path).await;
     let content = archivist.about(ArchiveUse::Looking, &params, read).await?;
-    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], content).into_response())
+    Ok(([(header::CONTENT_TYPE, BYTES)], content).into_response())
 }
 
 async fn add_bytes(archivist: Archivist, params: Params, payload: Payload) -> Result<Json<ArchiveOperation>, Problem> {

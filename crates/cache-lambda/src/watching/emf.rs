@@ -7,8 +7,8 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::access_log::Line;
 use super::outcome::Outcome;
-use super::watch::Line;
 
 /// The namespace of the metrics in CloudWatch.
 const NAMESPACE: &str = "mgraph-cache";

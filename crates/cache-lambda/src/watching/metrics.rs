@@ -1,12 +1,13 @@
-//! The numbers of this process since its start. Adding to them takes no lock.
+//! The metrics of this process since its start.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use cache_storage::metered::{Meter, Tally};
 
-use super::operations::{self, Operation};
+use super::operation::Operation;
 use super::outcome::Outcome;
 
 /// Up to how many microseconds a request took, for each bucket of the histogram but the last.
@@ -14,11 +15,12 @@ pub(super) const BUCKETS_US: [u64; 10] =
     [500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 500_000, 2_500_000];
 
 /// The numbers of this process since its start.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Metrics {
     /// What was asked of the storage.
     pub storage: Arc<Tally>,
-    operations: Vec<Answered>,
+    /// Those that were asked for. The lock is only written when an operation is asked for for the first time.
+    operations: RwLock<BTreeMap<&'static str, Arc<Answered>>>,
     in_flight: AtomicU64,
 }
 
@@ -29,13 +31,6 @@ pub(super) struct Answered {
     /// How many took longer than the limit before, and no longer than this one.
     buckets: [AtomicU64; BUCKETS_US.len() + 1],
     total_us: AtomicU64,
-}
-
-impl Default for Metrics {
-    fn default() -> Self {
-        let operations = operations::all().iter().map(|_| Answered::default()).collect();
-        Self { storage: Arc::default(), operations, in_flight: AtomicU64::new(0) }
-    }
 }
 
 impl Metrics {
@@ -50,10 +45,10 @@ impl Metrics {
     }
 
     /// A request that had begun was answered, or given up by its caller.
-    pub fn end(&self, operation: &Operation, outcome: Outcome, took: Duration) {
+    pub fn end(&self, operation: &'static Operation, outcome: Outcome, took: Duration) {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
         let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        let answered = &self.operations[operation.number];
+        let answered = self.of(operation);
         answered.outcomes[outcome as usize].fetch_add(1, Ordering::Relaxed);
         let bucket = BUCKETS_US.iter().position(|limit| took_us <= *limit).unwrap_or(BUCKETS_US.len());
         answered.buckets[bucket].fetch_add(1, Ordering::Relaxed);
@@ -65,10 +60,17 @@ impl Metrics {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    /// Every operation that was asked for.
-    pub(super) fn answered(&self) -> impl Iterator<Item = (&'static Operation, &Answered)> + Clone {
-        let asked_for = |(_, answered): &(_, &Answered)| answered.histogram().iter().any(|count| *count > 0);
-        operations::all().iter().zip(&self.operations).filter(asked_for)
+    /// Every operation that was asked for, by its id.
+    pub(super) fn answered(&self) -> BTreeMap<&'static str, Arc<Answered>> {
+        self.operations.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn of(&self, operation: &'static Operation) -> Arc<Answered> {
+        let known = self.operations.read().unwrap_or_else(PoisonError::into_inner).get(operation.id.as_str()).cloned();
+        known.unwrap_or_else(|| {
+            let mut operations = self.operations.write().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(operations.entry(&operation.id).or_default())
+        })
     }
 }
 

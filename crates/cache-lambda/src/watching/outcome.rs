@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use super::operations::Operation;
+use super::operation::Operation;
 
 /// What came of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -46,7 +46,7 @@ impl Page {
         self.family(NAME, "counter", "Requests that were answered, by operation and outcome.");
         for (operation, answered) in metrics.answered() {
             for outcome in Outcome::ALL {
-                let labels = [("operation", operation.id.as_str()), ("outcome", outcome.name())];
+                let labels = [("operation", operation), ("outcome", outcome.name())];
                 match answered.count(outcome) {
                     0 => {}
                     count => self.sample(NAME, &labels, count),
@@ -59,7 +59,7 @@ impl Page {
         let help = "From the arrival of a request's head to the answer, by operation.";
         self.family("mgraph_cache_request_duration_seconds", "histogram", help);
         for (operation, answered) in metrics.answered() {
-            self.histogram("mgraph_cache_request_duration_seconds", ("operation", &operation.id), answered);
+            self.histogram("mgraph_cache_request_duration_seconds", ("operation", operation), &answered);
         }
     }
 

@@ -9,14 +9,14 @@ use cache_core::ids::Namespace;
 use cache_storage::metered::Meter;
 use http::StatusCode;
 use percent_encoding::percent_decode_str;
-use serde::Serialize;
 use tracing::{Span, error_span};
 use uuid::Uuid;
 
+use super::access_log::Line;
 use super::emf;
-use super::operations::{self, Operation};
+use super::operation::Operation;
 use super::outcome::Outcome;
-use crate::app::{AppState, Service};
+use crate::state::{AppState, Service};
 
 /// The status that the log shows when the caller hung up before the answer. Nobody gets to see it; nginx calls it so, too.
 const HUNG_UP: u16 = 499;
@@ -24,37 +24,6 @@ const HUNG_UP: u16 = 499;
 /// The id that Lambda gave to the invocation in which a request comes. It is in the extensions of such a request.
 #[derive(Debug, Clone)]
 pub struct Invocation(pub String);
-
-/// What the log says about a request: never a key, a payload or a secret.
-#[derive(Debug, Serialize)]
-pub struct Line {
-    /// The id in the answer's header.
-    pub request_id: String,
-    /// The id of the invocation, under Lambda.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub aws_request_id: Option<String>,
-    /// What was asked for.
-    pub operation: &'static str,
-    /// The group that the operation belongs to.
-    pub group: &'static str,
-    /// The namespace in the path, `-` if there is none.
-    pub namespace: String,
-    /// What came of it.
-    #[serde(serialize_with = "by_name")]
-    pub outcome: Outcome,
-    /// The status of the answer; 499 if the caller hung up before.
-    pub status: u16,
-    /// How many calls to the storage it took.
-    pub storage_calls: u64,
-    /// How many of them had to wait for others: see [`cache_storage::metered`].
-    pub storage_rounds: u64,
-    /// From the arrival of its head to the answer, in milliseconds.
-    pub duration_ms: f64,
-}
-
-fn by_name<S: serde::Serializer>(outcome: &Outcome, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(outcome.name())
-}
 
 /// A request on its way. Its end is written to the log and added to the metrics, also when its caller hangs up.
 pub struct Watch {
@@ -68,10 +37,9 @@ pub struct Watch {
 
 impl Watch {
     /// A request has come.
-    pub fn begin(state: &AppState, request: &Request) -> Self {
+    pub fn begin(state: &AppState, operation: &'static Operation, request: &Request) -> Self {
         state.metrics.begin();
         let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-        let operation = operations::find(request.method(), route);
         let line = Line {
             request_id: Uuid::new_v4().to_string(),
             aws_request_id: request.extensions().get().map(|Invocation(id)| id.clone()),
@@ -120,7 +88,7 @@ impl Drop for Watch {
         line.storage_rounds = self.meter.tally().rounds();
         line.duration_ms = milliseconds(took);
         let _entered = self.span.enter();
-        line.write(state);
+        write(line, state);
     }
 }
 
@@ -135,26 +103,24 @@ fn milliseconds(duration: Duration) -> f64 {
     duration.as_micros() as f64 / 1e3
 }
 
-impl Line {
-    /// Under Lambda the line carries the metrics as well, whatever the level of the log is.
-    fn write(&self, state: &Service) {
-        if let Some(function) = &state.config.cloudwatch {
-            let mut line = emf::line(self, function, state.surroundings.now_ms());
-            line.push('\n');
-            // In one piece, as several requests may share the process. There is no other place to tell of a failure.
-            let _ = std::io::stdout().lock().write_all(line.as_bytes());
-            return;
-        }
-        tracing::info!(
-            operation = self.operation,
-            group = self.group,
-            namespace = self.namespace,
-            outcome = self.outcome.name(),
-            status = self.status,
-            storage_calls = self.storage_calls,
-            storage_rounds = self.storage_rounds,
-            duration_ms = self.duration_ms,
-            "answered"
-        );
+/// Under Lambda the line carries the metrics as well, whatever the level of the log is.
+fn write(line: &Line, state: &Service) {
+    if let Some(function) = &state.config.cloudwatch {
+        let mut embedded = emf::line(line, function, state.surroundings.now_ms());
+        embedded.push('\n');
+        // In one piece, as several requests may share the process. There is no other place to tell of a failure.
+        let _ = std::io::stdout().lock().write_all(embedded.as_bytes());
+        return;
     }
+    tracing::info!(
+        operation = line.operation,
+        group = line.group,
+        namespace = line.namespace,
+        outcome = line.outcome.name(),
+        status = line.status,
+        storage_calls = line.storage_calls,
+        storage_rounds = line.storage_rounds,
+        duration_ms = line.duration_ms,
+        "answered"
+    );
 }

@@ -8,26 +8,7 @@ use std::sync::LazyLock;
 use http::Method;
 
 use crate::openapi;
-
-/// What a request asks for.
-#[derive(Debug)]
-pub struct Operation {
-    /// Its id, such as `get_namespace_retrieve_cache_id`.
-    pub id: String,
-    /// The group in which the API's description shows it, such as `child_data`.
-    pub group: String,
-    /// Whether it only reads.
-    pub reads: bool,
-    /// Whether 404 tells that what is named is not there.
-    pub can_miss: bool,
-    /// Its place in [`all`].
-    pub number: usize,
-}
-
-/// All operations. The first one stands for requests to paths and with methods that are not served.
-pub fn all() -> &'static [Operation] {
-    &CATALOGUE.operations
-}
+use crate::watching::operation::Operation;
 
 /// The operation of a request: its method, and the route that was found for it.
 pub fn find(method: &Method, route: Option<&str>) -> &'static Operation {
@@ -38,14 +19,15 @@ pub fn find(method: &Method, route: Option<&str>) -> &'static Operation {
 }
 
 struct Catalogue {
+    /// The first one stands for requests to paths and with methods that are not served.
     operations: Vec<Operation>,
     by_route: HashMap<String, Vec<(&'static str, usize)>>,
 }
 
 static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
-    let none = Operation { id: "none".into(), group: "none".into(), reads: false, can_miss: false, number: 0 };
+    let none = Operation { id: "none".into(), group: "none".into(), reads: false, can_miss: false };
     let mut catalogue = Catalogue { operations: vec![none], by_route: HashMap::new() };
-    for (group, described) in openapi::groups() {
+    for (group, described) in super::groups() {
         for operation in described {
             catalogue.add(group, &operation);
         }
@@ -59,7 +41,7 @@ impl Catalogue {
         let number = self.operations.len();
         let group = group.to_lowercase().replace(' ', "_");
         let (reads, can_miss) = (described.verb == "get", described.can_miss);
-        self.operations.push(Operation { id: described.id(), group, reads, can_miss, number });
+        self.operations.push(Operation { id: described.id(), group, reads, can_miss });
         self.by_route.entry(described.route()).or_default().push((described.verb, number));
     }
 
@@ -98,13 +80,5 @@ mod tests {
     fn what_is_not_served_is_called_none() {
         assert_eq!(find(&Method::GET, None).id, "none");
         check(Method::PUT, "/info/health", "none", "none");
-    }
-
-    #[test]
-    fn every_operation_is_found_under_its_number() {
-        for (number, operation) in all().iter().enumerate() {
-            assert_eq!(operation.number, number, "{}", operation.id);
-        }
-        assert!(all().len() > 100);
     }
 }
