@@ -13,6 +13,7 @@ use crate::{auth, cors, exchange, routes, slashes};
 /// The whole HTTP interface. Layers run from the last to the first.
 pub fn app(state: AppState) -> Router {
     let routed = routes::routes()
+        .router()
         .fallback(async || Problem::no_route())
         .method_not_allowed_fallback(async || Problem::no_method())
         .layer(from_fn_with_state(Arc::clone(&state), auth::require_key))

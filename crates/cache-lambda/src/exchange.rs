@@ -10,8 +10,9 @@ use http::{HeaderName, HeaderValue};
 use tracing::Instrument;
 
 use crate::problem::{Occasion, Problem};
-use crate::routes::operations;
+use crate::routes::routes;
 use crate::state::{AppState, Service};
+use crate::watching::operation::UNMATCHED;
 use crate::watching::watch::Watch;
 
 /// The header with the id of the request; what a caller sends under it is ignored.
@@ -20,7 +21,7 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("fast-api-request-id"
 /// Gives the request an id, renders the error if it has one, and writes the line for the log.
 pub async fn answer(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    let watch = Watch::begin(&state, operations::find(request.method(), route), &request);
+    let watch = Watch::begin(&state, routes().labels(request.method(), route).unwrap_or(&UNMATCHED), &request);
     let span = watch.span();
     request.extensions_mut().insert(watch.meter());
     let mut response = next.run(request).instrument(span.clone()).await;

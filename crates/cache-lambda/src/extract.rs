@@ -17,6 +17,9 @@ use crate::pagination::{DEFAULT_LIMIT, MAX_LIMIT, Paging};
 use crate::problem::{ArchiveUse, Problem};
 use crate::state::AppState;
 
+/// The path parameter that holds the rest of a path where several parameters share it: see [`crate::routing`].
+pub const REST: &str = "rest";
+
 /// The parameters of a request by name: those of its path, and those of its query. Of a repeated query parameter the last
 /// counts; unknown ones are ignored.
 #[derive(Debug)]
@@ -95,7 +98,7 @@ impl Params {
 
     /// The strategy in the path, and the key and file name at its end: `{strategy}/{cache_key}/{file_id}`.
     pub fn key_name(&self) -> Result<KeyName, Problem> {
-        let (key, file_id) = self.path("key_and_file").rsplit_once('/').ok_or_else(Problem::no_route)?;
+        let (key, file_id) = self.path(REST).rsplit_once('/').ok_or_else(Problem::no_route)?;
         Ok(KeyName {
             strategy: self.strategy()?,
             cache_key: self.name("cache_key", key)?,
@@ -105,7 +108,7 @@ impl Params {
 
     /// The key and the file name at the end of the path, where both may be blank: then they count as not given.
     pub fn key_and_file(&self) -> Result<(Option<CacheKey>, Option<FileId>), Problem> {
-        let (key, file_id) = self.path("key_and_file").rsplit_once('/').ok_or_else(Problem::no_route)?;
+        let (key, file_id) = self.path(REST).rsplit_once('/').ok_or_else(Problem::no_route)?;
         Ok((self.name_if_any("cache_key", key)?, self.name_if_any("file_id", file_id)?))
     }
 

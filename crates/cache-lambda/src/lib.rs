@@ -23,6 +23,7 @@ pub mod openapi;
 pub mod pagination;
 pub mod problem;
 pub mod routes;
+pub mod routing;
 pub mod serve;
 pub mod session;
 pub mod shapes;

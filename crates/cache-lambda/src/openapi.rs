@@ -1,7 +1,6 @@
 //! The description of the whole interface, as OpenAPI 3.1.
 //!
-//! Each route group describes its operations beside its router (`described()`), with the types that its handlers answer with. A
-//! test holds every router against the descriptions: no route or method is in one and not in the other.
+//! Each route describes its operation where it is added to the router: see [`crate::routing`].
 
 mod links;
 pub mod operation;
@@ -34,14 +33,12 @@ is cut, and each character outside the alphabet becomes `_`. `CACHE__SERVICE__ST
 - Every answer has an id in the header `fast-api-request-id`. Every error has a `message` that says what to change.";
 
 /// The description of a service that lets in whoever `access` says.
-pub fn document(access: &Access, groups: impl IntoIterator<Item = (&'static str, Vec<Operation>)>) -> OpenApi {
+pub fn document(access: &Access, operations: &[Operation]) -> OpenApi {
     let mut paths = PathsBuilder::new();
     let mut components = responses::add_to(ComponentsBuilder::new());
-    for (group, operations) in groups {
-        for operation in operations {
-            components = components.schemas_from_iter(operation.schemas());
-            paths = paths.path(operation.path, operation.item(group));
-        }
+    for operation in operations {
+        components = components.schemas_from_iter(operation.schemas());
+        paths = paths.path(&operation.path, operation.item());
     }
     let license = LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build();
     let info =
@@ -60,70 +57,12 @@ pub fn document(access: &Access, groups: impl IntoIterator<Item = (&'static str,
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
-    use std::fs;
-    use std::path::Path;
 
     use serde_json::Value;
 
     use super::{VERSION, document};
     use crate::config::Access;
-    use crate::routes::{groups, operations};
-
-    /// A method and the path of a route.
-    type Served = BTreeSet<(String, String)>;
-
-    /// Every method of every route, read from the sources: a router does not tell them.
-    fn routed() -> Served {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/routes");
-        let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).filter(|file| file.is_file());
-        files.flat_map(|file| routes_in(&fs::read_to_string(file).unwrap())).collect()
-    }
-
-    fn routes_in(source: &str) -> Vec<(String, String)> {
-        let prefix =
-            source.split_once(".nest(\"").and_then(|(_, rest)| rest.split_once('"')).map_or("", |(path, _)| path);
-        let mut found = Vec::new();
-        for rest in source.split(".route(\"").skip(1) {
-            let (path, rest) = rest.split_once("\", ").unwrap();
-            // Up to the next route, or to the end of the function.
-            let handlers = rest.split("\n}").next().unwrap();
-            for verb in ["get", "post", "put", "delete"] {
-                if handlers.starts_with(&format!("{verb}(")) || handlers.contains(&format!(").{verb}(")) {
-                    found.push((verb.to_owned(), format!("{prefix}{path}")));
-                }
-            }
-        }
-        found
-    }
-
-    /// Whether a route only says that what its path ends in is missing, or takes the same as the one without the slash.
-    fn is_blank_end((verb, route): &(String, String), documented: &Served) -> bool {
-        route.ends_with('/')
-            && documented.iter().any(|(of, path)| of == verb && path.starts_with(&format!("{route}{{*")))
-    }
-
-    #[test]
-    fn every_route_is_described_and_nothing_else_is() {
-        let operations = groups().into_iter().flat_map(|(_, operations)| operations);
-        let documented: Served = operations.map(|operation| (operation.verb.to_owned(), operation.route())).collect();
-        let mut routed = routed();
-        assert!(routed.len() > 100, "the sources are read");
-        routed.retain(|route| documented.contains(route) || !is_blank_end(route, &documented));
-        let undescribed: Vec<_> = routed.difference(&documented).collect();
-        let unserved: Vec<_> = documented.difference(&routed).collect();
-        assert!(
-            undescribed.is_empty() && unserved.is_empty(),
-            "not described {undescribed:?}, not served {unserved:?}"
-        );
-    }
-
-    #[test]
-    fn every_route_has_a_name_for_logs_and_metrics() {
-        for (verb, route) in routed() {
-            let method = verb.to_uppercase().parse().unwrap();
-            assert_ne!(operations::find(&method, Some(&route)).id, "none", "{verb} {route}");
-        }
-    }
+    use crate::routes::routes;
 
     fn references(value: &Value, found: &mut BTreeSet<String>) {
         match value {
@@ -138,7 +77,7 @@ mod tests {
 
     #[test]
     fn the_document_is_complete_in_itself() {
-        let document = serde_json::to_value(document(&Access::Open, groups())).unwrap();
+        let document = serde_json::to_value(document(&Access::Open, routes().operations())).unwrap();
         let mut keys: Vec<&str> = document.as_object().unwrap().keys().map(String::as_str).collect();
         keys.sort_unstable();
         assert_eq!(keys, ["components", "info", "openapi", "paths"], "an old client checks this");
@@ -152,7 +91,7 @@ mod tests {
 
     #[test]
     fn operation_ids_are_unique_and_links_lead_to_them() {
-        let document = serde_json::to_value(document(&Access::Open, groups())).unwrap();
+        let document = serde_json::to_value(document(&Access::Open, routes().operations())).unwrap();
         let paths = document["paths"].as_object().unwrap().values();
         let ids: Vec<&Value> = paths
             .flat_map(|path| path.as_object().unwrap().values())

@@ -2,10 +2,9 @@
 //!
 //! Without `?raw=true` a view is read as the content that it leads to, and what stands for something deleted is not there.
 
+use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get};
-use axum::{Json, Router};
 use bytes::Bytes;
 use cache_core::cache::{File, FileDeleted, ListFiles, NamePage};
 use cache_core::json::{Document, Json as JsonValue};
@@ -19,9 +18,10 @@ use utoipa::openapi::path::Parameter;
 use crate::config::StorageChoice;
 use crate::extract::Params;
 use crate::media_type::{BYTES, HTML, HTML_UTF_8, JSON, TEXT, TEXT_UTF_8};
-use crate::openapi::operation::{self, Operation};
+use crate::openapi::operation::Operation;
 use crate::openapi::parameters;
 use crate::problem::Problem;
+use crate::routing::Routes;
 use crate::session::Session;
 use crate::shapes::namespace::{List, Page};
 use crate::state::AppState;
@@ -29,92 +29,69 @@ use crate::state::AppState;
 /// What stands for a bucket where there is none.
 const NO_BUCKET: &str = "NA";
 
-/// The routes of this group. A path may be empty, and that of a folder may end with a slash.
-pub fn routes() -> Router<AppState> {
-    let below_storage = Router::new()
-        .route("/bucket-name", get(bucket_name))
-        .route("/file/exists/", get(exists))
-        .route("/file/exists/{*path}", get(exists))
-        .route("/file/bytes/", get(bytes))
-        .route("/file/bytes/{*path}", get(bytes))
-        .route("/file/content/", get(content))
-        .route("/file/content/{*path}", get(content))
-        .route("/file/json/", get(json))
-        .route("/file/json/{*path}", get(json))
-        .route("/file/html/", get(html))
-        .route("/file/html/{*path}", get(html))
-        .route("/files/in/", get(files_in))
-        .route("/files/in/{*path}", get(files_in))
-        .route("/files/all/", get(all_files))
-        .route("/files/all/{*path}", get(all_files))
-        .route("/files/parent-path", get(files_of_parent))
-        .route("/folders", get(folders_of_parent))
-        .route("/folders/", get(folders))
-        .route("/folders/{*path}", get(folders))
-        .route("/file/delete/", delete(delete_file))
-        .route("/file/delete/{*path}", delete(delete_file))
-        .route("/{*path}", delete(delete_any));
-    Router::new().nest("/admin/storage", below_storage)
-}
+/// Below which the storage is shown.
+const STORAGE: &str = "/admin/storage";
 
-/// What the routes of this group take and answer.
-pub fn described() -> Vec<Operation> {
-    [files_described(), lists_described(), deletes_described()].concat()
+/// The routes of this group. A path may be empty, and that of a folder may end with a slash.
+pub fn routes() -> Routes {
+    files_routes().merge(list_routes()).merge(delete_routes())
 }
 
 fn raw() -> Parameter {
     parameters::flag("raw", "The files as they are: pointers are not followed, traces of deleted things are shown")
 }
 
-fn files_described() -> Vec<Operation> {
-    let read = |path, summary| operation::get(path, summary).with(raw()).if_it_fits().or_missing();
-    vec![
-        operation::get("/admin/storage/bucket-name", "The bucket, or `NA`").answers::<BucketName>(),
-        operation::get("/admin/storage/file/exists/{path}", "Whether a file is there").with(raw()).answers::<Exists>(),
-        read("/admin/storage/file/bytes/{path}", "A file as bytes").answers_as(BYTES),
-        read("/admin/storage/file/content/{path}", "A file as what it is")
-            .answers_as(TEXT)
-            .answers_any_json()
-            .answers_as(BYTES),
-        read("/admin/storage/file/json/{path}", "A file as JSON").answers_any_json(),
-        read("/admin/storage/file/html/{path}", "The field `html` of a JSON file, in a sandbox").answers_as(HTML),
-    ]
+fn files_routes() -> Routes {
+    let read = |op: Operation, summary| op.summary(summary).parameter(raw()).payload_too_large().not_found();
+    Routes::below(STORAGE)
+        .get("/bucket-name", bucket_name, |op| op.summary("The bucket, or `NA`").response::<BucketName>())
+        .get("/file/exists/{*path?}", exists, |op| {
+            op.summary("Whether a file is there").parameter(raw()).response::<Exists>()
+        })
+        .get("/file/bytes/{*path?}", bytes, |op| read(op, "A file as bytes").raw_response(BYTES))
+        .get("/file/content/{*path?}", content, |op| {
+            read(op, "A file as what it is").raw_response(TEXT).any_json_response().raw_response(BYTES)
+        })
+        .get("/file/json/{*path?}", json, |op| read(op, "A file as JSON").any_json_response())
+        .get("/file/html/{*path?}", html, |op| {
+            read(op, "The field `html` of a JSON file, in a sandbox").raw_response(HTML)
+        })
 }
 
-fn lists_described() -> Vec<Operation> {
-    let list = |path, summary: &'static str| {
-        operation::get(path, summary)
-            .with(parameters::flag("recursive", "Folders within as well"))
-            .with(parameters::flag("return_full_path", "Paths from the root of the storage"))
-            .with(raw())
-            .in_pages()
-            .knows::<String>()
+fn list_routes() -> Routes {
+    let list = |op: Operation, summary| {
+        op.summary(summary)
+            .parameter(parameters::flag("recursive", "Folders within as well"))
+            .parameter(parameters::flag("return_full_path", "Paths from the root of the storage"))
+            .parameter(raw())
+            .paginated()
+            .register::<String>()
     };
-    let names = |path, summary| list(path, summary).answers_unnamed::<List<String>>();
-    let all = |path, summary| list(path, summary).answers::<AllFiles>().answers_unnamed::<Page<String>>();
-    vec![
-        names("/admin/storage/files/in/", "The files in the storage itself"),
-        names("/admin/storage/files/in/{path}", "The files in a folder"),
-        names("/admin/storage/files/parent-path", "The files in a folder, for older clients")
-            .with(parameters::folder()),
-        all("/admin/storage/files/all/", "All files"),
-        all("/admin/storage/files/all/{path}", "All files in a folder and below"),
-        names("/admin/storage/folders", "The folders in a folder, for older clients").with(parameters::folder()),
-        names("/admin/storage/folders/", "The folders in the storage itself"),
-        names("/admin/storage/folders/{path}", "The folders in a folder"),
-    ]
+    let names = move |op, summary| list(op, summary).inline_response::<List<String>>();
+    let of_parent = move |op, summary| names(op, summary).parameter(parameters::folder());
+    let all = move |op, summary| list(op, summary).response::<AllFiles>().inline_response::<Page<String>>();
+    Routes::below(STORAGE)
+        .get("/files/in/", files_in, |op| names(op, "The files in the storage itself"))
+        .get("/files/in/{*path}", files_in, |op| names(op, "The files in a folder"))
+        .get("/files/parent-path", files_of_parent, |op| of_parent(op, "The files in a folder, for older clients"))
+        .get("/files/all/", all_files, |op| all(op, "All files"))
+        .get("/files/all/{*path}", all_files, |op| all(op, "All files in a folder and below"))
+        .get("/folders", folders_of_parent, |op| of_parent(op, "The folders in a folder, for older clients"))
+        .get("/folders/", folders, |op| names(op, "The folders in the storage itself"))
+        .get("/folders/{*path}", folders, |op| names(op, "The folders in a folder"))
 }
 
-fn deletes_described() -> Vec<Operation> {
-    let delete = |path, summary| {
-        operation::delete(path, summary)
-            .with(parameters::flag("force", "The file alone, whatever needs it"))
-            .or(StatusCode::CONFLICT, "Something needs this file")
+fn delete_routes() -> Routes {
+    let delete = |op: Operation, summary| {
+        op.summary(summary)
+            .parameter(parameters::flag("force", "The file alone, whatever needs it"))
+            .status(StatusCode::CONFLICT, "Something needs this file")
     };
-    vec![
-        delete("/admin/storage/file/delete/{path}", "Deletes what a file stands for").answers::<Deleted>(),
-        delete("/admin/storage/{path}", "The same, for older clients").answers_unnamed::<bool>(),
-    ]
+    Routes::below(STORAGE)
+        .delete("/file/delete/{*path?}", delete_file, |op| {
+            delete(op, "Deletes what a file stands for").response::<Deleted>()
+        })
+        .delete("/{*path}", delete_any, |op| delete(op, "The same, for older clients").inline_response::<bool>())
 }
 
 #[derive(Debug, Serialize, ToSchema)]

@@ -1,9 +1,8 @@
 //! Auth: a form with which people give their browser the API key as a cookie.
 
+use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use cache_core::json::Json as JsonValue;
 use http::{HeaderMap, HeaderValue, header};
 use serde::Serialize;
@@ -16,8 +15,8 @@ use crate::body::Payload;
 use crate::config::Access;
 use crate::cookies;
 use crate::media_type::{HTML, HTML_UTF_8};
-use crate::openapi::operation::{self, Operation};
 use crate::problem::Problem;
+use crate::routing::Routes;
 use crate::state::{AppState, Service};
 
 /// The cookie's name where no key is configured.
@@ -49,21 +48,14 @@ document.getElementById('form').addEventListener('submit', async event => {
 ";
 
 /// The routes of this group.
-pub fn routes() -> Router<AppState> {
-    Router::new().route("/auth/set-cookie-form", get(form)).route("/auth/set-auth-cookie", post(set_cookie))
-}
-
-/// What the routes of this group take and answer.
-pub fn described() -> Vec<Operation> {
-    vec![
-        operation::get("/auth/set-cookie-form", "A page that gives a browser the API key as a cookie")
-            .answers_as(HTML)
-            .public(),
-        operation::post("/auth/set-auth-cookie", "Sets the cookie with the API key")
-            .takes_json::<NewCookie>()
-            .answers::<CookieSet>()
-            .public(),
-    ]
+pub fn routes() -> Routes {
+    Routes::below("/auth")
+        .get("/set-cookie-form", form, |op| {
+            op.summary("A page that gives a browser the API key as a cookie").raw_response(HTML).public()
+        })
+        .post("/set-auth-cookie", set_cookie, |op| {
+            op.summary("Sets the cookie with the API key").json_body::<NewCookie>().response::<CookieSet>().public()
+        })
 }
 
 /// Shows the current value only to whoever has the key already: the page itself is public.

@@ -1,10 +1,9 @@
 //! Child data: small files under an entry. Each is named by its type, a file id, and if wanted a data key of several
 //! segments; in a path the file id is the last one.
 
+use axum::Json;
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
-use axum::{Json, Router};
 use bytes::Bytes;
 use cache_core::cache::ChildName;
 use cache_core::ids::{CacheId, DataKey, FileId, Namespace};
@@ -15,156 +14,90 @@ use uuid::Uuid;
 
 use super::update::filled;
 use crate::body::Payload;
-use crate::extract::Params;
+use crate::extract::{Params, REST};
 use crate::media_type::{BYTES, JSON, TEXT, TEXT_UTF_8};
-use crate::openapi::operation::{self, Operation};
+use crate::openapi::operation::Operation;
 use crate::openapi::parameters;
 use crate::problem::Problem;
+use crate::routing::Routes;
 use crate::session::Session;
 use crate::shapes::children::{
     ChildDeleted, ChildExists, ChildList, ChildStored, ChildUpdated, ChildrenDeleted, key_or_empty,
 };
 use crate::state::AppState;
 
+/// Below which the children of an entry are.
+const CHILDREN: &str = "/{namespace}/cache/{cache_id}/data";
+
 /// The routes of this group.
-pub fn routes() -> Router<AppState> {
-    let below_data = Router::new()
-        .route("/store/string", post(store_string))
-        .route("/store/string/{*name}", post(store_string))
-        .route("/store/json", post(store_json))
-        .route("/store/json/{*name}", post(store_json))
-        .route("/store/binary", post(store_binary))
-        .route("/store/binary/{*name}", post(store_binary))
-        .route("/string/{*name}", get(string))
-        .route("/json/{*name}", get(json))
-        .route("/binary/{*name}", get(binary))
-        .route("/update/string/{*name}", post(update_string))
-        .route("/update/json/{*name}", post(update_json))
-        .route("/update/binary/{*name}", post(update_binary))
-        .route("/exists/{data_type}/{*name}", get(exists))
-        .route("/list", get(list))
-        .route("/list/", get(list))
-        .route("/list/{*data_key}", get(list))
-        .route("/delete/all", delete(delete_all))
-        .route("/delete/all/", delete(delete_all))
-        .route("/delete/all/{*data_key}", delete(delete_all))
-        .route("/delete/{data_type}/{*name}", delete(delete_one));
-    Router::new().nest("/{namespace}/cache/{cache_id}/data", below_data)
+pub fn routes() -> Routes {
+    stores().merge(reads()).merge(updates()).merge(lists())
 }
 
-/// What the routes of this group take and answer.
-pub fn described() -> Vec<Operation> {
-    [stores(), reads(), updates(), lists()].concat()
+/// A route that takes a data key is described with it and without.
+fn described(operation: Operation, summary: &str) -> Operation {
+    let place = if operation.path.contains("{data_key}") { " in a folder" } else { "" };
+    operation.summary(format!("{summary}{place}"))
 }
 
-fn stores() -> Vec<Operation> {
-    let store = |path, summary| operation::post(path, summary).answers::<ChildStored>().or_missing();
-    vec![
-        store("/{namespace}/cache/{cache_id}/data/store/string", "Stores a child text under a fresh name")
-            .takes_text(0),
-        store("/{namespace}/cache/{cache_id}/data/store/string/{data_file_id}", "Stores a child text").takes_text(0),
-        store(
-            "/{namespace}/cache/{cache_id}/data/store/string/{data_key}/{data_file_id}",
-            "Stores a child text in a folder",
-        )
-        .takes_text(0),
-        store("/{namespace}/cache/{cache_id}/data/store/json", "Stores a child object under a fresh name")
-            .takes_object(),
-        store("/{namespace}/cache/{cache_id}/data/store/json/{data_file_id}", "Stores a child object").takes_object(),
-        store(
-            "/{namespace}/cache/{cache_id}/data/store/json/{data_key}/{data_file_id}",
-            "Stores a child object in a folder",
-        )
-        .takes_object(),
-        store("/{namespace}/cache/{cache_id}/data/store/binary", "Stores child bytes under a fresh name")
-            .takes_bytes(BYTES, 0),
-        store("/{namespace}/cache/{cache_id}/data/store/binary/{data_file_id}", "Stores child bytes")
-            .takes_bytes(BYTES, 0),
-        store(
-            "/{namespace}/cache/{cache_id}/data/store/binary/{data_key}/{data_file_id}",
-            "Stores child bytes in a folder",
-        )
-        .takes_bytes(BYTES, 0),
-    ]
+fn stores() -> Routes {
+    let store = |op, summary| described(op, summary).response::<ChildStored>().not_found();
+    Routes::below(CHILDREN)
+        .post("/store/string", store_string, |op| store(op, "Stores a child text under a fresh name").text_body(0))
+        .post("/store/string/{*data_key?}/{data_file_id}", store_string, |op| {
+            store(op, "Stores a child text").text_body(0)
+        })
+        .post("/store/json", store_json, |op| store(op, "Stores a child object under a fresh name").object_body())
+        .post("/store/json/{*data_key?}/{data_file_id}", store_json, |op| {
+            store(op, "Stores a child object").object_body()
+        })
+        .post("/store/binary", store_binary, |op| {
+            store(op, "Stores child bytes under a fresh name").bytes_body(BYTES, 0)
+        })
+        .post("/store/binary/{*data_key?}/{data_file_id}", store_binary, |op| {
+            store(op, "Stores child bytes").bytes_body(BYTES, 0)
+        })
 }
 
-fn reads() -> Vec<Operation> {
-    let get = |path, summary| operation::get(path, summary).or_missing();
-    vec![
-        get("/{namespace}/cache/{cache_id}/data/string/{data_file_id}", "Reads a child text").answers_as(TEXT),
-        get("/{namespace}/cache/{cache_id}/data/string/{data_key}/{data_file_id}", "Reads a child text in a folder")
-            .answers_as(TEXT),
-        get("/{namespace}/cache/{cache_id}/data/json/{data_file_id}", "Reads a child object").answers_any_json(),
-        get("/{namespace}/cache/{cache_id}/data/json/{data_key}/{data_file_id}", "Reads a child object in a folder")
-            .answers_any_json(),
-        get("/{namespace}/cache/{cache_id}/data/binary/{data_file_id}", "Reads child bytes").answers_as(BYTES),
-        get("/{namespace}/cache/{cache_id}/data/binary/{data_key}/{data_file_id}", "Reads child bytes in a folder")
-            .answers_as(BYTES),
-        operation::get(
-            "/{namespace}/cache/{cache_id}/data/exists/{data_type}/{data_file_id}",
-            "Whether a child is there",
-        )
-        .answers::<ChildExists>(),
-        operation::get(
-            "/{namespace}/cache/{cache_id}/data/exists/{data_type}/{data_key}/{data_file_id}",
-            "Whether a child is there in a folder",
-        )
-        .answers::<ChildExists>(),
-    ]
+fn reads() -> Routes {
+    let read = |op, summary| described(op, summary).not_found();
+    Routes::below(CHILDREN)
+        .get("/string/{*data_key?}/{data_file_id}", string, |op| read(op, "Reads a child text").raw_response(TEXT))
+        .get("/json/{*data_key?}/{data_file_id}", json, |op| read(op, "Reads a child object").any_json_response())
+        .get("/binary/{*data_key?}/{data_file_id}", binary, |op| read(op, "Reads child bytes").raw_response(BYTES))
+        .get("/exists/{data_type}/{*data_key?}/{data_file_id}", exists, |op| {
+            described(op, "Whether a child is there").response::<ChildExists>()
+        })
 }
 
-fn updates() -> Vec<Operation> {
-    let update = |path, summary| operation::post(path, summary).answers::<ChildUpdated>().or_missing();
-    vec![
-        update("/{namespace}/cache/{cache_id}/data/update/string/{data_file_id}", "Replaces a child text")
-            .takes_text(1),
-        update(
-            "/{namespace}/cache/{cache_id}/data/update/string/{data_key}/{data_file_id}",
-            "Replaces a child text in a folder",
-        )
-        .takes_text(1),
-        update("/{namespace}/cache/{cache_id}/data/update/json/{data_file_id}", "Replaces a child object")
-            .takes_object(),
-        update(
-            "/{namespace}/cache/{cache_id}/data/update/json/{data_key}/{data_file_id}",
-            "Replaces a child object in a folder",
-        )
-        .takes_object(),
-        update("/{namespace}/cache/{cache_id}/data/update/binary/{data_file_id}", "Replaces child bytes")
-            .takes_bytes(BYTES, 1),
-        update(
-            "/{namespace}/cache/{cache_id}/data/update/binary/{data_key}/{data_file_id}",
-            "Replaces child bytes in a folder",
-        )
-        .takes_bytes(BYTES, 1),
-    ]
+fn updates() -> Routes {
+    let update = |op, summary| described(op, summary).response::<ChildUpdated>().not_found();
+    Routes::below(CHILDREN)
+        .post("/update/string/{*data_key?}/{data_file_id}", update_string, |op| {
+            update(op, "Replaces a child text").text_body(1)
+        })
+        .post("/update/json/{*data_key?}/{data_file_id}", update_json, |op| {
+            update(op, "Replaces a child object").object_body()
+        })
+        .post("/update/binary/{*data_key?}/{data_file_id}", update_binary, |op| {
+            update(op, "Replaces child bytes").bytes_body(BYTES, 1)
+        })
 }
 
-fn lists() -> Vec<Operation> {
-    let list = |path, summary| {
+fn lists() -> Routes {
+    let list = |op: Operation, summary| {
         let recursive = parameters::flag("recursive", "Folders within as well; yes without it");
-        operation::get(path, summary).with(recursive).answers::<ChildList>().or_missing()
+        op.summary(summary).parameter(recursive).response::<ChildList>().not_found()
     };
-    vec![
-        list("/{namespace}/cache/{cache_id}/data/list", "All children"),
-        list("/{namespace}/cache/{cache_id}/data/list/{data_key}", "The children in a folder"),
-        operation::delete("/{namespace}/cache/{cache_id}/data/delete/all", "Deletes all children")
-            .answers::<ChildrenDeleted>(),
-        operation::delete(
-            "/{namespace}/cache/{cache_id}/data/delete/all/{data_key}",
-            "Deletes the children in a folder",
-        )
-        .answers::<ChildrenDeleted>(),
-        operation::delete("/{namespace}/cache/{cache_id}/data/delete/{data_type}/{data_file_id}", "Deletes a child")
-            .answers::<ChildDeleted>()
-            .or_missing(),
-        operation::delete(
-            "/{namespace}/cache/{cache_id}/data/delete/{data_type}/{data_key}/{data_file_id}",
-            "Deletes a child in a folder",
-        )
-        .answers::<ChildDeleted>()
-        .or_missing(),
-    ]
+    let delete_all = |op: Operation, summary| op.summary(summary).response::<ChildrenDeleted>();
+    Routes::below(CHILDREN)
+        .get("/list", self::list, |op| list(op, "All children"))
+        .get("/list/{*data_key?}", self::list, |op| list(op, "The children in a folder"))
+        .delete("/delete/all", self::delete_all, |op| delete_all(op, "Deletes all children"))
+        .delete("/delete/all/{*data_key?}", self::delete_all, |op| delete_all(op, "Deletes the children in a folder"))
+        .delete("/delete/{data_type}/{*data_key?}/{data_file_id}", delete_one, |op| {
+            described(op, "Deletes a child").response::<ChildDeleted>().not_found()
+        })
 }
 
 async fn store_string(at: Parent, params: Params, payload: Payload) -> Result<Json<ChildStored>, Problem> {
@@ -337,7 +270,7 @@ impl Named {
 
 /// The data key and the file id at the end of the path. Blank ones count as not given.
 fn names(params: &Params) -> Result<(Option<DataKey>, Option<FileId>), Problem> {
-    let name = params.path("name");
+    let name = params.path(REST);
     if name.ends_with('/') {
         return Err(Problem::no_route());
     }

@@ -1,32 +1,23 @@
 //! Entries as a whole: whether they are there, and taking them away.
 
-use axum::routing::{delete, get};
-use axum::{Json, Router};
+use axum::Json;
 
 use crate::extract::Params;
-use crate::openapi::operation::{self, Operation};
 use crate::problem::Problem;
+use crate::routing::Routes;
 use crate::session::Session;
 use crate::shapes::{Delete, Exists};
-use crate::state::AppState;
 
 /// The routes of this group.
-pub fn routes() -> Router<AppState> {
-    Router::new()
-        .route("/{namespace}/exists/id/{cache_id}", get(exists_id))
-        .route("/{namespace}/exists/hash/{cache_hash}", get(exists_hash))
-        .route("/{namespace}/delete/{cache_id}", delete(delete_id))
-}
-
-/// What the routes of this group take and answer.
-pub fn described() -> Vec<Operation> {
-    vec![
-        operation::get("/{namespace}/exists/id/{cache_id}", "Whether an entry is there").answers::<Exists>(),
-        operation::get("/{namespace}/exists/hash/{cache_hash}", "Whether an entry with this hash is there")
-            .answers::<Exists>(),
-        operation::delete("/{namespace}/delete/{cache_id}", "Deletes an entry with all that belongs to it")
-            .answers::<Delete>(),
-    ]
+pub fn routes() -> Routes {
+    Routes::below("/{namespace}")
+        .get("/exists/id/{cache_id}", exists_id, |op| op.summary("Whether an entry is there").response::<Exists>())
+        .get("/exists/hash/{cache_hash}", exists_hash, |op| {
+            op.summary("Whether an entry with this hash is there").response::<Exists>()
+        })
+        .delete("/delete/{cache_id}", delete_id, |op| {
+            op.summary("Deletes an entry with all that belongs to it").response::<Delete>()
+        })
 }
 
 async fn exists_id(session: Session, params: Params) -> Result<Json<Exists>, Problem> {

@@ -1,12 +1,9 @@
 //! Home: a page for people who open the service in a browser. It shows nothing that a caller without a key may not see.
 
-use axum::Router;
 use axum::response::Html;
-use axum::routing::get;
 
 use crate::media_type::HTML;
-use crate::openapi::operation::{self, Operation};
-use crate::state::AppState;
+use crate::routing::Routes;
 
 /// The page.
 const PAGE: &str = "<!doctype html>
@@ -26,13 +23,8 @@ const PAGE: &str = "<!doctype html>
 ";
 
 /// The routes of this group.
-pub fn routes() -> Router<AppState> {
-    Router::new().route("/", get(async || Html(PAGE)))
-}
-
-/// What the routes of this group answer.
-pub fn described() -> Vec<Operation> {
-    vec![operation::get("/", "A page with links").answers_as(HTML).public()]
+pub fn routes() -> Routes {
+    Routes::new().get("/", async || Html(PAGE), |op| op.summary("A page with links").raw_response(HTML).public())
 }
 
 #[cfg(test)]

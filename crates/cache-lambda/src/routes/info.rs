@@ -1,38 +1,26 @@
 //! Info: what runs here, and where it stores.
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::config::StorageChoice;
 use crate::openapi::VERSION;
-use crate::openapi::operation::{self, Operation};
+use crate::routing::Routes;
 use crate::state::AppState;
 
 /// The service's name, under which clients look for its version.
 const NAME: &str = "mgraph_ai_service_cache";
 
 /// The routes of this group.
-pub fn routes() -> Router<AppState> {
-    Router::new()
-        .route("/info/health", get(health))
-        .route("/info/server", get(server))
-        .route("/info/status", get(status))
-        .route("/info/versions", get(versions))
-        .route("/server/storage/info", get(storage))
-}
-
-/// What the routes of this group take and answer.
-pub fn described() -> Vec<Operation> {
-    vec![
-        operation::get("/info/health", "Whether the service answers").answers::<Health>(),
-        operation::get("/info/server", "Which process answers").answers::<Server>(),
-        operation::get("/info/status", "What runs, and where").answers::<Status>(),
-        operation::get("/info/versions", "The versions of the service's parts").answers::<Versions>(),
-        operation::get("/server/storage/info", "Where entries live").answers::<Storage>(),
-    ]
+pub fn routes() -> Routes {
+    Routes::new()
+        .get("/info/health", health, |op| op.summary("Whether the service answers").response::<Health>())
+        .get("/info/server", server, |op| op.summary("Which process answers").response::<Server>())
+        .get("/info/status", status, |op| op.summary("What runs, and where").response::<Status>())
+        .get("/info/versions", versions, |op| op.summary("The versions of the service's parts").response::<Versions>())
+        .get("/server/storage/info", storage, |op| op.summary("Where entries live").response::<Storage>())
 }
 
 #[derive(Debug, Serialize, ToSchema)]

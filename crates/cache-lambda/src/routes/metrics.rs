@@ -1,26 +1,22 @@
 //! Metrics: the numbers of this process, for Prometheus.
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use http::{StatusCode, header};
 
 use crate::media_type::TEXT;
-use crate::openapi::operation::{self, Operation};
 use crate::problem::Problem;
+use crate::routing::Routes;
 use crate::state::AppState;
 use crate::watching::prometheus::{self, Process};
 
 /// The routes of this group.
-pub fn routes() -> Router<AppState> {
-    Router::new().route("/metrics", get(metrics))
-}
-
-/// What the routes of this group answer.
-pub fn described() -> Vec<Operation> {
-    let about = "The numbers of this process, as Prometheus reads them";
-    vec![operation::get("/metrics", about).answers_as(TEXT).or(StatusCode::NOT_FOUND, "In Lambda: see CloudWatch")]
+pub fn routes() -> Routes {
+    Routes::new().get("/metrics", metrics, |op| {
+        op.summary("The numbers of this process, as Prometheus reads them")
+            .raw_response(TEXT)
+            .status(StatusCode::NOT_FOUND, "In Lambda: see CloudWatch")
+    })
 }
 
 /// In Lambda a scraper would reach some process or other, each of which has seen a few requests.

@@ -1,8 +1,7 @@
 //! Namespaces: which there are, what each holds, and its settings.
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
 use cache_core::cache::EntriesRequest;
 use cache_core::ids::{CacheHash, CacheId, Namespace};
 use cache_core::settings::Settings;
@@ -13,48 +12,52 @@ use serde_json::{Map, Value};
 use crate::body::Payload;
 use crate::config::StorageChoice;
 use crate::extract::Params;
-use crate::openapi::operation::{self, Operation};
 use crate::openapi::parameters;
 use crate::problem::Problem;
+use crate::routing::Routes;
 use crate::session::Session;
 use crate::shapes::namespace::{Entries, List, NamespaceSettings, NamespaceStats, NewSettings};
 use crate::state::AppState;
 
 /// The routes of this group.
-pub fn routes() -> Router<AppState> {
-    Router::new()
-        .route("/namespaces/list", get(namespaces))
-        .route("/{namespace}/file-hashes", get(hashes))
-        .route("/{namespace}/file-ids", get(ids))
-        .route("/{namespace}/stats", get(stats))
-        .route("/{namespace}/entries", get(entries))
-        .route("/{namespace}/settings", get(settings).put(change_settings))
+pub fn routes() -> Routes {
+    lists().merge(settings_routes())
 }
 
-/// What the routes of this group take and answer.
-pub fn described() -> Vec<Operation> {
+fn lists() -> Routes {
     let dated: Vec<&str> =
         Strategy::ALL.into_iter().filter(|strategy| strategy.is_dated()).map(Strategy::name).collect();
-    vec![
-        operation::get("/namespaces/list", "All namespaces").answers_list::<Namespace>(),
-        operation::get("/{namespace}/file-hashes", "The hashes in a namespace, or a page of them")
-            .in_pages()
-            .answers_unnamed::<List<CacheHash>>(),
-        operation::get("/{namespace}/file-ids", "The ids of the entries in a namespace, or a page of them")
-            .in_pages()
-            .answers_unnamed::<List<CacheId>>(),
-        operation::get("/{namespace}/stats", "How much a namespace holds").answers::<NamespaceStats>(),
-        operation::get("/{namespace}/entries", "Entries of the temporal strategies, in the order of time")
-            .with(parameters::word("strategy", &dated, "Only these"))
-            .with(parameters::time("from", "From this moment on"))
-            .with(parameters::time("to", "Before this moment"))
-            .in_pages()
-            .answers::<Entries>(),
-        operation::get("/{namespace}/settings", "The settings of a namespace").answers::<NamespaceSettings>(),
-        operation::put("/{namespace}/settings", "Replaces the settings of a namespace; what is left out is unset")
-            .takes_json::<NewSettings>()
-            .answers::<NamespaceSettings>(),
-    ]
+    Routes::new()
+        .get("/namespaces/list", namespaces, |op| op.summary("All namespaces").list_response::<Namespace>())
+        .get("/{namespace}/file-hashes", hashes, |op| {
+            op.summary("The hashes in a namespace, or a page of them").paginated().inline_response::<List<CacheHash>>()
+        })
+        .get("/{namespace}/file-ids", ids, |op| {
+            op.summary("The ids of the entries in a namespace, or a page of them")
+                .paginated()
+                .inline_response::<List<CacheId>>()
+        })
+        .get("/{namespace}/stats", stats, |op| op.summary("How much a namespace holds").response::<NamespaceStats>())
+        .get("/{namespace}/entries", entries, |op| {
+            op.summary("Entries of the temporal strategies, in the order of time")
+                .parameter(parameters::word("strategy", &dated, "Only these"))
+                .parameter(parameters::time("from", "From this moment on"))
+                .parameter(parameters::time("to", "Before this moment"))
+                .paginated()
+                .response::<Entries>()
+        })
+}
+
+fn settings_routes() -> Routes {
+    Routes::new()
+        .get("/{namespace}/settings", settings, |op| {
+            op.summary("The settings of a namespace").response::<NamespaceSettings>()
+        })
+        .put("/{namespace}/settings", change_settings, |op| {
+            op.summary("Replaces the settings of a namespace; what is left out is unset")
+                .json_body::<NewSettings>()
+                .response::<NamespaceSettings>()
+        })
 }
 
 async fn namespaces(session: Session) -> Result<Json<Vec<Namespace>>, Problem> {

@@ -2,11 +2,10 @@
 
 use std::convert::Infallible;
 
+use axum::Json;
 use axum::body::HttpBody;
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
@@ -25,9 +24,10 @@ use crate::conditional::{Conditions, Lifetime, Tag};
 use crate::extract::Params;
 use crate::large::{self, Form, LARGEST_ANSWER_BYTES, Ways};
 use crate::media_type::{BYTES, JSON, TEXT, TEXT_UTF_8};
-use crate::openapi::operation::{self, Operation};
+use crate::openapi::operation::Operation;
 use crate::openapi::parameters;
 use crate::problem::Problem;
+use crate::routing::Routes;
 use crate::session::Session;
 use crate::shapes::{
     AllReferences, Base64, BinaryReference, FileMetadata, HashCacheId, HashReferences, Metadata, References, Retrieved,
@@ -38,95 +38,74 @@ use crate::state::AppState;
 /// What `as` may ask for.
 const FORMS: [&str; 4] = ["string", "json", "binary", "metadata"];
 
-/// The routes of this group. Where an id is expected, `{cache_hash}-v{n}` will do.
-pub fn routes() -> Router<AppState> {
-    Router::new()
-        .route("/{namespace}/retrieve/{cache_id}", get(by_id))
-        .route("/{namespace}/retrieve/{cache_id}/string", get(string_by_id))
-        .route("/{namespace}/retrieve/{cache_id}/json", get(json_by_id))
-        .route("/{namespace}/retrieve/{cache_id}/binary", get(binary_by_id))
-        .route("/{namespace}/retrieve/{cache_id}/config", get(config))
-        .route("/{namespace}/retrieve/{cache_id}/metadata", get(file_metadata))
-        .route("/{namespace}/retrieve/{cache_id}/refs", get(references))
-        .route("/{namespace}/retrieve/{cache_id}/refs/all", get(all_references))
-        .route("/{namespace}/retrieve/hash/{cache_hash}", get(by_hash))
-        .route("/{namespace}/retrieve/hash/{cache_hash}/string", get(string_by_hash))
-        .route("/{namespace}/retrieve/hash/{cache_hash}/json", get(json_by_hash))
-        .route("/{namespace}/retrieve/hash/{cache_hash}/binary", get(binary_by_hash))
-        .route("/{namespace}/retrieve/hash/{cache_hash}/metadata", get(metadata_by_hash))
-        .route("/{namespace}/retrieve/hash/{cache_hash}/refs-hash", get(hash_references))
-        .route("/{namespace}/retrieve/hash/{cache_hash}/cache-id", get(id_of_hash))
-        .route("/{namespace}/retrieve/key/{strategy}/{*key_and_file}", get(by_key))
+/// The routes of this group.
+pub fn routes() -> Routes {
+    by_id_routes().merge(by_hash_routes()).merge(by_key_routes())
 }
 
-/// What the routes of this group take and answer.
-pub fn described() -> Vec<Operation> {
-    let by_key = operation::get(
-        "/{namespace}/retrieve/key/{strategy}/{cache_key}/{file_id}",
-        "The newest content under a key, in any form",
-    );
-    by_id_described()
-        .into_iter()
-        .chain(by_hash_described())
-        .chain([content(by_key)
-            .with(parameters::version())
-            .with(parameters::word("as", &FORMS, "The form; without it, the one that suits the content"))
-            .answers_any_json()
-            .answers_as(TEXT)
-            .answers_as(BYTES)
-            .or(StatusCode::UNSUPPORTED_MEDIA_TYPE, "A text that is not JSON, asked for as JSON")
-            .or_a_part()])
-        .collect()
+/// Where an id is expected, `{cache_hash}-v{n}` will do.
+fn by_id_routes() -> Routes {
+    let read = |op, summary| content(op, summary).parameter(parameters::revision());
+    let about = |op: Operation, summary| op.summary(summary).not_found();
+    Routes::below("/{namespace}/retrieve/{cache_id}")
+        .get("", by_id, |op| {
+            read(op, "The content, or where to read it when it is binary")
+                .response::<Retrieved<'_>>()
+                .response::<BinaryReference>()
+        })
+        .get("/string", string_by_id, |op| read(op, "The content as text; bytes in base64").raw_response(TEXT))
+        .get("/json", json_by_id, |op| as_json(read(op, "The content as JSON; bytes in base64 within JSON")))
+        .get("/binary", binary_by_id, |op| read(op, "The content as bytes").raw_response(BYTES).partial_content())
+        .get("/config", config, |op| about(op, "How the entry is kept").response::<StorageConfig>())
+        .get("/metadata", file_metadata, |op| {
+            about(op, "What is known about the content").parameter(parameters::revision()).response::<FileMetadata>()
+        })
+        .get("/refs", references, |op| about(op, "What the entry consists of").response::<References>())
+        .get("/refs/all", all_references, |op| {
+            about(op, "The same, with its record and hash index").response::<AllReferences>()
+        })
 }
 
-fn by_id_described() -> Vec<Operation> {
-    let read = |path, summary| content(operation::get(path, summary)).with(parameters::revision());
-    let about = |path, summary| operation::get(path, summary).or_missing();
-    vec![
-        read("/{namespace}/retrieve/{cache_id}", "The content, or where to read it when it is binary")
-            .answers::<Retrieved<'_>>()
-            .answers::<BinaryReference>(),
-        read("/{namespace}/retrieve/{cache_id}/string", "The content as text; bytes in base64").answers_as(TEXT),
-        as_json(read("/{namespace}/retrieve/{cache_id}/json", "The content as JSON; bytes in base64 within JSON")),
-        read("/{namespace}/retrieve/{cache_id}/binary", "The content as bytes").answers_as(BYTES).or_a_part(),
-        about("/{namespace}/retrieve/{cache_id}/config", "How the entry is kept").answers::<StorageConfig>(),
-        about("/{namespace}/retrieve/{cache_id}/metadata", "What is known about the content")
-            .with(parameters::revision())
-            .answers::<FileMetadata>(),
-        about("/{namespace}/retrieve/{cache_id}/refs", "What the entry consists of").answers::<References>(),
-        about("/{namespace}/retrieve/{cache_id}/refs/all", "The same, with its record and hash index")
-            .answers::<AllReferences>(),
-    ]
+fn by_hash_routes() -> Routes {
+    let read = |op, summary| content(op, summary).parameter(parameters::version());
+    let about = |op: Operation, summary| op.summary(summary).not_found();
+    Routes::below("/{namespace}/retrieve/hash/{cache_hash}")
+        .get("", by_hash, |op| {
+            read(op, "The newest content, or where to read it when it is binary")
+                .response::<Retrieved<'_>>()
+                .response::<BinaryReference>()
+        })
+        .get("/string", string_by_hash, |op| read(op, "The newest content as text").raw_response(TEXT))
+        .get("/json", json_by_hash, |op| as_json(read(op, "The newest content as JSON")))
+        .get("/binary", binary_by_hash, |op| {
+            read(op, "The newest content as bytes").raw_response(BYTES).partial_content()
+        })
+        .get("/metadata", metadata_by_hash, |op| {
+            about(op, "What accompanies the newest content").parameter(parameters::version()).response::<Metadata>()
+        })
+        .get("/refs-hash", hash_references, |op| about(op, "The entries with this hash").response::<HashReferences>())
+        .get("/cache-id", id_of_hash, |op| about(op, "The newest entry with this hash").response::<HashCacheId>())
 }
 
-fn by_hash_described() -> Vec<Operation> {
-    let read = |path, summary| content(operation::get(path, summary)).with(parameters::version());
-    let about = |path, summary| operation::get(path, summary).or_missing();
-    vec![
-        read("/{namespace}/retrieve/hash/{cache_hash}", "The newest content, or where to read it when it is binary")
-            .answers::<Retrieved<'_>>()
-            .answers::<BinaryReference>(),
-        read("/{namespace}/retrieve/hash/{cache_hash}/string", "The newest content as text").answers_as(TEXT),
-        as_json(read("/{namespace}/retrieve/hash/{cache_hash}/json", "The newest content as JSON")),
-        read("/{namespace}/retrieve/hash/{cache_hash}/binary", "The newest content as bytes")
-            .answers_as(BYTES)
-            .or_a_part(),
-        about("/{namespace}/retrieve/hash/{cache_hash}/metadata", "What accompanies the newest content")
-            .with(parameters::version())
-            .answers::<Metadata>(),
-        about("/{namespace}/retrieve/hash/{cache_hash}/refs-hash", "The entries with this hash")
-            .answers::<HashReferences>(),
-        about("/{namespace}/retrieve/hash/{cache_hash}/cache-id", "The newest entry with this hash")
-            .answers::<HashCacheId>(),
-    ]
+fn by_key_routes() -> Routes {
+    Routes::new().get("/{namespace}/retrieve/key/{strategy}/{*cache_key}/{file_id}", by_key, |op| {
+        content(op, "The newest content under a key, in any form")
+            .parameter(parameters::version())
+            .parameter(parameters::word("as", &FORMS, "The form; without it, the one that suits the content"))
+            .any_json_response()
+            .raw_response(TEXT)
+            .raw_response(BYTES)
+            .status(StatusCode::UNSUPPORTED_MEDIA_TYPE, "A text that is not JSON, asked for as JSON")
+            .partial_content()
+    })
 }
 
-fn content(operation: Operation) -> Operation {
-    operation.unless_known().or_redirect().or_missing()
+fn content(operation: Operation, summary: &str) -> Operation {
+    operation.summary(summary).not_modified().redirect().not_found()
 }
 
 fn as_json(operation: Operation) -> Operation {
-    operation.answers_any_json().or(StatusCode::UNSUPPORTED_MEDIA_TYPE, "The content is a text that is not JSON")
+    operation.any_json_response().status(StatusCode::UNSUPPORTED_MEDIA_TYPE, "The content is a text that is not JSON")
 }
 
 async fn by_id(reader: Reader, params: Params) -> Result<Response, Problem> {

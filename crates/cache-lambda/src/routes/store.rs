@@ -1,7 +1,6 @@
 //! Store: a new entry from a body, under a strategy, and under a key if one is named.
 
-use axum::routing::post;
-use axum::{Json, Router};
+use axum::Json;
 use cache_core::cache::StoreRequest;
 use cache_core::content::Content;
 use cache_core::ids::{CacheKey, FileId};
@@ -9,62 +8,29 @@ use cache_core::ids::{CacheKey, FileId};
 use crate::body::Payload;
 use crate::extract::Params;
 use crate::media_type::BYTES;
-use crate::openapi::operation::{self, Operation};
+use crate::openapi::operation::Operation;
 use crate::openapi::parameters;
 use crate::problem::Problem;
+use crate::routing::Routes;
 use crate::session::Session;
 use crate::shapes::Store;
-use crate::state::AppState;
 
-/// The routes of this group. A key may have several segments. A path that ends where the key should begin is served as well,
-/// to say that the key is missing.
-pub fn routes() -> Router<AppState> {
-    Router::new()
-        .route("/{namespace}/{strategy}/store/string", post(string))
-        .route("/{namespace}/{strategy}/store/string/", post(keyed_string))
-        .route("/{namespace}/{strategy}/store/string/{*cache_key}", post(keyed_string))
-        .route("/{namespace}/{strategy}/store/json", post(json))
-        .route("/{namespace}/{strategy}/store/json/", post(keyed_json))
-        .route("/{namespace}/{strategy}/store/json/{*cache_key}", post(keyed_json))
-        .route("/{namespace}/{strategy}/store/binary", post(binary))
-        .route("/{namespace}/{strategy}/store/binary/", post(keyed_binary))
-        .route("/{namespace}/{strategy}/store/binary/{*cache_key}", post(keyed_binary))
-}
-
-/// What the routes of this group take and answer.
-pub fn described() -> Vec<Operation> {
-    vec![
-        operation::post("/{namespace}/{strategy}/store/string", "Stores a text")
-            .takes_text(1)
-            .answers::<Store>()
-            .leads_to_entry(),
-        operation::post("/{namespace}/{strategy}/store/string/{cache_key}", "Stores a text under a key")
-            .with(parameters::file_id())
-            .takes_text(1)
-            .answers::<Store>()
-            .leads_to_entry(),
-        operation::post("/{namespace}/{strategy}/store/json", "Stores a JSON object")
-            .takes_object()
-            .answers::<Store>()
-            .leads_to_entry(),
-        operation::post("/{namespace}/{strategy}/store/json/{cache_key}", "Stores a JSON object under a key")
-            .with(parameters::file_id())
-            .with(parameters::json_field_path())
-            .takes_object()
-            .answers::<Store>()
-            .leads_to_entry(),
-        operation::post("/{namespace}/{strategy}/store/binary", "Stores bytes")
-            .with(parameters::content_encoding())
-            .takes_bytes(BYTES, 1)
-            .answers::<Store>()
-            .leads_to_entry(),
-        operation::post("/{namespace}/{strategy}/store/binary/{cache_key}", "Stores bytes under a key")
-            .with(parameters::file_id())
-            .with(parameters::content_encoding())
-            .takes_bytes(BYTES, 1)
-            .answers::<Store>()
-            .leads_to_entry(),
-    ]
+/// The routes of this group. A key may have several segments.
+pub fn routes() -> Routes {
+    let store = |op: Operation, summary| op.summary(summary).response::<Store>().entry_links();
+    let keyed = move |op, summary| store(op, summary).parameter(parameters::file_id());
+    let encoding = parameters::content_encoding;
+    Routes::below("/{namespace}/{strategy}/store")
+        .post("/string", string, |op| store(op, "Stores a text").text_body(1))
+        .post("/string/{*cache_key?}", keyed_string, |op| keyed(op, "Stores a text under a key").text_body(1))
+        .post("/json", json, |op| store(op, "Stores a JSON object").object_body())
+        .post("/json/{*cache_key?}", keyed_json, |op| {
+            keyed(op, "Stores a JSON object under a key").parameter(parameters::json_field_path()).object_body()
+        })
+        .post("/binary", binary, |op| store(op, "Stores bytes").parameter(encoding()).bytes_body(BYTES, 1))
+        .post("/binary/{*cache_key?}", keyed_binary, |op| {
+            keyed(op, "Stores bytes under a key").parameter(encoding()).bytes_body(BYTES, 1)
+        })
 }
 
 async fn string(session: Session, params: Params, payload: Payload) -> Result<Json<Store>, Problem> {

@@ -3,9 +3,8 @@
 
 mod samples;
 
+use axum::Json;
 use axum::extract::{FromRequestParts, State};
-use axum::routing::{delete, get, post};
-use axum::{Json, Router};
 use cache_core::cache::{Cache, ChildName, Entry, Selector, StoreRequest};
 use cache_core::content::Content;
 use cache_core::error::Error;
@@ -22,8 +21,9 @@ use utoipa::ToSchema;
 
 use self::samples::{Fixture, Sample};
 use crate::extract::Params;
-use crate::openapi::operation::{self, Operation};
+use crate::openapi::operation::Operation;
 use crate::problem::Problem;
+use crate::routing::Routes;
 use crate::session::Session;
 use crate::shapes::{FileMetadata, FileMetadataData};
 use crate::state::AppState;
@@ -38,30 +38,27 @@ const FULL: [&str; 3] = ["test-data", "test-demo", "test-analytics"];
 const SIDE_BY_SIDE: usize = 8;
 
 /// The routes of this group. Clients make the fixtures with GET.
-pub fn routes() -> Router<AppState> {
-    Router::new()
-        .route("/server/create/test-fixtures", get(fixtures).post(fixtures))
-        .route("/test-data/create/in/default-namespaces/comprehensive", post(comprehensive))
-        .route("/test-data/create/in/default-namespaces/minimal", post(minimal))
-        .route("/test-data/create/in/new-namespace/{namespace}", post(in_namespace))
-        .route("/test-data/clear/{namespace}", delete(clear))
+pub fn routes() -> Routes {
+    let made = |op: Operation, summary| described(op, summary).response::<Manifest>();
+    let created = |op: Operation, summary| described(op, summary).response::<Created>();
+    Routes::new()
+        .get("/server/create/test-fixtures", fixtures, |op| made(op, "The fixtures, made if need be; for the clients"))
+        .post("/server/create/test-fixtures", fixtures, |op| made(op, "The fixtures, made if need be"))
+        .post("/test-data/create/in/default-namespaces/comprehensive", comprehensive, |op| {
+            created(op, "Stores samples in three namespaces")
+        })
+        .post("/test-data/create/in/default-namespaces/minimal", minimal, |op| created(op, "Stores a few samples"))
+        .post("/test-data/create/in/new-namespace/{namespace}", in_namespace, |op| {
+            created(op, "Stores samples in a namespace")
+        })
+        .delete("/test-data/clear/{namespace}", clear, |op| {
+            described(op, "Deletes everything in a namespace").response::<Cleared>()
+        })
 }
 
-/// What the routes of this group take and answer.
-pub fn described() -> Vec<Operation> {
-    const ABSENT: &str = "The service has no test routes: `CACHE__SERVICE__TEST_ROUTES` switches them on";
-    let operations = [
-        operation::get("/server/create/test-fixtures", "The fixtures, made if need be; for the clients")
-            .answers::<Manifest>(),
-        operation::post("/server/create/test-fixtures", "The fixtures, made if need be").answers::<Manifest>(),
-        operation::post("/test-data/create/in/default-namespaces/comprehensive", "Stores samples in three namespaces")
-            .answers::<Created>(),
-        operation::post("/test-data/create/in/default-namespaces/minimal", "Stores a few samples").answers::<Created>(),
-        operation::post("/test-data/create/in/new-namespace/{namespace}", "Stores samples in a namespace")
-            .answers::<Created>(),
-        operation::delete("/test-data/clear/{namespace}", "Deletes everything in a namespace").answers::<Cleared>(),
-    ];
-    operations.map(|operation| operation.or(StatusCode::NOT_FOUND, ABSENT)).into()
+fn described(operation: Operation, summary: &str) -> Operation {
+    let absent = "The service has no test routes: `CACHE__SERVICE__TEST_ROUTES` switches them on";
+    operation.summary(summary).status(StatusCode::NOT_FOUND, absent)
 }
 
 /// A session on a service that has these routes.

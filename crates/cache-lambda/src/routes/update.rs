@@ -1,35 +1,25 @@
 //! Update: an entry gets a new content; what it had before stays readable as a revision.
 
-use axum::routing::post;
-use axum::{Json, Router};
+use axum::Json;
 use bytes::Bytes;
 use cache_core::strategy::ContentKind;
 
 use crate::body::Payload;
 use crate::extract::Params;
 use crate::media_type::BYTES;
-use crate::openapi::operation::{self, Operation};
+use crate::openapi::operation::Operation;
 use crate::problem::Problem;
+use crate::routing::Routes;
 use crate::session::Session;
 use crate::shapes::Update;
-use crate::state::AppState;
 
 /// The routes of this group.
-pub fn routes() -> Router<AppState> {
-    Router::new()
-        .route("/{namespace}/update/{cache_id}/string", post(string))
-        .route("/{namespace}/update/{cache_id}/json", post(json))
-        .route("/{namespace}/update/{cache_id}/binary", post(binary))
-}
-
-/// What the routes of this group take and answer.
-pub fn described() -> Vec<Operation> {
-    let update = |path, summary| operation::post(path, summary).answers::<Update>().or_missing();
-    vec![
-        update("/{namespace}/update/{cache_id}/string", "Gives a text a new content").takes_text(1),
-        update("/{namespace}/update/{cache_id}/json", "Gives a JSON object a new content").takes_object(),
-        update("/{namespace}/update/{cache_id}/binary", "Gives bytes a new content").takes_bytes(BYTES, 1),
-    ]
+pub fn routes() -> Routes {
+    let update = |op: Operation, summary| op.summary(summary).response::<Update>().not_found();
+    Routes::below("/{namespace}/update/{cache_id}")
+        .post("/string", string, |op| update(op, "Gives a text a new content").text_body(1))
+        .post("/json", json, |op| update(op, "Gives a JSON object a new content").object_body())
+        .post("/binary", binary, |op| update(op, "Gives bytes a new content").bytes_body(BYTES, 1))
 }
 
 async fn string(session: Session, params: Params, payload: Payload) -> Result<Json<Update>, Problem> {

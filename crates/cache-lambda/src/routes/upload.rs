@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
+use axum::Json;
 use axum::extract::{Request, State};
-use axum::routing::{post, put};
-use axum::{Json, Router};
 use cache_core::cache::{Upload, UploadLimits, UploadRequest};
 use cache_core::content::Digest;
 use cache_core::error::Error;
@@ -22,9 +21,9 @@ use serde_json::{Map, Value};
 use crate::body::Payload;
 use crate::extract::Params;
 use crate::media_type::BYTES;
-use crate::openapi::operation::{self, Operation};
-use crate::openapi::parameters;
+use crate::openapi::parameters::{self, required};
 use crate::problem::Problem;
+use crate::routing::Routes;
 use crate::session::Session;
 use crate::shapes::Store;
 use crate::shapes::upload::{NewUpload, SentUpload, UploadReceived, UploadStarted};
@@ -39,37 +38,31 @@ const FIELDS: [&str; 5] = ["data_type", "sha256", "size", "cache_key", "file_id"
 const UPLOAD_ID: &str = "upload_id";
 
 /// The routes of this group.
-pub fn routes() -> Router<AppState> {
-    Router::new()
-        .route("/{namespace}/{strategy}/upload", post(begin))
-        .route("/{namespace}/{strategy}/upload/complete", post(complete))
-        .route("/{namespace}/{strategy}/upload/{upload_id}", put(receive))
-}
-
-/// What the routes of this group take and answer.
-pub fn described() -> Vec<Operation> {
-    vec![
-        operation::post("/{namespace}/{strategy}/upload", "Announces a large content, and answers where to send it")
-            .takes_json::<NewUpload>()
-            .answers::<UploadStarted>(),
-        operation::post("/{namespace}/{strategy}/upload/complete", "Makes an entry of a content that was sent")
-            .takes_json::<SentUpload>()
-            .answers::<Store>()
-            .leads_to_entry(),
-        operation::put(
-            "/{namespace}/{strategy}/upload/{upload_id}",
-            "Takes a content at the URL that the announcement was answered with; on S3 that URL is S3's",
-        )
-        .with(parameters::required(parameters::sha256()))
-        .with(parameters::required(parameters::number("size", "Bytes of the content")))
-        .with(parameters::required(parameters::number("expires", "Until when, in milliseconds since 1970 UTC")))
-        .with(parameters::required(parameters::signature()))
-        .takes_raw(BYTES)
-        .answers::<UploadReceived>()
-        .or(StatusCode::FORBIDDEN, "No announcement was answered with this URL, or it has expired")
-        .or(StatusCode::PRECONDITION_FAILED, "It was sent before")
-        .public(),
-    ]
+pub fn routes() -> Routes {
+    Routes::below("/{namespace}/{strategy}/upload")
+        .post("", begin, |op| {
+            op.summary("Announces a large content, and answers where to send it")
+                .json_body::<NewUpload>()
+                .response::<UploadStarted>()
+        })
+        .post("/complete", complete, |op| {
+            op.summary("Makes an entry of a content that was sent")
+                .json_body::<SentUpload>()
+                .response::<Store>()
+                .entry_links()
+        })
+        .put("/{upload_id}", receive, |op| {
+            op.summary("Takes a content at the URL that the announcement was answered with; on S3 that URL is S3's")
+                .parameter(required(parameters::sha256()))
+                .parameter(required(parameters::number("size", "Bytes of the content")))
+                .parameter(required(parameters::number("expires", "Until when, in milliseconds since 1970 UTC")))
+                .parameter(required(parameters::signature()))
+                .raw_body(BYTES)
+                .response::<UploadReceived>()
+                .status(StatusCode::FORBIDDEN, "No announcement was answered with this URL, or it has expired")
+                .status(StatusCode::PRECONDITION_FAILED, "It was sent before")
+                .public()
+        })
 }
 
 async fn begin(

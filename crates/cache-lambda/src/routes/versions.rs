@@ -1,48 +1,39 @@
 //! Versions: what was stored under a hash or a key over time, and going back.
 
-use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::Json;
 use cache_core::cache::{Of, Selector};
 use cache_core::ids::Namespace;
 
 use crate::extract::Params;
-use crate::openapi::operation::{self, Operation};
+use crate::openapi::operation::Operation;
 use crate::openapi::parameters;
 use crate::pagination::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::problem::Problem;
+use crate::routing::Routes;
 use crate::session::Session;
 use crate::shapes::{Store, VersionList};
-use crate::state::AppState;
 
 /// The routes of this group.
-pub fn routes() -> Router<AppState> {
-    Router::new()
-        .route("/{namespace}/versions/hash/{cache_hash}", get(of_hash))
-        .route("/{namespace}/versions/key/{strategy}/{*key_and_file}", get(of_key))
-        .route("/{namespace}/rollback/key/{strategy}/{*key_and_file}", post(rollback))
-}
-
-/// What the routes of this group take and answer.
-pub fn described() -> Vec<Operation> {
-    let list = |path, summary| {
-        operation::get(path, summary)
-            .with(parameters::limit())
-            .with(parameters::number("before", "Versions before this one"))
-            .answers::<VersionList>()
-            .or_missing()
+pub fn routes() -> Routes {
+    let list = |op: Operation, summary| {
+        op.summary(summary)
+            .parameter(parameters::limit())
+            .parameter(parameters::number("before", "Versions before this one"))
+            .response::<VersionList>()
+            .not_found()
     };
-    vec![
-        list("/{namespace}/versions/hash/{cache_hash}", "What was stored under a hash over time"),
-        list("/{namespace}/versions/key/{strategy}/{cache_key}/{file_id}", "What was stored under a key over time"),
-        operation::post(
-            "/{namespace}/rollback/key/{strategy}/{cache_key}/{file_id}",
-            "Makes a new version under a key, with the content of an older one",
-        )
-        .with(parameters::required(parameters::version()))
-        .answers::<Store>()
-        .if_it_fits()
-        .or_missing(),
-    ]
+    Routes::below("/{namespace}")
+        .get("/versions/hash/{cache_hash}", of_hash, |op| list(op, "What was stored under a hash over time"))
+        .get("/versions/key/{strategy}/{*cache_key}/{file_id}", of_key, |op| {
+            list(op, "What was stored under a key over time")
+        })
+        .post("/rollback/key/{strategy}/{*cache_key}/{file_id}", rollback, |op| {
+            op.summary("Makes a new version under a key, with the content of an older one")
+                .parameter(parameters::required(parameters::version()))
+                .response::<Store>()
+                .payload_too_large()
+                .not_found()
+        })
 }
 
 async fn of_hash(session: Session, params: Params) -> Result<Json<VersionList>, Problem> {

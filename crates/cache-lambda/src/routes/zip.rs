@@ -3,10 +3,9 @@
 use std::convert::Infallible;
 use std::future::Future;
 
+use axum::Json;
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
-use axum::{Json, Router};
 use bytes::Bytes;
 use cache_core::archive::Limits;
 use cache_core::archive::batch::BatchRequest;
@@ -22,77 +21,57 @@ use crate::body::Payload;
 use crate::extract::Params;
 use crate::large::{self, LARGEST_ANSWER_BYTES, Ways};
 use crate::media_type::{BYTES, ZIP};
-use crate::openapi::operation::{self, Operation};
+use crate::openapi::operation::Operation;
 use crate::problem::{ArchiveUse, Problem};
+use crate::routing::Routes;
 use crate::session::Session;
 use crate::shapes::zip::{ArchiveBatch, ArchiveOperation, ArchiveStore};
 use crate::state::AppState;
 
-/// The routes of this group. A path that ends where the path of a member should begin is served as well, to say that it is
-/// missing.
-pub fn routes() -> Router<AppState> {
-    Router::new()
-        .route("/{namespace}/{strategy}/zip/create/{*key_and_file}", post(create))
-        .route("/{namespace}/{strategy}/zip/store/{*key_and_file}", post(store))
-        .route("/{namespace}/zip/{cache_id}/retrieve", get(retrieve))
-        .route("/{namespace}/zip/{cache_id}/files/list", get(list))
-        .route("/{namespace}/zip/{cache_id}/file/retrieve/", get(member))
-        .route("/{namespace}/zip/{cache_id}/file/retrieve/{*file_path}", get(member))
-        .route("/{namespace}/zip/{cache_id}/file/add/from/bytes/", post(add_bytes))
-        .route("/{namespace}/zip/{cache_id}/file/add/from/bytes/{*file_path}", post(add_bytes))
-        .route("/{namespace}/zip/{cache_id}/file/add/from/string/", post(add_string))
-        .route("/{namespace}/zip/{cache_id}/file/add/from/string/{*file_path}", post(add_string))
-        .route("/{namespace}/zip/{cache_id}/file/delete/", delete(remove))
-        .route("/{namespace}/zip/{cache_id}/file/delete/{*file_path}", delete(remove))
-        .route("/{namespace}/zip/{cache_id}/batch/operations", post(operations))
+/// The routes of this group.
+pub fn routes() -> Routes {
+    stores().merge(reads()).merge(edits())
 }
 
-/// What the routes of this group take and answer.
-pub fn described() -> Vec<Operation> {
-    const ZIP: &str = "application/zip";
-    let edit =
-        |operation: Operation| operation.answers::<ArchiveOperation>().or(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE);
-    vec![
-        operation::post("/{namespace}/{strategy}/zip/create/{cache_key}/{file_id}", "Stores an empty archive")
-            .answers::<ArchiveStore>()
-            .leads_to_entry(),
-        operation::post("/{namespace}/{strategy}/zip/store/{cache_key}/{file_id}", "Stores an archive")
-            .takes_bytes(ZIP, 1)
-            .answers::<ArchiveStore>()
-            .leads_to_entry(),
-        operation::get("/{namespace}/zip/{cache_id}/retrieve", "The archive")
-            .answers_as(ZIP)
-            .or_redirect()
-            .or_missing(),
-        operation::get("/{namespace}/zip/{cache_id}/files/list", "The names of its members")
-            .answers::<ArchiveOperation>()
-            .or(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE)
-            .or_missing(),
-        operation::get("/{namespace}/zip/{cache_id}/file/retrieve/{file_path}", "The content of a member")
-            .answers_as(BYTES)
-            .or(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE)
-            .or_missing(),
-        operation::post(
-            "/{namespace}/zip/{cache_id}/file/add/from/bytes/{file_path}",
-            "Sets a member to bytes, in a new entry",
-        )
-        .takes_bytes(BYTES, 0)
-        .answers::<ArchiveOperation>(),
-        operation::post(
-            "/{namespace}/zip/{cache_id}/file/add/from/string/{file_path}",
-            "Sets a member to a text, in a new entry",
-        )
-        .takes_text(0)
-        .answers::<ArchiveOperation>(),
-        edit(operation::delete(
-            "/{namespace}/zip/{cache_id}/file/delete/{file_path}",
-            "Removes a member, in a new entry",
-        ))
-        .or_missing(),
-        operation::post("/{namespace}/zip/{cache_id}/batch/operations", "Several edits at once, in one new entry")
-            .takes_json::<BatchRequest>()
-            .answers::<ArchiveBatch>(),
-    ]
+fn stores() -> Routes {
+    let store = |op: Operation, summary| op.summary(summary).response::<ArchiveStore>().entry_links();
+    Routes::below("/{namespace}/{strategy}/zip")
+        .post("/create/{*cache_key}/{file_id}", create, |op| store(op, "Stores an empty archive"))
+        .post("/store/{*cache_key}/{file_id}", self::store, |op| store(op, "Stores an archive").bytes_body(ZIP, 1))
+}
+
+fn reads() -> Routes {
+    Routes::below("/{namespace}/zip/{cache_id}")
+        .get("/retrieve", retrieve, |op| op.summary("The archive").raw_response(ZIP).redirect().not_found())
+        .get("/files/list", list, |op| {
+            op.summary("The names of its members")
+                .response::<ArchiveOperation>()
+                .status(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE)
+                .not_found()
+        })
+        .get("/file/retrieve/{*file_path?}", member, |op| {
+            op.summary("The content of a member")
+                .raw_response(BYTES)
+                .status(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE)
+                .not_found()
+        })
+}
+
+fn edits() -> Routes {
+    let edit = |op: Operation, summary| op.summary(summary).response::<ArchiveOperation>();
+    Routes::below("/{namespace}/zip/{cache_id}")
+        .post("/file/add/from/bytes/{*file_path?}", add_bytes, |op| {
+            edit(op, "Sets a member to bytes, in a new entry").bytes_body(BYTES, 0)
+        })
+        .post("/file/add/from/string/{*file_path?}", add_string, |op| {
+            edit(op, "Sets a member to a text, in a new entry").text_body(0)
+        })
+        .delete("/file/delete/{*file_path?}", remove, |op| {
+            edit(op, "Removes a member, in a new entry").status(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE).not_found()
+        })
+        .post("/batch/operations", operations, |op| {
+            op.summary("Several edits at once, in one new entry").json_body::<BatchRequest>().response::<ArchiveBatch>()
+        })
 }
 
 /// When an archive is 413.

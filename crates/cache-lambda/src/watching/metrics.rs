@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cache_storage::metered::{Meter, Tally};
 
-use super::operation::Operation;
+use super::operation::OperationLabels;
 use super::outcome::Outcome;
 
 /// Up to how many microseconds a request took, for each bucket of the histogram but the last.
@@ -45,7 +45,7 @@ impl Metrics {
     }
 
     /// A request that had begun was answered, or given up by its caller.
-    pub fn end(&self, operation: &'static Operation, outcome: Outcome, took: Duration) {
+    pub fn end(&self, operation: &'static OperationLabels, outcome: Outcome, took: Duration) {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
         let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let answered = self.of(operation);
@@ -65,7 +65,7 @@ impl Metrics {
         self.operations.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn of(&self, operation: &'static Operation) -> Arc<Answered> {
+    fn of(&self, operation: &'static OperationLabels) -> Arc<Answered> {
         let known = self.operations.read().unwrap_or_else(PoisonError::into_inner).get(operation.id.as_str()).cloned();
         known.unwrap_or_else(|| {
             let mut operations = self.operations.write().unwrap_or_else(PoisonError::into_inner);

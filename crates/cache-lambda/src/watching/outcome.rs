@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use super::operation::Operation;
+use super::operation::OperationLabels;
 
 /// What came of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,12 +24,12 @@ impl Outcome {
     pub const ALL: [Self; 5] = [Self::Hit, Self::Miss, Self::Ok, Self::ClientError, Self::ServerError];
 
     /// What an answer with this status means.
-    pub fn of(operation: &Operation, status: StatusCode) -> Self {
+    pub fn of(operation: &OperationLabels, status: StatusCode) -> Self {
         match status {
-            StatusCode::NOT_FOUND if operation.can_miss => Self::Miss,
+            StatusCode::NOT_FOUND if operation.can_be_missing => Self::Miss,
             status if status.is_server_error() => Self::ServerError,
             status if status.is_client_error() => Self::ClientError,
-            _ if operation.can_miss && operation.reads => Self::Hit,
+            _ if operation.can_be_missing && operation.is_read => Self::Hit,
             _ => Self::Ok,
         }
     }

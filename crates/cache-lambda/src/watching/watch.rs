@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::access_log::Line;
 use super::emf;
-use super::operation::Operation;
+use super::operation::OperationLabels;
 use super::outcome::Outcome;
 use crate::state::{AppState, Service};
 
@@ -28,7 +28,7 @@ pub struct Invocation(pub String);
 /// A request on its way. Its end is written to the log and added to the metrics, also when its caller hangs up.
 pub struct Watch {
     state: AppState,
-    operation: &'static Operation,
+    operation: &'static OperationLabels,
     meter: Arc<Meter>,
     started: Instant,
     span: Span,
@@ -37,7 +37,7 @@ pub struct Watch {
 
 impl Watch {
     /// A request has come.
-    pub fn begin(state: &AppState, operation: &'static Operation, request: &Request) -> Self {
+    pub fn begin(state: &AppState, operation: &'static OperationLabels, request: &Request) -> Self {
         state.metrics.begin();
         let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
         let line = Line {
