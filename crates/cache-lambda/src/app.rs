@@ -8,28 +8,28 @@ use tower::ServiceExt;
 
 use crate::problem::Problem;
 use crate::state::AppState;
-use crate::{auth, cors, exchange, routes, slashes};
+use crate::{auth, cors, middleware, normalize_path, routes};
 
 /// The whole HTTP interface. Layers run from the last to the first.
 pub fn app(state: AppState) -> Router {
     let routed = routes::routes()
         .router()
-        .fallback(async || Problem::no_route())
-        .method_not_allowed_fallback(async || Problem::no_method())
+        .fallback(async || Problem::route_not_found())
+        .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .layer(from_fn_with_state(Arc::clone(&state), auth::require_key))
-        .layer(from_fn(exchange::catch_panics))
+        .layer(from_fn(middleware::catch_panics))
         .layer(from_fn_with_state(Arc::clone(&state), cors::allow))
-        .layer(from_fn_with_state(Arc::clone(&state), exchange::answer))
+        .layer(from_fn_with_state(Arc::clone(&state), middleware::answer))
         .with_state(state);
     // A router's own layers run when the route is found already, so the path is rewritten in front of it.
-    Router::new().fallback_service(routed.map_request(slashes::decode))
+    Router::new().fallback_service(routed.map_request(normalize_path::normalize))
 }
 
 #[cfg(test)]
 mod tests {
     use http::Method;
 
-    use crate::testing::{App, Call};
+    use crate::test_support::{App, Call};
 
     async fn check(method: Method, path: &str, status: u16, expected: &str) {
         let answer = App::new().send(Call::new(method, path)).await;

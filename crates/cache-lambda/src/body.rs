@@ -44,7 +44,7 @@ impl FromRequest<AppState> for Payload {
     type Rejection = Problem;
 
     async fn from_request(request: Request<Body>, state: &AppState) -> Result<Self, Problem> {
-        Self::up_to(state.config.max_body_bytes, request, Problem::too_large).await
+        Self::up_to(state.config.max_body_bytes, request, Problem::body_too_large).await
     }
 }
 
@@ -204,7 +204,7 @@ mod tests {
     use flate2::Compression;
     use flate2::write::GzEncoder;
 
-    use crate::testing::{App, Call, config};
+    use crate::test_support::{App, Call, config};
 
     /// What a store answers when bodies may have 1,000 bytes.
     async fn check(call: Call, status: u16, expected: &str) {

@@ -1,5 +1,5 @@
 //! Copies and parts: what a caller has already is not sent again, and of large content a part can be asked for
-//! (RFC 9110, sections 13 and 14; RFC 9111 for the lifetime of a copy).
+//! (RFC 9110, sections 13 and 14; RFC 9111 for how long a copy may be used).
 
 use std::convert::Infallible;
 use std::ops::Range;
@@ -15,20 +15,20 @@ use crate::problem::Problem;
 use crate::state::AppState;
 
 /// How many hex digits of a SHA-256 make a tag.
-const TAG_DIGITS: usize = 32;
+const ETAG_DIGITS: usize = 32;
 
 /// What a request says about the copy that its caller has, and about what it can take.
 #[derive(Debug, Clone, Default)]
-pub struct Conditions {
-    has: Vec<String>,
-    wants: Option<Wanted>,
+pub struct ConditionalHeaders {
+    if_none_match: Vec<String>,
+    range: Option<ByteRangeSpec>,
     /// The tag that the copy must have for a part of it to be of use.
-    part_of: Option<String>,
+    if_range: Option<String>,
     /// Whether the caller can inflate gzip.
     pub accepts_gzip: bool,
 }
 
-impl FromRequestParts<AppState> for Conditions {
+impl FromRequestParts<AppState> for ConditionalHeaders {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Infallible> {
@@ -38,72 +38,73 @@ impl FromRequestParts<AppState> for Conditions {
 
 /// The name of one state of one representation: equal tags mean equal bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tag(String);
+pub struct ETag(String);
 
-impl Tag {
+impl ETag {
     /// The tag of what follows from these parts. The version of the service is one of them, as it renders them.
     pub fn of(parts: &[&str]) -> Self {
         let text = [&[env!("CARGO_PKG_VERSION")], parts].concat().join("\0");
         let mut digits = Digest::of(text.as_bytes()).to_string();
-        digits.truncate(TAG_DIGITS);
+        digits.truncate(ETAG_DIGITS);
         Self(format!("\"{digits}\""))
     }
 }
 
 /// How long a copy may be used without asking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lifetime {
+pub enum CachePolicy {
     /// Not at all.
-    AskEachTime,
+    Revalidate,
     /// For ever: what was asked for cannot change. It is for the caller alone, who showed a key.
-    ForEver,
+    Immutable,
 }
 
-impl Lifetime {
+impl CachePolicy {
     const fn cache_control(self) -> HeaderValue {
         HeaderValue::from_static(match self {
-            Self::AskEachTime => "no-cache",
-            Self::ForEver => "private, max-age=31536000, immutable",
+            Self::Revalidate => "no-cache",
+            Self::Immutable => "private, max-age=31536000, immutable",
         })
     }
 }
 
 /// Part of a content, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wanted {
+enum ByteRangeSpec {
     From(usize),
     /// The last byte included.
     Between(usize, usize),
-    Last(usize),
+    Suffix(usize),
 }
 
-impl Conditions {
+impl ConditionalHeaders {
     fn of(headers: &HeaderMap) -> Self {
         let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-        let has = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+        let if_none_match = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
         Self {
-            has: has.flat_map(|list| list.split(',')).map(|tag| tag.trim().to_owned()).collect(),
-            wants: text(header::RANGE).and_then(parse_range),
-            part_of: text(header::IF_RANGE).map(|tag| tag.trim().to_owned()),
-            accepts_gzip: text(header::ACCEPT_ENCODING).is_some_and(lists_gzip),
+            if_none_match: if_none_match.flat_map(|list| list.split(',')).map(|tag| tag.trim().to_owned()).collect(),
+            range: text(header::RANGE).and_then(parse_range),
+            if_range: text(header::IF_RANGE).map(|tag| tag.trim().to_owned()),
+            accepts_gzip: text(header::ACCEPT_ENCODING).is_some_and(allows_gzip),
         }
     }
 
     /// Whether a part is wanted. Parts are of the content itself, not of its compressed form.
-    pub fn wants_part(&self) -> bool {
-        self.wants.is_some()
+    pub fn has_range(&self) -> bool {
+        self.range.is_some()
     }
 
     /// The answer, unless the caller has it already: then 304 without it.
-    pub fn answer(
+    pub fn respond(
         &self,
-        tag: &Tag,
-        lifetime: Lifetime,
+        tag: &ETag,
+        cache_policy: CachePolicy,
         make: impl FnOnce() -> Result<Response, Problem>,
     ) -> Result<Response, Problem> {
         // A weak tag will do here, whoever weakened it (RFC 9110, 13.1.2).
         let is_it = |has: &String| has == "*" || has.strip_prefix("W/").unwrap_or(has) == tag.0;
-        let mut response = if self.has.iter().any(is_it) { StatusCode::NOT_MODIFIED.into_response() } else { make()? };
+        let mut response =
+            if self.if_none_match.iter().any(is_it) { StatusCode::NOT_MODIFIED.into_response() } else { make()? };
         if response.extensions().get::<Problem>().is_none() {
             let redirects = response.status().is_redirection() && response.status() != StatusCode::NOT_MODIFIED;
             let headers = response.headers_mut();
@@ -111,7 +112,7 @@ impl Conditions {
                 // It says itself how long it holds, and the tag is not of the bytes that it leads to.
                 return Ok(response);
             }
-            headers.insert(header::CACHE_CONTROL, lifetime.cache_control());
+            headers.insert(header::CACHE_CONTROL, cache_policy.cache_control());
             if let Ok(tag) = HeaderValue::from_str(&tag.0) {
                 headers.insert(header::ETAG, tag);
             }
@@ -120,24 +121,24 @@ impl Conditions {
     }
 
     /// All bytes, or the part of them that is wanted.
-    pub fn part(&self, tag: &Tag, bytes: Bytes) -> Response {
+    pub fn respond_with_range(&self, tag: &ETag, bytes: Bytes) -> Response {
         let size = bytes.len();
-        let current = self.part_of.as_ref().is_none_or(|has| *has == tag.0);
+        let current = self.if_range.as_ref().is_none_or(|has| *has == tag.0);
         let whole = [(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"))];
-        let Some(wanted) = self.wants.filter(|_| current) else { return (whole, bytes).into_response() };
-        let Some(range) = wanted.within(size) else { return Problem::beyond_the_end(size).into_response() };
+        let Some(wanted) = self.range.filter(|_| current) else { return (whole, bytes).into_response() };
+        let Some(range) = wanted.within(size) else { return Problem::range_not_satisfiable(size).into_response() };
         let shown = format!("bytes {}-{}/{size}", range.start, range.end - 1);
         (StatusCode::PARTIAL_CONTENT, whole, [(header::CONTENT_RANGE, shown)], bytes.slice(range)).into_response()
     }
 }
 
-impl Wanted {
+impl ByteRangeSpec {
     /// The bytes of a content of this size; `None` when there are none.
     fn within(self, size: usize) -> Option<Range<usize>> {
         let range = match self {
             Self::From(first) => first..size,
             Self::Between(first, last) => first..last.saturating_add(1).min(size),
-            Self::Last(count) => size.saturating_sub(count)..size,
+            Self::Suffix(count) => size.saturating_sub(count)..size,
         };
         (range.start < range.end).then_some(range)
     }
@@ -145,20 +146,20 @@ impl Wanted {
 
 /// `bytes=0-499`, `bytes=500-` or `bytes=-500`. Anything else, several ranges included, asks for everything: a server may
 /// answer so (RFC 9110, 14.2).
-fn parse_range(text: &str) -> Option<Wanted> {
+fn parse_range(text: &str) -> Option<ByteRangeSpec> {
     let (first, last) = text.trim().strip_prefix("bytes=")?.trim().split_once('-')?;
     let number = |text: &str| text.parse().ok().filter(|_: &usize| !text.starts_with('+'));
     match (first, last) {
-        ("", last) => number(last).map(Wanted::Last),
-        (first, "") => number(first).map(Wanted::From),
+        ("", last) => number(last).map(ByteRangeSpec::Suffix),
+        (first, "") => number(first).map(ByteRangeSpec::From),
         (first, last) => {
             let (first, last) = (number(first)?, number(last)?);
-            (first <= last).then_some(Wanted::Between(first, last))
+            (first <= last).then_some(ByteRangeSpec::Between(first, last))
         }
     }
 }
 
-fn lists_gzip(accepted: &str) -> bool {
+fn allows_gzip(accepted: &str) -> bool {
     accepted.split(',').any(|item| {
         let mut parts = item.split(';').map(str::trim);
         let name = parts.next().unwrap_or_default();
@@ -172,7 +173,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::testing::{Answer, App, Call, gzipped};
+    use crate::test_support::{Answer, App, Call, gzipped};
 
     /// An application with one entry, and where its content is read as binary.
     async fn stored(content: impl Into<Bytes>, encoding: &str) -> (App, String) {
@@ -295,11 +296,11 @@ mod tests {
     #[tokio::test]
     async fn only_a_revision_by_number_is_immutable() {
         let (app, path) = stored("one", "").await;
-        let lifetime = async |path: &str| app.get(path).await.header("cache-control").unwrap().to_owned();
-        assert!(lifetime(&format!("{path}/binary?revision=0")).await.contains("immutable"));
+        let cache_policy = async |path: &str| app.get(path).await.header("cache-control").unwrap().to_owned();
+        assert!(cache_policy(&format!("{path}/binary?revision=0")).await.contains("immutable"));
         let hash = "7692c3ad3540bb80";
         for read in [path.as_str(), &format!("{path}/string"), &format!("/ns/retrieve/hash/{hash}/binary")] {
-            assert_eq!(lifetime(read).await, "no-cache");
+            assert_eq!(cache_policy(read).await, "no-cache");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Configuration: the environment, read once at start. All mistakes are reported at once.
+//! Configuration: the environment, read once at start. All errors are reported at once.
 //!
 //! | variable | default | what it sets |
 //! |---|---|---|
@@ -19,7 +19,7 @@
 //! | `FAST_API__SERVER_ID`, `FAST_API__SERVER_NAME` | | what `/info/server` shows |
 //!
 //! A blank value counts as unset. AWS's own variables, such as `AWS_ENDPOINT_URL` and `AWS_REGION`, are read by its SDK, and the level of the log
-//! by [`crate::watching::logging`].
+//! by [`crate::telemetry::logging`].
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -30,7 +30,7 @@ use std::time::Duration;
 use http::HeaderName;
 use thiserror::Error;
 
-use crate::watching::logging::LogFormat;
+use crate::telemetry::logging::LogFormat;
 
 /// The prefix of the variables that are ours alone.
 const PREFIX: &str = "CACHE__SERVICE__";
@@ -89,9 +89,9 @@ pub struct Config {
     /// The lifetime that namespaces show when they have none of their own, in hours.
     pub ttl_hours: u32,
     /// Who may call.
-    pub access: Access,
+    pub auth: Auth,
     /// From which origins pages may call.
-    pub origins: Origins,
+    pub origins: AllowedOrigins,
     /// Where the local server listens.
     pub listen: SocketAddr,
     /// The largest request body in bytes, compressed or inflated.
@@ -156,11 +156,11 @@ impl fmt::Display for StorageChoice {
 
 /// Who may call.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Access {
+pub enum Auth {
     /// Everybody who can reach a server that listens on this machine only.
-    Open,
+    Disabled,
     /// Who shows this key.
-    Key {
+    ApiKey {
         /// The header or cookie that carries it.
         name: HeaderName,
         /// The cookie's name, which other than a header's keeps its case.
@@ -169,19 +169,19 @@ pub enum Access {
         value: String,
     },
     /// Nobody: a function that the world can reach has no key configured.
-    Closed {
+    DenyAll {
         /// What is missing.
         reason: &'static str,
     },
 }
 
-impl fmt::Debug for Access {
+impl fmt::Debug for Auth {
     /// Leaves out the key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Open => f.write_str("Open"),
-            Self::Key { name, .. } => f.debug_struct("Key").field("name", name).finish_non_exhaustive(),
-            Self::Closed { reason } => f.debug_struct("Closed").field("reason", reason).finish(),
+            Self::Disabled => f.write_str("Disabled"),
+            Self::ApiKey { name, .. } => f.debug_struct("ApiKey").field("name", name).finish_non_exhaustive(),
+            Self::DenyAll { reason } => f.debug_struct("DenyAll").field("reason", reason).finish(),
         }
     }
 }
@@ -189,7 +189,7 @@ impl fmt::Debug for Access {
 /// One thing that is wrong in the environment.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{variable}: {problem}")]
-pub struct Mistake {
+pub struct ConfigError {
     /// The variable.
     pub variable: &'static str,
     /// What is wrong with it and what to do.
@@ -199,14 +199,14 @@ pub struct Mistake {
 /// Everything that is wrong in the environment.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
-pub struct Mistakes(pub Vec<Mistake>);
+pub struct ConfigErrors(pub Vec<ConfigError>);
 
 impl Config {
     /// Reads the configuration. `lookup` gives the value of a variable.
-    pub fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, Mistakes> {
-        let mut reader = Reader { lookup, mistakes: Vec::new() };
+    pub fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigErrors> {
+        let mut reader = EnvReader { lookup, errors: Vec::new() };
         let in_lambda = reader.text(RUNTIME_API).is_some();
-        let access = reader.access(in_lambda);
+        let auth = reader.auth(in_lambda);
         let storage = reader.storage(in_lambda);
         let config = Self {
             blob_cache_bytes: reader.parsed(
@@ -216,12 +216,12 @@ impl Config {
             ),
             storage,
             ttl_hours: reader.parsed(TTL_HOURS, 24, "a number of hours such as 24"),
-            listen: reader.listen(&access, in_lambda),
-            origins: reader.origins(&access),
-            access,
+            listen: reader.listen(&auth, in_lambda),
+            origins: reader.origins(&auth),
+            auth,
             max_body_bytes: reader.parsed(MAX_BODY_BYTES, DEFAULT_MAX_BODY_BYTES, "a number of bytes such as 67108864"),
-            strict_names: reader.parsed(STRICT_NAMES, Switch(false), SWITCH_HINT).0,
-            test_routes: reader.parsed(TEST_ROUTES, Switch(false), SWITCH_HINT).0,
+            strict_names: reader.parsed(STRICT_NAMES, BoolValue(false), BOOL_HINT).0,
+            test_routes: reader.parsed(TEST_ROUTES, BoolValue(false), BOOL_HINT).0,
             request_timeout: Duration::from_secs(reader.parsed(REQUEST_TIMEOUT, 25, "a number of seconds such as 25")),
             log_format: reader.log_format(in_lambda),
             cloudwatch: reader.cloudwatch(in_lambda),
@@ -229,11 +229,11 @@ impl Config {
             server_name: reader.text(SERVER_NAME),
             in_lambda,
         };
-        if reader.mistakes.is_empty() { Ok(config) } else { Err(Mistakes(reader.mistakes)) }
+        if reader.errors.is_empty() { Ok(config) } else { Err(ConfigErrors(reader.errors)) }
     }
 
     /// The largest content that is read into memory, in bytes. What came in by a body under another limit stays readable.
-    pub fn largest_in_memory(&self) -> u64 {
+    pub fn max_in_memory_bytes(&self) -> u64 {
         self.max_body_bytes.max(DEFAULT_MAX_BODY_BYTES)
     }
 }
@@ -249,25 +249,25 @@ fn nearest(name: &str) -> &'static str {
 }
 
 /// Reads variables and remembers what is wrong with them.
-struct Reader<'a> {
+struct EnvReader<'a> {
     lookup: &'a dyn Fn(&str) -> Option<String>,
-    mistakes: Vec<Mistake>,
+    errors: Vec<ConfigError>,
 }
 
-impl Reader<'_> {
+impl EnvReader<'_> {
     /// The value of a variable, `None` when it is blank.
     fn text(&self, name: &str) -> Option<String> {
         (self.lookup)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
     }
 
-    fn mistake(&mut self, variable: &'static str, problem: impl Into<String>) {
-        self.mistakes.push(Mistake { variable, problem: problem.into() });
+    fn error(&mut self, variable: &'static str, problem: impl Into<String>) {
+        self.errors.push(ConfigError { variable, problem: problem.into() });
     }
 
     fn parsed<T: FromStr>(&mut self, name: &'static str, default: T, hint: &str) -> T {
         let Some(text) = self.text(name) else { return default };
         text.parse().unwrap_or_else(|_| {
-            self.mistake(name, format!("'{text}' is not usable: give {hint}, or leave it out"));
+            self.error(name, format!("'{text}' is not usable: give {hint}, or leave it out"));
             default
         })
     }
@@ -283,7 +283,7 @@ impl Reader<'_> {
             }
             "memory" => StorageChoice::Memory,
             other => {
-                self.mistake(STORAGE_MODE, format!("'{other}' is not available: use s3, local_disk or memory"));
+                self.error(STORAGE_MODE, format!("'{other}' is not available: use s3, local_disk or memory"));
                 StorageChoice::Memory
             }
         }
@@ -291,41 +291,41 @@ impl Reader<'_> {
 
     fn bucket(&mut self, bucket: Option<String>) -> StorageChoice {
         if bucket.is_none() {
-            self.mistake(BUCKET_NAME, "is not set, but the storage is S3: give the name of a bucket that exists");
+            self.error(BUCKET_NAME, "is not set, but the storage is S3: give the name of a bucket that exists");
         }
         StorageChoice::S3 { bucket: bucket.unwrap_or_default() }
     }
 
-    fn access(&mut self, in_lambda: bool) -> Access {
+    fn auth(&mut self, in_lambda: bool) -> Auth {
         match (self.text(KEY_NAME), self.text(KEY_VALUE)) {
             (Some(name), Some(value)) => self.key(name, value),
-            (None, _) if in_lambda => Access::Closed { reason: "Server does not have API key name setup" },
-            (Some(_), None) if in_lambda => Access::Closed { reason: "Server does not have API key value setup" },
-            (None, None) => Access::Open,
+            (None, _) if in_lambda => Auth::DenyAll { reason: "Server does not have API key name setup" },
+            (Some(_), None) if in_lambda => Auth::DenyAll { reason: "Server does not have API key value setup" },
+            (None, None) => Auth::Disabled,
             (None, Some(_)) => {
-                self.mistake(KEY_NAME, "is not set, but the key's value is: set both, or neither");
-                Access::Open
+                self.error(KEY_NAME, "is not set, but the key's value is: set both, or neither");
+                Auth::Disabled
             }
             (Some(_), None) => {
-                self.mistake(KEY_VALUE, "is not set, but the key's name is: set both, or neither");
-                Access::Open
+                self.error(KEY_VALUE, "is not set, but the key's name is: set both, or neither");
+                Auth::Disabled
             }
         }
     }
 
-    fn key(&mut self, cookie: String, value: String) -> Access {
+    fn key(&mut self, cookie: String, value: String) -> Auth {
         match HeaderName::from_str(&cookie) {
-            Ok(name) => Access::Key { name, cookie, value },
+            Ok(name) => Auth::ApiKey { name, cookie, value },
             Err(_) => {
-                self.mistake(KEY_NAME, format!("'{cookie}' cannot name a header: use letters, digits, '-' and '_'"));
-                Access::Closed { reason: "" }
+                self.error(KEY_NAME, format!("'{cookie}' cannot name a header: use letters, digits, '-' and '_'"));
+                Auth::DenyAll { reason: "" }
             }
         }
     }
 
-    fn origins(&mut self, access: &Access) -> Origins {
+    fn origins(&mut self, auth: &Auth) -> AllowedOrigins {
         // Whoever has no key must not be lent the place of somebody who sits at this machine.
-        let default = if *access == Access::Open { Origins::ThisMachine } else { Origins::Any };
+        let default = if *auth == Auth::Disabled { AllowedOrigins::Loopback } else { AllowedOrigins::Any };
         self.parsed(CORS_ORIGINS, default, "'*', or origins such as https://app.example with commas between")
     }
 
@@ -336,24 +336,24 @@ impl Reader<'_> {
 
     /// Only Lambda hands the log on to CloudWatch, so elsewhere it would be asked for in vain.
     fn cloudwatch(&mut self, in_lambda: bool) -> Option<String> {
-        let Switch(wanted) = self.parsed(CLOUDWATCH_METRICS, Switch(in_lambda), SWITCH_HINT);
+        let BoolValue(wanted) = self.parsed(CLOUDWATCH_METRICS, BoolValue(in_lambda), BOOL_HINT);
         if wanted && !in_lambda {
-            self.mistake(CLOUDWATCH_METRICS, "is for Lambda functions: leave it out, and see /metrics");
+            self.error(CLOUDWATCH_METRICS, "is for Lambda functions: leave it out, and see /metrics");
         }
         (wanted && in_lambda).then(|| self.text(FUNCTION_NAME).unwrap_or_default())
     }
 
     /// The address, which only this machine can reach as long as there is no key.
-    fn listen(&mut self, access: &Access, in_lambda: bool) -> SocketAddr {
+    fn listen(&mut self, auth: &Auth, in_lambda: bool) -> SocketAddr {
         let default = SocketAddr::new(IpAddr::from([127, 0, 0, 1]), 10017);
         let Address(address) =
             self.parsed(LISTEN, Address(default), "an IP address and a port such as 127.0.0.1:10017");
-        if *access == Access::Open && !in_lambda && !address.ip().is_loopback() {
+        if *auth == Auth::Disabled && !in_lambda && !address.ip().is_loopback() {
             let problem = format!(
                 "{address} can be reached from elsewhere, but no API key is configured: set {KEY_NAME} and {KEY_VALUE}, \
                  or listen on 127.0.0.1"
             );
-            self.mistake(LISTEN, problem);
+            self.error(LISTEN, problem);
         }
         address
     }
@@ -361,21 +361,21 @@ impl Reader<'_> {
 
 /// From which origins pages may call.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origins {
+pub enum AllowedOrigins {
     /// From all: they need the key as everybody else.
     Any,
     /// From pages that a server on this machine has served.
-    ThisMachine,
+    Loopback,
     /// From these, each written as browsers do: scheme, host, and the port unless it is the scheme's own.
-    These(Vec<String>),
+    List(Vec<String>),
 }
 
-impl Origins {
+impl AllowedOrigins {
     /// Whether a page of this origin may call.
     pub fn allow(&self, origin: &str) -> bool {
         match self {
             Self::Any => true,
-            Self::ThisMachine => {
+            Self::Loopback => {
                 let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
                 let local = |host: &str| {
                     ["localhost", "127.0.0.1", "[::1]"].iter().any(|local| {
@@ -384,12 +384,12 @@ impl Origins {
                 };
                 host.is_some_and(local)
             }
-            Self::These(origins) => origins.iter().any(|allowed| allowed == origin),
+            Self::List(origins) => origins.iter().any(|allowed| allowed == origin),
         }
     }
 }
 
-impl FromStr for Origins {
+impl FromStr for AllowedOrigins {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
@@ -401,16 +401,16 @@ impl FromStr for Origins {
             let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
             host.is_some_and(|host| !host.is_empty() && host.bytes().all(|b| b.is_ascii_graphic() && b != b'/'))
         };
-        if origins.iter().all(is_origin) { Ok(Self::These(origins)) } else { Err(()) }
+        if origins.iter().all(is_origin) { Ok(Self::List(origins)) } else { Err(()) }
     }
 }
 
-const SWITCH_HINT: &str = "true or false";
+const BOOL_HINT: &str = "true or false";
 
 /// A yes or no.
-struct Switch(bool);
+struct BoolValue(bool);
 
-impl FromStr for Switch {
+impl FromStr for BoolValue {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
@@ -440,7 +440,7 @@ impl FromStr for Address {
 mod tests {
     use super::*;
 
-    fn read(variables: &[(&str, &str)]) -> Result<Config, Mistakes> {
+    fn read(variables: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
         let lookup =
             |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
         Config::read(&lookup)
@@ -449,16 +449,16 @@ mod tests {
     /// The one mistake that these variables are.
     #[track_caller]
     fn check(variables: &[(&str, &str)], mistake: &str) {
-        let mistakes = read(variables).unwrap_err();
-        assert_eq!(mistakes.0.len(), 1, "{mistakes}");
-        assert!(mistakes.to_string().contains(mistake), "{mistakes}");
+        let errors = read(variables).unwrap_err();
+        assert_eq!(errors.0.len(), 1, "{errors}");
+        assert!(errors.to_string().contains(mistake), "{errors}");
     }
 
     #[test]
     fn nothing_set_is_an_open_server_for_this_machine_on_disk() {
         let config = read(&[]).unwrap();
         assert_eq!(config.storage, StorageChoice::LocalDisk { path: "./.mgraph-cache".into() });
-        assert_eq!((config.access, config.listen.to_string()), (Access::Open, "127.0.0.1:10017".to_owned()));
+        assert_eq!((config.auth, config.listen.to_string()), (Auth::Disabled, "127.0.0.1:10017".to_owned()));
         assert_eq!((config.ttl_hours, config.max_body_bytes), (24, 64 * 1024 * 1024));
     }
 
@@ -503,8 +503,8 @@ mod tests {
 
     #[test]
     fn all_mistakes_come_at_once() {
-        let mistakes = read(&[(TTL_HOURS, "x"), (MAX_BODY_BYTES, "-1"), (KEY_VALUE, "v")]).unwrap_err();
-        assert_eq!(mistakes.0.len(), 3, "{mistakes}");
+        let errors = read(&[(TTL_HOURS, "x"), (MAX_BODY_BYTES, "-1"), (KEY_VALUE, "v")]).unwrap_err();
+        assert_eq!(errors.0.len(), 3, "{errors}");
     }
 
     #[test]
@@ -519,9 +519,9 @@ mod tests {
     fn half_a_key_is_a_mistake_on_a_server_and_closes_a_function() {
         check(&[(KEY_NAME, "x-key")], "FAST_API__AUTH__API_KEY__VALUE: is not set");
         let lambda = [(RUNTIME_API, "x"), (BUCKET_NAME, "b")];
-        let closed = |variables: &[(&str, &str)]| match read(variables).unwrap().access {
-            Access::Closed { reason } => reason,
-            access => panic!("{access:?}"),
+        let closed = |variables: &[(&str, &str)]| match read(variables).unwrap().auth {
+            Auth::DenyAll { reason } => reason,
+            auth => panic!("{auth:?}"),
         };
         assert_eq!(closed(&lambda), "Server does not have API key name setup");
         assert_eq!(closed(&[&lambda[..], &[(KEY_NAME, "k")]].concat()), "Server does not have API key value setup");
@@ -541,7 +541,7 @@ mod tests {
         ] {
             assert_eq!(origins.allow(origin), allowed, "{origin}");
         }
-        assert_eq!(read(&[(KEY_NAME, "x"), (KEY_VALUE, "y")]).unwrap().origins, Origins::Any);
+        assert_eq!(read(&[(KEY_NAME, "x"), (KEY_VALUE, "y")]).unwrap().origins, AllowedOrigins::Any);
     }
 
     #[test]
@@ -549,7 +549,7 @@ mod tests {
         let listed = read(&[(CORS_ORIGINS, "https://a.example, http://b.example:81")]).unwrap().origins;
         assert!(listed.allow("https://a.example") && listed.allow("http://b.example:81"));
         assert!(!listed.allow("http://a.example") && !listed.allow("http://b.example"));
-        assert_eq!(read(&[(CORS_ORIGINS, "*")]).unwrap().origins, Origins::Any);
+        assert_eq!(read(&[(CORS_ORIGINS, "*")]).unwrap().origins, AllowedOrigins::Any);
         check(
             &[(CORS_ORIGINS, "https://a.example/")],
             "CACHE__SERVICE__CORS_ORIGINS: 'https://a.example/' is not usable",

@@ -8,7 +8,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
-use crate::config::Access;
+use crate::config::Auth;
 use crate::problem::Problem;
 use crate::state::AppState;
 
@@ -24,10 +24,10 @@ pub async fn allow(State(state): State<AppState>, request: Request, next: Next) 
     let origin = request.headers().get(header::ORIGIN).cloned();
     let allowed = origin.as_ref().is_none_or(|origin| origin.to_str().is_ok_and(|origin| config.origins.allow(origin)));
     if request.method() == Method::OPTIONS {
-        return preflight(&config.access, origin, allowed);
+        return preflight(&config.auth, origin, allowed);
     }
-    if !allowed && config.access == Access::Open {
-        return Problem::foreign_origin().into_response();
+    if !allowed && config.auth == Auth::Disabled {
+        return Problem::origin_not_allowed().into_response();
     }
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
@@ -42,7 +42,7 @@ pub async fn allow(State(state): State<AppState>, request: Request, next: Next) 
 }
 
 /// What a browser may send. It names no origin when that of the page is not allowed, so the browser goes no further.
-fn preflight(access: &Access, origin: Option<HeaderValue>, allowed: bool) -> Response {
+fn preflight(auth: &Auth, origin: Option<HeaderValue>, allowed: bool) -> Response {
     let mut headers = HeaderMap::new();
     if allowed {
         let any = HeaderValue::from_static("*");
@@ -50,17 +50,17 @@ fn preflight(access: &Access, origin: Option<HeaderValue>, allowed: bool) -> Res
     }
     let methods = HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE, OPTIONS");
     headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
-    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed_headers(access));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed_headers(auth));
     headers.insert(header::ACCESS_CONTROL_MAX_AGE, MAX_AGE_SECONDS.into());
     headers.insert(header::VARY, HeaderValue::from_static("Origin"));
     (StatusCode::NO_CONTENT, headers).into_response()
 }
 
-fn allowed_headers(access: &Access) -> HeaderValue {
+fn allowed_headers(auth: &Auth) -> HeaderValue {
     let known = [header::CONTENT_TYPE, header::CONTENT_ENCODING];
-    let key: Option<&HeaderName> = match access {
-        Access::Key { name, .. } => Some(name),
-        Access::Open | Access::Closed { .. } => None,
+    let key: Option<&HeaderName> = match auth {
+        Auth::ApiKey { name, .. } => Some(name),
+        Auth::Disabled | Auth::DenyAll { .. } => None,
     };
     let names: Vec<&str> = key.into_iter().chain(&known).map(HeaderName::as_str).collect();
     HeaderValue::from_str(&names.join(", ")).unwrap_or(HeaderValue::from_static("content-type"))
@@ -70,14 +70,14 @@ fn allowed_headers(access: &Access) -> HeaderValue {
 mod tests {
     use http::Method;
 
-    use crate::config::{Access, Origins};
-    use crate::testing::{App, Call, config};
+    use crate::config::{AllowedOrigins, Auth};
+    use crate::test_support::{App, Call, config};
 
     /// One header of the answer.
     async fn check(call: Call, header: &str, expected: Option<&str>) {
         let mut config = config();
-        config.origins = Origins::Any;
-        config.access = Access::Key {
+        config.origins = AllowedOrigins::Any;
+        config.auth = Auth::ApiKey {
             name: "X-Team-Key".parse().unwrap(),
             cookie: "X-Team-Key".to_owned(),
             value: "secret".to_owned(),
@@ -102,8 +102,8 @@ mod tests {
     #[tokio::test]
     async fn a_page_of_an_origin_that_is_not_configured_reads_nothing() {
         let mut config = config();
-        config.origins = Origins::These(vec!["https://app.example".to_owned()]);
-        config.access = Access::Key { name: "x".parse().unwrap(), cookie: "x".to_owned(), value: "secret".to_owned() };
+        config.origins = AllowedOrigins::List(vec!["https://app.example".to_owned()]);
+        config.auth = Auth::ApiKey { name: "x".parse().unwrap(), cookie: "x".to_owned(), value: "secret".to_owned() };
         let app = App::with(config);
         for call in
             [preflight(), Call::get("/info/health").header("x", "secret").header("origin", "http://page.example")]
@@ -115,8 +115,8 @@ mod tests {
     #[tokio::test]
     async fn a_server_without_a_key_does_not_act_for_a_foreign_page() {
         let mut config = config();
-        config.access = Access::Open;
-        config.origins = Origins::ThisMachine;
+        config.auth = Auth::Disabled;
+        config.origins = AllowedOrigins::Loopback;
         let app = App::with(config);
         let store = |origin| {
             Call::post("/ns/direct/store/string", "x").header("content-type", "text/plain").header("origin", origin)

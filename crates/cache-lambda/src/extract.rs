@@ -14,7 +14,7 @@ use cache_core::strategy::Strategy;
 use http::request::Parts;
 
 use crate::pagination::{DEFAULT_LIMIT, MAX_LIMIT, Paging};
-use crate::problem::{ArchiveUse, Problem};
+use crate::problem::{ArchiveOp, Problem};
 use crate::state::AppState;
 
 /// The path parameter that holds the rest of a path where several parameters share it: see [`crate::routing`].
@@ -81,7 +81,7 @@ impl Params {
     pub fn cache_key(&self) -> Result<CacheKey, Problem> {
         let raw = self.path("cache_key");
         match raw.parse::<CacheKey>() {
-            Err(InvalidName::Empty) => Err(Problem::no_cache_key()),
+            Err(InvalidName::Empty) => Err(Problem::missing_cache_key()),
             _ => self.name("cache_key", raw),
         }
     }
@@ -98,7 +98,7 @@ impl Params {
 
     /// The strategy in the path, and the key and file name at its end: `{strategy}/{cache_key}/{file_id}`.
     pub fn key_name(&self) -> Result<KeyName, Problem> {
-        let (key, file_id) = self.path(REST).rsplit_once('/').ok_or_else(Problem::no_route)?;
+        let (key, file_id) = self.path(REST).rsplit_once('/').ok_or_else(Problem::route_not_found)?;
         Ok(KeyName {
             strategy: self.strategy()?,
             cache_key: self.name("cache_key", key)?,
@@ -108,15 +108,15 @@ impl Params {
 
     /// The key and the file name at the end of the path, where both may be blank: then they count as not given.
     pub fn key_and_file(&self) -> Result<(Option<CacheKey>, Option<FileId>), Problem> {
-        let (key, file_id) = self.path(REST).rsplit_once('/').ok_or_else(Problem::no_route)?;
+        let (key, file_id) = self.path(REST).rsplit_once('/').ok_or_else(Problem::route_not_found)?;
         Ok((self.name_if_any("cache_key", key)?, self.name_if_any("file_id", file_id)?))
     }
 
     /// The path of an archive's member at the end of the path, as it was sent: what it means depends on the archive.
-    pub fn file_path(&self, wanted_for: ArchiveUse) -> Result<String, Problem> {
+    pub fn file_path(&self, op: ArchiveOp) -> Result<String, Problem> {
         let raw = self.path("file_path");
         if raw.trim().is_empty() {
-            return Err(Problem::no_file_path(wanted_for));
+            return Err(Problem::missing_file_path(op));
         }
         // What is no name at all may still be the name of a member that came from elsewhere.
         if raw.parse::<MemberName>().is_ok() {
@@ -229,7 +229,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::testing::{App, Call, config};
+    use crate::test_support::{App, Call, config};
 
     /// What a store under this path answers, with strict names or without.
     async fn check(strict: bool, path: &str, status: u16, expected: &str) {

@@ -9,7 +9,7 @@
 //! An event that is no request comes from a schedule, or from somebody who may invoke the function, and asks for a
 //! [`sweep`].
 
-mod envelope;
+mod response;
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -24,10 +24,10 @@ use serde::Deserialize;
 use tower::ServiceExt;
 
 use crate::app;
-use crate::session::Deadline;
+use crate::request_cache::Deadline;
 use crate::state::AppState;
-use crate::watching::watch::Invocation;
-use crate::{slashes, sweep};
+use crate::telemetry::request_tracker::Invocation;
+use crate::{normalize_path, sweep};
 
 /// How long before the invocation's end an answer has to be on its way, in milliseconds.
 const MARGIN_MS: u64 = 500;
@@ -42,13 +42,17 @@ pub async fn run(state: AppState) -> Result<(), lambda_http::Error> {
         .await
 }
 
-async fn invocation(state: AppState, app: Router, event: lambda_http::Request) -> Result<Answer, lambda_http::Error> {
+async fn invocation(
+    state: AppState,
+    app: Router,
+    event: lambda_http::Request,
+) -> Result<EventResponse, lambda_http::Error> {
     match event.request_context_ref() {
         Some(RequestContext::PassThrough) => scheduled(&state, &event).await,
         _ => {
             let now_ms = state.surroundings.now_ms();
             let deadline = deadline_ms(&event, now_ms).map(Deadline);
-            Ok(answer(app, event, deadline, now_ms).await?)
+            Ok(respond(app, event, deadline, now_ms).await?)
         }
     }
 }
@@ -68,7 +72,7 @@ struct Scheduled {
     sweep: Option<Vec<Namespace>>,
 }
 
-async fn scheduled(state: &AppState, event: &lambda_http::Request) -> Result<Answer, lambda_http::Error> {
+async fn scheduled(state: &AppState, event: &lambda_http::Request) -> Result<EventResponse, lambda_http::Error> {
     let scheduled: Scheduled = serde_json::from_slice(event.body().as_ref())?;
     let namespaces = match scheduled {
         Scheduled { sweep: Some(namespaces), .. } => namespaces,
@@ -79,23 +83,23 @@ async fn scheduled(state: &AppState, event: &lambda_http::Request) -> Result<Ans
     };
     let deadline = deadline_ms(event, state.surroundings.now_ms()).unwrap_or(u64::MAX);
     let reports = sweep::run(state, namespaces, deadline).await?;
-    Ok(Answer(Response::new(EventBody::Text(serde_json::to_string(&reports)?))))
+    Ok(EventResponse(Response::new(EventBody::Text(serde_json::to_string(&reports)?))))
 }
 
-async fn answer(
+async fn respond(
     app: Router,
     event: lambda_http::Request,
     deadline: Option<Deadline>,
     now_ms: u64,
-) -> Result<Answer, Infallible> {
+) -> Result<EventResponse, Infallible> {
     let response = app.oneshot(request(event, deadline)).await?;
-    Ok(Answer(envelope::enclose(response, now_ms).await))
+    Ok(EventResponse(response::into_event_response(response, now_ms).await))
 }
 
 /// The event as the request that the caller made.
 fn request(event: lambda_http::Request, deadline: Option<Deadline>) -> Request<Body> {
     let invocation = event.lambda_context_ref().map(|context| Invocation(context.request_id.clone()));
-    let path = slashes::encode(path(&event));
+    let path = normalize_path::encode(path(&event));
     let target = match event.uri().query() {
         Some(query) => format!("{path}?{query}"),
         None => path,
@@ -139,9 +143,9 @@ fn path(event: &lambda_http::Request) -> &str {
 }
 
 /// An answer whose body is not looked at again.
-struct Answer(Response<EventBody>);
+struct EventResponse(Response<EventBody>);
 
-impl lambda_http::IntoResponse for Answer {
+impl lambda_http::IntoResponse for EventResponse {
     fn into_response(self) -> Pin<Box<dyn Future<Output = Response<EventBody>> + Send>> {
         Box::pin(std::future::ready(self.0))
     }
@@ -159,7 +163,7 @@ mod tests {
 
     use super::*;
     use crate::state::Service;
-    use crate::testing::{App, Call, config};
+    use crate::test_support::{App, Call, config};
 
     /// An event of an HTTP API or a Function URL.
     fn v2(stage: &str, method: &str, path: &str, body: Value) -> Value {
@@ -194,7 +198,7 @@ mod tests {
 
     async fn send(app: &App, event: &Value) -> (u16, EventBody) {
         let event = lambda_http::request::from_str(&event.to_string()).unwrap();
-        let Ok(Answer(response)) = answer(app.router(), event, None, 0).await;
+        let Ok(EventResponse(response)) = respond(app.router(), event, None, 0).await;
         let (parts, body) = response.into_parts();
         (parts.status.as_u16(), body)
     }
@@ -227,7 +231,7 @@ mod tests {
         app.json(Call::post("/demo/direct/store/string", "x")).await;
         let event = lambda_http::request::from_str(&event.to_string()).unwrap();
         match invocation(state, app.router(), event).await {
-            Ok(Answer(response)) => match response.into_body() {
+            Ok(EventResponse(response)) => match response.into_body() {
                 EventBody::Text(text) => Ok(text),
                 body => panic!("{body:?}"),
             },
@@ -241,15 +245,13 @@ mod tests {
             "version": "0", "id": "1", "detail-type": "Scheduled Event", "source": "aws.events", "account": "1",
             "time": "2026-11-20T15:00:00Z", "region": "eu-west-1", "resources": [], "detail": {},
         });
-        let nothing =
-            r#"[{"namespace":"demo","expired":0,"graves":0,"records":0,"blobs":0,"orphans":0,"complete":true}]"#;
+        let nothing = r#"[{"namespace":"demo","expired":0,"tombstones":0,"unlisted_records":0,"unreferenced_blobs":0,"orphaned_children":0,"complete":true}]"#;
         assert_eq!(invoke(event).await.unwrap(), nothing);
     }
 
     #[tokio::test]
     async fn an_event_may_name_the_namespaces_to_sweep() {
-        let other =
-            r#"[{"namespace":"other","expired":0,"graves":0,"records":0,"blobs":0,"orphans":0,"complete":true}]"#;
+        let other = r#"[{"namespace":"other","expired":0,"tombstones":0,"unlisted_records":0,"unreferenced_blobs":0,"orphaned_children":0,"complete":true}]"#;
         assert_eq!(invoke(json!({"sweep": ["other"]})).await.unwrap(), other);
     }
 

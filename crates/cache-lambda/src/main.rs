@@ -9,7 +9,7 @@ use cache_core::storage::{ListRequest, Storage};
 use cache_lambda::config::{self, Config, StorageChoice};
 use cache_lambda::state::{AppState, Service};
 use cache_lambda::sweep::{self, Report};
-use cache_lambda::watching::logging;
+use cache_lambda::telemetry::logging;
 use cache_lambda::{lambda, serve};
 use cache_storage::disk::Disk;
 use cache_storage::memory::Memory;
@@ -38,49 +38,49 @@ It is configured by the environment:
 ";
 
 /// The command line or the environment is wrong.
-const WRONG_USE: u8 = 2;
+const EXIT_USAGE: u8 = 2;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     match arguments.next().as_deref() {
-        None => run(Work::Serve).await,
+        None => run(Command::Serve).await,
         Some("sweep") => match arguments.map(|name| name.parse::<Namespace>().map_err(|error| (name, error))).collect()
         {
-            Ok(namespaces) => run(Work::Sweep(namespaces)).await,
-            Err((name, error)) => fail(&format!("the namespace '{name}' {error}"), WRONG_USE),
+            Ok(namespaces) => run(Command::Sweep(namespaces)).await,
+            Err((name, error)) => exit_with(&format!("the namespace '{name}' {error}"), EXIT_USAGE),
         },
-        Some("--help" | "-h") => say(HELP.trim_end()),
-        Some("--version" | "-V") => say(concat!("cache-lambda ", env!("CARGO_PKG_VERSION"))),
-        Some(other) => fail(&format!("'{other}' is not understood: try --help"), WRONG_USE),
+        Some("--help" | "-h") => print_line(HELP.trim_end()),
+        Some("--version" | "-V") => print_line(concat!("cache-lambda ", env!("CARGO_PKG_VERSION"))),
+        Some(other) => exit_with(&format!("'{other}' is not understood: try --help"), EXIT_USAGE),
     }
 }
 
 /// What the process is to do.
-enum Work {
+enum Command {
     Serve,
     Sweep(Vec<Namespace>),
 }
 
-fn say(text: &str) -> ExitCode {
+fn print_line(text: &str) -> ExitCode {
     // Whoever reads this may stop reading early, such as `head`.
     let _ = writeln!(std::io::stdout(), "{text}");
     ExitCode::SUCCESS
 }
 
-fn fail(problem: &str, code: u8) -> ExitCode {
+fn exit_with(problem: &str, code: u8) -> ExitCode {
     eprintln!("error: {problem}");
     ExitCode::from(code)
 }
 
-async fn run(work: Work) -> ExitCode {
+async fn run(command: Command) -> ExitCode {
     // `vars` would panic on a variable that is not UTF-8.
     let lookup = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
     let config = match Config::read(&lookup) {
         Ok(config) => config,
-        Err(mistakes) => {
-            let problems: Vec<String> = mistakes.0.iter().map(ToString::to_string).collect();
-            return fail(&problems.join("\nerror: "), WRONG_USE);
+        Err(errors) => {
+            let problems: Vec<String> = errors.0.iter().map(ToString::to_string).collect();
+            return exit_with(&problems.join("\nerror: "), EXIT_USAGE);
         }
     };
     logging::start(&lookup, config.log_format, config.in_lambda);
@@ -89,25 +89,27 @@ async fn run(work: Work) -> ExitCode {
     }
     let storage = match open(&config).await {
         Ok(storage) => storage,
-        Err(problem) => return fail(&problem, 1),
+        Err(problem) => return exit_with(&problem, 1),
     };
     let in_lambda = config.in_lambda;
     let state = Service::new(storage, Arc::new(System), config);
-    let ended = match work {
-        Work::Sweep(namespaces) => sweep_here(&state, namespaces).await,
-        Work::Serve if in_lambda => lambda::run(state).await.map_err(|error| error.to_string()),
-        Work::Serve => serve::run(state).await,
+    let ended = match command {
+        Command::Sweep(namespaces) => sweep_here(&state, namespaces).await,
+        Command::Serve if in_lambda => lambda::run(state).await.map_err(|error| error.to_string()),
+        Command::Serve => serve::run(state).await,
     };
-    ended.map_or_else(|problem| fail(&problem, 1), |()| ExitCode::SUCCESS)
+    ended.map_or_else(|problem| exit_with(&problem, 1), |()| ExitCode::SUCCESS)
 }
 
 /// Sweeps to the end, and prints a line for each namespace.
 async fn sweep_here(state: &AppState, namespaces: Vec<Namespace>) -> Result<(), String> {
     let reports = sweep::run(state, namespaces, u64::MAX).await.map_err(|error| error.to_string())?;
-    for Report { namespace, expired, graves, records, blobs, orphans, .. } in reports {
-        say(&format!(
-            "{namespace}: removed {expired} expired entries, {graves} graves, {records} stray records, {blobs} stray blobs, \
-             {orphans} orphans"
+    for report in reports {
+        let Report { namespace, expired, tombstones, unlisted_records, unreferenced_blobs, orphaned_children, .. } =
+            report;
+        print_line(&format!(
+            "{namespace}: removed {expired} expired entries, {tombstones} tombstones, {unlisted_records} unlisted records, \
+             {unreferenced_blobs} unreferenced blobs, {orphaned_children} orphaned children"
         ));
     }
     Ok(())

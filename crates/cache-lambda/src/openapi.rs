@@ -13,7 +13,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
 use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
 
 use self::operation::Operation;
-use crate::config::Access;
+use crate::config::Auth;
 
 /// The version of the service, as `/info/status` tells it.
 pub const VERSION: &str = concat!("v", env!("CARGO_PKG_VERSION"));
@@ -32,8 +32,8 @@ is cut, and each character outside the alphabet becomes `_`. `CACHE__SERVICE__ST
 - Every GET is answered to HEAD too, without the body.
 - Every answer has an id in the header `fast-api-request-id`. Every error has a `message` that says what to change.";
 
-/// The description of a service that lets in whoever `access` says.
-pub fn document(access: &Access, operations: &[Operation]) -> OpenApi {
+/// The description of a service that lets in whoever `auth` says.
+pub fn document(auth: &Auth, operations: &[Operation]) -> OpenApi {
     let mut paths = PathsBuilder::new();
     let mut components = responses::add_to(ComponentsBuilder::new());
     for operation in operations {
@@ -44,9 +44,9 @@ pub fn document(access: &Access, operations: &[Operation]) -> OpenApi {
     let info =
         InfoBuilder::new().title("mgraph-cache").version(VERSION).description(Some(ABOUT)).license(Some(license));
     let [header, cookie] = SCHEMES;
-    let (in_header, in_cookie) = match access {
-        Access::Key { name, cookie, .. } => (name.as_str(), cookie.as_str()),
-        Access::Open | Access::Closed { .. } => (KEY_HEADER, KEY_HEADER),
+    let (in_header, in_cookie) = match auth {
+        Auth::ApiKey { name, cookie, .. } => (name.as_str(), cookie.as_str()),
+        Auth::Disabled | Auth::DenyAll { .. } => (KEY_HEADER, KEY_HEADER),
     };
     let components = components
         .security_scheme(header, SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new(in_header))))
@@ -61,7 +61,7 @@ mod tests {
     use serde_json::Value;
 
     use super::{VERSION, document};
-    use crate::config::Access;
+    use crate::config::Auth;
     use crate::routes::routes;
 
     fn references(value: &Value, found: &mut BTreeSet<String>) {
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn the_document_is_complete_in_itself() {
-        let document = serde_json::to_value(document(&Access::Open, routes().operations())).unwrap();
+        let document = serde_json::to_value(document(&Auth::Disabled, routes().operations())).unwrap();
         let mut keys: Vec<&str> = document.as_object().unwrap().keys().map(String::as_str).collect();
         keys.sort_unstable();
         assert_eq!(keys, ["components", "info", "openapi", "paths"], "an old client checks this");
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn operation_ids_are_unique_and_links_lead_to_them() {
-        let document = serde_json::to_value(document(&Access::Open, routes().operations())).unwrap();
+        let document = serde_json::to_value(document(&Auth::Disabled, routes().operations())).unwrap();
         let paths = document["paths"].as_object().unwrap().values();
         let ids: Vec<&Value> = paths
             .flat_map(|path| path.as_object().unwrap().values())

@@ -19,7 +19,7 @@ use utoipa::openapi::HttpMethod;
 use crate::extract::REST;
 use crate::openapi::operation::Operation;
 use crate::state::AppState;
-use crate::watching::operation::OperationLabels;
+use crate::telemetry::operation::OperationLabels;
 
 /// Routes with their descriptions.
 #[derive(Default)]

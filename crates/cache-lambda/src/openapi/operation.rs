@@ -14,9 +14,9 @@ use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, SchemaT
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required, ResponseBuilder, Schema, SecurityRequirement};
 
 use super::{SCHEMES, links, parameters, responses};
-use crate::large::REDIRECTS;
 use crate::media_type::{BYTES, JSON, TEXT};
-use crate::watching::operation::OperationLabels;
+use crate::redirect::REDIRECT_VALUES;
+use crate::telemetry::operation::OperationLabels;
 
 /// Schemas with their names.
 type NamedSchemas = Vec<(String, RefOr<Schema>)>;
@@ -186,7 +186,7 @@ impl Operation {
     pub fn redirect(self) -> Self {
         self.parameter(parameters::word(
             "redirect",
-            &REDIRECTS,
+            &REDIRECT_VALUES,
             "Whether a large content may be answered by a redirect",
         ))
         .status(

@@ -21,9 +21,9 @@ use crate::media_type::{BYTES, HTML, HTML_UTF_8, JSON, TEXT, TEXT_UTF_8};
 use crate::openapi::operation::Operation;
 use crate::openapi::parameters;
 use crate::problem::Problem;
+use crate::request_cache::RequestCache;
+use crate::response::namespace::{List, Page};
 use crate::routing::Routes;
-use crate::session::Session;
-use crate::shapes::namespace::{List, Page};
 use crate::state::AppState;
 
 /// What stands for a bucket where there is none.
@@ -115,31 +115,31 @@ struct Exists {
     path: String,
 }
 
-async fn exists(session: Session, params: Params) -> Result<Json<Exists>, Problem> {
+async fn exists(cache: RequestCache, params: Params) -> Result<Json<Exists>, Problem> {
     let raw = params.flag("raw", false)?;
     let exists = match file_path(&params)? {
-        Some(path) => session.file_exists(&path, raw).await?,
+        Some(path) => cache.file_exists(&path, raw).await?,
         None => false,
     };
     Ok(Json(Exists { exists, path: params.path("path").to_owned() }))
 }
 
-async fn bytes(session: Session, params: Params) -> Result<Response, Problem> {
-    Ok(typed(BYTES, read(&session, &params).await?.bytes))
+async fn bytes(cache: RequestCache, params: Params) -> Result<Response, Problem> {
+    Ok(typed(BYTES, read(&cache, &params).await?.bytes))
 }
 
-async fn content(session: Session, params: Params) -> Result<Response, Problem> {
-    let file = read(&session, &params).await?;
+async fn content(cache: RequestCache, params: Params) -> Result<Response, Problem> {
+    let file = read(&cache, &params).await?;
     Ok(typed(content_type(params.path("path"), file.kind), file.bytes))
 }
 
-async fn json(session: Session, params: Params) -> Result<Response, Problem> {
-    Ok(typed(JSON, read_json(&session, &params).await?.into_text()))
+async fn json(cache: RequestCache, params: Params) -> Result<Response, Problem> {
+    Ok(typed(JSON, read_json(&cache, &params).await?.into_text()))
 }
 
 /// Shows the field `html` of a JSON file. What was stored is not ours: it may run no script and call nobody.
-async fn html(session: Session, params: Params) -> Result<Response, Problem> {
-    let document = read_json(&session, &params).await?;
+async fn html(cache: RequestCache, params: Params) -> Result<Response, Problem> {
+    let document = read_json(&cache, &params).await?;
     let page = match document.root() {
         JsonValue::Object(fields) => fields.iter().find(|(name, _)| *name == "html").map(|(_, value)| value),
         _ => None,
@@ -152,19 +152,19 @@ async fn html(session: Session, params: Params) -> Result<Response, Problem> {
     Ok((policy, typed(HTML_UTF_8, page.into())).into_response())
 }
 
-async fn files_in(session: Session, params: Params) -> Result<Json<List<String>>, Problem> {
-    files(&session, &params, params.path("path")).await
+async fn files_in(cache: RequestCache, params: Params) -> Result<Json<List<String>>, Problem> {
+    files(&cache, &params, params.path("path")).await
 }
 
-async fn files_of_parent(session: Session, params: Params) -> Result<Json<List<String>>, Problem> {
-    files(&session, &params, params.query("path").unwrap_or_default()).await
+async fn files_of_parent(cache: RequestCache, params: Params) -> Result<Json<List<String>>, Problem> {
+    files(&cache, &params, params.query("path").unwrap_or_default()).await
 }
 
-async fn files(session: &Session, params: &Params, folder: &str) -> Result<Json<List<String>>, Problem> {
-    let asked = Asked::of(params, folder)?;
-    let found = session.files(&asked.list).await?;
-    let shown = if asked.full_paths || asked.list.recursive { found } else { below(folder, found) };
-    Ok(Json(asked.answer(shown)))
+async fn files(cache: &RequestCache, params: &Params, folder: &str) -> Result<Json<List<String>>, Problem> {
+    let query = ListQuery::of(params, folder)?;
+    let found = cache.files(&query.list).await?;
+    let shown = if query.full_paths || query.list.recursive { found } else { below(folder, found) };
+    Ok(Json(query.answer(shown)))
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -174,33 +174,33 @@ struct AllFiles {
     files: Vec<String>,
 }
 
-async fn all_files(State(state): State<AppState>, session: Session, params: Params) -> Result<Response, Problem> {
-    let mut asked = Asked::of(&params, params.path("path"))?;
-    asked.list.recursive = true;
-    let found = session.files(&asked.list).await?;
-    if asked.paged {
-        return Ok(Json(asked.answer(found)).into_response());
+async fn all_files(State(state): State<AppState>, cache: RequestCache, params: Params) -> Result<Response, Problem> {
+    let mut query = ListQuery::of(&params, params.path("path"))?;
+    query.list.recursive = true;
+    let found = cache.files(&query.list).await?;
+    if query.paged {
+        return Ok(Json(query.answer(found)).into_response());
     }
     let timestamp = state.surroundings.now_ms();
     Ok(Json(AllFiles { timestamp, file_count: found.items.len(), files: found.items }).into_response())
 }
 
-async fn folders(session: Session, params: Params) -> Result<Json<List<String>>, Problem> {
-    folders_below(&session, &params, params.path("path")).await
+async fn folders(cache: RequestCache, params: Params) -> Result<Json<List<String>>, Problem> {
+    folders_below(&cache, &params, params.path("path")).await
 }
 
-async fn folders_of_parent(session: Session, params: Params) -> Result<Json<List<String>>, Problem> {
-    folders_below(&session, &params, params.query("path").unwrap_or_default()).await
+async fn folders_of_parent(cache: RequestCache, params: Params) -> Result<Json<List<String>>, Problem> {
+    folders_below(&cache, &params, params.query("path").unwrap_or_default()).await
 }
 
-async fn folders_below(session: &Session, params: &Params, folder: &str) -> Result<Json<List<String>>, Problem> {
-    let asked = Asked::of(params, folder)?;
-    let mut found = session.folders(&asked.list).await?;
+async fn folders_below(cache: &RequestCache, params: &Params, folder: &str) -> Result<Json<List<String>>, Problem> {
+    let query = ListQuery::of(params, folder)?;
+    let mut found = cache.folders(&query.list).await?;
     for name in &mut found.items {
         name.truncate(name.trim_end_matches('/').len());
     }
-    let shown = if asked.full_paths { found } else { below(folder, found) };
-    Ok(Json(asked.answer(shown)))
+    let shown = if query.full_paths { found } else { below(folder, found) };
+    Ok(Json(query.answer(shown)))
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -210,37 +210,37 @@ struct Deleted {
     deleted: bool,
 }
 
-async fn delete_file(session: Session, params: Params) -> Result<Json<Deleted>, Problem> {
-    let deleted = delete_at(session, &params).await?;
+async fn delete_file(cache: RequestCache, params: Params) -> Result<Json<Deleted>, Problem> {
+    let deleted = delete_at(cache, &params).await?;
     Ok(Json(Deleted { path: params.path("path").to_owned(), deleted }))
 }
 
-async fn delete_any(session: Session, params: Params) -> Result<Json<bool>, Problem> {
-    delete_at(session, &params).await.map(Json)
+async fn delete_any(cache: RequestCache, params: Params) -> Result<Json<bool>, Problem> {
+    delete_at(cache, &params).await.map(Json)
 }
 
-async fn delete_at(session: Session, params: &Params) -> Result<bool, Problem> {
+async fn delete_at(cache: RequestCache, params: &Params) -> Result<bool, Problem> {
     let force = params.flag("force", false)?;
     let Some(path) = file_path(params)? else { return Ok(false) };
     let key = path.clone();
-    match session.to_the_end(async move |cache| cache.delete_file(&key, force).await).await? {
+    match cache.run_to_completion(async move |cache| cache.delete_file(&key, force).await).await? {
         FileDeleted::Deleted => Ok(true),
         FileDeleted::NotThere => Ok(false),
-        FileDeleted::Needed(reason) => Err(Problem::file_needed(path.as_str(), reason)),
+        FileDeleted::Needed(reason) => Err(Problem::file_in_use(path.as_str(), reason)),
     }
 }
 
-async fn read(session: &Session, params: &Params) -> Result<File, Problem> {
+async fn read(cache: &RequestCache, params: &Params) -> Result<File, Problem> {
     let raw = params.flag("raw", false)?;
     let file = match file_path(params)? {
-        Some(path) => session.file(&path, raw).await?,
+        Some(path) => cache.file(&path, raw).await?,
         None => None,
     };
-    file.ok_or_else(|| Problem::no_file(params.path("path")))
+    file.ok_or_else(|| Problem::file_not_found(params.path("path")))
 }
 
-async fn read_json(session: &Session, params: &Params) -> Result<Document, Problem> {
-    let file = read(session, params).await?;
+async fn read_json(cache: &RequestCache, params: &Params) -> Result<Document, Problem> {
+    let file = read(cache, params).await?;
     Document::parse(&file.bytes).map_err(|_| Problem::file_not_json(params.path("path")))
 }
 
@@ -268,13 +268,13 @@ fn content_type(path: &str, kind: Option<ContentKind>) -> &'static str {
 }
 
 /// What a listing was asked for.
-struct Asked<'a> {
+struct ListQuery<'a> {
     list: ListFiles<'a>,
     full_paths: bool,
     paged: bool,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> ListQuery<'a> {
     fn of(params: &'a Params, folder: &'a str) -> Result<Self, Problem> {
         let folder = folder.strip_suffix('/').unwrap_or(folder);
         if !folder.is_empty() {
@@ -311,7 +311,7 @@ mod tests {
     use http::Method;
     use serde_json::{Value, json};
 
-    use crate::testing::{Answer, App, Call};
+    use crate::test_support::{Answer, App, Call};
 
     /// What a call below `/admin/storage/` is answered with after the stores of [`filled`].
     async fn check(method: Method, path: &str, status: u16, expected: &str) {

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::auth::may_call;
 use crate::body::Payload;
-use crate::config::Access;
+use crate::config::Auth;
 use crate::cookies;
 use crate::media_type::{HTML, HTML_UTF_8};
 use crate::problem::Problem;
@@ -60,8 +60,8 @@ pub fn routes() -> Routes {
 
 /// Shows the current value only to whoever has the key already: the page itself is public.
 async fn form(State(state): State<AppState>, headers: HeaderMap) -> Response {
-    let name = cookie_name(&state.config.access);
-    let may_see = may_call(&state.config.access, &headers).is_ok();
+    let name = cookie_name(&state.config.auth);
+    let may_see = may_call(&state.config.auth, &headers).is_ok();
     let value = cookies::find(&headers, name).filter(|_| may_see).unwrap_or_default();
     let nonce = Uuid::new_v4().to_string();
     let fill = |page: &str, mark: &str, text: &str| page.replacen(mark, text, 1);
@@ -98,7 +98,7 @@ struct CookieSet {
 /// Sets the cookie to whatever is sent; whether it is the key shows with the next call.
 async fn set_cookie(State(state): State<AppState>, headers: HeaderMap, payload: Payload) -> Result<Response, Problem> {
     let cookie_value = value_in(payload)?;
-    let cookie_name = cookie_name(&state.config.access).to_owned();
+    let cookie_name = cookie_name(&state.config.auth).to_owned();
     let secure = if is_https(&state, &headers) { "; Secure" } else { "" };
     let cookie = format!("{cookie_name}={}; HttpOnly; Path=/; SameSite=strict{secure}", cookies::quote(&cookie_value));
     let cookie = HeaderValue::from_str(&cookie).map_err(|error| Problem::internal(error.to_string()))?;
@@ -119,10 +119,10 @@ fn value_in(payload: Payload) -> Result<String, Problem> {
     }
 }
 
-fn cookie_name(access: &Access) -> &str {
-    match access {
-        Access::Key { cookie, .. } => cookie,
-        Access::Open | Access::Closed { .. } => DEFAULT_COOKIE,
+fn cookie_name(auth: &Auth) -> &str {
+    match auth {
+        Auth::ApiKey { cookie, .. } => cookie,
+        Auth::Disabled | Auth::DenyAll { .. } => DEFAULT_COOKIE,
     }
 }
 
@@ -152,13 +152,16 @@ mod tests {
     use http::Method;
     use serde_json::json;
 
-    use crate::config::Access;
-    use crate::testing::{Answer, App, Call, config};
+    use crate::config::Auth;
+    use crate::test_support::{Answer, App, Call, config};
 
     async fn send(value: &str, call: Call) -> Answer {
         let mut config = config();
-        config.access =
-            Access::Key { name: "x-api-key".parse().unwrap(), cookie: "X-Api-Key".to_owned(), value: value.to_owned() };
+        config.auth = Auth::ApiKey {
+            name: "x-api-key".parse().unwrap(),
+            cookie: "X-Api-Key".to_owned(),
+            value: value.to_owned(),
+        };
         App::with(config).send(call).await
     }
 

@@ -19,11 +19,11 @@ use crate::media_type::{BYTES, JSON, TEXT, TEXT_UTF_8};
 use crate::openapi::operation::Operation;
 use crate::openapi::parameters;
 use crate::problem::Problem;
-use crate::routing::Routes;
-use crate::session::Session;
-use crate::shapes::children::{
+use crate::request_cache::RequestCache;
+use crate::response::children::{
     ChildDeleted, ChildExists, ChildList, ChildStored, ChildUpdated, ChildrenDeleted, key_or_empty,
 };
+use crate::routing::Routes;
 use crate::state::AppState;
 
 /// Below which the children of an entry are.
@@ -100,50 +100,50 @@ fn lists() -> Routes {
         })
 }
 
-async fn store_string(at: Parent, params: Params, payload: Payload) -> Result<Json<ChildStored>, Problem> {
+async fn store_string(at: ParentEntry, params: Params, payload: Payload) -> Result<Json<ChildStored>, Problem> {
     at.store(&params, ContentKind::String, payload.text()?.into()).await
 }
 
-async fn store_json(at: Parent, params: Params, payload: Payload) -> Result<Json<ChildStored>, Problem> {
+async fn store_json(at: ParentEntry, params: Params, payload: Payload) -> Result<Json<ChildStored>, Problem> {
     at.store(&params, ContentKind::Json, payload.document()?.into_text()).await
 }
 
-async fn store_binary(at: Parent, params: Params, payload: Payload) -> Result<Json<ChildStored>, Problem> {
+async fn store_binary(at: ParentEntry, params: Params, payload: Payload) -> Result<Json<ChildStored>, Problem> {
     at.store(&params, ContentKind::Binary, payload.bytes()?).await
 }
 
-async fn string(at: Parent, params: Params) -> Result<Response, Problem> {
+async fn string(at: ParentEntry, params: Params) -> Result<Response, Problem> {
     at.read(&params, ContentKind::String, TEXT_UTF_8).await
 }
 
-async fn json(at: Parent, params: Params) -> Result<Response, Problem> {
+async fn json(at: ParentEntry, params: Params) -> Result<Response, Problem> {
     at.read(&params, ContentKind::Json, JSON).await
 }
 
-async fn binary(at: Parent, params: Params) -> Result<Response, Problem> {
+async fn binary(at: ParentEntry, params: Params) -> Result<Response, Problem> {
     at.read(&params, ContentKind::Binary, BYTES).await
 }
 
-async fn update_string(at: Parent, params: Params, payload: Payload) -> Result<Json<ChildUpdated>, Problem> {
+async fn update_string(at: ParentEntry, params: Params, payload: Payload) -> Result<Json<ChildUpdated>, Problem> {
     at.update(&params, ContentKind::String, filled("data", payload.text()?.into())?).await
 }
 
-async fn update_json(at: Parent, params: Params, payload: Payload) -> Result<Json<ChildUpdated>, Problem> {
+async fn update_json(at: ParentEntry, params: Params, payload: Payload) -> Result<Json<ChildUpdated>, Problem> {
     at.update(&params, ContentKind::Json, payload.document()?.into_text()).await
 }
 
-async fn update_binary(at: Parent, params: Params, payload: Payload) -> Result<Json<ChildUpdated>, Problem> {
+async fn update_binary(at: ParentEntry, params: Params, payload: Payload) -> Result<Json<ChildUpdated>, Problem> {
     at.update(&params, ContentKind::Binary, filled("body", payload.bytes()?)?).await
 }
 
-async fn exists(at: Parent, params: Params) -> Result<Json<ChildExists>, Problem> {
+async fn exists(at: ParentEntry, params: Params) -> Result<Json<ChildExists>, Problem> {
     let data_type = DataType::of(&params)?;
-    let Named { data_key, file_id } = Named::of(&params)?;
+    let ChildPath { data_key, file_id } = ChildPath::of(&params)?;
     let shown_key = key_or_empty(data_key.as_ref());
     let exists = match data_type.kind() {
         Some(kind) => {
             let name = ChildName { data_key, file_id: file_id.clone(), kind };
-            at.session.child_exists(&at.namespace, at.cache_id, &name).await?
+            at.cache.child_exists(&at.namespace, at.cache_id, &name).await?
         }
         None => false,
     };
@@ -157,32 +157,34 @@ async fn exists(at: Parent, params: Params) -> Result<Json<ChildExists>, Problem
     }))
 }
 
-async fn list(at: Parent, params: Params) -> Result<Json<ChildList>, Problem> {
+async fn list(at: ParentEntry, params: Params) -> Result<Json<ChildList>, Problem> {
     let data_key = folder(&params)?;
     let recursive = params.flag("recursive", true)?;
-    let children = at.session.children(&at.namespace, at.cache_id, data_key.as_ref(), recursive).await?;
-    let children = children.ok_or_else(|| Problem::no_parent(&at.namespace, at.cache_id))?;
+    let children = at.cache.children(&at.namespace, at.cache_id, data_key.as_ref(), recursive).await?;
+    let children = children.ok_or_else(|| Problem::parent_not_found(&at.namespace, at.cache_id))?;
     Ok(Json(ChildList::new(at.namespace, at.cache_id, data_key.as_ref(), children)))
 }
 
-async fn delete_all(at: Parent, params: Params) -> Result<Json<ChildrenDeleted>, Problem> {
+async fn delete_all(at: ParentEntry, params: Params) -> Result<Json<ChildrenDeleted>, Problem> {
     let data_key = folder(&params)?;
-    let Parent { session, namespace, cache_id, .. } = at;
+    let ParentEntry { cache, namespace, cache_id, .. } = at;
     let (within, key) = (namespace.clone(), data_key.clone());
-    let deleted =
-        session.to_the_end(async move |cache| cache.delete_children(&within, cache_id, key.as_ref()).await).await?;
+    let deleted = cache
+        .run_to_completion(async move |cache| cache.delete_children(&within, cache_id, key.as_ref()).await)
+        .await?;
     Ok(Json(ChildrenDeleted::new(namespace, cache_id, data_key, deleted)))
 }
 
-async fn delete_one(at: Parent, params: Params) -> Result<Json<ChildDeleted>, Problem> {
+async fn delete_one(at: ParentEntry, params: Params) -> Result<Json<ChildDeleted>, Problem> {
     let data_type = DataType::of(&params)?;
-    let Named { data_key, file_id } = Named::of(&params)?;
-    let Parent { session, namespace, cache_id, .. } = at;
-    let missing = || Problem::no_child(cache_id, file_id.as_str(), Some(data_type.name()));
+    let ChildPath { data_key, file_id } = ChildPath::of(&params)?;
+    let ParentEntry { cache, namespace, cache_id, .. } = at;
+    let missing = || Problem::child_not_found(cache_id, file_id.as_str(), Some(data_type.name()));
     let kind = data_type.kind().ok_or_else(missing)?;
     let name = ChildName { data_key, file_id: file_id.clone(), kind };
     let (within, child) = (namespace.clone(), name.clone());
-    let deleted = session.to_the_end(async move |cache| cache.delete_child(&within, cache_id, &child).await).await?;
+    let deleted =
+        cache.run_to_completion(async move |cache| cache.delete_child(&within, cache_id, &child).await).await?;
     match deleted {
         true => Ok(Json(ChildDeleted::new(namespace, cache_id, name, data_type.name()))),
         false => Err(missing()),
@@ -190,21 +192,21 @@ async fn delete_one(at: Parent, params: Params) -> Result<Json<ChildDeleted>, Pr
 }
 
 /// The entry whose children a request is about.
-struct Parent {
-    session: Session,
+struct ParentEntry {
+    cache: RequestCache,
     namespace: Namespace,
     cache_id: CacheId,
     now_ms: u64,
 }
 
-impl FromRequestParts<AppState> for Parent {
+impl FromRequestParts<AppState> for ParentEntry {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
         let params = Params::from_request_parts(parts, state).await?;
-        let Ok(session) = Session::from_request_parts(parts, state).await;
+        let Ok(cache) = RequestCache::from_request_parts(parts, state).await;
         Ok(Self {
-            session,
+            cache,
             namespace: params.namespace()?,
             cache_id: params.cache_id()?,
             now_ms: state.surroundings.now_ms(),
@@ -212,7 +214,7 @@ impl FromRequestParts<AppState> for Parent {
     }
 }
 
-impl Parent {
+impl ParentEntry {
     /// Stores a child, under a fresh file id when none is named.
     async fn store(self, params: &Params, kind: ContentKind, content: Bytes) -> Result<Json<ChildStored>, Problem> {
         let (data_key, file_id) = names(params)?;
@@ -221,41 +223,43 @@ impl Parent {
             None => params.name("data_file_id", &Uuid::new_v4().to_string())?,
         };
         let name = ChildName { data_key, file_id, kind };
-        let (size, missing) = (content.len(), Problem::no_parent(&self.namespace, self.cache_id));
-        let Self { session, namespace, cache_id, now_ms } = self;
+        let (size, missing) = (content.len(), Problem::parent_not_found(&self.namespace, self.cache_id));
+        let Self { cache, namespace, cache_id, now_ms } = self;
         let (within, child) = (namespace.clone(), name.clone());
-        let stored =
-            session.to_the_end(async move |cache| cache.store_child(&within, cache_id, &child, content).await).await?;
+        let stored = cache
+            .run_to_completion(async move |cache| cache.store_child(&within, cache_id, &child, content).await)
+            .await?;
         let path = stored.ok_or(missing)?;
         Ok(Json(ChildStored::new(namespace, cache_id, name, path, size, now_ms)))
     }
 
     async fn read(self, params: &Params, kind: ContentKind, content_type: &'static str) -> Result<Response, Problem> {
-        let name = Named::of(params)?.child(kind);
-        let content = self.session.retrieve_child(&self.namespace, self.cache_id, &name).await?;
-        let content = content.ok_or_else(|| Problem::no_child(self.cache_id, name.file_id.as_str(), None))?;
+        let name = ChildPath::of(params)?.child(kind);
+        let content = self.cache.retrieve_child(&self.namespace, self.cache_id, &name).await?;
+        let content = content.ok_or_else(|| Problem::child_not_found(self.cache_id, name.file_id.as_str(), None))?;
         Ok(([(header::CONTENT_TYPE, content_type)], content).into_response())
     }
 
     async fn update(self, params: &Params, kind: ContentKind, content: Bytes) -> Result<Json<ChildUpdated>, Problem> {
-        let name = Named::of(params)?.child(kind);
-        let (size, missing) = (content.len(), Problem::no_child(self.cache_id, name.file_id.as_str(), None));
-        let Self { session, namespace, cache_id, .. } = self;
+        let name = ChildPath::of(params)?.child(kind);
+        let (size, missing) = (content.len(), Problem::child_not_found(self.cache_id, name.file_id.as_str(), None));
+        let Self { cache, namespace, cache_id, .. } = self;
         let (within, child) = (namespace.clone(), name.clone());
-        let updated =
-            session.to_the_end(async move |cache| cache.update_child(&within, cache_id, &child, content).await).await?;
+        let updated = cache
+            .run_to_completion(async move |cache| cache.update_child(&within, cache_id, &child, content).await)
+            .await?;
         let path = updated.ok_or(missing)?;
         Ok(Json(ChildUpdated::new(namespace, cache_id, name, path, size)))
     }
 }
 
 /// A child that a request names.
-struct Named {
+struct ChildPath {
     data_key: Option<DataKey>,
     file_id: FileId,
 }
 
-impl Named {
+impl ChildPath {
     fn of(params: &Params) -> Result<Self, Problem> {
         let (data_key, file_id) = names(params)?;
         // A blank one is refused with what is wrong with it.
@@ -272,7 +276,7 @@ impl Named {
 fn names(params: &Params) -> Result<(Option<DataKey>, Option<FileId>), Problem> {
     let name = params.path(REST);
     if name.ends_with('/') {
-        return Err(Problem::no_route());
+        return Err(Problem::route_not_found());
     }
     let (data_key, file_id) = match name.rsplit_once('/') {
         Some(("", _)) => (Some(params.name("data_key", "")?), name),
@@ -329,7 +333,7 @@ mod tests {
     use http::Method;
     use serde_json::{Value, json};
 
-    use crate::testing::{Answer, App, Call};
+    use crate::test_support::{Answer, App, Call};
 
     const NOBODY: &str = "00000000-0000-0000-0000-00000000dead";
 

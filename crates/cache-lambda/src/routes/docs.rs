@@ -12,7 +12,7 @@ use flate2::read::GzDecoder;
 use http::{HeaderMap, HeaderValue, header};
 use utoipa::openapi::OpenApi;
 
-use crate::conditional::{Conditions, Lifetime, Tag};
+use crate::conditional::{CachePolicy, ConditionalHeaders, ETag};
 use crate::media_type::HTML;
 use crate::openapi;
 use crate::openapi::operation::Operation;
@@ -69,12 +69,12 @@ pub fn routes() -> Routes {
         .get("/docs/start.js", start, |op| op.summary("A file of the page").raw_response(SCRIPT.content_type).public())
         .get(
             "/docs/swagger-ui.css",
-            async |conditions: Conditions| STYLE.answer(&conditions),
+            async |conditions: ConditionalHeaders| STYLE.answer(&conditions),
             |op| asset(op, STYLE.content_type),
         )
         .get(
             "/docs/swagger-ui-bundle.js",
-            async |conditions: Conditions| SCRIPT.answer(&conditions),
+            async |conditions: ConditionalHeaders| SCRIPT.answer(&conditions),
             |op| asset(op, SCRIPT.content_type),
         )
 }
@@ -88,15 +88,15 @@ async fn start() -> impl IntoResponse {
 }
 
 async fn description(State(state): State<AppState>) -> Json<OpenApi> {
-    Json(openapi::document(&state.config.access, super::routes().operations()))
+    Json(openapi::document(&state.config.auth, super::routes().operations()))
 }
 
 impl Asset {
     /// The file, inflated for the few callers that cannot do it themselves.
-    fn answer(&self, conditions: &Conditions) -> Result<Response, Problem> {
+    fn answer(&self, conditions: &ConditionalHeaders) -> Result<Response, Problem> {
         let coding = if conditions.accepts_gzip { "gzip" } else { "" };
-        let tag = Tag::of(&[self.content_type, coding]);
-        let mut response = conditions.answer(&tag, Lifetime::AskEachTime, || self.body(conditions.accepts_gzip))?;
+        let tag = ETag::of(&[self.content_type, coding]);
+        let mut response = conditions.respond(&tag, CachePolicy::Revalidate, || self.body(conditions.accepts_gzip))?;
         response.headers_mut().append(header::VARY, HeaderValue::from_static("accept-encoding"));
         Ok(response)
     }
@@ -118,7 +118,7 @@ impl Asset {
 mod tests {
     use http::StatusCode;
 
-    use crate::testing::{App, Call};
+    use crate::test_support::{App, Call};
 
     #[tokio::test]
     async fn the_page_and_its_files_are_served_from_here() {

@@ -4,9 +4,9 @@ use axum::Json;
 
 use crate::extract::Params;
 use crate::problem::Problem;
+use crate::request_cache::RequestCache;
+use crate::response::{Delete, Exists};
 use crate::routing::Routes;
-use crate::session::Session;
-use crate::shapes::{Delete, Exists};
 
 /// The routes of this group.
 pub fn routes() -> Routes {
@@ -20,21 +20,21 @@ pub fn routes() -> Routes {
         })
 }
 
-async fn exists_id(session: Session, params: Params) -> Result<Json<Exists>, Problem> {
+async fn exists_id(cache: RequestCache, params: Params) -> Result<Json<Exists>, Problem> {
     let (namespace, id) = (params.namespace()?, params.cache_id()?);
-    let exists = session.exists(&namespace, id).await?;
+    let exists = cache.exists(&namespace, id).await?;
     Ok(Json(Exists { exists, cache_id: Some(id), cache_hash: None, namespace }))
 }
 
-async fn exists_hash(session: Session, params: Params) -> Result<Json<Exists>, Problem> {
+async fn exists_hash(cache: RequestCache, params: Params) -> Result<Json<Exists>, Problem> {
     let (namespace, hash) = (params.namespace()?, params.cache_hash()?);
-    let exists = session.exists_hash(&namespace, &hash).await?;
+    let exists = cache.exists_hash(&namespace, &hash).await?;
     Ok(Json(Exists { exists, cache_id: None, cache_hash: Some(hash), namespace }))
 }
 
-async fn delete_id(session: Session, params: Params) -> Result<Json<Delete>, Problem> {
+async fn delete_id(cache: RequestCache, params: Params) -> Result<Json<Delete>, Problem> {
     let (namespace, id) = (params.namespace()?, params.cache_id()?);
-    let deleted = session.to_the_end(async move |cache| cache.delete(&namespace, id).await).await?;
+    let deleted = cache.run_to_completion(async move |cache| cache.delete(&namespace, id).await).await?;
     Ok(Json(Delete::of(id, deleted)))
 }
 
@@ -43,7 +43,7 @@ mod tests {
     use http::Method;
     use serde_json::{Value, json};
 
-    use crate::testing::{App, Call};
+    use crate::test_support::{App, Call};
 
     /// That a call is answered with these fields.
     async fn check(app: &App, method: Method, path: &str, expected: Value) {

@@ -29,7 +29,7 @@ pub fn routes() -> Routes {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::App;
+    use crate::test_support::App;
 
     #[tokio::test]
     async fn the_root_leads_to_the_docs() {

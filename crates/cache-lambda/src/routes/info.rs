@@ -108,7 +108,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use crate::config::StorageChoice;
-    use crate::testing::{App, Call, config};
+    use crate::test_support::{App, Call, config};
 
     async fn check(path: &str, expected: Value) {
         let answer = App::new().json(Call::get(path)).await;

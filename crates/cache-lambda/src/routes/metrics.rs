@@ -8,7 +8,7 @@ use crate::media_type::TEXT;
 use crate::problem::Problem;
 use crate::routing::Routes;
 use crate::state::AppState;
-use crate::watching::prometheus::{self, Process};
+use crate::telemetry::prometheus::{self, Process};
 
 /// The routes of this group.
 pub fn routes() -> Routes {
@@ -22,14 +22,14 @@ pub fn routes() -> Routes {
 /// In Lambda a scraper would reach some process or other, each of which has seen a few requests.
 async fn metrics(State(state): State<AppState>) -> Result<Response, Problem> {
     if state.config.in_lambda {
-        return Err(Problem::no_metrics());
+        return Err(Problem::metrics_not_served());
     }
     let process = Process {
         version: env!("CARGO_PKG_VERSION"),
         storage_mode: state.config.storage.mode(),
         started_ms: state.started_ms,
     };
-    let page = prometheus::page(&state.metrics, state.cache_at_rest().blob_cache(), &process);
+    let page = prometheus::page(&state.metrics, state.cache().blob_cache(), &process);
     Ok(([(header::CONTENT_TYPE, prometheus::MEDIA)], page).into_response())
 }
 
@@ -41,8 +41,8 @@ mod tests {
     use cache_storage::memory::Memory;
     use http::Method;
 
-    use crate::config::Access;
-    use crate::testing::{App, Call, config};
+    use crate::config::Auth;
+    use crate::test_support::{App, Call, config};
 
     const RETRIEVE: &str = "get_namespace_retrieve_hash_cache_hash_string";
 
@@ -94,12 +94,12 @@ mod tests {
         let app = App::over(Arc::new(Counting::new(Arc::new(Memory::default()))), config());
         app.json(Call::post("/ns/direct/store/string", "hello")).await;
         let page = app.get("/metrics").await.text();
-        check(&page, "mgraph_cache_storage_rounds_total 2");
+        check(&page, "mgraph_cache_storage_round_trips_total 2");
         // As the first of a minute it also reads the namespace's settings; beside them the hash index.
-        check(&page, "mgraph_cache_storage_calls_total{verb=\"get\"} 2");
+        check(&page, "mgraph_cache_storage_requests_total{operation=\"get\"} 2");
         // Blob, record and index.
-        check(&page, "mgraph_cache_storage_calls_total{verb=\"put\"} 3");
-        check(&page, "mgraph_cache_storage_calls_total{verb=\"list\"} 0");
+        check(&page, "mgraph_cache_storage_requests_total{operation=\"put\"} 3");
+        check(&page, "mgraph_cache_storage_requests_total{operation=\"list\"} 0");
     }
 
     #[tokio::test]
@@ -116,7 +116,7 @@ mod tests {
     async fn a_scraper_needs_the_key() {
         let mut config = config();
         let value = "secret".to_owned();
-        config.access = Access::Key { name: "x-api-key".parse().unwrap(), cookie: "x-api-key".to_owned(), value };
+        config.auth = Auth::ApiKey { name: "x-api-key".parse().unwrap(), cookie: "x-api-key".to_owned(), value };
         let app = App::with(config);
         assert_eq!(app.get("/metrics").await.status, 401);
         assert_eq!(app.send(Call::get("/metrics").header("x-api-key", "secret")).await.status, 200);

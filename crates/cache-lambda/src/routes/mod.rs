@@ -13,7 +13,7 @@ pub mod metrics;
 pub mod namespace;
 pub mod retrieve;
 pub mod store;
-pub mod testing;
+pub mod test_data;
 pub mod update;
 pub mod upload;
 pub mod versions;
@@ -42,7 +42,7 @@ static ROUTES: LazyLock<Routes> = LazyLock::new(|| {
         .group("Admin", admin::routes())
         .group("Info", info::routes().merge(metrics::routes()))
         .group("Auth", auth::routes())
-        .group("Test data", testing::routes())
+        .group("Test data", test_data::routes())
         .group("Pages", home::routes().merge(docs::routes()))
 });
 

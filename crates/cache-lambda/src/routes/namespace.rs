@@ -14,9 +14,9 @@ use crate::config::StorageChoice;
 use crate::extract::Params;
 use crate::openapi::parameters;
 use crate::problem::Problem;
+use crate::request_cache::RequestCache;
+use crate::response::namespace::{Entries, List, NamespaceSettings, NamespaceStats, NewSettings};
 use crate::routing::Routes;
-use crate::session::Session;
-use crate::shapes::namespace::{Entries, List, NamespaceSettings, NamespaceStats, NewSettings};
 use crate::state::AppState;
 
 /// The routes of this group.
@@ -60,33 +60,33 @@ fn settings_routes() -> Routes {
         })
 }
 
-async fn namespaces(session: Session) -> Result<Json<Vec<Namespace>>, Problem> {
-    Ok(Json(session.namespaces().await?))
+async fn namespaces(cache: RequestCache) -> Result<Json<Vec<Namespace>>, Problem> {
+    Ok(Json(cache.namespaces().await?))
 }
 
-async fn hashes(session: Session, params: Params) -> Result<Json<List<CacheHash>>, Problem> {
+async fn hashes(cache: RequestCache, params: Params) -> Result<Json<List<CacheHash>>, Problem> {
     let namespace = params.namespace()?;
     Ok(Json(match params.paging()? {
-        None => List::Whole(session.hashes(&namespace).await?),
-        Some(page) => List::Page(session.hash_page(&namespace, page.limit, page.cursor).await?.into()),
+        None => List::Whole(cache.hashes(&namespace).await?),
+        Some(page) => List::Page(cache.hash_page(&namespace, page.limit, page.cursor).await?.into()),
     }))
 }
 
-async fn ids(session: Session, params: Params) -> Result<Json<List<CacheId>>, Problem> {
+async fn ids(cache: RequestCache, params: Params) -> Result<Json<List<CacheId>>, Problem> {
     let namespace = params.namespace()?;
     Ok(Json(match params.paging()? {
-        None => List::Whole(session.ids(&namespace).await?),
-        Some(page) => List::Page(session.id_page(&namespace, page.limit, page.cursor).await?.into()),
+        None => List::Whole(cache.ids(&namespace).await?),
+        Some(page) => List::Page(cache.id_page(&namespace, page.limit, page.cursor).await?.into()),
     }))
 }
 
 async fn stats(
     State(state): State<AppState>,
-    session: Session,
+    cache: RequestCache,
     params: Params,
 ) -> Result<Json<NamespaceStats>, Problem> {
     let namespace = params.namespace()?;
-    let (stats, settings) = futures::try_join!(session.stats(&namespace), session.settings(&namespace))?;
+    let (stats, settings) = futures::try_join!(cache.stats(&namespace), cache.settings(&namespace))?;
     let bucket = match &state.config.storage {
         StorageChoice::S3 { bucket } => Some(bucket.clone()),
         StorageChoice::LocalDisk { .. } | StorageChoice::Memory => None,
@@ -95,7 +95,7 @@ async fn stats(
     Ok(Json(NamespaceStats::new(namespace, ttl_hours, &stats, bucket)))
 }
 
-async fn entries(session: Session, params: Params) -> Result<Json<Entries>, Problem> {
+async fn entries(cache: RequestCache, params: Params) -> Result<Json<Entries>, Problem> {
     let namespace = params.namespace()?;
     let page = params.paging()?.unwrap_or_default();
     let request = EntriesRequest {
@@ -105,7 +105,7 @@ async fn entries(session: Session, params: Params) -> Result<Json<Entries>, Prob
         limit: page.limit,
         cursor: page.cursor,
     };
-    let (entries, next_cursor) = session.entries(&namespace, &request).await?;
+    let (entries, next_cursor) = cache.entries(&namespace, &request).await?;
     Ok(Json(Entries::new(entries, next_cursor)))
 }
 
@@ -130,21 +130,21 @@ fn time(params: &Params, name: &str) -> Result<Option<u64>, Problem> {
     })
 }
 
-async fn settings(session: Session, params: Params) -> Result<Json<NamespaceSettings>, Problem> {
+async fn settings(cache: RequestCache, params: Params) -> Result<Json<NamespaceSettings>, Problem> {
     let namespace = params.namespace()?;
-    let settings = session.settings(&namespace).await?;
+    let settings = cache.settings(&namespace).await?;
     Ok(Json(NamespaceSettings::new(namespace, settings)))
 }
 
 async fn change_settings(
-    session: Session,
+    cache: RequestCache,
     params: Params,
     payload: Payload,
 ) -> Result<Json<NamespaceSettings>, Problem> {
     let namespace = params.namespace()?;
     let settings = parse_settings(&namespace, payload)?;
     let (within, new) = (namespace.clone(), settings.clone());
-    session.to_the_end(async move |cache| cache.change_settings(&within, &new).await).await?;
+    cache.run_to_completion(async move |cache| cache.change_settings(&within, &new).await).await?;
     Ok(Json(NamespaceSettings::new(namespace, settings)))
 }
 
@@ -180,7 +180,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use crate::config::StorageChoice;
-    use crate::testing::{App, Call, config};
+    use crate::test_support::{App, Call, config};
 
     /// An application with four entries in one namespace: two of one content, one dated, one under a key.
     async fn filled(app: App) -> App {

@@ -20,19 +20,19 @@ use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::value::RawValue;
 
-use crate::conditional::{Conditions, Lifetime, Tag};
+use crate::conditional::{CachePolicy, ConditionalHeaders, ETag};
 use crate::extract::Params;
-use crate::large::{self, Form, LARGEST_ANSWER_BYTES, Ways};
 use crate::media_type::{BYTES, JSON, TEXT, TEXT_UTF_8};
 use crate::openapi::operation::Operation;
 use crate::openapi::parameters;
 use crate::problem::Problem;
-use crate::routing::Routes;
-use crate::session::Session;
-use crate::shapes::{
+use crate::redirect::{self, DeliveryOptions, MAX_RESPONSE_BYTES, Representation};
+use crate::request_cache::RequestCache;
+use crate::response::{
     AllReferences, Base64, BinaryReference, FileMetadata, HashCacheId, HashReferences, Metadata, References, Retrieved,
     StorageConfig,
 };
+use crate::routing::Routes;
 use crate::state::AppState;
 
 /// What `as` may ask for.
@@ -124,27 +124,27 @@ async fn binary_by_id(reader: Reader, params: Params) -> Result<Response, Proble
     reader.look_up_revision(&params)?.binary().await
 }
 
-async fn config(session: Session, params: Params) -> Result<Json<StorageConfig>, Problem> {
-    Ok(Json((&record(&session, &params).await?).into()))
+async fn config(cache: RequestCache, params: Params) -> Result<Json<StorageConfig>, Problem> {
+    Ok(Json((&record(&cache, &params).await?).into()))
 }
 
-async fn file_metadata(session: Session, params: Params) -> Result<Json<FileMetadata>, Problem> {
-    let Some(number) = params.revision()? else { return Ok(Json((&record(&session, &params).await?).into())) };
+async fn file_metadata(cache: RequestCache, params: Params) -> Result<Json<FileMetadata>, Problem> {
+    let Some(number) = params.revision()? else { return Ok(Json((&record(&cache, &params).await?).into())) };
     let (namespace, selector) = (params.namespace()?, params.entry()?);
     // Of the content only its place is needed.
-    let found = session.retrieve_revision(&namespace, &selector, number, 0).await?;
-    let found = found.ok_or_else(|| Problem::no_entry(&namespace, &selector))?;
+    let found = cache.retrieve_revision(&namespace, &selector, number, 0).await?;
+    let found = found.ok_or_else(|| Problem::entry_not_found(&namespace, &selector))?;
     Ok(Json(found.record().into()))
 }
 
-async fn references(session: Session, params: Params) -> Result<Json<References>, Problem> {
-    Ok(Json((&record(&session, &params).await?).into()))
+async fn references(cache: RequestCache, params: Params) -> Result<Json<References>, Problem> {
+    Ok(Json((&record(&cache, &params).await?).into()))
 }
 
-async fn all_references(session: Session, params: Params) -> Result<Json<AllReferences>, Problem> {
+async fn all_references(cache: RequestCache, params: Params) -> Result<Json<AllReferences>, Problem> {
     let (namespace, selector) = (params.namespace()?, params.entry()?);
-    let details = session.details(&namespace, &selector).await?;
-    let details = details.ok_or_else(|| Problem::no_entry(&namespace, &selector))?;
+    let details = cache.details(&namespace, &selector).await?;
+    let details = details.ok_or_else(|| Problem::entry_not_found(&namespace, &selector))?;
     details.try_into().map(Json).map_err(|error: serde_json::Error| Problem::internal(error.to_string()))
 }
 
@@ -168,19 +168,19 @@ async fn metadata_by_hash(reader: Reader, params: Params) -> Result<Response, Pr
     reader.look_up(&params, hash(&params)?)?.metadata().await
 }
 
-async fn hash_references(session: Session, params: Params) -> Result<Json<HashReferences>, Problem> {
+async fn hash_references(cache: RequestCache, params: Params) -> Result<Json<HashReferences>, Problem> {
     let (namespace, hash) = (params.namespace()?, params.cache_hash()?);
-    let index = session.hash_index(&namespace, &hash).await?;
+    let index = cache.hash_index(&namespace, &hash).await?;
     let references = index.and_then(|index| HashReferences::of(hash.clone(), &index));
-    references.map(Json).ok_or_else(|| Problem::no_entry_text(&namespace, &Selector::Hash(hash, None)))
+    references.map(Json).ok_or_else(|| Problem::entry_not_found_short(&namespace, &Selector::Hash(hash, None)))
 }
 
-async fn id_of_hash(session: Session, params: Params) -> Result<Json<HashCacheId>, Problem> {
+async fn id_of_hash(cache: RequestCache, params: Params) -> Result<Json<HashCacheId>, Problem> {
     let (namespace, hash) = (params.namespace()?, params.cache_hash()?);
-    let index = session.hash_index(&namespace, &hash).await?;
+    let index = cache.hash_index(&namespace, &hash).await?;
     match index.and_then(|index| index.newest()) {
         Some(newest) => Ok(Json(HashCacheId { namespace, cache_hash: hash, cache_id: newest.cache_id })),
-        None => Err(Problem::no_entry_text(&namespace, &Selector::Hash(hash, None))),
+        None => Err(Problem::entry_not_found_short(&namespace, &Selector::Hash(hash, None))),
     }
 }
 
@@ -201,35 +201,35 @@ fn hash(params: &Params) -> Result<Selector, Problem> {
     Ok(Selector::Hash(params.cache_hash()?, params.version()?))
 }
 
-async fn record(session: &Session, params: &Params) -> Result<Record, Problem> {
+async fn record(cache: &RequestCache, params: &Params) -> Result<Record, Problem> {
     let (namespace, selector) = (params.namespace()?, params.entry()?);
-    let record = session.record(&namespace, &selector).await?;
-    record.ok_or_else(|| Problem::no_entry(&namespace, &selector))
+    let record = cache.record(&namespace, &selector).await?;
+    record.ok_or_else(|| Problem::entry_not_found(&namespace, &selector))
 }
 
 /// Reads entries with their content.
 struct Reader {
-    session: Session,
-    conditions: Conditions,
+    cache: RequestCache,
+    conditions: ConditionalHeaders,
     max_inflated: u64,
-    ways: Ways,
+    options: DeliveryOptions,
 }
 
 impl FromRequestParts<AppState> for Reader {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
-        let session = Session::from_request_parts(parts, state).await?;
-        let conditions = Conditions::from_request_parts(parts, state).await?;
-        let ways = Ways::of(state, &parts.method);
-        Ok(Self { session, conditions, max_inflated: state.config.max_body_bytes, ways })
+        let cache = RequestCache::from_request_parts(parts, state).await?;
+        let conditions = ConditionalHeaders::from_request_parts(parts, state).await?;
+        let options = DeliveryOptions::for_method(state, &parts.method);
+        Ok(Self { cache, conditions, max_inflated: state.config.max_body_bytes, options })
     }
 }
 
 impl Reader {
     fn look_up(self, params: &Params, selector: Selector) -> Result<Lookup, Problem> {
-        let ways = self.ways.asked(params)?;
-        Ok(Lookup { reader: Self { ways, ..self }, namespace: params.namespace()?, selector, revision: None })
+        let options = self.options.with_query(params)?;
+        Ok(Lookup { reader: Self { options, ..self }, namespace: params.namespace()?, selector, revision: None })
     }
 
     /// The entry in the path, at the revision in the query if there is one.
@@ -250,8 +250,8 @@ struct Lookup {
 impl Lookup {
     /// The form that suits the kind of content.
     async fn generic(self) -> Result<Response, Problem> {
-        let found = self.retrieve(self.reader.ways.most()).await?;
-        let found = found.ok_or_else(|| Problem::no_entry(&self.namespace, &self.selector))?;
+        let found = self.retrieve(self.reader.options.max_bytes()).await?;
+        let found = found.ok_or_else(|| Problem::entry_not_found(&self.namespace, &self.selector))?;
         let entry = self.whole(found)?;
         let number = entry.record.revision.as_ref().map_or(0, |revision| revision.number).to_string();
         let url = self.binary_url(&entry.record);
@@ -269,7 +269,7 @@ impl Lookup {
 
     async fn string(self, by: By) -> Result<Response, Problem> {
         let tag = |record: &Record| tag(record, &["string", by_name(by)]);
-        let entry = match self.read(Form::String, tag).await? {
+        let entry = match self.read(Representation::String, tag).await? {
             Read::Whole(entry) => *entry,
             Read::Elsewhere(response) => return Ok(response),
         };
@@ -283,7 +283,7 @@ impl Lookup {
 
     async fn json(self, by: By) -> Result<Response, Problem> {
         let tag = |record: &Record| tag(record, &["json"]);
-        let entry = match self.read(Form::Json, tag).await? {
+        let entry = match self.read(Representation::Json, tag).await? {
             Read::Whole(entry) => *entry,
             Read::Elsewhere(response) => return Ok(response),
         };
@@ -297,9 +297,9 @@ impl Lookup {
     /// The bytes, or a part of them. What was sent compressed is sent so to whoever takes that.
     async fn binary(self) -> Result<Response, Problem> {
         let conditions = &self.reader.conditions;
-        let is_packed = |record: &Record| is_gzip(record) && conditions.accepts_gzip && !conditions.wants_part();
+        let is_packed = |record: &Record| is_gzip(record) && conditions.accepts_gzip && !conditions.has_range();
         let tag = |record: &Record| tag(record, &["binary", if is_packed(record) { GZIP } else { "" }]);
-        let entry = match self.read(Form::Binary, tag).await? {
+        let entry = match self.read(Representation::Binary, tag).await? {
             Read::Whole(entry) => *entry,
             Read::Elsewhere(response) => return Ok(response),
         };
@@ -307,62 +307,62 @@ impl Lookup {
         let response = self.answer(&entry.record, &tag, || {
             Ok(match is_packed(&entry.record) {
                 true => ([(header::CONTENT_ENCODING, GZIP)], bytes(stored.bytes.clone())).into_response(),
-                false => typed_as_bytes(conditions.part(&tag, stored.as_binary()?)),
+                false => typed_as_bytes(conditions.respond_with_range(&tag, stored.as_binary()?)),
             })
         })?;
         Ok(varying(response, &entry.record))
     }
 
     async fn metadata(self) -> Result<Response, Problem> {
-        let record = self.reader.session.record(&self.namespace, &self.selector).await?;
-        let record = record.ok_or_else(|| Problem::no_entry_text(&self.namespace, &self.selector))?;
+        let record = self.reader.cache.record(&self.namespace, &self.selector).await?;
+        let record = record.ok_or_else(|| Problem::entry_not_found_short(&self.namespace, &self.selector))?;
         Ok(Json(Metadata::from(&record)).into_response())
     }
 
     /// The content, or the answer that leads to where it is too large to pass through.
-    async fn read(&self, form: Form, tag: impl Fn(&Record) -> Tag) -> Result<Read, Problem> {
-        let (ways, conditions) = (self.reader.ways, &self.reader.conditions);
-        let missing = || Problem::no_entry_text(&self.namespace, &self.selector);
-        let found = self.retrieve(ways.first_look()).await?.ok_or_else(missing)?;
+    async fn read(&self, form: Representation, tag: impl Fn(&Record) -> ETag) -> Result<Read, Problem> {
+        let (options, conditions) = (self.reader.options, &self.reader.conditions);
+        let missing = || Problem::entry_not_found_short(&self.namespace, &self.selector);
+        let found = self.retrieve(options.initial_read_limit()).await?.ok_or_else(missing)?;
         let record = match found {
             Found::Whole(entry) => return Ok(Read::Whole(Box::new(entry))),
             Found::TooLarge(record) => record,
         };
-        if let Some(answer) = large::as_stored(&record, form, conditions).filter(|_| ways.redirects()) {
+        if let Some(answer) = redirect::as_stored(&record, form, conditions).filter(|_| options.may_redirect()) {
             return self.elsewhere(&record, &tag(&record), &answer).await.map(Read::Elsewhere);
         }
-        if ways.most() <= ways.first_look() {
-            return Err(ways.too_large(&record));
+        if options.max_bytes() <= options.initial_read_limit() {
+            return Err(options.too_large(&record));
         }
-        let found = self.retrieve(ways.most()).await?.ok_or_else(missing)?;
+        let found = self.retrieve(options.max_bytes()).await?.ok_or_else(missing)?;
         self.whole(found).map(|entry| Read::Whole(Box::new(entry)))
     }
 
     /// Leads to the storage, unless the caller has the content already.
-    async fn elsewhere(&self, record: &Record, tag: &Tag, answer: &AnswerHeaders) -> Result<Response, Problem> {
-        let url = match self.reader.ways.head_only {
+    async fn elsewhere(&self, record: &Record, tag: &ETag, answer: &AnswerHeaders) -> Result<Response, Problem> {
+        let url = match self.reader.options.head_only {
             true => None,
-            false => self.reader.session.presigned_get(record, answer).await?,
+            false => self.reader.cache.presigned_get(record, answer).await?,
         };
-        let response = self.reader.conditions.answer(tag, self.lifetime(), || match url {
-            Some(url) => large::redirect(&url),
-            None => Ok(large::head(record, answer)),
+        let response = self.reader.conditions.respond(tag, self.cache_policy(), || match url {
+            Some(url) => redirect::redirect(&url),
+            None => Ok(redirect::head(record, answer)),
         })?;
         Ok(varying(response, record))
     }
 
     async fn retrieve(&self, most: u64) -> Result<Option<Found>, Problem> {
-        let session = &self.reader.session;
+        let cache = &self.reader.cache;
         Ok(match self.revision {
-            Some(number) => session.retrieve_revision(&self.namespace, &self.selector, number, most).await?,
-            None => session.retrieve_within(&self.namespace, &self.selector, most).await?,
+            Some(number) => cache.retrieve_revision(&self.namespace, &self.selector, number, most).await?,
+            None => cache.retrieve_within(&self.namespace, &self.selector, most).await?,
         })
     }
 
     fn whole(&self, found: Found) -> Result<Entry, Problem> {
         match found {
             Found::Whole(entry) => Ok(entry),
-            Found::TooLarge(record) => Err(self.reader.ways.too_large(&record)),
+            Found::TooLarge(record) => Err(self.reader.options.too_large(&record)),
         }
     }
 
@@ -370,20 +370,20 @@ impl Lookup {
     fn answer(
         &self,
         record: &Record,
-        tag: &Tag,
+        tag: &ETag,
         make: impl FnOnce() -> Result<Response, Problem>,
     ) -> Result<Response, Problem> {
-        let ways = self.reader.ways;
-        let response = self.reader.conditions.answer(tag, self.lifetime(), make)?;
-        match ways.in_lambda && response.body().size_hint().lower() > LARGEST_ANSWER_BYTES {
-            true => Err(ways.too_large(record)),
+        let options = self.reader.options;
+        let response = self.reader.conditions.respond(tag, self.cache_policy(), make)?;
+        match options.in_lambda && response.body().size_hint().lower() > MAX_RESPONSE_BYTES {
+            true => Err(options.too_large(record)),
             false => Ok(response),
         }
     }
 
     /// What a revision holds never changes, all else may.
-    fn lifetime(&self) -> Lifetime {
-        if self.revision.is_some() { Lifetime::ForEver } else { Lifetime::AskEachTime }
+    fn cache_policy(&self) -> CachePolicy {
+        if self.revision.is_some() { CachePolicy::Immutable } else { CachePolicy::Revalidate }
     }
 
     fn stored<'a>(&self, entry: &'a Entry) -> Stored<'a> {
@@ -426,10 +426,10 @@ fn varying(mut response: Response, record: &Record) -> Response {
 }
 
 /// The tag of one form of an entry's content.
-fn tag(record: &Record, form: &[&str]) -> Tag {
+fn tag(record: &Record, form: &[&str]) -> ETag {
     let sha256 = record.current().sha256.to_string();
     let (kind, encoding) = (record.kind.name(), record.current().content_encoding.unwrap_or_default());
-    Tag::of(&[&[sha256.as_str(), kind, encoding], form].concat())
+    ETag::of(&[&[sha256.as_str(), kind, encoding], form].concat())
 }
 
 const fn by_name(by: By) -> &'static str {
@@ -457,7 +457,7 @@ fn text(text: Bytes) -> Response {
 mod tests {
     use serde_json::{Value, json};
 
-    use crate::testing::{App, Call, gzipped};
+    use crate::test_support::{App, Call, gzipped};
 
     const NOBODY: &str = "00000000-0000-0000-0000-00000000dead";
 

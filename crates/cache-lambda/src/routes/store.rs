@@ -11,9 +11,9 @@ use crate::media_type::BYTES;
 use crate::openapi::operation::Operation;
 use crate::openapi::parameters;
 use crate::problem::Problem;
+use crate::request_cache::RequestCache;
+use crate::response::Store;
 use crate::routing::Routes;
-use crate::session::Session;
-use crate::shapes::Store;
 
 /// The routes of this group. A key may have several segments.
 pub fn routes() -> Routes {
@@ -33,29 +33,29 @@ pub fn routes() -> Routes {
         })
 }
 
-async fn string(session: Session, params: Params, payload: Payload) -> Result<Json<Store>, Problem> {
-    store(session, &params, None, payload.string_content()?).await
+async fn string(cache: RequestCache, params: Params, payload: Payload) -> Result<Json<Store>, Problem> {
+    store(cache, &params, None, payload.string_content()?).await
 }
 
-async fn keyed_string(session: Session, params: Params, payload: Payload) -> Result<Json<Store>, Problem> {
-    store(session, &params, Some(key(&params)?), payload.string_content()?).await
+async fn keyed_string(cache: RequestCache, params: Params, payload: Payload) -> Result<Json<Store>, Problem> {
+    store(cache, &params, Some(key(&params)?), payload.string_content()?).await
 }
 
-async fn json(session: Session, params: Params, payload: Payload) -> Result<Json<Store>, Problem> {
-    store(session, &params, None, payload.json_content(None)?).await
+async fn json(cache: RequestCache, params: Params, payload: Payload) -> Result<Json<Store>, Problem> {
+    store(cache, &params, None, payload.json_content(None)?).await
 }
 
-async fn keyed_json(session: Session, params: Params, payload: Payload) -> Result<Json<Store>, Problem> {
+async fn keyed_json(cache: RequestCache, params: Params, payload: Payload) -> Result<Json<Store>, Problem> {
     let field = params.json_field_path()?;
-    store(session, &params, Some(key(&params)?), payload.json_content(field)?).await
+    store(cache, &params, Some(key(&params)?), payload.json_content(field)?).await
 }
 
-async fn binary(session: Session, params: Params, payload: Payload) -> Result<Json<Store>, Problem> {
-    store(session, &params, None, payload.binary_content()?).await
+async fn binary(cache: RequestCache, params: Params, payload: Payload) -> Result<Json<Store>, Problem> {
+    store(cache, &params, None, payload.binary_content()?).await
 }
 
-async fn keyed_binary(session: Session, params: Params, payload: Payload) -> Result<Json<Store>, Problem> {
-    store(session, &params, Some(key(&params)?), payload.binary_content()?).await
+async fn keyed_binary(cache: RequestCache, params: Params, payload: Payload) -> Result<Json<Store>, Problem> {
+    store(cache, &params, Some(key(&params)?), payload.binary_content()?).await
 }
 
 /// A key, and the file name under it if there is one.
@@ -65,7 +65,12 @@ fn key(params: &Params) -> Result<Key, Problem> {
     Ok((params.cache_key()?, params.file_id()?))
 }
 
-async fn store(session: Session, params: &Params, key: Option<Key>, content: Content) -> Result<Json<Store>, Problem> {
+async fn store(
+    cache: RequestCache,
+    params: &Params,
+    key: Option<Key>,
+    content: Content,
+) -> Result<Json<Store>, Problem> {
     let (cache_key, file_id) = key.unzip();
     let request = StoreRequest {
         namespace: params.namespace()?,
@@ -74,7 +79,7 @@ async fn store(session: Session, params: &Params, key: Option<Key>, content: Con
         file_id: file_id.flatten(),
         content,
     };
-    let stored = session.to_the_end(async move |cache| cache.store(&request).await).await?;
+    let stored = cache.run_to_completion(async move |cache| cache.store(&request).await).await?;
     Ok(Json(stored.into()))
 }
 
@@ -82,7 +87,7 @@ async fn store(session: Session, params: &Params, key: Option<Key>, content: Con
 mod tests {
     use serde_json::{Value, json};
 
-    use crate::testing::{App, Call};
+    use crate::test_support::{App, Call};
 
     /// What a store answers, on an application of its own.
     async fn check(call: Call, expected: Value) {

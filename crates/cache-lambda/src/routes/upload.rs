@@ -23,15 +23,15 @@ use crate::extract::Params;
 use crate::media_type::BYTES;
 use crate::openapi::parameters::{self, required};
 use crate::problem::Problem;
+use crate::request_cache::RequestCache;
+use crate::response::Store;
+use crate::response::upload::{NewUpload, SentUpload, UploadReceived, UploadStarted};
 use crate::routing::Routes;
-use crate::session::Session;
-use crate::shapes::Store;
-use crate::shapes::upload::{NewUpload, SentUpload, UploadReceived, UploadStarted};
-use crate::signing::Permission;
 use crate::state::AppState;
+use crate::upload_url::UploadGrant;
 
 /// The largest content that goes straight to the storage, in bytes: S3 takes no more in one PUT.
-const LARGEST_DIRECT_BYTES: u64 = 5 * 1024 * 1024 * 1024;
+const MAX_DIRECT_UPLOAD_BYTES: u64 = 5 * 1024 * 1024 * 1024;
 
 /// What an announcement may say.
 const FIELDS: [&str; 5] = ["data_type", "sha256", "size", "cache_key", "file_id"];
@@ -68,14 +68,14 @@ pub fn routes() -> Routes {
 async fn begin(
     State(state): State<AppState>,
     headers: HeaderMap,
-    session: Session,
+    cache: RequestCache,
     params: Params,
     payload: Payload,
 ) -> Result<Json<UploadStarted>, Problem> {
     let mut fields = Fields::read(payload)?;
     let request = fields.request(&params)?;
     fields.nothing_else()?;
-    let upload = session.begin_upload(&request, limits(&state)).await.map_err(in_body)?;
+    let upload = cache.begin_upload(&request, limits(&state)).await.map_err(in_body)?;
     let Upload { upload_id, direct, expires_at } = upload;
     let (url, headers) = match direct {
         Some(signed) => (signed.url, signed.headers.into_iter().collect()),
@@ -88,7 +88,7 @@ async fn begin(
 
 async fn complete(
     State(state): State<AppState>,
-    session: Session,
+    cache: RequestCache,
     params: Params,
     payload: Payload,
 ) -> Result<Json<Store>, Problem> {
@@ -98,7 +98,7 @@ async fn complete(
     fields.nothing_else()?;
     let limits = limits(&state);
     let completed =
-        session.to_the_end(async move |cache| Ok(cache.complete_upload(id, &request, limits).await)).await?;
+        cache.run_to_completion(async move |cache| Ok(cache.complete_upload(id, &request, limits).await)).await?;
     Ok(Json(completed.map_err(in_body)?.into()))
 }
 
@@ -106,36 +106,37 @@ async fn complete(
 /// answered, and no more than it is for.
 async fn receive(
     State(state): State<AppState>,
-    session: Session,
+    cache: RequestCache,
     params: Params,
     request: Request,
 ) -> Result<Json<UploadReceived>, Problem> {
-    let permission = permission(&params)?;
-    if !state.upload_key.verify(&permission, params.query("signature").unwrap_or_default()) {
-        return Err(Problem::not_permitted(
+    let grant = grant(&params)?;
+    if !state.upload_signing_key.verify(&grant, params.query("signature").unwrap_or_default()) {
+        return Err(Problem::forbidden(
             "this is not the URL that POST …/upload answered, or the server was restarted since: begin a new upload",
         ));
     }
-    if state.surroundings.now_ms() >= permission.expires_at {
-        return Err(Problem::not_permitted("this URL has expired: begin a new upload"));
+    if state.surroundings.now_ms() >= grant.expires_at {
+        return Err(Problem::forbidden("this URL has expired: begin a new upload"));
     }
-    let Permission { namespace, upload_id, sha256, size, .. } = permission;
+    let UploadGrant { namespace, upload_id, sha256, size, .. } = grant;
     let kind = upload_id.parts().map_or(ContentKind::Binary, |parts| parts.kind);
     let strategy = params.strategy()?;
     let announced = UploadRequest { namespace, strategy, cache_key: None, file_id: None, kind, sha256, size };
     let content = Payload::up_to(size, request, more_than_announced).await?.raw()?;
-    let received =
-        session.to_the_end(async move |cache| Ok(cache.receive_upload(upload_id, &announced, content).await)).await?;
+    let received = cache
+        .run_to_completion(async move |cache| Ok(cache.receive_upload(upload_id, &announced, content).await))
+        .await?;
     match received.map_err(in_body)? {
         true => Ok(Json(UploadReceived { upload_id, size })),
-        false => Err(Problem::sent_before()),
+        false => Err(Problem::already_uploaded()),
     }
 }
 
 /// The limits of uploads: what the server has to take itself is held in memory.
 fn limits(state: &AppState) -> UploadLimits {
-    let content = if state.cache_at_rest().presigns() { LARGEST_DIRECT_BYTES } else { state.config.max_body_bytes };
-    UploadLimits { content, copy: state.config.largest_in_memory() }
+    let content = if state.cache().presigns() { MAX_DIRECT_UPLOAD_BYTES } else { state.config.max_body_bytes };
+    UploadLimits { content, copy: state.config.max_in_memory_bytes() }
 }
 
 /// The URL at which this server takes the content. It names the host that the caller has reached it by.
@@ -147,8 +148,8 @@ fn own_url(
     expires_at: u64,
 ) -> String {
     let UploadRequest { namespace, strategy, sha256, size, .. } = request;
-    let permission = Permission { namespace: namespace.clone(), upload_id, sha256: *sha256, size: *size, expires_at };
-    let signature = state.upload_key.sign(&permission);
+    let grant = UploadGrant { namespace: namespace.clone(), upload_id, sha256: *sha256, size: *size, expires_at };
+    let signature = state.upload_signing_key.sign(&grant);
     let text = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
     let host = text(header::HOST).and_then(|host| host.parse::<Authority>().ok());
     let scheme = match text(http::HeaderName::from_static("x-forwarded-proto")) {
@@ -161,12 +162,12 @@ fn own_url(
     )
 }
 
-fn permission(params: &Params) -> Result<Permission, Problem> {
+fn grant(params: &Params) -> Result<UploadGrant, Problem> {
     let needed = |name: &'static str| params.query(name).ok_or_else(|| Problem::missing_query(name));
     let digest = needed("sha256")?;
     let sha256 = digest.parse().map_err(|error| Problem::parameter("sha256", digest, error))?;
     let number = |name: &'static str| params.number(name, 1..=u64::MAX)?.ok_or_else(|| Problem::missing_query(name));
-    Ok(Permission {
+    Ok(UploadGrant {
         namespace: params.namespace()?,
         upload_id: params.upload_id()?,
         sha256,
@@ -275,8 +276,8 @@ mod tests {
     use serde_json::{Value, json};
     use tower::ServiceExt;
 
-    use crate::config::Access;
-    use crate::testing::{Answer, App, Call, config};
+    use crate::config::Auth;
+    use crate::test_support::{Answer, App, Call, config};
 
     const HELLO: &str = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
 
@@ -392,7 +393,7 @@ mod tests {
     async fn the_url_needs_no_key_and_the_routes_do() {
         let mut config = config();
         let (name, value) = ("x-api-key".parse().unwrap(), "secret".to_owned());
-        config.access = Access::Key { name, cookie: "x-api-key".to_owned(), value };
+        config.auth = Auth::ApiKey { name, cookie: "x-api-key".to_owned(), value };
         let app = App::with(config);
         assert_eq!(post(&app, "direct/upload", &announced(json!({}))).await.status, 401);
         assert_eq!(post(&app, "direct/upload/complete", &announced(json!({}))).await.status, 401);

@@ -9,9 +9,9 @@ use crate::openapi::operation::Operation;
 use crate::openapi::parameters;
 use crate::pagination::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::problem::Problem;
+use crate::request_cache::RequestCache;
+use crate::response::{Store, VersionList};
 use crate::routing::Routes;
-use crate::session::Session;
-use crate::shapes::{Store, VersionList};
 
 /// The routes of this group.
 pub fn routes() -> Routes {
@@ -36,22 +36,27 @@ pub fn routes() -> Routes {
         })
 }
 
-async fn of_hash(session: Session, params: Params) -> Result<Json<VersionList>, Problem> {
+async fn of_hash(cache: RequestCache, params: Params) -> Result<Json<VersionList>, Problem> {
     let of = Of::Hash(params.cache_hash()?);
-    list(&session, &params, params.namespace()?, of).await
+    list(&cache, &params, params.namespace()?, of).await
 }
 
-async fn of_key(session: Session, params: Params) -> Result<Json<VersionList>, Problem> {
+async fn of_key(cache: RequestCache, params: Params) -> Result<Json<VersionList>, Problem> {
     let of = Of::Key(params.key_name()?);
-    list(&session, &params, params.namespace()?, of).await
+    list(&cache, &params, params.namespace()?, of).await
 }
 
-async fn list(session: &Session, params: &Params, namespace: Namespace, of: Of) -> Result<Json<VersionList>, Problem> {
+async fn list(
+    cache: &RequestCache,
+    params: &Params,
+    namespace: Namespace,
+    of: Of,
+) -> Result<Json<VersionList>, Problem> {
     let limit = params.number("limit", 1..=MAX_LIMIT)?.unwrap_or(DEFAULT_LIMIT) as usize;
     let before = params.number("before", 1..=u64::MAX)?;
-    match session.versions(&namespace, &of, before, limit).await? {
+    match cache.versions(&namespace, &of, before, limit).await? {
         Some(found) => Ok(Json(VersionList::new(of, &found))),
-        None => Err(Problem::no_entry(&namespace, &newest(of))),
+        None => Err(Problem::entry_not_found(&namespace, &newest(of))),
     }
 }
 
@@ -62,11 +67,11 @@ fn newest(of: Of) -> Selector {
     }
 }
 
-async fn rollback(session: Session, params: Params) -> Result<Json<Store>, Problem> {
+async fn rollback(cache: RequestCache, params: Params) -> Result<Json<Store>, Problem> {
     let (namespace, name) = (params.namespace()?, params.key_name()?);
     let version = params.version()?.ok_or_else(|| Problem::missing_query("version"))?;
-    let missing = Problem::no_entry(&namespace, &Selector::Key(name.clone(), Some(version)));
-    let stored = session.to_the_end(async move |cache| cache.rollback(&namespace, &name, version).await).await?;
+    let missing = Problem::entry_not_found(&namespace, &Selector::Key(name.clone(), Some(version)));
+    let stored = cache.run_to_completion(async move |cache| cache.rollback(&namespace, &name, version).await).await?;
     stored.map(|stored| Json(stored.into())).ok_or(missing)
 }
 
@@ -75,7 +80,7 @@ mod tests {
     use http::Method;
     use serde_json::json;
 
-    use crate::testing::{App, Call};
+    use crate::test_support::{App, Call};
 
     /// An application with three versions under one key, and the answer of a call to it.
     async fn check(method: Method, path: &str, status: u16, expected: &str) {

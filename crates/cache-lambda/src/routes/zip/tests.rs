@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::media_type::{BYTES, ZIP};
-use crate::testing::{App, Call, config};
+use crate::test_support::{App, Call, config};
 
 const NOBODY: &str = "00000000-0000-0000-0000-00000000dead";
 

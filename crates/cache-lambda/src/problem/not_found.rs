@@ -13,19 +13,19 @@ impl Problem {
     }
 
     /// An update of an entry that is not there.
-    pub fn nothing_to_update(namespace: &Namespace, id: CacheId) -> Self {
+    pub fn updated_entry_not_found(namespace: &Namespace, id: CacheId) -> Self {
         let message = format!("there is no entry with cache_id {id} in namespace {namespace}: store it first");
         Self::not_found(message, vec![("cache_id", json!(id))])
     }
 
     /// No entry that could have a child.
-    pub fn no_parent(namespace: &Namespace, id: CacheId) -> Self {
+    pub fn parent_not_found(namespace: &Namespace, id: CacheId) -> Self {
         let message = format!("there is no entry with cache_id {id} in namespace {namespace} to hold child data");
         Self::not_found(message, vec![("cache_id", json!(id))])
     }
 
     /// No such child, or no such entry. `data_type` is told when it was a parameter.
-    pub fn no_child(id: CacheId, file_id: &str, data_type: Option<&str>) -> Self {
+    pub fn child_not_found(id: CacheId, file_id: &str, data_type: Option<&str>) -> Self {
         let message = format!("entry {id} has no child data {file_id} of this type under this data_key");
         let mut fields = vec![("cache_id", json!(id)), ("data_file_id", json!(file_id))];
         fields.extend(data_type.map(|data_type| ("data_type", json!(data_type))));
@@ -33,7 +33,7 @@ impl Problem {
     }
 
     /// No file under a path of the storage.
-    pub fn no_file(path: &str) -> Self {
+    pub fn file_not_found(path: &str) -> Self {
         let message = "there is no file under this path in the storage: /admin/storage/files/all lists them";
         Self::new(StatusCode::NOT_FOUND, Detail::File { path: path.to_owned() }, message)
     }
@@ -45,13 +45,13 @@ impl Problem {
     }
 
     /// A file that must not be deleted by its path.
-    pub fn file_needed(path: &str, reason: &str) -> Self {
+    pub fn file_in_use(path: &str, reason: &str) -> Self {
         let message = format!("{path} stays: {reason}; '?force=true' deletes the file alone");
         Self::new(StatusCode::CONFLICT, Detail::Message, message)
     }
 
     /// A part of a content that begins after its end. `size` is that of the whole content.
-    pub fn beyond_the_end(size: usize) -> impl axum::response::IntoResponse {
+    pub fn range_not_satisfiable(size: usize) -> impl axum::response::IntoResponse {
         let message = format!("the content has {size} bytes, and the range begins after them");
         let problem = Self::new(StatusCode::RANGE_NOT_SATISFIABLE, Detail::Message, message);
         let range = HeaderValue::from_str(&format!("bytes */{size}")).ok();
@@ -59,18 +59,18 @@ impl Problem {
     }
 
     /// A content that is too large to be answered in the form that was asked for.
-    pub fn answer_too_large(size: u64, limit: u64, advice: &str) -> Self {
+    pub fn response_too_large(size: u64, limit: u64, advice: &str) -> Self {
         let message = format!("the content has {size} bytes, and up to {limit} can be answered in this form: {advice}");
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, Detail::Message, message)
     }
 
     /// A URL that permits nothing, or nothing any more.
-    pub fn not_permitted(message: &str) -> Self {
+    pub fn forbidden(message: &str) -> Self {
         Self::new(StatusCode::FORBIDDEN, Detail::Message, message)
     }
 
     /// An upload under an id that has its content already.
-    pub fn sent_before() -> Self {
+    pub fn already_uploaded() -> Self {
         let message = "a content was sent to this URL before: complete the upload, or begin a new one";
         Self::new(StatusCode::PRECONDITION_FAILED, Detail::Message, message)
     }

@@ -11,7 +11,7 @@ use super::operation::OperationLabels;
 use super::outcome::Outcome;
 
 /// Up to how many microseconds a request took, for each bucket of the histogram but the last.
-pub(super) const BUCKETS_US: [u64; 10] =
+pub(super) const LATENCY_BUCKETS_US: [u64; 10] =
     [500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 500_000, 2_500_000];
 
 /// The numbers of this process since its start.
@@ -20,16 +20,16 @@ pub struct Metrics {
     /// What was asked of the storage.
     pub storage: Arc<Tally>,
     /// Those that were asked for. The lock is only written when an operation is asked for for the first time.
-    operations: RwLock<BTreeMap<&'static str, Arc<Answered>>>,
+    operations: RwLock<BTreeMap<&'static str, Arc<OperationMetrics>>>,
     in_flight: AtomicU64,
 }
 
 /// The answered requests of one operation.
 #[derive(Debug, Default)]
-pub(super) struct Answered {
+pub(super) struct OperationMetrics {
     outcomes: [AtomicU64; Outcome::ALL.len()],
     /// How many took longer than the limit before, and no longer than this one.
-    buckets: [AtomicU64; BUCKETS_US.len() + 1],
+    buckets: [AtomicU64; LATENCY_BUCKETS_US.len() + 1],
     total_us: AtomicU64,
 }
 
@@ -40,17 +40,17 @@ impl Metrics {
     }
 
     /// A request has come.
-    pub fn begin(&self) {
+    pub fn request_started(&self) {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A request that had begun was answered, or given up by its caller.
-    pub fn end(&self, operation: &'static OperationLabels, outcome: Outcome, took: Duration) {
+    pub fn request_finished(&self, operation: &'static OperationLabels, outcome: Outcome, took: Duration) {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
         let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let answered = self.of(operation);
         answered.outcomes[outcome as usize].fetch_add(1, Ordering::Relaxed);
-        let bucket = BUCKETS_US.iter().position(|limit| took_us <= *limit).unwrap_or(BUCKETS_US.len());
+        let bucket = LATENCY_BUCKETS_US.iter().position(|limit| took_us <= *limit).unwrap_or(LATENCY_BUCKETS_US.len());
         answered.buckets[bucket].fetch_add(1, Ordering::Relaxed);
         answered.total_us.fetch_add(took_us, Ordering::Relaxed);
     }
@@ -61,11 +61,11 @@ impl Metrics {
     }
 
     /// Every operation that was asked for, by its id.
-    pub(super) fn answered(&self) -> BTreeMap<&'static str, Arc<Answered>> {
+    pub(super) fn operations(&self) -> BTreeMap<&'static str, Arc<OperationMetrics>> {
         self.operations.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn of(&self, operation: &'static OperationLabels) -> Arc<Answered> {
+    fn of(&self, operation: &'static OperationLabels) -> Arc<OperationMetrics> {
         let known = self.operations.read().unwrap_or_else(PoisonError::into_inner).get(operation.id.as_str()).cloned();
         known.unwrap_or_else(|| {
             let mut operations = self.operations.write().unwrap_or_else(PoisonError::into_inner);
@@ -74,14 +74,14 @@ impl Metrics {
     }
 }
 
-impl Answered {
+impl OperationMetrics {
     /// How many requests had this outcome.
     pub(super) fn count(&self, outcome: Outcome) -> u64 {
         self.outcomes[outcome as usize].load(Ordering::Relaxed)
     }
 
     /// How many requests fell into each bucket.
-    pub(super) fn histogram(&self) -> [u64; BUCKETS_US.len() + 1] {
+    pub(super) fn histogram(&self) -> [u64; LATENCY_BUCKETS_US.len() + 1] {
         self.buckets.each_ref().map(|bucket| bucket.load(Ordering::Relaxed))
     }
 

@@ -9,7 +9,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// The same request with its path in one canonical encoding. Bytes that are not UTF-8 become U+FFFD.
-pub fn decode(mut request: Request<Body>) -> Request<Body> {
+pub fn normalize(mut request: Request<Body>) -> Request<Body> {
     if request.uri().path().contains('%')
         && let Some(uri) = canonical(request.uri())
     {
@@ -41,7 +41,7 @@ mod tests {
     #[track_caller]
     fn check(sent: &str, routed: &str) {
         let request = Request::builder().uri(sent).body(Body::empty()).unwrap();
-        assert_eq!(decode(request).uri().to_string(), routed);
+        assert_eq!(normalize(request).uri().to_string(), routed);
     }
 
     #[test]

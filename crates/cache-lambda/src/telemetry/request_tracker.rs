@@ -1,4 +1,4 @@
-//! The way of one request through the service, up to its line in the log.
+//! The way of one request through the service, up to its entry in the log.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -12,49 +12,49 @@ use percent_encoding::percent_decode_str;
 use tracing::{Span, error_span};
 use uuid::Uuid;
 
-use super::access_log::Line;
+use super::access_log::AccessLogEntry;
 use super::emf;
 use super::operation::OperationLabels;
 use super::outcome::Outcome;
 use crate::state::{AppState, Service};
 
 /// The status that the log shows when the caller hung up before the answer. Nobody gets to see it; nginx calls it so, too.
-const HUNG_UP: u16 = 499;
+const CLIENT_CLOSED_REQUEST: u16 = 499;
 
 /// The id that Lambda gave to the invocation in which a request comes. It is in the extensions of such a request.
 #[derive(Debug, Clone)]
 pub struct Invocation(pub String);
 
 /// A request on its way. Its end is written to the log and added to the metrics, also when its caller hangs up.
-pub struct Watch {
+pub struct RequestTracker {
     state: AppState,
     operation: &'static OperationLabels,
     meter: Arc<Meter>,
     started: Instant,
     span: Span,
-    line: Line,
+    entry: AccessLogEntry,
 }
 
-impl Watch {
+impl RequestTracker {
     /// A request has come.
-    pub fn begin(state: &AppState, operation: &'static OperationLabels, request: &Request) -> Self {
-        state.metrics.begin();
+    pub fn start(state: &AppState, operation: &'static OperationLabels, request: &Request) -> Self {
+        state.metrics.request_started();
         let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-        let line = Line {
+        let entry = AccessLogEntry {
             request_id: Uuid::new_v4().to_string(),
             aws_request_id: request.extensions().get().map(|Invocation(id)| id.clone()),
             operation: &operation.id,
             group: &operation.group,
             namespace: namespace(route, request.uri().path()).map_or("-".to_owned(), |name| name.to_string()),
             outcome: Outcome::ClientError,
-            status: HUNG_UP,
+            status: CLIENT_CLOSED_REQUEST,
             storage_calls: 0,
-            storage_rounds: 0,
+            storage_round_trips: 0,
             duration_ms: 0.0,
         };
-        // Of the highest level, so that the id is in every line, however little is logged.
-        let span = error_span!("request", request_id = %line.request_id, aws_request_id = line.aws_request_id);
-        Self { state: Arc::clone(state), operation, meter: state.metrics.meter(), started: Instant::now(), span, line }
+        // Of the highest level, so that the id is in every entry, however little is logged.
+        let span = error_span!("request", request_id = %entry.request_id, aws_request_id = entry.aws_request_id);
+        Self { state: Arc::clone(state), operation, meter: state.metrics.meter(), started: Instant::now(), span, entry }
     }
 
     /// What all lines of the log about the request stand in.
@@ -64,7 +64,7 @@ impl Watch {
 
     /// The id that the request got.
     pub fn request_id(&self) -> &str {
-        &self.line.request_id
+        &self.entry.request_id
     }
 
     /// What counts the request's calls to the storage.
@@ -73,22 +73,22 @@ impl Watch {
     }
 
     /// Ends the watch with an answer.
-    pub fn answered(mut self, status: StatusCode) {
-        self.line.status = status.as_u16();
-        self.line.outcome = Outcome::of(self.operation, status);
+    pub fn finish(mut self, status: StatusCode) {
+        self.entry.status = status.as_u16();
+        self.entry.outcome = Outcome::of(self.operation, status);
     }
 }
 
-impl Drop for Watch {
+impl Drop for RequestTracker {
     fn drop(&mut self) {
         let took = self.started.elapsed();
-        let Self { line, state, .. } = self;
-        state.metrics.end(self.operation, line.outcome, took);
-        line.storage_calls = self.meter.tally().calls();
-        line.storage_rounds = self.meter.tally().rounds();
-        line.duration_ms = milliseconds(took);
+        let Self { entry, state, .. } = self;
+        state.metrics.request_finished(self.operation, entry.outcome, took);
+        entry.storage_calls = self.meter.tally().calls();
+        entry.storage_round_trips = self.meter.tally().rounds();
+        entry.duration_ms = milliseconds(took);
         let _entered = self.span.enter();
-        write(line, state);
+        write(entry, state);
     }
 }
 
@@ -103,24 +103,24 @@ fn milliseconds(duration: Duration) -> f64 {
     duration.as_micros() as f64 / 1e3
 }
 
-/// Under Lambda the line carries the metrics as well, whatever the level of the log is.
-fn write(line: &Line, state: &Service) {
+/// Under Lambda the entry carries the metrics as well, whatever the level of the log is.
+fn write(entry: &AccessLogEntry, state: &Service) {
     if let Some(function) = &state.config.cloudwatch {
-        let mut embedded = emf::line(line, function, state.surroundings.now_ms());
+        let mut embedded = emf::line(entry, function, state.surroundings.now_ms());
         embedded.push('\n');
         // In one piece, as several requests may share the process. There is no other place to tell of a failure.
         let _ = std::io::stdout().lock().write_all(embedded.as_bytes());
         return;
     }
     tracing::info!(
-        operation = line.operation,
-        group = line.group,
-        namespace = line.namespace,
-        outcome = line.outcome.name(),
-        status = line.status,
-        storage_calls = line.storage_calls,
-        storage_rounds = line.storage_rounds,
-        duration_ms = line.duration_ms,
-        "answered"
+        operation = entry.operation,
+        group = entry.group,
+        namespace = entry.namespace,
+        outcome = entry.outcome.name(),
+        status = entry.status,
+        storage_calls = entry.storage_calls,
+        storage_round_trips = entry.storage_round_trips,
+        duration_ms = entry.duration_ms,
+        "request completed"
     );
 }

@@ -9,11 +9,11 @@ use futures::FutureExt;
 use http::{HeaderName, HeaderValue};
 use tracing::Instrument;
 
-use crate::problem::{Occasion, Problem};
+use crate::problem::{ErrorContext, Problem};
 use crate::routes::routes;
 use crate::state::{AppState, Service};
-use crate::watching::operation::UNMATCHED;
-use crate::watching::watch::Watch;
+use crate::telemetry::operation::UNMATCHED;
+use crate::telemetry::request_tracker::RequestTracker;
 
 /// The header with the id of the request; what a caller sends under it is ignored.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("fast-api-request-id");
@@ -21,18 +21,19 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("fast-api-request-id"
 /// Gives the request an id, renders the error if it has one, and writes the line for the log.
 pub async fn answer(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    let watch = Watch::begin(&state, routes().labels(request.method(), route).unwrap_or(&UNMATCHED), &request);
-    let span = watch.span();
-    request.extensions_mut().insert(watch.meter());
+    let tracker =
+        RequestTracker::start(&state, routes().labels(request.method(), route).unwrap_or(&UNMATCHED), &request);
+    let span = tracker.span();
+    request.extensions_mut().insert(tracker.meter());
     let mut response = next.run(request).instrument(span.clone()).await;
     let _entered = span.enter();
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        response = render(&state, &problem, watch.request_id(), response);
+        response = render(&state, &problem, tracker.request_id(), response);
     }
-    if let Ok(value) = HeaderValue::from_str(watch.request_id()) {
+    if let Ok(value) = HeaderValue::from_str(tracker.request_id()) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
-    watch.answered(response.status());
+    tracker.finish(response.status());
     response
 }
 
@@ -40,12 +41,12 @@ fn render(state: &Service, problem: &Problem, request_id: &str, bare: Response) 
     if let Some(cause) = problem.cause() {
         tracing::error!("{cause}");
     }
-    let occasion = Occasion { request_id, now_ms: state.surroundings.now_ms() };
-    problem.render(occasion, bare.into_parts().0.headers)
+    let context = ErrorContext { request_id, now_ms: state.surroundings.now_ms() };
+    problem.render(context, bare.into_parts().0.headers)
 }
 
 /// Turns a panic into an answer, so that one bad request ends neither the connection nor the process. What the panic says
-/// may show a content, so it goes no further; [`crate::watching::logging`] tells where it happened.
+/// may show a content, so it goes no further; [`crate::telemetry::logging`] tells where it happened.
 pub async fn catch_panics(request: Request, next: Next) -> Response {
     let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
     answered.unwrap_or_else(|_| Problem::internal("a panic ended the request").into_response())
@@ -67,7 +68,7 @@ mod tests {
 
     use super::*;
     use crate::state::Service;
-    use crate::testing::{App, Call, config};
+    use crate::test_support::{App, Call, config};
 
     /// What a handler's trouble looks like from outside.
     async fn check(handler: fn() -> Response, status: u16, expected: &str) {

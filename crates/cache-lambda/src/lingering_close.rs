@@ -18,33 +18,33 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 /// How long to wait for the next part of an unwanted body.
-const BETWEEN_PARTS: Duration = Duration::from_secs(5);
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long to receive an unwanted body in all.
-const IN_ALL: Duration = Duration::from_secs(30);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The request with a body that is received to its end, whoever drops it before.
-pub fn receive_to_the_end(request: Request<Body>) -> Request<Body> {
+pub fn drain_unread_body(request: Request<Body>) -> Request<Body> {
     // A caller who asks first sends nothing as long as nobody has read.
-    let waits = request.headers().contains_key(header::EXPECT);
+    let expects_continue = request.headers().contains_key(header::EXPECT);
     request.map(|body| match body.is_end_stream() {
         true => body,
-        false => Body::from_stream(Wanted { rest: Some(body.into_data_stream()), waits }),
+        false => Body::from_stream(DrainOnDrop { rest: Some(body.into_data_stream()), expects_continue }),
     })
 }
 
 /// A body as long as somebody wants it.
-struct Wanted {
+struct DrainOnDrop {
     /// What has not been read yet, `None` at the end.
     rest: Option<BodyDataStream>,
-    /// Whether the sender waits for the first read.
-    waits: bool,
+    /// Whether the sender waits for the first read (`Expect: 100-continue`).
+    expects_continue: bool,
 }
 
-impl Stream for Wanted {
+impl Stream for DrainOnDrop {
     type Item = Result<Bytes, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.waits = false;
+        self.expects_continue = false;
         let Some(rest) = &mut self.rest else { return Poll::Ready(None) };
         let next = rest.poll_next_unpin(context);
         if matches!(next, Poll::Ready(None | Some(Err(_)))) {
@@ -54,17 +54,17 @@ impl Stream for Wanted {
     }
 }
 
-impl Drop for Wanted {
+impl Drop for DrainOnDrop {
     fn drop(&mut self) {
-        let Some(rest) = self.rest.take().filter(|_| !self.waits) else { return };
+        let Some(rest) = self.rest.take().filter(|_| !self.expects_continue) else { return };
         if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(timeout(IN_ALL, discard(rest)));
+            runtime.spawn(timeout(DRAIN_TIMEOUT, discard(rest)));
         }
     }
 }
 
 async fn discard(mut rest: BodyDataStream) {
-    while let Ok(Some(Ok(_))) = timeout(BETWEEN_PARTS, rest.next()).await {}
+    while let Ok(Some(Ok(_))) = timeout(READ_TIMEOUT, rest.next()).await {}
 }
 
 #[cfg(test)]
@@ -86,7 +86,7 @@ mod tests {
             counter.fetch_add(1, Ordering::Relaxed);
             Ok::<_, Error>(Bytes::from_static(b"part"))
         });
-        let request = receive_to_the_end(request.body(Body::from_stream(parts)).unwrap());
+        let request = drain_unread_body(request.body(Body::from_stream(parts)).unwrap());
         let mut body = request.into_body().into_data_stream();
         for _ in 0..wanted {
             body.next().await.unwrap().unwrap();

@@ -11,7 +11,7 @@ use sha2::Sha256;
 
 /// What an upload's URL permits.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Permission {
+pub struct UploadGrant {
     /// Where the entry is going to live.
     pub namespace: Namespace,
     /// The upload, whose id says the rest.
@@ -26,11 +26,11 @@ pub struct Permission {
 
 /// The key of this process, as long as a block of the hash.
 #[derive(Clone)]
-pub struct UploadKey([u8; 64]);
+pub struct UploadSigningKey([u8; 64]);
 
-impl UploadKey {
+impl UploadSigningKey {
     /// A new key.
-    pub fn draw(surroundings: &dyn Surroundings) -> Self {
+    pub fn generate(surroundings: &dyn Surroundings) -> Self {
         let mut key = [0; 64];
         for part in key.chunks_exact_mut(8) {
             part.copy_from_slice(&surroundings.random().to_le_bytes());
@@ -39,20 +39,20 @@ impl UploadKey {
     }
 
     /// The signature as it stands in the URL.
-    pub fn sign(&self, permission: &Permission) -> String {
-        let bytes = self.mac(permission).finalize().into_bytes();
+    pub fn sign(&self, grant: &UploadGrant) -> String {
+        let bytes = self.mac(grant).finalize().into_bytes();
         bytes.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// Whether a signature is of this key and permission. Takes the same time wherever the first difference is.
-    pub fn verify(&self, permission: &Permission, signature: &str) -> bool {
+    /// Whether a signature is of this key and grant. Takes the same time wherever the first difference is.
+    pub fn verify(&self, grant: &UploadGrant, signature: &str) -> bool {
         // A digest has the same form as a signature: 64 lowercase hex digits.
         let Ok(signature) = signature.parse::<Digest>() else { return false };
-        self.mac(permission).verify_slice(signature.as_bytes()).is_ok()
+        self.mac(grant).verify_slice(signature.as_bytes()).is_ok()
     }
 
-    fn mac(&self, permission: &Permission) -> Hmac<Sha256> {
-        let Permission { namespace, upload_id, sha256, size, expires_at } = permission;
+    fn mac(&self, grant: &UploadGrant) -> Hmac<Sha256> {
+        let UploadGrant { namespace, upload_id, sha256, size, expires_at } = grant;
         let mut mac = Hmac::<Sha256>::new(&self.0.into());
         // No part can hold a line break, so no two permissions make one text.
         mac.update(format!("{namespace}\n{upload_id}\n{sha256}\n{size}\n{expires_at}").as_bytes());
@@ -60,10 +60,10 @@ impl UploadKey {
     }
 }
 
-impl fmt::Debug for UploadKey {
+impl fmt::Debug for UploadSigningKey {
     /// Leaves out the key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("UploadKey")
+        f.write_str("UploadSigningKey")
     }
 }
 
@@ -73,8 +73,8 @@ mod tests {
 
     use super::*;
 
-    fn permission() -> Permission {
-        Permission {
+    fn grant() -> UploadGrant {
+        UploadGrant {
             namespace: "ns".parse().unwrap(),
             upload_id: CacheId::from_u128(7),
             sha256: Digest::of(b"x"),
@@ -85,21 +85,21 @@ mod tests {
 
     #[test]
     fn a_signature_is_of_one_permission_and_one_process() {
-        let (key, other) = (UploadKey::draw(&System), UploadKey::draw(&System));
-        let signature = key.sign(&permission());
-        assert!(key.verify(&permission(), &signature));
-        assert!(!other.verify(&permission(), &signature));
+        let (key, other) = (UploadSigningKey::generate(&System), UploadSigningKey::generate(&System));
+        let signature = key.sign(&grant());
+        assert!(key.verify(&grant(), &signature));
+        assert!(!other.verify(&grant(), &signature));
         for changed in [
-            Permission { namespace: "other".parse().unwrap(), ..permission() },
-            Permission { upload_id: CacheId::from_u128(8), ..permission() },
-            Permission { sha256: Digest::of(b"y"), ..permission() },
-            Permission { size: 2, ..permission() },
-            Permission { expires_at: 1001, ..permission() },
+            UploadGrant { namespace: "other".parse().unwrap(), ..grant() },
+            UploadGrant { upload_id: CacheId::from_u128(8), ..grant() },
+            UploadGrant { sha256: Digest::of(b"y"), ..grant() },
+            UploadGrant { size: 2, ..grant() },
+            UploadGrant { expires_at: 1001, ..grant() },
         ] {
             assert!(!key.verify(&changed, &signature), "{changed:?}");
         }
         for odd in ["", &signature[1..], &signature.to_uppercase()] {
-            assert!(!key.verify(&permission(), odd), "{odd}");
+            assert!(!key.verify(&grant(), odd), "{odd}");
         }
     }
 

@@ -17,7 +17,7 @@ use http::Method;
 use serde_json::json;
 
 use super::*;
-use crate::testing::{Answer, App, Call, config};
+use crate::test_support::{Answer, App, Call, config};
 
 /// Memory with URLs that show what they were made of. It notes how many bytes it hands out.
 #[derive(Debug, Default)]
@@ -82,7 +82,7 @@ impl Presign for Signing {
 }
 
 const TEXT: &str = "/store/string";
-const SIZE: usize = LARGEST_ANSWER_BYTES as usize + 1;
+const SIZE: usize = MAX_RESPONSE_BYTES as usize + 1;
 
 /// An application with one entry, and where it is read.
 struct Stored {
@@ -150,7 +150,7 @@ async fn no_more_is_read_of_it_than_shows_that_it_is_large() {
     let stored = Stored::text(true, 3 * SIZE).await;
     stored.read("/string").await;
     let read = stored.bytes_read();
-    assert!(read <= LARGEST_ANSWER_BYTES + 2000, "{read}");
+    assert!(read <= MAX_RESPONSE_BYTES + 2000, "{read}");
 }
 
 #[tokio::test]
@@ -205,7 +205,7 @@ async fn an_unknown_way_is_400() {
 async fn gzip_is_left_in_the_storage_for_whoever_takes_it() {
     // Random digits, so that the stream is large.
     let digits: String = (0_u64..700_000).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_string()).collect();
-    let packed = crate::testing::gzipped(digits.as_bytes());
+    let packed = crate::test_support::gzipped(digits.as_bytes());
     assert!(packed.len() > SIZE);
     let call = Call::post("/ns/direct/store/binary", packed).header("content-encoding", "gzip");
     let stored = Stored::new(true, call).await;

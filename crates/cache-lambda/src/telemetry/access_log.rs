@@ -6,7 +6,7 @@ use super::outcome::Outcome;
 
 /// What the log says about a request: never a key, a payload or a secret.
 #[derive(Debug, Serialize)]
-pub struct Line {
+pub struct AccessLogEntry {
     /// The id in the answer's header.
     pub request_id: String,
     /// The id of the invocation, under Lambda.
@@ -26,7 +26,7 @@ pub struct Line {
     /// How many calls to the storage it took.
     pub storage_calls: u64,
     /// How many of them had to wait for others: see [`cache_storage::metered`].
-    pub storage_rounds: u64,
+    pub storage_round_trips: u64,
     /// From the arrival of its head to the answer, in milliseconds.
     pub duration_ms: f64,
 }

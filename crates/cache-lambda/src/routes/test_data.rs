@@ -23,9 +23,9 @@ use self::samples::{Fixture, Sample};
 use crate::extract::Params;
 use crate::openapi::operation::Operation;
 use crate::problem::Problem;
+use crate::request_cache::RequestCache;
+use crate::response::{FileMetadata, FileMetadataData};
 use crate::routing::Routes;
-use crate::session::Session;
-use crate::shapes::{FileMetadata, FileMetadataData};
 use crate::state::AppState;
 
 /// The id of the entry that lists the fixtures, which clients know.
@@ -35,7 +35,7 @@ const DEFAULT: &str = "default";
 /// Where the full set of samples lives.
 const FULL: [&str; 3] = ["test-data", "test-demo", "test-analytics"];
 /// How many samples are stored at the same time.
-const SIDE_BY_SIDE: usize = 8;
+const CONCURRENCY: usize = 8;
 
 /// The routes of this group. Clients make the fixtures with GET.
 pub fn routes() -> Routes {
@@ -61,15 +61,15 @@ fn described(operation: Operation, summary: &str) -> Operation {
     operation.summary(summary).status(StatusCode::NOT_FOUND, absent)
 }
 
-/// A session on a service that has these routes.
-struct TestSession(Session);
+/// A cache on a service that has these routes.
+struct TestRequestCache(RequestCache);
 
-impl FromRequestParts<AppState> for TestSession {
+impl FromRequestParts<AppState> for TestRequestCache {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        let Ok(session) = Session::from_request_parts(parts, state).await;
-        state.config.test_routes.then_some(Self(session)).ok_or_else(Problem::no_route)
+        let Ok(cache) = RequestCache::from_request_parts(parts, state).await;
+        state.config.test_routes.then_some(Self(cache)).ok_or_else(Problem::route_not_found)
     }
 }
 
@@ -83,14 +83,17 @@ struct Manifest {
     content_encoding: Option<String>,
 }
 
-async fn fixtures(State(state): State<AppState>, TestSession(session): TestSession) -> Result<Json<Manifest>, Problem> {
+async fn fixtures(
+    State(state): State<AppState>,
+    TestRequestCache(cache): TestRequestCache,
+) -> Result<Json<Manifest>, Problem> {
     let namespace = named(DEFAULT)?;
     let selector = Selector::Id(MANIFEST);
-    if let Some(entry) = session.retrieve(&namespace, &selector).await? {
+    if let Some(entry) = cache.retrieve(&namespace, &selector).await? {
         return manifest(entry);
     }
     let (now_ms, fixtures) = (state.surroundings.now_ms(), samples::fixtures()?);
-    let made = session.to_the_end(async move |cache| {
+    let made = cache.run_to_completion(async move |cache| {
         make_fixtures(&cache, &namespace, fixtures, now_ms).await?;
         cache.retrieve(&namespace, &selector).await
     });
@@ -150,37 +153,41 @@ struct CreatedEntry {
     description: String,
 }
 
-async fn comprehensive(state: State<AppState>, session: TestSession) -> Result<Json<Created>, Problem> {
+async fn comprehensive(state: State<AppState>, cache: TestRequestCache) -> Result<Json<Created>, Problem> {
     let mut wanted = Vec::new();
     for namespace in FULL {
         wanted.push((named(namespace)?, samples::full()?));
     }
-    create(state, session, wanted, "the full set of samples is stored").await
+    create(state, cache, wanted, "the full set of samples is stored").await
 }
 
-async fn minimal(state: State<AppState>, session: TestSession) -> Result<Json<Created>, Problem> {
+async fn minimal(state: State<AppState>, cache: TestRequestCache) -> Result<Json<Created>, Problem> {
     let wanted = vec![(named(DEFAULT)?, samples::smallest()?)];
-    create(state, session, wanted, "the smallest set of samples is stored").await
+    create(state, cache, wanted, "the smallest set of samples is stored").await
 }
 
-async fn in_namespace(state: State<AppState>, session: TestSession, params: Params) -> Result<Json<Created>, Problem> {
+async fn in_namespace(
+    state: State<AppState>,
+    cache: TestRequestCache,
+    params: Params,
+) -> Result<Json<Created>, Problem> {
     let namespace = params.namespace()?;
     let mut samples = samples::full()?;
     if namespace.as_str() == DEFAULT {
         samples.extend(samples::special()?);
     }
     let message = format!("samples are stored in {namespace}");
-    create(state, session, vec![(namespace, samples)], &message).await
+    create(state, cache, vec![(namespace, samples)], &message).await
 }
 
 async fn create(
     State(state): State<AppState>,
-    TestSession(session): TestSession,
+    TestRequestCache(cache): TestRequestCache,
     wanted: Vec<(Namespace, Vec<Sample>)>,
     message: &str,
 ) -> Result<Json<Created>, Problem> {
     let namespaces = wanted.iter().map(|(namespace, _)| namespace.clone()).collect();
-    let entries = session.to_the_end(async move |cache| store_all(&cache, wanted).await).await?;
+    let entries = cache.run_to_completion(async move |cache| store_all(&cache, wanted).await).await?;
     let used = |strategy: &Strategy| entries.iter().any(|entry| entry.strategy == *strategy);
     Ok(Json(Created {
         success: true,
@@ -198,7 +205,7 @@ async fn store_all(cache: &Cache, wanted: Vec<(Namespace, Vec<Sample>)>) -> Resu
         .into_iter()
         .flat_map(|(namespace, samples)| samples.into_iter().map(move |sample| (namespace.clone(), sample)));
     let stores = all.map(|(namespace, sample)| store(cache, namespace, sample));
-    stream::iter(stores.collect::<Vec<_>>()).buffered(SIDE_BY_SIDE).try_collect().await
+    stream::iter(stores.collect::<Vec<_>>()).buffered(CONCURRENCY).try_collect().await
 }
 
 async fn store(cache: &Cache, namespace: Namespace, sample: Sample) -> Result<CreatedEntry, Error> {
@@ -230,10 +237,10 @@ struct Cleared {
     error: &'static str,
 }
 
-async fn clear(TestSession(session): TestSession, params: Params) -> Result<Json<Cleared>, Problem> {
+async fn clear(TestRequestCache(cache): TestRequestCache, params: Params) -> Result<Json<Cleared>, Problem> {
     let namespace = params.namespace()?;
     let within = namespace.clone();
-    let files_deleted = session.to_the_end(async move |cache| cache.clear(&within).await).await?;
+    let files_deleted = cache.run_to_completion(async move |cache| cache.clear(&within).await).await?;
     let message = format!("{files_deleted} files of {namespace} are deleted");
     Ok(Json(Cleared { success: true, namespace, files_deleted, message, error: "" }))
 }
@@ -248,7 +255,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::testing::{App, Call, config};
+    use crate::test_support::{App, Call, config};
 
     fn app() -> App {
         let mut config = config();

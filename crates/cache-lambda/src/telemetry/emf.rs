@@ -7,7 +7,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::access_log::Line;
+use super::access_log::AccessLogEntry;
 use super::outcome::Outcome;
 
 /// The namespace of the metrics in CloudWatch.
@@ -18,7 +18,7 @@ const DIMENSIONS: [&str; 2] = ["function", "group"];
 const METRICS: [(&str, &str); 6] = [
     ("duration_ms", "Milliseconds"),
     ("storage_calls", "Count"),
-    ("storage_rounds", "Count"),
+    ("storage_round_trips", "Count"),
     ("misses", "Count"),
     ("client_errors", "Count"),
     ("server_errors", "Count"),
@@ -30,7 +30,7 @@ struct Embedded<'a> {
     level: &'static str,
     message: &'static str,
     #[serde(flatten)]
-    line: &'a Line,
+    line: &'a AccessLogEntry,
     function: &'a str,
     misses: u8,
     client_errors: u8,
@@ -40,12 +40,12 @@ struct Embedded<'a> {
 }
 
 /// The line of a request that the function of this name answered at `now_ms` (milliseconds since 1970, UTC).
-pub fn line(line: &Line, function: &str, now_ms: u64) -> String {
+pub fn line(line: &AccessLogEntry, function: &str, now_ms: u64) -> String {
     let is = |outcome| u8::from(line.outcome == outcome);
     let metrics = METRICS.map(|(name, unit)| json!({"Name": name, "Unit": unit}));
     let embedded = Embedded {
         level: "INFO",
-        message: "answered",
+        message: "request completed",
         line,
         function,
         misses: is(Outcome::Miss),
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     fn answered(outcome: Outcome, status: u16) -> Map<String, Value> {
-        let of_request = Line {
+        let of_request = AccessLogEntry {
             request_id: "r".into(),
             aws_request_id: Some("a".into()),
             operation: "get_namespace_retrieve_cache_id",
@@ -76,7 +76,7 @@ mod tests {
             outcome,
             status,
             storage_calls: 2,
-            storage_rounds: 1,
+            storage_round_trips: 1,
             duration_ms: 1.234,
         };
         serde_json::from_str(&line(&of_request, "cache", 1_795_176_411_520)).unwrap()

@@ -8,7 +8,7 @@ use std::fmt::{Display, Write};
 use cache_core::cache::BlobCacheCounts;
 use cache_storage::verb::Verb;
 
-use super::metrics::{Answered, BUCKETS_US, Metrics};
+use super::metrics::{LATENCY_BUCKETS_US, Metrics, OperationMetrics};
 use super::outcome::Outcome;
 
 /// The media type of the format.
@@ -44,7 +44,7 @@ impl Page {
     fn requests(&mut self, metrics: &Metrics) {
         const NAME: &str = "mgraph_cache_requests_total";
         self.family(NAME, "counter", "Requests that were answered, by operation and outcome.");
-        for (operation, answered) in metrics.answered() {
+        for (operation, answered) in metrics.operations() {
             for outcome in Outcome::ALL {
                 let labels = [("operation", operation), ("outcome", outcome.name())];
                 match answered.count(outcome) {
@@ -58,14 +58,14 @@ impl Page {
     fn durations(&mut self, metrics: &Metrics) {
         let help = "From the arrival of a request's head to the answer, by operation.";
         self.family("mgraph_cache_request_duration_seconds", "histogram", help);
-        for (operation, answered) in metrics.answered() {
+        for (operation, answered) in metrics.operations() {
             self.histogram("mgraph_cache_request_duration_seconds", ("operation", operation), &answered);
         }
     }
 
-    fn histogram(&mut self, name: &str, (label, value): (&str, &str), answered: &Answered) {
+    fn histogram(&mut self, name: &str, (label, value): (&str, &str), answered: &OperationMetrics) {
         let bucket = format!("{name}_bucket");
-        let limits = BUCKETS_US.map(|us| (us as f64 / 1e6).to_string());
+        let limits = LATENCY_BUCKETS_US.map(|us| (us as f64 / 1e6).to_string());
         let mut count = 0;
         for (limit, bucket_count) in limits.iter().map(String::as_str).chain(["+Inf"]).zip(answered.histogram()) {
             count += bucket_count;
@@ -77,12 +77,12 @@ impl Page {
 
     fn storage(&mut self, metrics: &Metrics) {
         let storage = &metrics.storage;
-        self.family("mgraph_cache_storage_calls_total", "counter", "Calls to the storage, by verb.");
+        self.family("mgraph_cache_storage_requests_total", "counter", "Calls to the storage, by operation.");
         for verb in Verb::ALL {
-            self.sample("mgraph_cache_storage_calls_total", &[("verb", verb.name())], storage.calls_of(verb));
+            self.sample("mgraph_cache_storage_requests_total", &[("operation", verb.name())], storage.calls_of(verb));
         }
         for (name, help, value) in [
-            ("rounds", "Rounds of calls to the storage: calls that wait for each other.", storage.rounds()),
+            ("round_trips", "Rounds of calls to the storage: calls that wait for each other.", storage.rounds()),
             ("read_bytes", "Bytes of objects that were read from the storage.", storage.read_bytes()),
             ("written_bytes", "Bytes of objects that were given to the storage.", storage.written_bytes()),
         ] {

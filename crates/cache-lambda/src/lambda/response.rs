@@ -10,22 +10,22 @@ use http::{HeaderMap, HeaderName, header};
 use http_body_util::BodyExt;
 use lambda_http::Body as EventBody;
 
-use crate::exchange::REQUEST_ID;
-use crate::problem::{Occasion, Problem};
+use crate::middleware::REQUEST_ID;
+use crate::problem::{ErrorContext, Problem};
 
 /// The longest body in an envelope, in bytes as encoded. Lambda takes 6,291,456 in all, and the rest is left to the headers.
-pub const LONGEST_ENCODED_BYTES: usize = 6_000_000;
+pub const MAX_ENCODED_BYTES: usize = 6_000_000;
 /// The longest body that fits in base64, in bytes.
-const LONGEST_BINARY_BYTES: usize = LONGEST_ENCODED_BYTES / 4 * 3;
+const MAX_BINARY_BYTES: usize = MAX_ENCODED_BYTES / 4 * 3;
 /// The longest that a byte of a text becomes in JSON: `\u0000`.
-const LONGEST_ESCAPE_BYTES: usize = 6;
+const MAX_ESCAPE_BYTES: usize = 6;
 
 /// What to do about an answer that does not fit.
 const ADVICE: &str = "of a list ask for a page with 'limit', of an archive for the whole instead of a member, and all else \
                       read from the bucket itself";
 
 /// Puts an answer into its envelope.
-pub async fn enclose(response: Response, now_ms: u64) -> http::Response<EventBody> {
+pub async fn into_event_response(response: Response, now_ms: u64) -> http::Response<EventBody> {
     let (parts, bytes) = received(response).await;
     let size = bytes.len();
     if let Some(body) = encoded(&parts.headers, bytes) {
@@ -61,7 +61,7 @@ fn encoded(headers: &HeaderMap, bytes: Bytes) -> Option<EventBody> {
     let text = is_text(headers).then(|| std::str::from_utf8(&bytes).ok()).flatten();
     match text.filter(|text| fits(text)) {
         Some(text) => Some(EventBody::Text(text.to_owned())),
-        None => (bytes.len() <= LONGEST_BINARY_BYTES).then(|| EventBody::Binary(bytes.into())),
+        None => (bytes.len() <= MAX_BINARY_BYTES).then(|| EventBody::Binary(bytes.into())),
     }
 }
 
@@ -74,14 +74,14 @@ fn is_text(headers: &HeaderMap) -> bool {
 
 /// Whether a text fits as a JSON string. Most are so short that nothing has to be counted.
 fn fits(text: &str) -> bool {
-    text.len() <= LONGEST_ENCODED_BYTES / LONGEST_ESCAPE_BYTES || escaped_length(text) <= LONGEST_ENCODED_BYTES
+    text.len() <= MAX_ENCODED_BYTES / MAX_ESCAPE_BYTES || escaped_length(text) <= MAX_ENCODED_BYTES
 }
 
 /// How many bytes a text has between the quotes of a JSON string, as `serde_json` writes it.
 fn escaped_length(text: &str) -> usize {
     let escaped = |byte: u8| match byte {
         b'"' | b'\\' | b'\n' | b'\r' | b'\t' | b'\x08' | b'\x0c' => 2,
-        0..b' ' => LONGEST_ESCAPE_BYTES,
+        0..b' ' => MAX_ESCAPE_BYTES,
         _ => 1,
     };
     text.bytes().map(escaped).sum()
@@ -89,10 +89,10 @@ fn escaped_length(text: &str) -> usize {
 
 fn too_large(headers: HeaderMap, size: usize, now_ms: u64) -> Response {
     let request_id = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
-    let occasion = Occasion { request_id: &request_id, now_ms };
-    let problem = Problem::answer_too_large(size as u64, LONGEST_BINARY_BYTES as u64, ADVICE);
+    let context = ErrorContext { request_id: &request_id, now_ms };
+    let problem = Problem::response_too_large(size as u64, MAX_BINARY_BYTES as u64, ADVICE);
     let kept = headers.iter().filter(|(name, _)| is_about_the_request(name));
-    problem.render(occasion, kept.map(|(name, value)| (name.clone(), value.clone())).collect())
+    problem.render(context, kept.map(|(name, value)| (name.clone(), value.clone())).collect())
 }
 
 /// Whether a header says nothing about the body, and so belongs to any answer to the same request.
@@ -107,29 +107,29 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::large::LARGEST_ANSWER_BYTES;
+    use crate::redirect::MAX_RESPONSE_BYTES;
 
     const TEXT: &str = "text/plain; charset=utf-8";
     const BYTES: &str = "application/octet-stream";
 
-    async fn enclosed(content_type: &'static str, body: &[u8]) -> http::Response<EventBody> {
+    async fn sent(content_type: &'static str, body: &[u8]) -> http::Response<EventBody> {
         let headers = [(header::CONTENT_TYPE, content_type), (header::ETAG, "\"x\""), (REQUEST_ID, "r1")];
         let headers: HeaderMap = headers.map(|(name, value)| (name, value.parse().unwrap())).into_iter().collect();
-        enclose((headers, body.to_vec()).into_response(), 0).await
+        into_event_response((headers, body.to_vec()).into_response(), 0).await
     }
 
     /// That a body goes out unchanged, as a text or in base64.
     async fn check_sent(content_type: &'static str, body: Vec<u8>, as_text: bool) {
-        let answer = enclosed(content_type, &body).await;
+        let answer = sent(content_type, &body).await;
         assert_eq!(answer.status(), StatusCode::OK, "{content_type}");
         assert_eq!(answer.headers()[header::ETAG], "\"x\"");
         assert_eq!(matches!(answer.body(), EventBody::Text(_)), as_text, "{content_type}");
         assert!(answer.body().as_ref() == body, "{content_type}");
-        assert!(serde_json::to_vec(answer.body()).unwrap().len() <= LONGEST_ENCODED_BYTES + 2, "{content_type}");
+        assert!(serde_json::to_vec(answer.body()).unwrap().len() <= MAX_ENCODED_BYTES + 2, "{content_type}");
     }
 
     async fn check_refused(content_type: &'static str, body: Vec<u8>) {
-        let answer = enclosed(content_type, &body).await;
+        let answer = sent(content_type, &body).await;
         assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE, "{content_type}");
         assert_eq!(answer.headers()[header::CONTENT_TYPE], "application/json");
         assert_eq!(answer.headers()[REQUEST_ID], "r1");
@@ -159,7 +159,7 @@ mod tests {
     #[tokio::test]
     async fn the_largest_content_that_passes_through_fits_whatever_is_in_it() {
         for (content_type, byte) in [(TEXT, 0), (TEXT, b'"'), (BYTES, 0xff)] {
-            check_sent(content_type, vec![byte; LARGEST_ANSWER_BYTES as usize], false).await;
+            check_sent(content_type, vec![byte; MAX_RESPONSE_BYTES as usize], false).await;
         }
     }
 

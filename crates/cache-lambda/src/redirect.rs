@@ -12,7 +12,7 @@ use cache_core::storage::AnswerHeaders;
 use cache_core::strategy::ContentKind;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 
-use crate::conditional::Conditions;
+use crate::conditional::ConditionalHeaders;
 use crate::extract::Params;
 use crate::media_type::{BYTES, JSON, TEXT_UTF_8};
 use crate::problem::Problem;
@@ -20,14 +20,14 @@ use crate::state::AppState;
 
 /// The largest content that passes through Lambda, in bytes. It is sure to fit, whatever is in it: in base64 it has 5.4 MB of
 /// the 6 MB (6,291,456), and a text whose JSON escapes would make it longer than that is sent in base64 as well.
-pub const LARGEST_ANSWER_BYTES: u64 = 4_000_000;
+pub const MAX_RESPONSE_BYTES: u64 = 4_000_000;
 
 /// What `redirect` may ask for.
-pub const REDIRECTS: [&str; 2] = ["auto", "never"];
+pub const REDIRECT_VALUES: [&str; 2] = ["auto", "never"];
 
 /// A form in which a content is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum Representation {
     /// As text.
     String,
     /// As JSON.
@@ -38,7 +38,7 @@ pub enum Form {
 
 /// How contents may reach a caller.
 #[derive(Debug, Clone, Copy)]
-pub struct Ways {
+pub struct DeliveryOptions {
     /// Whether the process is a Lambda function, so that large answers do not fit.
     pub in_lambda: bool,
     /// Whether the storage signs requests.
@@ -48,71 +48,71 @@ pub struct Ways {
     /// Whether only the head of the answer is wanted.
     pub head_only: bool,
     /// The largest content that is held in memory, in bytes.
-    pub largest_in_memory: u64,
+    pub max_in_memory_bytes: u64,
 }
 
-impl Ways {
-    /// The ways to who sent a request with this method, as far as the query says nothing.
-    pub fn of(state: &AppState, method: &Method) -> Self {
+impl DeliveryOptions {
+    /// The options for a request with this method, as far as the query says nothing.
+    pub fn for_method(state: &AppState, method: &Method) -> Self {
         Self {
             in_lambda: state.config.in_lambda,
-            presigns: state.cache_at_rest().presigns(),
+            presigns: state.cache().presigns(),
             redirect: true,
             head_only: method == Method::HEAD,
-            largest_in_memory: state.config.largest_in_memory(),
+            max_in_memory_bytes: state.config.max_in_memory_bytes(),
         }
     }
 
     /// What the query says of redirects.
-    pub fn asked(self, params: &Params) -> Result<Self, Problem> {
+    pub fn with_query(self, params: &Params) -> Result<Self, Problem> {
         let redirect = match params.query("redirect") {
             None | Some("auto") => true,
             Some("never") => false,
-            Some(other) => return Err(Problem::not_one_of("query", "redirect", other, &REDIRECTS)),
+            Some(other) => return Err(Problem::not_one_of("query", "redirect", other, &REDIRECT_VALUES)),
         };
         Ok(Self { redirect, ..self })
     }
 
     /// Whether a large content is left where it is.
-    pub fn redirects(self) -> bool {
+    pub fn may_redirect(self) -> bool {
         self.redirect && self.presigns
     }
 
     /// How many bytes of a content are read at first.
-    pub fn first_look(self) -> u64 {
-        if self.in_lambda || self.redirects() { LARGEST_ANSWER_BYTES } else { self.largest_in_memory }
+    pub fn initial_read_limit(self) -> u64 {
+        if self.in_lambda || self.may_redirect() { MAX_RESPONSE_BYTES } else { self.max_in_memory_bytes }
     }
 
     /// How many bytes pass through the service.
-    pub fn most(self) -> u64 {
-        if self.in_lambda { LARGEST_ANSWER_BYTES } else { self.largest_in_memory }
+    pub fn max_bytes(self) -> u64 {
+        if self.in_lambda { MAX_RESPONSE_BYTES } else { self.max_in_memory_bytes }
     }
 
     /// Why a content does not reach the caller, and what to do.
     pub fn too_large(self, record: &Record) -> Problem {
-        let path = stored_form(record);
+        let path = stored_representation(record);
         let advice = match (self.presigns, self.redirect) {
             (true, true) => format!("read it as it is stored, with GET {path}, which redirects to the storage"),
             (true, false) => format!("leave out 'redirect=never', and read it as it is stored, with GET {path}"),
             (false, _) if self.in_lambda => "this storage cannot be read directly: use S3".to_owned(),
             (false, _) => "raise CACHE__SERVICE__MAX_BODY_BYTES".to_owned(),
         };
-        Problem::answer_too_large(record.current().size, self.most(), &advice)
+        Problem::response_too_large(record.current().size, self.max_bytes(), &advice)
     }
 }
 
 /// The headers of an answer in this form when its body is the stored bytes, as far as this caller takes them.
-pub fn as_stored(record: &Record, form: Form, conditions: &Conditions) -> Option<AnswerHeaders> {
+pub fn as_stored(record: &Record, form: Representation, conditions: &ConditionalHeaders) -> Option<AnswerHeaders> {
     let plain = |content_type| Some(AnswerHeaders { content_type, ..AnswerHeaders::default() });
     match (form, record.kind) {
-        (Form::String, ContentKind::String) => plain(TEXT_UTF_8),
-        (Form::Json, ContentKind::Json) => plain(JSON),
-        (Form::Binary, ContentKind::String | ContentKind::Zip) => plain(BYTES),
-        (Form::Binary, ContentKind::Binary) if record.current().content_encoding == Some(GZIP) => {
+        (Representation::String, ContentKind::String) => plain(TEXT_UTF_8),
+        (Representation::Json, ContentKind::Json) => plain(JSON),
+        (Representation::Binary, ContentKind::String | ContentKind::Zip) => plain(BYTES),
+        (Representation::Binary, ContentKind::Binary) if record.current().content_encoding == Some(GZIP) => {
             let packed = AnswerHeaders { content_encoding: Some(GZIP), content_type: BYTES, content_disposition: None };
-            (conditions.accepts_gzip && !conditions.wants_part()).then_some(packed)
+            (conditions.accepts_gzip && !conditions.has_range()).then_some(packed)
         }
-        (Form::Binary, ContentKind::Binary) => plain(BYTES),
+        (Representation::Binary, ContentKind::Binary) => plain(BYTES),
         _ => None,
     }
 }
@@ -137,7 +137,7 @@ pub fn head(record: &Record, answer: &AnswerHeaders) -> Response {
 }
 
 /// The form of an entry whose body is the stored bytes.
-fn stored_form(record: &Record) -> String {
+fn stored_representation(record: &Record) -> String {
     let (form, how) = match record.kind {
         ContentKind::String => ("string", ""),
         ContentKind::Json => ("json", ""),

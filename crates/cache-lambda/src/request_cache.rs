@@ -31,32 +31,32 @@ const GRACE_MS: u64 = 100;
 
 /// The cache with the deadline and the meter of a request.
 #[derive(Debug)]
-pub struct Session {
+pub struct RequestCache {
     cache: Cache,
     service: AppState,
-    given: Option<Deadline>,
+    explicit_deadline: Option<Deadline>,
     meter: Arc<Meter>,
 }
 
-impl FromRequestParts<AppState> for Session {
+impl FromRequestParts<AppState> for RequestCache {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
-        let given = parts.extensions.get().copied();
+        let explicit_deadline = parts.extensions.get().copied();
         let meter = parts.extensions.get().map_or_else(|| state.metrics.meter(), Arc::clone);
-        let Deadline(deadline_ms) = given.unwrap_or_else(|| configured(state));
-        let cache = state.cache_until(deadline_ms, &meter);
-        Ok(Self { cache, service: Arc::clone(state), given, meter })
+        let Deadline(deadline_ms) = explicit_deadline.unwrap_or_else(|| default_deadline(state));
+        let cache = state.cache_with_deadline(deadline_ms, &meter);
+        Ok(Self { cache, service: Arc::clone(state), explicit_deadline, meter })
     }
 }
 
 /// The deadline of work that begins now.
-fn configured(state: &Service) -> Deadline {
+fn default_deadline(state: &Service) -> Deadline {
     let patience = u64::try_from(state.config.request_timeout.as_millis()).unwrap_or(u64::MAX);
     Deadline(state.surroundings.now_ms().saturating_add(patience))
 }
 
-impl Deref for Session {
+impl Deref for RequestCache {
     type Target = Cache;
 
     fn deref(&self) -> &Cache {
@@ -64,56 +64,56 @@ impl Deref for Session {
     }
 }
 
-impl Session {
+impl RequestCache {
     /// Runs a use case that writes. It goes on when the caller hangs up, and a server that shuts down waits for it.
-    pub async fn to_the_end<T, F>(self, job: impl FnOnce(Cache) -> F) -> Result<T, Problem>
+    pub async fn run_to_completion<T, F>(self, job: impl FnOnce(Cache) -> F) -> Result<T, Problem>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
-        let (cache, deadline) = self.begin();
-        let task = self.service.running.spawn(job(cache).in_current_span());
-        Ok(self.in_time(task, deadline).await??)
+        let (cache, deadline) = self.start();
+        let task = self.service.background_tasks.spawn(job(cache).in_current_span());
+        Ok(self.with_deadline(task, deadline).await??)
     }
 
-    /// As [`Session::to_the_end`], for a use case that computes for long between its calls to the storage: on a thread of its
+    /// As [`RequestCache::run_to_completion`], for a use case that computes for long between its calls to the storage: on a thread of its
     /// own it does not hold up other requests.
-    pub async fn on_own_thread<T, F>(self, job: impl FnOnce(Cache) -> F + Send + 'static) -> Result<T, Problem>
+    pub async fn run_blocking<T, F>(self, job: impl FnOnce(Cache) -> F + Send + 'static) -> Result<T, Problem>
     where
         T: Send + 'static,
         F: Future<Output = T>,
     {
         let (runtime, span) = (Handle::current(), Span::current());
-        let (cache, deadline) = self.begin();
+        let (cache, deadline) = self.start();
         let work = move || runtime.block_on(job(cache).instrument(span));
-        self.in_time(self.service.running.spawn_blocking(work), deadline).await
+        self.with_deadline(self.service.background_tasks.spawn_blocking(work), deadline).await
     }
 
     /// The cache for work that begins now. Unless somebody else set the deadline, it counts from here: a body that took its
     /// time to arrive leaves as much for the storage as one that was there at once.
-    fn begin(&self) -> (Cache, Deadline) {
-        match self.given {
+    fn start(&self) -> (Cache, Deadline) {
+        match self.explicit_deadline {
             Some(deadline) => (self.cache.clone(), deadline),
             None => {
-                let deadline = configured(&self.service);
-                (self.service.cache_until(deadline.0, &self.meter), deadline)
+                let deadline = default_deadline(&self.service);
+                (self.service.cache_with_deadline(deadline.0, &self.meter), deadline)
             }
         }
     }
 
     /// What a task comes to. One that is still at work after the deadline goes on, but its caller is answered.
-    async fn in_time<T>(&self, task: JoinHandle<T>, Deadline(deadline_ms): Deadline) -> Result<T, Problem> {
+    async fn with_deadline<T>(&self, task: JoinHandle<T>, Deadline(deadline_ms): Deadline) -> Result<T, Problem> {
         let surroundings = &self.service.surroundings;
         let left = deadline_ms.saturating_add(GRACE_MS).saturating_sub(surroundings.now_ms());
         match select(task, surroundings.sleep(Duration::from_millis(left))).await {
-            Either::Left((done, _)) => outcome(done),
+            Either::Left((done, _)) => joined(done),
             Either::Right(_) => Err(Problem::unavailable("the request's time was up before its turn came")),
         }
     }
 }
 
 /// What a task came to; a panic goes on in whoever waits for it.
-fn outcome<T>(done: Result<T, JoinError>) -> Result<T, Problem> {
+fn joined<T>(done: Result<T, JoinError>) -> Result<T, Problem> {
     done.or_else(|error| match error.try_into_panic() {
         Ok(panicked) => panic::resume_unwind(panicked),
         Err(cancelled) => Err(Problem::internal(cancelled.to_string())),
@@ -136,7 +136,7 @@ mod tests {
     use super::Deadline;
     use crate::app;
     use crate::state::{AppState, Service};
-    use crate::testing::{App, Call, config};
+    use crate::test_support::{App, Call, config};
 
     /// A service over a storage that never answers the next call of this kind.
     fn over_stuck(verb: Verb, key_contains: &str, surroundings: Arc<dyn Surroundings>) -> AppState {
@@ -172,8 +172,8 @@ mod tests {
     async fn a_write_that_the_storage_does_not_answer_is_503_and_stops() {
         let state = over_stuck(Verb::Put, "refs/by-hash", Arc::new(System));
         assert_eq!(store_within(&state, 50).await, try_later());
-        state.running.close();
-        let stopped = tokio::time::timeout(Duration::from_secs(20), state.running.wait()).await;
+        state.background_tasks.close();
+        let stopped = tokio::time::timeout(Duration::from_secs(20), state.background_tasks.wait()).await;
         assert!(stopped.is_ok(), "the store hangs on although it was answered");
     }
 
@@ -210,7 +210,7 @@ mod tests {
         {
             let request = Call::post("/ns/direct/zip/create/k/f", "").request();
             let mut call = pin!(app.router().oneshot(request));
-            // The thread may even be done by now: then there is nothing left to be given up.
+            // The thread may even be done by now: then there is nothing left to be explicit_deadline up.
             let _ = futures::poll!(call.as_mut());
         }
         let exists = async || app.json(Call::get("/ns/exists/hash/e3b0c44298fc1c14")).await["exists"] == true;
@@ -220,6 +220,6 @@ mod tests {
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        panic!("the store was given up");
+        panic!("the store was explicit_deadline up");
     }
 }
