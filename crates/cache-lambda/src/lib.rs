@@ -21,6 +21,7 @@ pub mod middleware;
 pub mod openapi;
 pub mod pagination;
 pub mod problem;
+pub mod read_entry;
 pub mod redirect;
 pub mod request_cache;
 pub mod response;

@@ -245,7 +245,12 @@ impl Problem {
         let body = self.json_body(context);
         let text = match *self.detail {
             Detail::Unauthorized | Detail::File { .. } => pretty(&body),
-            _ => body.to_string(),
+            Detail::Text(_)
+            | Detail::Message
+            | Detail::Items(_)
+            | Detail::Input { .. }
+            | Detail::NotFound { .. }
+            | Detail::Fields { .. } => body.to_string(),
         };
         let mut response = (self.status, headers, text).into_response();
         let headers = response.headers_mut();

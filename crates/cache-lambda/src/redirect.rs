@@ -113,7 +113,9 @@ pub fn as_stored(record: &Record, form: Representation, conditions: &Conditional
             (conditions.accepts_gzip && !conditions.has_range()).then_some(packed)
         }
         (Representation::Binary, ContentKind::Binary) => plain(BYTES),
-        _ => None,
+        (Representation::String, ContentKind::Json | ContentKind::Binary | ContentKind::Zip)
+        | (Representation::Json, ContentKind::String | ContentKind::Binary | ContentKind::Zip)
+        | (Representation::Binary, ContentKind::Json) => None,
     }
 }
 

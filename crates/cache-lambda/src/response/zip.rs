@@ -7,7 +7,7 @@ use cache_core::ids::CacheId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Store;
+use super::entry::Store;
 
 /// An archive that was stored.
 #[derive(Debug, Serialize, ToSchema)]

@@ -5,7 +5,7 @@ use axum::Json;
 use crate::extract::Params;
 use crate::problem::Problem;
 use crate::request_cache::RequestCache;
-use crate::response::{Delete, Exists};
+use crate::response::entry::{Delete, Exists};
 use crate::routing::Routes;
 
 /// The routes of this group.

@@ -12,7 +12,7 @@ use crate::openapi::operation::Operation;
 use crate::openapi::parameters;
 use crate::problem::Problem;
 use crate::request_cache::RequestCache;
-use crate::response::Store;
+use crate::response::entry::Store;
 use crate::routing::Routes;
 
 /// The routes of this group. A key may have several segments.

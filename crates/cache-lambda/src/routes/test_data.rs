@@ -24,7 +24,7 @@ use crate::extract::Params;
 use crate::openapi::operation::Operation;
 use crate::problem::Problem;
 use crate::request_cache::RequestCache;
-use crate::response::{FileMetadata, FileMetadataData};
+use crate::response::content::{FileMetadata, FileMetadataData};
 use crate::routing::Routes;
 use crate::state::AppState;
 

@@ -10,7 +10,7 @@ use crate::media_type::BYTES;
 use crate::openapi::operation::Operation;
 use crate::problem::Problem;
 use crate::request_cache::RequestCache;
-use crate::response::Update;
+use crate::response::entry::Update;
 use crate::routing::Routes;
 
 /// The routes of this group.

@@ -10,7 +10,8 @@ use crate::openapi::parameters;
 use crate::pagination::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::problem::Problem;
 use crate::request_cache::RequestCache;
-use crate::response::{Store, VersionList};
+use crate::response::entry::Store;
+use crate::response::versions::VersionList;
 use crate::routing::Routes;
 
 /// The routes of this group.
