@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, Method};
 use subtle::ConstantTimeEq;
 
-use crate::config::Auth;
+use crate::config::auth::Auth;
 use crate::cookies;
 use crate::problem::Problem;
 use crate::state::AppState;
@@ -61,7 +61,7 @@ pub fn may_call(auth: &Auth, headers: &HeaderMap) -> Result<(), Problem> {
 mod tests {
     use http::{Method, StatusCode};
 
-    use crate::config::Auth;
+    use crate::config::auth::Auth;
     use crate::test_support::{App, Call, config};
 
     fn keyed() -> Auth {

@@ -8,7 +8,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
-use crate::config::Auth;
+use crate::config::auth::Auth;
 use crate::problem::Problem;
 use crate::state::AppState;
 
@@ -70,7 +70,8 @@ fn allowed_headers(auth: &Auth) -> HeaderValue {
 mod tests {
     use http::Method;
 
-    use crate::config::{AllowedOrigins, Auth};
+    use crate::config::auth::Auth;
+    use crate::config::origins::AllowedOrigins;
     use crate::test_support::{App, Call, config};
 
     /// One header of the answer.

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use cache_core::ids::Namespace;
 use cache_core::storage::{ListRequest, Storage};
-use cache_lambda::config::{self, Config, StorageChoice};
+use cache_lambda::config::Config;
+use cache_lambda::config::settings;
+use cache_lambda::config::storage::StorageConfig;
 use cache_lambda::state::{AppState, Service};
 use cache_lambda::sweep::{self, Report};
 use cache_lambda::telemetry::logging;
@@ -16,7 +18,7 @@ use cache_storage::memory::Memory;
 use cache_storage::s3::{S3, S3Config};
 use cache_storage::system::System;
 
-const HELP: &str = "\
+const USAGE: &str = "\
 cache-lambda: the cache service, as a Lambda function or as a server on this machine.
 
 Usage: cache-lambda                        serve
@@ -24,17 +26,6 @@ Usage: cache-lambda                        serve
        cache-lambda --help | --version
 
 It is configured by the environment:
-  CACHE__SERVICE__STORAGE_MODE      s3, local_disk or memory
-  CACHE__SERVICE__BUCKET_NAME       the bucket for s3
-  CACHE__SERVICE__LOCAL_DISK_PATH   the folder for local_disk (./.mgraph-cache)
-  CACHE__SERVICE__LISTEN            where to listen (127.0.0.1:10017)
-  FAST_API__AUTH__API_KEY__NAME     the header or cookie that carries the API key
-  FAST_API__AUTH__API_KEY__VALUE    the API key
-  CACHE__SERVICE__STRICT_NAMES, CACHE__SERVICE__MAX_BODY_BYTES, CACHE__SERVICE__BLOB_CACHE_BYTES,
-  CACHE__SERVICE__REQUEST_TIMEOUT_SECONDS, CACHE__SERVICE__DEFAULT_TTL_HOURS, CACHE__SERVICE__TEST_ROUTES,
-  CACHE__SERVICE__CORS_ORIGINS, FAST_API__SERVER_ID, FAST_API__SERVER_NAME, AWS_*
-  CACHE__SERVICE__LOG_FORMAT        text or json
-  RUST_LOG                          how much is logged: trace, debug, info, warn, error or off
 ";
 
 /// The command line or the environment is wrong.
@@ -50,9 +41,9 @@ async fn main() -> ExitCode {
             Ok(namespaces) => run(Command::Sweep(namespaces)).await,
             Err((name, error)) => exit_with(&format!("the namespace '{name}' {error}"), EXIT_USAGE),
         },
-        Some("--help" | "-h") => print_line(HELP.trim_end()),
+        Some("--help" | "-h") => print_line(&format!("{USAGE}{}", settings::help().trim_end())),
         Some("--version" | "-V") => print_line(concat!("cache-lambda ", env!("CARGO_PKG_VERSION"))),
-        Some(other) => exit_with(&format!("'{other}' is not understood: try --help"), EXIT_USAGE),
+        Some(other) => exit_with(&format!("unrecognized argument '{other}'; see --help"), EXIT_USAGE),
     }
 }
 
@@ -84,7 +75,8 @@ async fn run(command: Command) -> ExitCode {
         }
     };
     logging::start(&lookup, config.log_format, config.in_lambda);
-    for warning in config::warnings(std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned())) {
+    for warning in settings::unknown_variables(std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned()))
+    {
         tracing::warn!("{warning}");
     }
     let storage = match open(&config).await {
@@ -118,11 +110,11 @@ async fn sweep_here(state: &AppState, namespaces: Vec<Namespace>) -> Result<(), 
 /// Opens the storage. A server also looks whether it answers; a function does not spend a call on that at each start.
 async fn open(config: &Config) -> Result<Arc<dyn Storage>, String> {
     let storage: Arc<dyn Storage> = match &config.storage {
-        StorageChoice::Memory => Arc::new(Memory::default()),
-        StorageChoice::LocalDisk { path } => Arc::new(Disk::open(path).map_err(|error| {
+        StorageConfig::Memory => Arc::new(Memory::default()),
+        StorageConfig::LocalDisk { path } => Arc::new(Disk::open(path).map_err(|error| {
             format!("{error}; set CACHE__SERVICE__LOCAL_DISK_PATH to a folder that can be written to")
         })?),
-        StorageChoice::S3 { bucket } => {
+        StorageConfig::S3 { bucket } => {
             let s3 = S3::open(S3Config::new(bucket)).await.map_err(|error| error.to_string())?;
             if config.in_lambda {
                 let s3 = s3.clone();
@@ -133,7 +125,7 @@ async fn open(config: &Config) -> Result<Arc<dyn Storage>, String> {
     };
     if !config.in_lambda {
         let look = ListRequest { limit: 1, ..ListRequest::default() };
-        storage.list(&look).await.map_err(|error| format!("{} cannot be used: {error}", config.storage))?;
+        storage.list(&look).await.map_err(|error| format!("{} cannot be used: {error}", config.storage.location()))?;
     }
     Ok(storage)
 }

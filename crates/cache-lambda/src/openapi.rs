@@ -13,7 +13,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
 use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
 
 use self::operation::Operation;
-use crate::config::Auth;
+use crate::config::auth::Auth;
 
 /// The version of the service, as `/info/status` tells it.
 pub const VERSION: &str = concat!("v", env!("CARGO_PKG_VERSION"));
@@ -61,7 +61,7 @@ mod tests {
     use serde_json::Value;
 
     use super::{VERSION, document};
-    use crate::config::Auth;
+    use crate::config::auth::Auth;
     use crate::routes::routes;
 
     fn references(value: &Value, found: &mut BTreeSet<String>) {

@@ -11,7 +11,8 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use crate::app;
-use crate::config::{Auth, Config};
+use crate::config::Config;
+use crate::config::auth::Auth;
 use crate::lingering_close;
 use crate::state::AppState;
 
@@ -106,6 +107,6 @@ fn greeting(address: SocketAddr, config: &Config) -> impl Display {
     format!(
         "mgraph-cache listens on http://{address} and stores in {}.{warning}\n\
          Try: curl -X POST{key} -H 'Content-Type: text/plain' -d hello http://{address}/demo/direct/store/string",
-        config.storage
+        config.storage.location()
     )
 }

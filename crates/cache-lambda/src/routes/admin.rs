@@ -17,7 +17,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::path::Parameter;
 
-use crate::config::StorageChoice;
 use crate::extract::Params;
 use crate::media_type::{BYTES, HTML, HTML_UTF_8, JSON, TEXT, TEXT_UTF_8};
 use crate::openapi::operation::Operation;
@@ -79,10 +78,7 @@ struct BucketName {
 }
 
 async fn bucket_name(State(state): State<AppState>) -> Json<BucketName> {
-    let bucket_name = match &state.config.storage {
-        StorageChoice::S3 { bucket } => bucket.clone(),
-        StorageChoice::LocalDisk { .. } | StorageChoice::Memory => NO_BUCKET.to_owned(),
-    };
+    let bucket_name = state.config.storage.bucket().unwrap_or(NO_BUCKET).to_owned();
     Json(BucketName { bucket_name })
 }
 

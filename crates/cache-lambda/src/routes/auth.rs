@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::auth::may_call;
 use crate::body::Payload;
-use crate::config::Auth;
+use crate::config::auth::Auth;
 use crate::cookies;
 use crate::media_type::{HTML, HTML_UTF_8};
 use crate::problem::Problem;
@@ -152,7 +152,7 @@ mod tests {
     use http::Method;
     use serde_json::json;
 
-    use crate::config::Auth;
+    use crate::config::auth::Auth;
     use crate::test_support::{Answer, App, Call, config};
 
     async fn send(value: &str, call: Call) -> Answer {

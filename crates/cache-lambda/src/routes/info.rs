@@ -5,7 +5,6 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::config::StorageChoice;
 use crate::openapi::VERSION;
 use crate::routing::Routes;
 use crate::state::AppState;
@@ -94,20 +93,20 @@ struct Storage {
 }
 
 async fn storage(State(state): State<AppState>) -> Json<Storage> {
-    let (s3_bucket, local_disk_path) = match &state.config.storage {
-        StorageChoice::S3 { bucket } => (Some(bucket.clone()), None),
-        StorageChoice::LocalDisk { path } => (None, Some(path.display().to_string())),
-        StorageChoice::Memory => (None, None),
-    };
-    let storage_mode = state.config.storage.mode();
-    Json(Storage { storage_mode, ttl_hours: state.config.ttl_hours, s3_bucket, local_disk_path })
+    let storage = &state.config.storage;
+    Json(Storage {
+        storage_mode: storage.mode(),
+        ttl_hours: state.config.ttl_hours,
+        s3_bucket: storage.bucket().map(ToOwned::to_owned),
+        local_disk_path: storage.path().map(|path| path.display().to_string()),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
-    use crate::config::StorageChoice;
+    use crate::config::storage::StorageConfig;
     use crate::test_support::{App, Call, config};
 
     async fn check(path: &str, expected: Value) {
@@ -142,7 +141,7 @@ mod tests {
     async fn the_storage_is_named() {
         check("/server/storage/info", json!({"storage_mode": "memory", "ttl_hours": 24})).await;
         let mut config = config();
-        config.storage = StorageChoice::S3 { bucket: "b".to_owned() };
+        config.storage = StorageConfig::S3 { bucket: "b".to_owned() };
         let answer = App::with(config).json(Call::get("/server/storage/info")).await;
         assert_eq!(answer, json!({"storage_mode": "s3", "ttl_hours": 24, "s3_bucket": "b"}));
     }

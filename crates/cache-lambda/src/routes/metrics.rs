@@ -41,7 +41,7 @@ mod tests {
     use cache_storage::memory::Memory;
     use http::Method;
 
-    use crate::config::Auth;
+    use crate::config::auth::Auth;
     use crate::test_support::{App, Call, config};
 
     const RETRIEVE: &str = "get_namespace_retrieve_hash_cache_hash_string";

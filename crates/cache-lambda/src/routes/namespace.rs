@@ -10,7 +10,6 @@ use chrono::DateTime;
 use serde_json::{Map, Value};
 
 use crate::body::Payload;
-use crate::config::StorageChoice;
 use crate::extract::Params;
 use crate::openapi::parameters;
 use crate::problem::Problem;
@@ -87,10 +86,7 @@ async fn stats(
 ) -> Result<Json<NamespaceStats>, Problem> {
     let namespace = params.namespace()?;
     let (stats, settings) = futures::try_join!(cache.stats(&namespace), cache.settings(&namespace))?;
-    let bucket = match &state.config.storage {
-        StorageChoice::S3 { bucket } => Some(bucket.clone()),
-        StorageChoice::LocalDisk { .. } | StorageChoice::Memory => None,
-    };
+    let bucket = state.config.storage.bucket().map(ToOwned::to_owned);
     let ttl_hours = settings.ttl_hours.unwrap_or(state.config.ttl_hours);
     Ok(Json(NamespaceStats::new(namespace, ttl_hours, &stats, bucket)))
 }
@@ -179,7 +175,7 @@ mod tests {
     use http::Method;
     use serde_json::{Value, json};
 
-    use crate::config::StorageChoice;
+    use crate::config::storage::StorageConfig;
     use crate::test_support::{App, Call, config};
 
     /// An application with four entries in one namespace: two of one content, one dated, one under a key.
@@ -214,7 +210,7 @@ mod tests {
         check("/ns/stats", counts).await;
         check("/other/stats", json!({"namespace": "other", "total_files": 0})).await;
         let mut config = config();
-        config.storage = StorageChoice::S3 { bucket: "b".to_owned() };
+        config.storage = StorageConfig::S3 { bucket: "b".to_owned() };
         let answer = App::with(config).json(Call::get("/ns/stats")).await;
         assert_eq!((&answer["s3_bucket"], &answer["s3_prefix"]), (&json!("b"), &json!("ns")));
     }

@@ -9,6 +9,7 @@ use std::panic;
 use std::str::FromStr;
 
 use serde_json::{Map, Value};
+use thiserror::Error;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, JsonFields, Writer};
@@ -27,14 +28,19 @@ pub enum LogFormat {
     Json,
 }
 
-impl FromStr for LogFormat {
-    type Err = ();
+/// A text that names no format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("is neither text nor json")]
+pub struct InvalidLogFormat;
 
-    fn from_str(text: &str) -> Result<Self, ()> {
+impl FromStr for LogFormat {
+    type Err = InvalidLogFormat;
+
+    fn from_str(text: &str) -> Result<Self, InvalidLogFormat> {
         match text {
             "text" => Ok(Self::Text),
             "json" => Ok(Self::Json),
-            _ => Err(()),
+            _ => Err(InvalidLogFormat),
         }
     }
 }

@@ -9,7 +9,7 @@ use http::{Method, Request, header};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use crate::config::Auth;
+use crate::config::auth::Auth;
 use crate::test_support::{Answer, App, Call, config};
 
 const HELLO: &str = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
