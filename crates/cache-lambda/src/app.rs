@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use tower::ServiceExt;
+use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::problem::Problem;
 use crate::state::AppState;
@@ -17,8 +18,9 @@ pub fn app(state: AppState) -> Router {
         .fallback(async || Problem::route_not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .layer(from_fn_with_state(Arc::clone(&state), auth::require_key))
-        .layer(from_fn(middleware::catch_panics))
-        .layer(from_fn_with_state(Arc::clone(&state), cors::allow))
+        .layer(CatchPanicLayer::custom(middleware::panic_response))
+        .layer(cors::layer(&state.config))
+        .layer(from_fn_with_state(Arc::clone(&state), cors::refuse_foreign_pages))
         .layer(from_fn_with_state(Arc::clone(&state), middleware::answer))
         .with_state(state);
     // A router's own layers run when the route is found already, so the path is rewritten in front of it.

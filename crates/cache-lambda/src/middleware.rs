@@ -1,11 +1,10 @@
 //! What happens to every request and answer: an id, a meter, a rendered error, and one line in the log.
 
-use std::panic::AssertUnwindSafe;
+use std::any::Any;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use futures::FutureExt;
 use http::{HeaderName, HeaderValue};
 use tracing::Instrument;
 
@@ -45,11 +44,10 @@ fn render(state: &Service, problem: &Problem, request_id: &str, bare: Response) 
     problem.render(context, bare.into_parts().0.headers)
 }
 
-/// Turns a panic into an answer, so that one bad request ends neither the connection nor the process. What the panic says
-/// may show a content, so it goes no further; [`crate::telemetry::logging`] tells where it happened.
-pub async fn catch_panics(request: Request, next: Next) -> Response {
-    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
-    answered.unwrap_or_else(|_| Problem::internal("a panic ended the request").into_response())
+/// The response to a request whose handler panicked, so that it ends neither the connection nor the process. The panic's
+/// message may show a content, so it is dropped; [`crate::telemetry::logging`] logs where it happened.
+pub fn panic_response(_: Box<dyn Any + Send>) -> Response {
+    Problem::internal("a panic ended the request").into_response()
 }
 
 #[cfg(test)]
@@ -57,7 +55,7 @@ mod tests {
     use std::sync::Arc;
 
     use axum::Router;
-    use axum::middleware::{from_fn, from_fn_with_state};
+    use axum::middleware::from_fn_with_state;
     use axum::routing::get;
     use cache_core::storage::{PutMode, Storage};
     use cache_storage::faulty::{Fault, Faulty, Verb};
@@ -65,6 +63,7 @@ mod tests {
     use cache_storage::system::System;
     use http::StatusCode;
     use tower::ServiceExt;
+    use tower_http::catch_panic::CatchPanicLayer;
 
     use super::*;
     use crate::state::Service;
@@ -75,7 +74,7 @@ mod tests {
         let state = Service::new(Arc::new(Memory::default()), Arc::new(System), config());
         let router = Router::new()
             .route("/", get(async move || handler()))
-            .layer(from_fn(catch_panics))
+            .layer(CatchPanicLayer::custom(panic_response))
             .layer(from_fn_with_state(state, answer));
         let answer = App::around(router).send(Call::get("/")).await;
         assert_eq!(answer.status, StatusCode::from_u16(status).unwrap(), "{}", answer.text());
@@ -93,7 +92,7 @@ mod tests {
     #[tokio::test]
     async fn what_a_panic_says_is_not_for_the_log() {
         let panics = get(async || -> Response { panic!("secret") });
-        let router: Router = Router::new().route("/", panics).layer(from_fn(catch_panics));
+        let router: Router = Router::new().route("/", panics).layer(CatchPanicLayer::custom(panic_response));
         let response = router.oneshot(Call::get("/").request()).await.unwrap();
         let problem = response.extensions().get::<Problem>().unwrap();
         assert_eq!(problem.cause(), Some("a panic ended the request"));

@@ -40,8 +40,7 @@ impl UploadSigningKey {
 
     /// The signature as it stands in the URL.
     pub fn sign(&self, grant: &UploadGrant) -> String {
-        let bytes = self.mac(grant).finalize().into_bytes();
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(self.mac(grant).finalize().into_bytes())
     }
 
     /// Whether a signature is of this key and grant. Takes the same time wherever the first difference is.

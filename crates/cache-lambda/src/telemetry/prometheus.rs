@@ -1,7 +1,8 @@
 //! Numbers as Prometheus reads them: its text format, version 0.0.4.
 //!
 //! See <https://prometheus.io/docs/instrumenting/exposition_formats/>. A *family* is a metric with its help, its type, and a
-//! sample for each set of labels.
+//! sample for each set of labels. Written by hand: prometheus-client only writes OpenMetrics, another media type, and the counters
+//! of the storage would need a `Collector` of their own, so it would not save code.
 
 use std::fmt::{Display, Write};
 
