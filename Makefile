@@ -51,14 +51,15 @@ docs: ## Part of check: every link in the docs leads somewhere.
 absent = @tree=$$(cargo tree --package $(1) --edges normal --prefix none); \
 	if grep -E '^($(2))' <<<"$$tree"; then echo "error: $(1) depends on the above, but $(3)"; exit 1; fi
 
-boundaries: ## Part of check: core <- storage <- lambda, and core has no I/O, clock or chance.
+boundaries: ## Part of check: core <- storage <- lambda -> api, and core has no I/O, clock or random numbers.
 	$(call absent,cache-core,tokio|mio|socket2|rustix|hyper|http|axum|reqwest|lambda|aws-|rusqlite|tempfile|getrandom|rand,core knows no surroundings)
 	$(call absent,cache-core,cache-storage|cache-lambda,arrows point to core)
 	$(call absent,cache-storage,cache-lambda|axum|lambda_,storage knows no requests)
-	@echo "core <- storage <- lambda: as it should be"
+	$(call absent,cache-api,cache-core|cache-storage|cache-lambda|tokio|hyper|axum,the API is shared with clients)
+	@echo "core <- storage <- lambda -> api: as it should be"
 
 # Crates whose modules must not import each other in cycles.
-ACYCLIC := crates/cache-lambda
+ACYCLIC := crates/cache-api crates/cache-lambda
 
 cycles: ## Part of check: no cycle among the modules of a crate.
 	$(PYTHON) tools/import_cycles.py $(ACYCLIC)

@@ -17,7 +17,6 @@
 
 mod archive;
 mod not_found;
-pub mod openapi;
 
 use std::fmt::Display;
 

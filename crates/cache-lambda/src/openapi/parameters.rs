@@ -1,7 +1,7 @@
 //! The parameters, each described once.
 
-use cache_core::ids::{CacheHash, CacheId, CacheKey, DataKey, FileId, Namespace};
-use cache_core::strategy::Strategy;
+use cache_api::kinds::Strategy;
+use cache_api::names::{CacheHash, CacheId, CacheKey, DataKey, FileId, Namespace};
 use utoipa::ToSchema;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};

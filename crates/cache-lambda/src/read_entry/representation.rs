@@ -4,6 +4,7 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use cache_api::contents::Retrieved;
 use cache_core::cache::{Entry, Selector};
 use cache_core::content::GZIP;
 use cache_core::forms::{By, Generic, JsonForm, Stored, TextForm};
@@ -16,7 +17,7 @@ use crate::conditional::ETag;
 use crate::media_type::{BYTES, JSON, TEXT_UTF_8};
 use crate::problem::Problem;
 use crate::redirect::Representation;
-use crate::response::content::{Base64, BinaryReference, Metadata, Retrieved};
+use crate::response::content;
 
 impl EntryRead {
     /// The content within JSON, or where to read it when it is binary.
@@ -32,9 +33,14 @@ impl EntryRead {
                 let data: &RawValue = serde_json::from_slice(&json_text).map_err(|error| {
                     Problem::internal(format!("{}: the JSON form is not JSON: {error}", entry.record.cache_id))
                 })?;
-                Ok(Json(Retrieved { data, metadata: (&entry.record).into(), data_type }).into_response())
+                Ok(Json(Retrieved {
+                    data,
+                    metadata: content::metadata(&entry.record),
+                    data_type: data_type.to_owned(),
+                })
+                .into_response())
             }
-            Generic::Binary { size } => Ok(Json(BinaryReference::new(&entry.record, size, url)).into_response()),
+            Generic::Binary { size } => Ok(Json(content::binary_reference(&entry.record, size, url)).into_response()),
         })
     }
 
@@ -64,7 +70,7 @@ impl EntryRead {
         let form = self.stored(&entry).as_json(by).map_err(Problem::json_form)?;
         self.respond(&entry.record, &etag(&entry.record), || match form {
             JsonForm::Value(json_text) => Ok(([(header::CONTENT_TYPE, JSON)], json_text).into_response()),
-            JsonForm::Base64(bytes) => Ok(Json(Base64::new(BASE64_STANDARD.encode(bytes))).into_response()),
+            JsonForm::Base64(bytes) => Ok(Json(content::base64(BASE64_STANDARD.encode(bytes))).into_response()),
         })
     }
 
@@ -91,7 +97,7 @@ impl EntryRead {
     pub async fn metadata(self) -> Result<Response, Problem> {
         let record = self.reader.cache.record(&self.namespace, &self.selector).await?;
         let record = record.ok_or_else(|| self.not_found())?;
-        Ok(Json(Metadata::from(&record)).into_response())
+        Ok(Json(content::metadata(&record)).into_response())
     }
 
     fn stored<'a>(&self, entry: &'a Entry) -> Stored<'a> {

@@ -2,19 +2,19 @@
 //!
 //! Without `?raw=true` a view is read as the content that it leads to, and what stands for something deleted is not there.
 
-use axum::Json;
 mod lists;
 
+use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use cache_api::admin as wire;
+use cache_api::admin::{BucketName, FileExists};
 use cache_core::cache::{File, FileDeleted};
 use cache_core::json::{Document, Json as JsonValue};
 use cache_core::storage::{InvalidObjectKey, ObjectKey};
 use cache_core::strategy::ContentKind;
 use http::{StatusCode, header};
-use serde::Serialize;
-use utoipa::ToSchema;
 use utoipa::openapi::path::Parameter;
 
 use crate::extract::Params;
@@ -46,7 +46,7 @@ fn files_routes() -> Routes {
     Routes::below(STORAGE)
         .get("/bucket-name", bucket_name, |op| op.summary("The bucket, or `NA`").response::<BucketName>())
         .get("/file/exists/{*path?}", exists, |op| {
-            op.summary("Whether a file is there").parameter(raw()).response::<Exists>()
+            op.summary("Whether a file is there").parameter(raw()).response::<FileExists>()
         })
         .get("/file/bytes/{*path?}", bytes, |op| read(op, "A file as bytes").raw_response(BYTES))
         .get("/file/content/{*path?}", content, |op| {
@@ -66,15 +66,9 @@ fn delete_routes() -> Routes {
     };
     Routes::below(STORAGE)
         .delete("/file/delete/{*path?}", delete_file, |op| {
-            delete(op, "Deletes what a file stands for").response::<Deleted>()
+            delete(op, "Deletes what a file stands for").response::<wire::FileDeleted>()
         })
         .delete("/{*path}", delete_any, |op| delete(op, "The same, for older clients").inline_response::<bool>())
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-struct BucketName {
-    #[serde(rename = "bucket-name")]
-    bucket_name: String,
 }
 
 async fn bucket_name(State(state): State<AppState>) -> Json<BucketName> {
@@ -82,20 +76,13 @@ async fn bucket_name(State(state): State<AppState>) -> Json<BucketName> {
     Json(BucketName { bucket_name })
 }
 
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = FileExists)]
-struct Exists {
-    exists: bool,
-    path: String,
-}
-
-async fn exists(cache: RequestCache, params: Params) -> Result<Json<Exists>, Problem> {
+async fn exists(cache: RequestCache, params: Params) -> Result<Json<FileExists>, Problem> {
     let raw = params.flag("raw", false)?;
     let exists = match file_path(&params)? {
         Some(path) => cache.file_exists(&path, raw).await?,
         None => false,
     };
-    Ok(Json(Exists { exists, path: params.path("path").to_owned() }))
+    Ok(Json(FileExists { exists, path: params.path("path").to_owned() }))
 }
 
 async fn bytes(cache: RequestCache, params: Params) -> Result<Response, Problem> {
@@ -126,16 +113,9 @@ async fn html(cache: RequestCache, params: Params) -> Result<Response, Problem> 
     Ok((policy, typed(HTML_UTF_8, page.into())).into_response())
 }
 
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = FileDeleted)]
-struct Deleted {
-    path: String,
-    deleted: bool,
-}
-
-async fn delete_file(cache: RequestCache, params: Params) -> Result<Json<Deleted>, Problem> {
+async fn delete_file(cache: RequestCache, params: Params) -> Result<Json<wire::FileDeleted>, Problem> {
     let deleted = delete_at(cache, &params).await?;
-    Ok(Json(Deleted { path: params.path("path").to_owned(), deleted }))
+    Ok(Json(wire::FileDeleted { path: params.path("path").to_owned(), deleted }))
 }
 
 async fn delete_any(cache: RequestCache, params: Params) -> Result<Json<bool>, Problem> {

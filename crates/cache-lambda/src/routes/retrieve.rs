@@ -2,6 +2,8 @@
 
 use axum::Json;
 use axum::response::Response;
+use cache_api::contents::{BinaryReference, EntryConfig, FileMetadata, Metadata, Retrieved};
+use cache_api::references::{AllReferences, HashCacheId, HashReferences, References};
 use cache_core::cache::Selector;
 use cache_core::forms::By;
 use cache_core::record::Record;
@@ -14,8 +16,9 @@ use crate::openapi::parameters;
 use crate::problem::Problem;
 use crate::read_entry::EntryReader;
 use crate::request_cache::RequestCache;
-use crate::response::content::{BinaryReference, EntryConfig, FileMetadata, Metadata, Retrieved};
-use crate::response::references::{AllReferences, HashCacheId, HashReferences, References};
+use crate::response::content;
+use crate::response::references as reference_bodies;
+use crate::response::wire::name;
 use crate::routing::Routes;
 
 /// What `as` may ask for.
@@ -28,7 +31,7 @@ pub fn routes() -> Routes {
 
 /// Where an id is expected, `{cache_hash}-v{n}` will do.
 fn by_id_routes() -> Routes {
-    let read = |op, summary| content(op, summary).parameter(parameters::revision());
+    let read = |op, summary| readable(op, summary).parameter(parameters::revision());
     let about = |op: Operation, summary| op.summary(summary).not_found();
     Routes::below("/{namespace}/retrieve/{cache_id}")
         .get("", by_id, |op| {
@@ -50,7 +53,7 @@ fn by_id_routes() -> Routes {
 }
 
 fn by_hash_routes() -> Routes {
-    let read = |op, summary| content(op, summary).parameter(parameters::version());
+    let read = |op, summary| readable(op, summary).parameter(parameters::version());
     let about = |op: Operation, summary| op.summary(summary).not_found();
     Routes::below("/{namespace}/retrieve/hash/{cache_hash}")
         .get("", by_hash, |op| {
@@ -72,7 +75,7 @@ fn by_hash_routes() -> Routes {
 
 fn by_key_routes() -> Routes {
     Routes::new().get("/{namespace}/retrieve/key/{strategy}/{*cache_key}/{file_id}", by_key, |op| {
-        content(op, "The newest content under a key, in any form")
+        readable(op, "The newest content under a key, in any form")
             .parameter(parameters::version())
             .parameter(parameters::word("as", &FORMS, "The form; without it, the one that suits the content"))
             .any_json_response()
@@ -83,7 +86,7 @@ fn by_key_routes() -> Routes {
     })
 }
 
-fn content(operation: Operation, summary: &str) -> Operation {
+fn readable(operation: Operation, summary: &str) -> Operation {
     operation.summary(summary).not_modified().redirect().not_found()
 }
 
@@ -108,27 +111,29 @@ async fn binary_by_id(reader: EntryReader, params: Params) -> Result<Response, P
 }
 
 async fn config(cache: RequestCache, params: Params) -> Result<Json<EntryConfig>, Problem> {
-    Ok(Json((&record(&cache, &params).await?).into()))
+    Ok(Json(content::entry_config(&record(&cache, &params).await?)))
 }
 
 async fn file_metadata(cache: RequestCache, params: Params) -> Result<Json<FileMetadata>, Problem> {
-    let Some(number) = params.revision()? else { return Ok(Json((&record(&cache, &params).await?).into())) };
+    let Some(number) = params.revision()? else {
+        return Ok(Json(content::file_metadata(&record(&cache, &params).await?)));
+    };
     let (namespace, selector) = (params.namespace()?, params.entry()?);
     // Of the content only its place is needed.
     let found = cache.retrieve_revision(&namespace, &selector, number, 0).await?;
     let found = found.ok_or_else(|| Problem::entry_not_found(&namespace, &selector))?;
-    Ok(Json(found.record().into()))
+    Ok(Json(content::file_metadata(found.record())))
 }
 
 async fn references(cache: RequestCache, params: Params) -> Result<Json<References>, Problem> {
-    Ok(Json((&record(&cache, &params).await?).into()))
+    Ok(Json(reference_bodies::references(&record(&cache, &params).await?)))
 }
 
 async fn all_references(cache: RequestCache, params: Params) -> Result<Json<AllReferences>, Problem> {
     let (namespace, selector) = (params.namespace()?, params.entry()?);
     let details = cache.details(&namespace, &selector).await?;
     let details = details.ok_or_else(|| Problem::entry_not_found(&namespace, &selector))?;
-    details.try_into().map(Json).map_err(|error: serde_json::Error| Problem::internal(error.to_string()))
+    reference_bodies::all_references(details).map(Json).map_err(|error| Problem::internal(error.to_string()))
 }
 
 async fn by_hash(reader: EntryReader, params: Params) -> Result<Response, Problem> {
@@ -154,7 +159,7 @@ async fn metadata_by_hash(reader: EntryReader, params: Params) -> Result<Respons
 async fn hash_references(cache: RequestCache, params: Params) -> Result<Json<HashReferences>, Problem> {
     let (namespace, hash) = (params.namespace()?, params.cache_hash()?);
     let index = cache.hash_index(&namespace, &hash).await?;
-    let references = index.and_then(|index| HashReferences::of(hash.clone(), &index));
+    let references = index.and_then(|index| reference_bodies::hash_references(&hash, &index));
     references.map(Json).ok_or_else(|| Problem::entry_not_found_short(&namespace, &Selector::Hash(hash, None)))
 }
 
@@ -162,7 +167,11 @@ async fn id_of_hash(cache: RequestCache, params: Params) -> Result<Json<HashCach
     let (namespace, hash) = (params.namespace()?, params.cache_hash()?);
     let index = cache.hash_index(&namespace, &hash).await?;
     match index.and_then(|index| index.newest()) {
-        Some(newest) => Ok(Json(HashCacheId { namespace, cache_hash: hash, cache_id: newest.cache_id })),
+        Some(newest) => Ok(Json(HashCacheId {
+            namespace: name(&namespace),
+            cache_hash: name(&hash),
+            cache_id: name(&newest.cache_id),
+        })),
         None => Err(Problem::entry_not_found_short(&namespace, &Selector::Hash(hash, None))),
     }
 }

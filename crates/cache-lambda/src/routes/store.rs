@@ -1,6 +1,7 @@
 //! Store: a new entry from a body, under a strategy, and under a key if one is named.
 
 use axum::Json;
+use cache_api::entries::Store;
 use cache_core::cache::StoreRequest;
 use cache_core::content::Content;
 use cache_core::ids::{CacheKey, FileId};
@@ -12,7 +13,7 @@ use crate::openapi::operation::Operation;
 use crate::openapi::parameters;
 use crate::problem::Problem;
 use crate::request_cache::RequestCache;
-use crate::response::entry::Store;
+use crate::response::entry;
 use crate::routing::Routes;
 
 /// The routes of this group. A key may have several segments.
@@ -80,7 +81,7 @@ async fn store(
         content,
     };
     let stored = cache.run_to_completion(async move |cache| cache.store(&request).await).await?;
-    Ok(Json(stored.into()))
+    Ok(Json(entry::store(stored)))
 }
 
 #[cfg(test)]

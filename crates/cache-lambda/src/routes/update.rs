@@ -2,6 +2,7 @@
 
 use axum::Json;
 use bytes::Bytes;
+use cache_api::entries::Update;
 use cache_core::strategy::ContentKind;
 
 use crate::body::Payload;
@@ -10,7 +11,7 @@ use crate::media_type::BYTES;
 use crate::openapi::operation::Operation;
 use crate::problem::Problem;
 use crate::request_cache::RequestCache;
-use crate::response::entry::Update;
+use crate::response::entry;
 use crate::routing::Routes;
 
 /// The routes of this group.
@@ -55,7 +56,7 @@ async fn update(
     let record = cache.run_to_completion(async move |cache| cache.update(&namespace, id, kind, content).await).await?;
     let record = record.ok_or(missing)?;
     match &record.revision {
-        Some(revision) => Ok(Json(Update::new(&record, revision))),
+        Some(revision) => Ok(Json(entry::update(&record, revision))),
         None => Err(Problem::internal(format!("{id}: an update left no revision"))),
     }
 }

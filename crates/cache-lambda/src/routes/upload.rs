@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use axum::Json;
 use axum::extract::{Request, State};
+use cache_api::entries::Store;
+use cache_api::uploads::{NewUpload, SentUpload, UploadReceived, UploadStarted};
 use cache_core::cache::{Upload, UploadLimits, UploadRequest};
 use cache_core::content::Digest;
 use cache_core::error::Error;
@@ -24,8 +26,8 @@ use crate::media_type::BYTES;
 use crate::openapi::parameters::{self, required};
 use crate::problem::Problem;
 use crate::request_cache::RequestCache;
-use crate::response::entry::Store;
-use crate::response::upload::{NewUpload, SentUpload, UploadReceived, UploadStarted};
+use crate::response::entry;
+use crate::response::wire::name;
 use crate::routing::Routes;
 use crate::state::AppState;
 use crate::upload_url::UploadGrant;
@@ -81,9 +83,15 @@ async fn begin(
         Some(signed) => (signed.url, signed.headers.into_iter().collect()),
         None => (own_url(&state, &headers, &request, upload_id, expires_at), BTreeMap::new()),
     };
-    let cache_hash = request.cache_hash();
-    let namespace = request.namespace;
-    Ok(Json(UploadStarted { upload_id, cache_hash, namespace, method: "PUT", url, headers, expires_at }))
+    Ok(Json(UploadStarted {
+        upload_id: name(&upload_id),
+        cache_hash: name(&request.cache_hash()),
+        namespace: name(&request.namespace),
+        method: "PUT".to_owned(),
+        url,
+        headers,
+        expires_at,
+    }))
 }
 
 async fn complete(
@@ -99,7 +107,7 @@ async fn complete(
     let limits = limits(&state);
     let completed =
         cache.run_to_completion(async move |cache| Ok(cache.complete_upload(id, &request, limits).await)).await?;
-    Ok(Json(completed.map_err(in_body)?.into()))
+    Ok(Json(entry::store(completed.map_err(in_body)?)))
 }
 
 /// Takes a content. Callers need no key here, so nothing of the body is read before the URL has proved to be one that was
@@ -128,7 +136,7 @@ async fn receive(
         .run_to_completion(async move |cache| Ok(cache.receive_upload(upload_id, &announced, content).await))
         .await?;
     match received.map_err(in_body)? {
-        true => Ok(Json(UploadReceived { upload_id, size })),
+        true => Ok(Json(UploadReceived { upload_id: name(&upload_id), size })),
         false => Err(Problem::already_uploaded()),
     }
 }

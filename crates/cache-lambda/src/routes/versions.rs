@@ -1,6 +1,8 @@
 //! Versions: what was stored under a hash or a key over time, and going back.
 
 use axum::Json;
+use cache_api::entries::Store;
+use cache_api::versions::VersionList;
 use cache_core::cache::{Of, Selector};
 use cache_core::ids::Namespace;
 
@@ -10,8 +12,7 @@ use crate::openapi::parameters;
 use crate::pagination::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::problem::Problem;
 use crate::request_cache::RequestCache;
-use crate::response::entry::Store;
-use crate::response::versions::VersionList;
+use crate::response::{entry, versions};
 use crate::routing::Routes;
 
 /// The routes of this group.
@@ -56,7 +57,7 @@ async fn list(
     let limit = params.number("limit", 1..=MAX_LIMIT)?.unwrap_or(DEFAULT_LIMIT) as usize;
     let before = params.number("before", 1..=u64::MAX)?;
     match cache.versions(&namespace, &of, before, limit).await? {
-        Some(found) => Ok(Json(VersionList::new(of, &found))),
+        Some(found) => Ok(Json(versions::version_list(&of, &found))),
         None => Err(Problem::entry_not_found(&namespace, &newest(of))),
     }
 }
@@ -73,7 +74,7 @@ async fn rollback(cache: RequestCache, params: Params) -> Result<Json<Store>, Pr
     let version = params.version()?.ok_or_else(|| Problem::missing_query("version"))?;
     let missing = Problem::entry_not_found(&namespace, &Selector::Key(name.clone(), Some(version)));
     let stored = cache.run_to_completion(async move |cache| cache.rollback(&namespace, &name, version).await).await?;
-    stored.map(|stored| Json(stored.into())).ok_or(missing)
+    stored.map(|stored| Json(entry::store(stored))).ok_or(missing)
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use axum::Json;
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use cache_api::archives::{ArchiveBatch, ArchiveOperation, ArchiveStore, BatchRequest};
 use cache_core::archive::Limits;
-use cache_core::archive::batch::BatchRequest;
 use cache_core::cache::{ArchiveError, ArchivePlace, Archives, Selector};
 use cache_core::content::GZIP;
 use cache_core::ids::Namespace;
@@ -24,7 +24,7 @@ use crate::openapi::operation::Operation;
 use crate::problem::{ArchiveOp, Problem};
 use crate::redirect::{self, DeliveryOptions, MAX_RESPONSE_BYTES};
 use crate::request_cache::RequestCache;
-use crate::response::zip::{ArchiveBatch, ArchiveOperation, ArchiveStore};
+use crate::response::zip;
 use crate::routing::Routes;
 use crate::state::AppState;
 
@@ -80,13 +80,13 @@ const TOO_LARGE: &str = "The archive is above a limit when it is inflated";
 async fn create(request: ArchiveRequest, params: Params) -> Result<Json<ArchiveStore>, Problem> {
     let place = place(&params)?;
     let stored = request.run(async move |archives| archives.create(place).await).await?;
-    stored.map(|stored| Json(stored.into())).map_err(|error| Problem::archive(ArchiveOp::Store, error))
+    stored.map(|stored| Json(zip::archive_store(stored))).map_err(|error| Problem::archive(ArchiveOp::Store, error))
 }
 
 async fn store(request: ArchiveRequest, params: Params, payload: Payload) -> Result<Json<ArchiveStore>, Problem> {
     let (place, bytes) = (place(&params)?, payload.bytes()?);
     let stored = request.run(async move |archives| archives.store(place, bytes).await).await?;
-    stored.map(|stored| Json(stored.into())).map_err(|error| Problem::archive(ArchiveOp::Store, error))
+    stored.map(|stored| Json(zip::archive_store(stored))).map_err(|error| Problem::archive(ArchiveOp::Store, error))
 }
 
 /// An entry that is no archive is refused, although `/retrieve/{cache_id}/binary` would send it: whoever saves the answer by
@@ -114,7 +114,7 @@ async fn retrieve(method: Method, request: ArchiveRequest, params: Params) -> Re
 async fn list(request: ArchiveRequest, params: Params) -> Result<Json<ArchiveOperation>, Problem> {
     let find = async |archives: Archives, entry: EntryName| archives.find(&entry.0, &entry.1).await;
     let entry = request.run_on_entry(ArchiveOp::Inspect, &params, find).await?;
-    Ok(Json(ArchiveOperation::list(&entry)))
+    Ok(Json(zip::member_list(&entry)))
 }
 
 async fn member(request: ArchiveRequest, params: Params) -> Result<Response, Problem> {
@@ -144,14 +144,14 @@ async fn add(request: ArchiveRequest, params: &Params, content: Bytes) -> Result
     let path = params.file_path(ArchiveOp::Edit)?;
     let add = async move |archives: Archives, entry: EntryName| archives.add(&entry.0, &entry.1, &path, content).await;
     let edited = request.run_on_entry(ArchiveOp::Edit, params, add).await?;
-    Ok(Json(ArchiveOperation::add(&edited)))
+    Ok(Json(zip::member_added(&edited)))
 }
 
 async fn remove(request: ArchiveRequest, params: Params) -> Result<Json<ArchiveOperation>, Problem> {
     let path = params.file_path(ArchiveOp::Edit)?;
     let remove = async move |archives: Archives, entry: EntryName| archives.remove(&entry.0, &entry.1, &path).await;
     let edited = request.run_on_entry(ArchiveOp::Edit, &params, remove).await?;
-    Ok(Json(ArchiveOperation::remove(&edited)))
+    Ok(Json(zip::member_removed(&edited)))
 }
 
 /// A batch that fails is answered with 200 and says so, as clients know it; a failure of the cache is an error.
@@ -164,10 +164,10 @@ async fn operations(request: ArchiveRequest, params: Params, payload: Payload) -
     let edited = request.run(async move |archives| archives.apply(&namespace, &selector, batch).await).await?;
     let now_ms = state.surroundings.now_ms();
     match edited {
-        Ok(Some(edited)) => Ok(Json(ArchiveBatch::of(edited, now_ms))),
-        Ok(None) => Ok(Json(ArchiveBatch::failed(id, missing, now_ms))),
+        Ok(Some(edited)) => Ok(Json(zip::batch(edited, now_ms))),
+        Ok(None) => Ok(Json(zip::failed_batch(id, missing, now_ms))),
         Err(ArchiveError::Cache(error)) => Err(error.into()),
-        Err(error) => Ok(Json(ArchiveBatch::failed(id, error.to_string(), now_ms))),
+        Err(error) => Ok(Json(zip::failed_batch(id, error.to_string(), now_ms))),
     }
 }
 

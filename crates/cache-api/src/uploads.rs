@@ -1,14 +1,14 @@
-//! The JSON of uploads.
+//! Uploads: a large content is announced, sent to the URL in the response, and completed.
 
 use std::collections::BTreeMap;
 
-use cache_core::content::Digest;
-use cache_core::ids::{CacheHash, CacheId, CacheKey, FileId, Namespace};
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::names::{CacheHash, CacheId, CacheKey, Digest, FileId, Namespace};
 
 /// What can be uploaded.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum UploadType {
     /// A text in UTF-8.
@@ -18,7 +18,8 @@ pub enum UploadType {
 }
 
 /// An upload as it is announced.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NewUpload {
     /// The kind of content.
@@ -26,18 +27,19 @@ pub struct NewUpload {
     /// SHA-256 of the content.
     pub sha256: Digest,
     /// Bytes of the content.
-    #[schema(minimum = 1, maximum = 5368709120_u64)]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 5368709120_u64))]
     pub size: u64,
     /// The key to store it under.
-    #[schema(required = false)]
+    #[cfg_attr(feature = "openapi", schema(required = false))]
     pub cache_key: Option<CacheKey>,
     /// The name under the key, which makes versions.
-    #[schema(required = false)]
+    #[cfg_attr(feature = "openapi", schema(required = false))]
     pub file_id: Option<FileId>,
 }
 
 /// An upload whose content was sent: the same fields as before, and the id.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SentUpload {
     /// What the announcement was answered with.
@@ -47,18 +49,19 @@ pub struct SentUpload {
     /// SHA-256 of the content.
     pub sha256: Digest,
     /// Bytes of the content.
-    #[schema(minimum = 1, maximum = 5368709120_u64)]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 5368709120_u64))]
     pub size: u64,
     /// The key to store it under.
-    #[schema(required = false)]
+    #[cfg_attr(feature = "openapi", schema(required = false))]
     pub cache_key: Option<CacheKey>,
     /// The name under the key, which makes versions.
-    #[schema(required = false)]
+    #[cfg_attr(feature = "openapi", schema(required = false))]
     pub file_id: Option<FileId>,
 }
 
 /// Where to send the content.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UploadStarted {
     /// What to complete it by.
     pub upload_id: CacheId,
@@ -67,7 +70,7 @@ pub struct UploadStarted {
     /// Where it is going to live.
     pub namespace: Namespace,
     /// `PUT`
-    pub method: &'static str,
+    pub method: String,
     /// Needs no key. Whoever knows it may send this content, once.
     pub url: String,
     /// To be sent along as they are.
@@ -77,7 +80,8 @@ pub struct UploadStarted {
 }
 
 /// The server has the content.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UploadReceived {
     /// What to complete now.
     pub upload_id: CacheId,

@@ -1,11 +1,11 @@
-//! The bodies of errors as types, for the description of the interface. The table in the parent's docs names them.
+//! The bodies of errors.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::ToSchema;
 
 /// An error.
-#[derive(Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ErrorAnswer {
     /// What is wrong, and what to do.
     pub message: String,
@@ -22,7 +22,8 @@ pub struct ErrorAnswer {
 }
 
 /// The forms of a `detail`.
-#[derive(Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(untagged)]
 pub enum Detail {
     /// A text.
@@ -34,24 +35,26 @@ pub enum Detail {
 }
 
 /// One thing that is wrong.
-#[derive(Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Item {
     /// Such as `value_error`, `missing`, `enum`, `json_invalid`.
     pub r#type: String,
     /// Where: `query` or `path` or `body`, then names or positions.
-    #[schema(value_type = Vec<Value>)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<Value>))]
     pub loc: Vec<Value>,
     /// What is wrong, and what to do.
     pub msg: String,
     /// What was sent.
     pub input: Value,
     /// More about it.
-    #[schema(value_type = Option<Object>)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
     pub ctx: Option<Value>,
 }
 
 /// A kind of error with its fields.
-#[derive(Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Fields {
     /// `INVALID_INPUT` or `NOT_FOUND`.
     pub error_type: String,
@@ -74,7 +77,8 @@ pub struct Fields {
 }
 
 /// The API key is missing or wrong.
-#[derive(Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Denied {
     /// What is wrong, and what to do.
     pub message: String,
