@@ -1,11 +1,11 @@
-//! The binary as a Lambda function: the events in `events/` are answered as their senders expect.
+//! The binary as a Lambda function: the events in `events/` are answered as their event sources expect.
 //!
 //! `events/requests.json` lists requests of every route group and their answers; the folders beside it have the event that each
-//! sender makes of them. The test stands in for Lambda's Runtime API, from which the binary takes an event and to which it posts
-//! the answer. `tests/replay_events.py` sends the same events to the binary that is deployed.
+//! source makes of them. The test stands in for Lambda's Runtime API, from which the binary takes an event and to which it posts
+//! the answer. `tools/replay_events.py` sends the same events to the binary that is deployed.
 
+mod event_sources;
 mod runtime;
-mod senders;
 
 use std::env;
 use std::fs;
@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use self::event_sources::{Answer, EventSource, Sample};
 use self::runtime::{Function, REQUEST_ID, contended_bucket, patient_bucket, silent_bucket};
-use self::senders::{Answer, Sample, Sender};
 
 /// The name of the API key that the events show, and the key.
 const KEY: [(&str, &str); 2] =
@@ -30,42 +30,42 @@ const AMPLE: Duration = Duration::from_secs(30);
 
 #[test]
 fn the_event_files_follow_from_the_requests() {
-    for sender in [Sender::RestApi, Sender::HttpApi, Sender::FunctionUrl] {
-        let folder = folder(sender.folder());
+    for source in [EventSource::RestApi, EventSource::HttpApi, EventSource::FunctionUrl] {
+        let folder = folder(source.folder());
         if env::var_os("WRITE_EVENTS").is_some() {
-            write(sender, &folder);
+            write(source, &folder);
         }
         let expected: Vec<_> = samples().iter().map(file).collect();
         assert_eq!(files(&folder), expected, "{folder:?}: run `make events`");
         for sample in samples() {
             let path = folder.join(file(&sample));
-            assert_eq!(read(&path), sender.event(&sample), "{path:?}: run `make events`");
+            assert_eq!(read(&path), source.event(&sample), "{path:?}: run `make events`");
         }
     }
 }
 
 /// Makes the folder anew.
-fn write(sender: Sender, folder: &Path) {
+fn write(source: EventSource, folder: &Path) {
     let _ = fs::remove_dir_all(folder);
     fs::create_dir_all(folder).unwrap();
     for sample in samples() {
-        fs::write(folder.join(file(&sample)), sender.event(&sample)).unwrap();
+        fs::write(folder.join(file(&sample)), source.event(&sample)).unwrap();
     }
 }
 
 #[tokio::test]
 async fn the_events_of_a_rest_api_are_answered() {
-    check(Sender::RestApi).await;
+    check(EventSource::RestApi).await;
 }
 
 #[tokio::test]
 async fn the_events_of_an_http_api_are_answered() {
-    check(Sender::HttpApi).await;
+    check(EventSource::HttpApi).await;
 }
 
 #[tokio::test]
 async fn the_events_of_a_function_url_are_answered() {
-    check(Sender::FunctionUrl).await;
+    check(EventSource::FunctionUrl).await;
 }
 
 #[tokio::test]
@@ -159,12 +159,12 @@ async fn storage_that_does_not_answer_is_503_before_the_invocation_ends() {
     assert!(function.log().contains("silent until the request's time was up"), "{}", function.log());
 }
 
-/// Sends the events of a sender in order, and compares the answers. `CACHE_ID` stands for the entry that was stored last.
-async fn check(sender: Sender) {
+/// Sends the events of a source in order, and compares the answers. `CACHE_ID` stands for the entry that was stored last.
+async fn check(source: EventSource) {
     let mut function = Function::start(&SETTINGS).await;
     let mut cache_id = String::new();
     for sample in samples() {
-        let event = read(&folder(sender.folder()).join(file(&sample))).replace("CACHE_ID", &cache_id);
+        let event = read(&folder(source.folder()).join(file(&sample))).replace("CACHE_ID", &cache_id);
         let answer = function.invoke(&event, AMPLE).await;
         sample.answer.check(&sample.name, &answer);
         let body = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap_or(Value::Null);

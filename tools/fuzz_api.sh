@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Walks the description of the interface (/openapi.json) against the running server: schemathesis calls every operation with
 # requests that fit the description and with requests that do not, and compares what comes back with the description. Any
-# finding fails. Takes about a minute; the seed is fixed, tests/fuzz_api.toml says what is checked.
-#   tests/fuzz_api.sh [OPTION...]     options go to schemathesis, such as --include-path /info/health
+# finding fails. Takes about a minute; the seed is fixed, tools/fuzz_api.toml says what is checked.
+#   tools/fuzz_api.sh [OPTION...]     options go to schemathesis, such as --include-path /info/health
 # It runs with strict names: the description says what names look like when they are kept, and by default others are cleaned
 # and taken as well.
 set -euo pipefail
@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 
 schemathesis=.tools/schemathesis/bin/schemathesis
 if [[ ! -e .tools/schemathesis/ready ]]; then
-  echo "not run: the API is not fuzzed, since tests/tools.sh could not set up schemathesis"
+  echo "not run: the API is not fuzzed, since tools/tools.sh could not set up schemathesis"
   exit 0
 fi
 
@@ -32,5 +32,5 @@ for _ in {1..50}; do
 done
 [[ -n $url ]] || { cat "$folder/server.log"; exit 1; }
 
-"$schemathesis" --config-file tests/fuzz_api.toml run "$url/openapi.json" --no-color \
+"$schemathesis" --config-file tools/fuzz_api.toml run "$url/openapi.json" --no-color \
   --header "x-api-key: $FAST_API__AUTH__API_KEY__VALUE" "$@" || { cat "$folder/server.log"; exit 1; }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures a server on this machine beside nginx: tests/bench_http.py BINARY [SECONDS]
+"""Measures a server on this machine beside nginx: benches/bench_http.py BINARY [SECONDS]
 
 Stores and retrieves over 16 connections, in memory and on disk, with contents of 1 and of 64 KiB. nginx serves and takes the
 same contents as files (GET, and PUT of its DAV module), in turn with the server: what counts is the ratio within a run, since

@@ -2,7 +2,7 @@
 # Sets up what some tests run and Cargo cannot fetch, in .tools/ at the root of the workspace: both Python clients
 # (client-0.3.0, client-0.33.0), an S3 look-alike (moto) and a fuzzer of APIs (schemathesis). Each is a virtual environment
 # of its own. Without them those tests are left out, and say so.
-#   tests/tools.sh          again does nothing; a failed try is repeated
+#   tools/tools.sh          again does nothing; a failed try is repeated
 # The clients need Python 3.12 or later, schemathesis 3.10, moto any from 3.9. PYTHON=... names one.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -1,13 +1,13 @@
 //! Two servers on one bucket that do everything at once, while S3 is busy, breaks connections and loses replies.
 //!
-//! A [`ledger`] notes what was acknowledged and judges every answer by it: nothing acknowledged is ever lost or wrong,
-//! nothing deleted comes back, and trouble is never told as a miss. `CAMPAIGN_OPERATIONS` says how many operations there are
-//! (default 400) and `CAMPAIGN_SEED` which; the seed is printed. The same seed draws the same operations and the same faults,
+//! A [`history`] notes what was acknowledged and judges every answer by it: nothing acknowledged is ever lost or wrong,
+//! nothing deleted comes back, and trouble is never told as a miss. `CHAOS_OPERATIONS` says how many operations there are
+//! (default 400) and `CHAOS_SEED` which; the seed is printed. The same seed draws the same operations and the same faults,
 //! but which call meets which fault depends on the order in which the calls come, so a violation need not come again.
 
-mod ledger;
+mod final_check;
+mod history;
 mod operation;
-mod reckoning;
 
 use std::env;
 use std::fmt::Write as _;
@@ -18,16 +18,16 @@ use cache_storage::faulty::{Dice, Verb};
 use cache_storage::proxy::{Network, Proxy};
 use futures::stream::{self, StreamExt};
 
-use self::ledger::Ledger;
+use self::history::History;
 use self::operation::Operation;
 use crate::support::server::binary;
 use crate::support::{Client, Mode, Server, say};
 
-/// The one namespace of a campaign.
-const NAMESPACE: &str = "campaign";
+/// The one namespace of a run.
+const NAMESPACE: &str = "chaos";
 
 /// Operations under way at once.
-const AT_ONCE: usize = 8;
+const CONCURRENCY: usize = 8;
 
 /// What S3 is like most of the time.
 const BAD: Network =
@@ -40,36 +40,36 @@ const STORM: Network = Network { refused: 0.25, reset: 0.2, reply_lost: 0.25, ..
 const STORM_EVERY: u64 = 200;
 const STORM_LENGTH: u64 = 20;
 
-/// A campaign under way.
-struct Campaign {
+/// A run under way.
+struct ChaosRun {
     seed: u64,
     proxy: Proxy,
     clients: [Client; 2],
-    ledger: Mutex<Ledger>,
+    history: Mutex<History>,
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_acknowledged_is_lost_however_s3_fails() {
     let from_env = |name: &str| env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
-    let operations = from_env("CAMPAIGN_OPERATIONS").unwrap_or(400);
-    let seed = from_env("CAMPAIGN_SEED").unwrap_or(1);
-    let Some((mode, proxy)) = Mode::s3_behind_proxy("campaign", seed).await else { return };
-    say(&format!("CAMPAIGN_SEED={seed} CAMPAIGN_OPERATIONS={operations}"));
+    let operations = from_env("CHAOS_OPERATIONS").unwrap_or(400);
+    let seed = from_env("CHAOS_SEED").unwrap_or(1);
+    let Some((mode, proxy)) = Mode::s3_behind_proxy("chaos", seed).await else { return };
+    say(&format!("CHAOS_SEED={seed} CHAOS_OPERATIONS={operations}"));
     let servers = [Server::start(&mode).await, Server::start(&mode).await];
     let clients = servers.each_ref().map(Server::client);
-    let campaign = Campaign { seed, proxy, clients, ledger: Mutex::default() };
-    stream::iter(0..operations).for_each_concurrent(AT_ONCE, |number| campaign.step(number)).await;
+    let run = ChaosRun { seed, proxy, clients, history: Mutex::default() };
+    stream::iter(0..operations).for_each_concurrent(CONCURRENCY, |number| run.step(number)).await;
 
-    campaign.proxy.set(Network::default());
-    campaign.reckon().await;
+    run.proxy.set(Network::default());
+    run.check_finally().await;
     sweep(&mode);
-    campaign.reckon().await;
-    say(&campaign.summary());
-    let ledger = campaign.ledger.into_inner().unwrap_or_else(PoisonError::into_inner);
-    assert!(ledger.violations.is_empty(), "{:#?}", ledger.violations);
+    run.check_finally().await;
+    say(&run.summary());
+    let history = run.history.into_inner().unwrap_or_else(PoisonError::into_inner);
+    assert!(history.violations.is_empty(), "{:#?}", history.violations);
 }
 
-impl Campaign {
+impl ChaosRun {
     /// Draws an operation, carries it out, and has the answer judged.
     async fn step(&self, number: u64) {
         match number % STORM_EVERY {
@@ -79,25 +79,25 @@ impl Campaign {
         }
         let mut dice = Dice::new(self.seed.rotate_left(32) ^ number);
         let client = &self.clients[dice.below(self.clients.len())];
-        let operation = Operation::draw(&mut dice, number, &self.ledger());
-        operation.carry_out(client, &self.ledger).await;
+        let operation = Operation::draw(&mut dice, number, &self.history());
+        operation.carry_out(client, &self.history).await;
     }
 
-    fn ledger(&self) -> std::sync::MutexGuard<'_, Ledger> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    fn history(&self) -> std::sync::MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn summary(&self) -> String {
-        let (calls, ledger) = (self.proxy.calls(), self.ledger());
+        let (calls, history) = (self.proxy.calls(), self.history());
         let failed = calls.iter().filter(|call| call.failed).count();
         let wrong = calls.iter().filter(|call| call.verb == Verb::Put && !call.checksum_fits).count();
         assert_eq!(wrong, 0, "a PUT without the SHA-256 of its body");
         let mut text = format!("{} S3 calls, {failed} of them made to fail;", calls.len());
-        for (outcome, count) in &ledger.outcomes {
+        for (outcome, count) in &history.outcomes {
             // Writing to a string does not fail.
             let _ = write!(text, " {outcome}: {count},");
         }
-        format!("{text} {} violations", ledger.violations.len())
+        format!("{text} {} violations", history.violations.len())
     }
 }
 

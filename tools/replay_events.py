@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Sends the events in events/ to the function: tests/replay_events.py BINARY
+"""Sends the events in events/ to the function: tools/replay_events.py BINARY
 
 `cargo lambda watch` stands in for AWS, BINARY runs in it as it does in Lambda, and `cargo lambda invoke` sends one event after
 the other. Each answer is compared with events/requests.json. Prints a line for each event; the first wrong answer ends it.

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Shows what an operation costs as the store grows: tests/bench_growth.py BINARY [SECONDS]
+"""Shows what an operation costs as the store grows: benches/bench_growth.py BINARY [SECONDS]
 
 First with 1,000 to 1,000,000 entries, in memory and then on disk; a fill that takes longer than SECONDS (300) ends the growth.
 Then with 10 to 10,000 versions of one content, and of one key. Each figure is the median time from a request to its answer, in

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// A moment: how many events the ledger had seen.
+/// A moment: how many events the history had seen.
 pub type Moment = u64;
 
 /// A key with its file, as in `key_based/reports/daily/summary`: the end of its routes.
@@ -15,7 +15,7 @@ pub type Key = String;
 
 /// Everything that happened.
 #[derive(Debug, Default)]
-pub struct Ledger {
+pub struct History {
     now: Moment,
     pub entries: BTreeMap<String, Entry>,
     pub attempts: Vec<Attempt>,
@@ -109,7 +109,7 @@ impl Attempt {
     }
 }
 
-impl Ledger {
+impl History {
     /// The next moment.
     pub fn tick(&mut self) -> Moment {
         self.now += 1;

@@ -10,7 +10,7 @@ use cache_storage::faulty::Dice;
 use serde_json::{Value, json};
 
 use super::NAMESPACE;
-use super::ledger::{Entry, Key, Ledger, Which};
+use super::history::{Entry, History, Key, Which};
 use crate::support::{Client, Reply, Request};
 
 /// How many contents there are. The first ones are stored far more often than the last ones, so that some hashes get
@@ -60,16 +60,16 @@ pub enum Answer {
 
 impl Operation {
     /// The operation that follows from the dice, and from what is there by now.
-    pub fn draw(dice: &mut Dice, number: u64, ledger: &Ledger) -> Self {
+    pub fn draw(dice: &mut Dice, number: u64, history: &History) -> Self {
         let choice = dice.fraction();
         // Now and then one that somebody has asked to delete: it must not come back.
         let any = dice.below(8) == 0;
-        let ids = ledger.ids(|entry| any || entry.is_certain(u64::MAX));
+        let ids = history.ids(|entry| any || entry.is_certain(u64::MAX));
         if choice < 0.4 || ids.is_empty() {
             return Self::draw_store(dice);
         }
         let id = ids[dice.below(ids.len())].clone();
-        let entry = &ledger.entries[&id];
+        let entry = &history.entries[&id];
         match choice {
             ..0.5 => Self::Read { place: id.clone(), which: Which::Id(id) },
             ..0.6 => Self::Read { place: format!("hash/{}", entry.hash), which: Which::Hash(entry.hash.clone()) },
@@ -106,8 +106,8 @@ impl Operation {
     }
 
     /// Asks for it, and notes and judges the answer.
-    pub async fn carry_out(self, client: &Client, ledger: &Mutex<Ledger>) {
-        let asker = Asker { client, ledger };
+    pub async fn carry_out(self, client: &Client, history: &Mutex<History>) {
+        let asker = Asker { client, history };
         match self {
             Self::Store { strategy, key, content, hash } => asker.store(strategy, key, content, hash).await,
             Self::Read { place, which } => asker.read(&place, &which).await,
@@ -152,12 +152,12 @@ fn updated(entry: &Entry, number: u64) -> Value {
 /// A caller.
 pub struct Asker<'a> {
     pub client: &'a Client,
-    pub ledger: &'a Mutex<Ledger>,
+    pub history: &'a Mutex<History>,
 }
 
 impl Asker<'_> {
-    fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn ask(&self, name: &str, request: Request) -> Answer {
@@ -168,41 +168,41 @@ impl Asker<'_> {
             404 => Answer::Missing,
             _ => Answer::Unclear,
         };
-        let mut ledger = self.ledger();
-        ledger.count(&format!("{name} {}", reply.status.as_u16()));
-        ledger.hold(is_clear(&reply), || format!("{} {} to {what:.200}", reply.status, reply.text()));
+        let mut history = self.history();
+        history.count(&format!("{name} {}", reply.status.as_u16()));
+        history.hold(is_clear(&reply), || format!("{} {} to {what:.200}", reply.status, reply.text()));
         answer
     }
 
     async fn store(&self, strategy: &str, key: Option<Key>, content: Value, hash: String) {
-        let attempt = self.ledger().ask_store(content.clone(), hash, key.clone());
+        let attempt = self.history().ask_store(content.clone(), hash, key.clone());
         let (kind, field) = if content.is_object() { ("json", "&json_field_path=same") } else { ("string", "") };
         // As in `direct/k1/f`.
         let key = key.as_deref().and_then(|key| key.split('/').nth(1)).map(|key| format!("/{key}?file_id=f{field}"));
         let place = format!("/{NAMESPACE}/{strategy}/store/{kind}{}", key.unwrap_or_default());
         match self.ask("store", with_body(Request::post(&place), &content)).await {
-            Answer::Told(answer) => self.ledger().acknowledge_store(attempt, &answer),
-            Answer::Missing => self.ledger().hold(false, || format!("{place} is said to be missing")),
+            Answer::Told(answer) => self.history().acknowledge_store(attempt, &answer),
+            Answer::Missing => self.history().hold(false, || format!("{place} is said to be missing")),
             Answer::Unclear => {}
         }
     }
 
     pub async fn read(&self, place: &str, which: &Which) {
-        let began = self.ledger().tick();
+        let began = self.history().tick();
         match self.ask("read", Request::get(&format!("/{NAMESPACE}/retrieve/{place}"))).await {
             Answer::Told(answer) => {
                 let id = answer["metadata"]["cache_id"].as_str().unwrap_or_default();
-                self.ledger().judge_read(which, began, Some((id, &answer["data"])));
+                self.history().judge_read(which, began, Some((id, &answer["data"])));
             }
-            Answer::Missing => self.ledger().judge_read(which, began, None),
+            Answer::Missing => self.history().judge_read(which, began, None),
             Answer::Unclear => {}
         }
     }
 
     async fn exists(&self, id: &str) {
-        let began = self.ledger().tick();
+        let began = self.history().tick();
         if let Answer::Told(answer) = self.ask("exists", Request::get(&format!("/{NAMESPACE}/exists/id/{id}"))).await {
-            self.ledger().judge_exists(id, began, answer["exists"] == true);
+            self.history().judge_exists(id, began, answer["exists"] == true);
         }
     }
 
@@ -212,7 +212,7 @@ impl Asker<'_> {
             Which::Hash(hash) => format!("hash/{hash}"),
             Which::Key(key) => format!("key/{key}"),
         };
-        let began = self.ledger().tick();
+        let began = self.history().tick();
         let (mut listed, mut before) = (BTreeMap::new(), String::new());
         loop {
             let target = format!("/{NAMESPACE}/versions/{place}?limit=200{before}");
@@ -226,28 +226,28 @@ impl Asker<'_> {
             before = format!("&before={first}");
             listed.extend(page);
         }
-        self.ledger().judge_versions(which, began, &listed);
+        self.history().judge_versions(which, began, &listed);
     }
 
     async fn update(&self, id: &str, content: Value) {
         let kind = if content.is_object() { "json" } else { "string" };
         let (began, update) = {
-            let mut ledger = self.ledger();
-            (ledger.tick(), ledger.ask_update(id, content.clone()))
+            let mut history = self.history();
+            (history.tick(), history.ask_update(id, content.clone()))
         };
         let request = Request::post(&format!("/{NAMESPACE}/update/{id}/{kind}"));
         match self.ask("update", with_body(request, &content)).await {
-            Answer::Told(_) => self.ledger().end_update(id, update, began, true),
-            Answer::Missing => self.ledger().end_update(id, update, began, false),
+            Answer::Told(_) => self.history().end_update(id, update, began, true),
+            Answer::Missing => self.history().end_update(id, update, began, false),
             Answer::Unclear => {}
         }
     }
 
     async fn delete(&self, id: &str) {
-        self.ledger().ask_delete(id);
+        self.history().ask_delete(id);
         match self.ask("delete", Request::delete(&format!("/{NAMESPACE}/delete/{id}"))).await {
-            Answer::Told(answer) => self.ledger().end_delete(id, answer["status"] == "success"),
-            Answer::Missing => self.ledger().end_delete(id, false),
+            Answer::Told(answer) => self.history().end_delete(id, answer["status"] == "success"),
+            Answer::Missing => self.history().end_delete(id, false),
             Answer::Unclear => {}
         }
     }

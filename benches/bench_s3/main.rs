@@ -6,10 +6,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on panics")]
 
-mod bare;
+mod baseline;
 mod operation;
 #[allow(dead_code, unused_imports, reason = "the tests use more of it")]
-#[path = "../it/support/mod.rs"]
+#[path = "../../tests/it/support/mod.rs"]
 mod support;
 
 use std::env;
@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use cache_storage::faulty::Verb;
 use cache_storage::proxy::{Call, Network, Proxy};
 
-use self::bare::Bare;
+use self::baseline::Baseline;
 use self::operation::{Fixtures, MEASURED, Measured, Operation};
 use self::support::{Client, Mode, Server};
 
@@ -41,7 +41,7 @@ struct Bench {
     proxy: Proxy,
     measured: Client,
     fixtures: Fixtures,
-    bare: Bare,
+    bare: Baseline,
     repetitions: usize,
 }
 
@@ -68,7 +68,7 @@ async fn main() -> ExitCode {
     let (measured, other) = (Server::start(&behind).await, Server::start(&direct).await);
     proxy.set(Network { delay, ..Network::default() });
     let bench = Bench {
-        bare: Bare::new(&proxy.endpoint_url(), BUCKET),
+        bare: Baseline::new(&proxy.endpoint_url(), BUCKET),
         proxy,
         measured: measured.client(),
         fixtures: Fixtures::new(other.client()),

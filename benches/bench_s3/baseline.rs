@@ -17,14 +17,14 @@ use percent_encoding::percent_decode_str;
 use sha2::{Digest, Sha256};
 
 /// A client that repeats what another one did.
-pub struct Bare {
+pub struct Baseline {
     client: Client,
     bucket: String,
     /// How many keys it has written: each is a new one.
     written: AtomicUsize,
 }
 
-impl Bare {
+impl Baseline {
     /// A client of the bucket at this address.
     pub fn new(endpoint_url: &str, bucket: &str) -> Self {
         let http =

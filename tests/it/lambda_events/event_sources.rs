@@ -1,4 +1,4 @@
-//! What each sender makes of a request: the events in `events/`, one file for each request of `events/requests.json`.
+//! What each source makes of a request: the events in `events/`, one file for each request of `events/requests.json`.
 //!
 //! The shapes are those that AWS documents for Lambda proxy integrations (payload formats 1.0 and 2.0) and function URLs.
 
@@ -49,7 +49,7 @@ pub struct Answer {
 
 /// Who sends events.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Sender {
+pub enum EventSource {
     RestApi,
     HttpApi,
     FunctionUrl,
@@ -62,7 +62,7 @@ const AGENT: &str = "curl/8.5.0";
 const TIME: &str = "20/Nov/2026:12:06:51 +0000";
 const TIME_MS: u64 = 1_795_176_411_520;
 
-impl Sender {
+impl EventSource {
     /// Its folder in `events/`.
     pub fn folder(self) -> &'static str {
         match self {
@@ -72,7 +72,7 @@ impl Sender {
         }
     }
 
-    /// The event that this sender makes of a request, as its file has it.
+    /// The event that this source makes of a request, as its file has it.
     pub fn event(self, sample: &Sample) -> String {
         let event = match self {
             Self::RestApi => sample.rest_api(),
@@ -123,7 +123,7 @@ impl Sample {
 
     /// The event of a REST API: payload format 1.0.
     fn rest_api(&self) -> Value {
-        let host = Sender::RestApi.host();
+        let host = EventSource::RestApi.host();
         let mut headers = self.headers(host);
         headers.extend(self.cookies().map(|cookies| ("Cookie", cookies.join("; "))));
         headers.sort_by_key(|(name, _)| name.to_lowercase());

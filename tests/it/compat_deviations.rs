@@ -7,7 +7,7 @@ use crate::support::Reply;
 
 /// Every wanted difference. The first row that names an exchange and expects our answer explains it; a row that explains
 /// nothing fails the test.
-pub const DIFFERENCES: &[Difference] = &[
+pub const DEVIATIONS: &[Deviation] = &[
     // JSON
     row(New, "* nan | POST /*/store/json", Refuses(400), "JSON: NaN and infinities are refused"),
     row(New, "NaN/Infinity | POST /*/store/json", Refuses(400), "JSON: NaN and infinities are refused"),
@@ -278,7 +278,7 @@ pub const DIFFERENCES: &[Difference] = &[
 
 /// One wanted difference.
 #[derive(Debug)]
-pub struct Difference {
+pub struct Deviation {
     generation: Generation,
     exchange: &'static str,
     /// How ours answers.
@@ -308,11 +308,11 @@ pub enum Ours {
 }
 use Ours::{Answers, DiffersAt, Refuses};
 
-const fn row(generation: Generation, exchange: &'static str, ours: Ours, reason: &'static str) -> Difference {
-    Difference { generation, exchange, ours, reason }
+const fn row(generation: Generation, exchange: &'static str, ours: Ours, reason: &'static str) -> Deviation {
+    Deviation { generation, exchange, ours, reason }
 }
 
-impl Difference {
+impl Deviation {
     /// Whether the row is about this exchange.
     pub fn names(&self, exchange: &Exchange) -> bool {
         let is_old = exchange.service.starts_with("v0.5");

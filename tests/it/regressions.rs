@@ -16,9 +16,9 @@
 //! | batch: other strategy and hash, unmet conditions count, nameless and repeated members | [`archives`]; 200 for a failed batch is kept |
 //! | deleting an absent member of an archive succeeds | [`archives`] |
 //! | JSON in gzip comes back as other bytes, numbers in gzip are 500 | [`entries`] |
-//! | NaN, infinities, lone surrogates are stored and cannot be read | [`hostile`](crate::hostile): `numbers_that_are_not_json_…`, `text_that_is_not_utf_8_…` |
+//! | NaN, infinities, lone surrogates are stored and cannot be read | [`malformed_input`](crate::malformed_input): `numbers_that_are_not_json_…`, `text_that_is_not_utf_8_…` |
 //! | child data: `{}` is 500 for an update, an empty text is 404 | [`entries`] |
-//! | `json_field_path` to nothing is 500 | [`hostile`](crate::hostile): `a_field_that_is_not_there_…` |
+//! | `json_field_path` to nothing is 500 | [`malformed_input`](crate::malformed_input): `a_field_that_is_not_there_…` |
 //! | admin: a missing file is empty, a file that is no JSON is 500 | [`lists`] |
 //! | validation errors are 400, with `query` as the place of path parameters | kept |
 //! | TTL is shown and never enforced | core's `tests/sweep.rs`: it takes a clock that a test moves |
@@ -29,25 +29,25 @@
 //! | older generation: keyed hash of the key, invented config, metadata of a missing id 500, `stats` an error | [`entries`], [`lists`] |
 //! | a body without a Content-Type depends on the server's libraries | [`entries`] |
 //! | methods of the clients that cannot work | theirs; what can work: [`python_clients`](crate::python_clients) |
-//! | paths with `..` leave the root on disk | [`hostile`](crate::hostile): `traversal` |
-//! | odd keys put everybody's children into one folder | [`hostile`](crate::hostile): `keys_that_are_no_clean_paths_…` |
+//! | paths with `..` leave the root on disk | [`malformed_input`](crate::malformed_input): `traversal` |
+//! | odd keys put everybody's children into one folder | [`malformed_input`](crate::malformed_input): `keys_that_are_no_clean_paths_…` |
 //! | clearing a blank namespace, or an odd key's children, erases the bucket | [`isolation`] |
 //! | a name takes its longer neighbours along when it is cleared | [`isolation`] |
 //! | one key opens every namespace | kept for now: keys with scopes come later |
 //! | the cookie form shows a cookie, unescaped, to anybody | [`isolation`] |
 //! | a 500 shows internals | unit tests of `exchange`: no request brings one about |
 //! | the key is compared by `!=`; the cookie holds it as it is | constant time cannot be seen from here; the cookie is kept |
-//! | auth is off by itself | [`hostile`](crate::hostile): `a_request_without_the_key_…`; unit tests of `config` and `auth` |
+//! | auth is off by itself | [`malformed_input`](crate::malformed_input): `a_request_without_the_key_…`; unit tests of `config` and `auth` |
 //! | a GET writes, and test routes clear any namespace | [`isolation`]: only where they are switched on |
 //! | archives take members that unpack elsewhere | [`archives`] |
 //! | stored HTML runs beside the auth cookie | [`isolation`] |
 //! | a store takes longer with every version | core's `tests/pages.rs`: `a_store_costs_the_same_…` |
-//! | small gzips and archives fill the memory | [`hostile`](crate::hostile): `a_gzip_bomb_…`, `archives`, `memory` |
-//! | bodies have no limit | [`hostile`](crate::hostile): `a_body_over_the_limit_…` |
-//! | JSON of some depth is 500, long integers are refused | [`entries`], [`hostile`](crate::hostile): `json_that_is_nested_…` |
+//! | small gzips and archives fill the memory | [`malformed_input`](crate::malformed_input): `a_gzip_bomb_…`, `archives`, `memory` |
+//! | bodies have no limit | [`malformed_input`](crate::malformed_input): `a_body_over_the_limit_…` |
+//! | JSON of some depth is 500, long integers are refused | [`entries`], [`malformed_input`](crate::malformed_input): `json_that_is_nested_…` |
 //! | after an error the connection is dead | [`isolation`] |
-//! | every namespace that is mentioned costs memory for ever | [`hostile`](crate::hostile): `memory` |
-//! | a crash leaves content without references | [`kill`](crate::kill) |
+//! | every namespace that is mentioned costs memory for ever | [`malformed_input`](crate::malformed_input): `memory` |
+//! | a crash leaves content without references | [`crash_recovery`](crate::crash_recovery) |
 //! | memory mode: a listing scans all namespaces | cannot be seen from here |
 //! | temporal folders use the host's local time | [`entries`] |
 
@@ -84,7 +84,7 @@ async fn everywhere(namespace: &str, test: impl AsyncFn(Space)) {
 }
 
 async fn servers() -> Vec<Arc<Server>> {
-    let modes = [Some(Mode::Memory), Some(Mode::Disk), Mode::s3("defects").await];
+    let modes = [Some(Mode::Memory), Some(Mode::Disk), Mode::s3("regressions").await];
     let mut running = RUNNING.lock().await;
     let mut servers = Vec::new();
     for (slot, mode) in running.iter_mut().zip(modes) {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures a server on this machine: tests/bench_local.py BINARY [SECONDS]
+"""Measures a server on this machine: benches/bench_local.py BINARY [SECONDS]
 
 Start-up time, requests per second of stores and retrieves over 16 connections, and peak memory, in memory and on disk.
 Needs wrk on the PATH, and Python 3.8 or later. The load generator shares the machine with the server.

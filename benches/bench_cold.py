@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures a cold start as Lambda sees it: tests/bench_cold.py BINARY HELLO [RUNS]
+"""Measures a cold start as Lambda sees it: benches/bench_cold.py BINARY HELLO [RUNS]
 
 Starts the binary with a small Runtime API on this machine and S3 as its storage, beside a Lambda function that only says
 hello, in turn. The function that says hello costs what every function in Rust does; what comes on top is ours.
