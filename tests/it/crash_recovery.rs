@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 type Acknowledged = Arc<Mutex<Vec<(String, String)>>>;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_is_killed_while_it_writes_loses_nothing_it_acknowledged() {
+async fn a_killed_server_loses_nothing_it_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
     let acknowledged = Acknowledged::default();
     for round in 0..KILLS {

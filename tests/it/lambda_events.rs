@@ -69,7 +69,7 @@ async fn the_events_of_a_function_url_are_answered() {
 }
 
 #[tokio::test]
-async fn the_event_of_a_schedule_is_answered_with_a_report_for_each_namespace() {
+async fn a_schedule_event_returns_a_report_for_each_namespace() {
     let mut function = Function::start(&SETTINGS).await;
     let sweep = read(&folder("schedule").join("1-sweep.json"));
     assert_eq!(function.invoke(&sweep, AMPLE).await, json!([]));
@@ -79,7 +79,7 @@ async fn the_event_of_a_schedule_is_answered_with_a_report_for_each_namespace() 
 }
 
 #[tokio::test]
-async fn a_store_that_loses_every_race_gives_up_before_its_invocation_ends() {
+async fn a_store_that_loses_every_race_is_503_before_its_deadline() {
     let bucket = contended_bucket().await;
     let mut function = Function::start(&[&KEY[..], &bucket.settings()].concat()).await;
     let event = read(&folder("rest-api").join("07-store-string.json"));
@@ -147,7 +147,7 @@ async fn a_function_without_metrics_logs_the_same_fields() {
 }
 
 #[tokio::test]
-async fn storage_that_does_not_answer_is_503_before_the_invocation_ends() {
+async fn an_unanswered_call_is_503_before_the_invocation_ends() {
     let bucket = silent_bucket().await;
     let mut function = Function::start(&[&KEY[..], &bucket.settings()].concat()).await;
     for event in ["07-store-string.json", "20-not-found.json"] {

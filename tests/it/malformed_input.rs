@@ -182,7 +182,7 @@ async fn an_empty_body_is_refused() {
 }
 
 #[tokio::test]
-async fn keys_that_are_no_clean_paths_are_refused() {
+async fn keys_that_are_not_valid_paths_are_refused() {
     let target = Target::start().await;
     for key in ["..", ".", "../x", "a/../b", "a/..", "a/./b", "a//b", "/a", "a/", "a\\b", "..\\x"] {
         target.refuses_key(key).await;

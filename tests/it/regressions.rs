@@ -30,7 +30,7 @@
 //! | a body without a Content-Type depends on the server's libraries | [`entries`] |
 //! | methods of the clients that cannot work | theirs; what can work: [`python_clients`](crate::python_clients) |
 //! | paths with `..` leave the root on disk | [`malformed_input`](crate::malformed_input): `traversal` |
-//! | odd keys put everybody's children into one folder | [`malformed_input`](crate::malformed_input): `keys_that_are_no_clean_paths_…` |
+//! | odd keys put everybody's children into one folder | [`malformed_input`](crate::malformed_input): `keys_that_are_not_valid_paths_…` |
 //! | clearing a blank namespace, or an odd key's children, erases the bucket | [`isolation`] |
 //! | a name takes its longer neighbours along when it is cleared | [`isolation`] |
 //! | one key opens every namespace | kept for now: keys with scopes come later |

@@ -24,7 +24,7 @@ use exchange::{LeftOut, RecordedReply};
 use names::Names;
 
 #[tokio::test]
-async fn every_recorded_exchange_is_answered_alike_or_differs_on_purpose_in_memory() {
+async fn every_recorded_exchange_is_replayed_in_memory() {
     if let Ok(authority) = std::env::var("MGRAPH_REPLAY_URL") {
         let mut replay = Replay { python: true, ..Replay::default() };
         replay.run(&Client::new(&authority)).await;
@@ -34,12 +34,12 @@ async fn every_recorded_exchange_is_answered_alike_or_differs_on_purpose_in_memo
 }
 
 #[tokio::test]
-async fn every_recorded_exchange_is_answered_alike_or_differs_on_purpose_on_disk() {
+async fn every_recorded_exchange_is_replayed_on_disk() {
     check(&Mode::Disk).await;
 }
 
 #[tokio::test]
-async fn every_recorded_exchange_is_answered_alike_or_differs_on_purpose_on_s3() {
+async fn every_recorded_exchange_is_replayed_on_s3() {
     let Some(mode) = Mode::s3("replay").await else { return };
     check(&mode).await;
 }

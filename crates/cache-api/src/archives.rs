@@ -50,8 +50,8 @@ pub struct ArchiveOperation {
     pub error_details: String,
 }
 
-/// A batch as it is sent. Every field is optional, unknown ones are ignored (`cache_id`, `namespace` and `strategy` are sent by
-/// older clients), and an empty text is the same as none.
+/// A batch as it is sent. Every field is optional, unknown ones are ignored (`cache_id`, `namespace` and `strategy` are
+/// sent by older clients), and an empty text is the same as none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
@@ -119,7 +119,8 @@ pub struct ArchiveBatch {
     pub outcome: BatchOutcome,
 }
 
-/// What came of a batch. The fields are those of the batch answer; whoever stores the result adds its id, size and time.
+/// What came of a batch. The fields are those of the batch answer; whoever stores the result adds its id, size and
+/// time.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct BatchOutcome {

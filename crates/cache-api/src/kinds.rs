@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How an entry can be found again beside its id and hash.
+/// How an entry can be found in addition to its id and hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]

@@ -1,7 +1,7 @@
 //! The JSON of requests and responses, as the server and its clients share it.
 //!
-//! There is a module for each group of operations. The types only carry data: nothing is checked here, and the crate knows
-//! neither the server nor the storage. With the feature `openapi` each type describes itself for `/openapi.json`.
+//! There is a module for each group of operations. The types only carry data: nothing is checked here, and the crate
+//! knows neither the server nor the storage. With the feature `openapi` each type describes itself for `/openapi.json`.
 //!
 //! ```
 //! use cache_api::entries::Exists;

@@ -48,7 +48,7 @@ macro_rules! schema {
     };
 }
 
-schema!(Namespace, id("A world of its own: nothing is shared between two namespaces"));
+schema!(Namespace, id("An isolated namespace: nothing is shared between two namespaces"));
 schema!(FileId, id("The name of a file under a key, of an entry or of child data"));
 schema!(CacheKey, path("A readable path that an entry is stored under, such as users/u1"));
 schema!(DataKey, path("A readable path of child data under its entry, such as analysis/sentiment"));

@@ -1,5 +1,5 @@
-//! The body of a batch: a JSON object whose fields are all optional and may be `null`. Unknown fields are ignored, so the
-//! bodies of both generations of clients are understood.
+//! The body of a batch: a JSON object whose fields are all optional and may be `null`. Unknown fields are ignored, so
+//! the bodies of both generations of clients are understood.
 
 use cache_core::archive::MemberName;
 use cache_core::archive::batch::{Batch, BatchRequest, OperationRequest};
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::body::Payload;
 use crate::problem::Problem;
 
-/// Reads a batch from a body. When `strict`, a name that cleaning would change is refused.
+/// Reads a batch from a body. If `strict`, a name that would have to be sanitized is refused.
 pub fn read(payload: Payload, strict: bool) -> Result<Batch, Problem> {
     let document = payload.object("model_attributes_type")?;
     let body: Map<String, Value> =
@@ -49,7 +49,7 @@ fn operation(index: usize, sent: &Value, strict: bool) -> Result<OperationReques
         Some(other) => Err(Problem::field("string_type", &[&place[..], &[json!(name)]].concat(), "a string", other)),
     };
     let name = |field: &str| match text(field)? {
-        Some(raw) if strict && has_to_be_cleaned(&raw) => {
+        Some(raw) if strict && needs_sanitizing(&raw) => {
             let expected = "a name of letters, digits and '_-./ ' alone";
             Err(Problem::field("value_error", &[&place[..], &[json!(field)]].concat(), expected, &json!(raw)))
         }
@@ -65,6 +65,6 @@ fn operation(index: usize, sent: &Value, strict: bool) -> Result<OperationReques
     })
 }
 
-fn has_to_be_cleaned(raw: &str) -> bool {
+fn needs_sanitizing(raw: &str) -> bool {
     raw.parse::<MemberName>().is_ok_and(|cleaned| cleaned.as_str() != raw)
 }

@@ -1,13 +1,13 @@
-//! Reads the content of one entry for one request: finds the entry, answers 304 if the caller has it already, and sends the
-//! content, or a redirect to the storage when it is too large to pass through.
+//! Reads the content of one entry for one request: finds the entry, answers 304 if the caller has it already, and sends
+//! the content, or a redirect to the storage when it is too large to pass through.
 //!
 //! | step | where |
 //! |---|---|
 //! | which entry, and how its content may be delivered | [`EntryReader::entry`], [`DeliveryOptions`] |
-//! | read it, or only its record when it is too large | [`EntryRead::read`] |
+//! | read it, or only its record when it is too large | `EntryRead::read` |
 //! | 304, cache headers | [`ConditionalHeaders::respond`] |
-//! | redirect to the storage | [`EntryRead::redirect`] |
-//! | the body in the representation that was asked for | [`representation`] |
+//! | redirect to the storage | `EntryRead::redirect` |
+//! | the body in the representation that was asked for | `representation.rs` |
 
 mod representation;
 
@@ -106,7 +106,8 @@ impl EntryRead {
         self.whole(found).map(|entry| ReadOutcome::Content(Box::new(entry)))
     }
 
-    /// Redirects to the storage, unless the caller has the content already. A signed URL is for GET, so HEAD is answered here.
+    /// Redirects to the storage, unless the caller has the content already. A signed URL is for GET, so HEAD is
+    /// answered here.
     async fn redirect(&self, record: &Record, etag: &ETag, headers: &AnswerHeaders) -> Result<Response, Problem> {
         let url = match self.reader.options.head_only {
             true => None,

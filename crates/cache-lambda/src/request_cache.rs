@@ -1,4 +1,4 @@
-//! The cache as one request uses it: until its deadline, and to the end even when the caller hangs up.
+//! The cache as one request uses it: with a deadline, and to completion even if the caller hangs up.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -20,16 +20,16 @@ use tracing::{Instrument, Span};
 use crate::problem::Problem;
 use crate::state::{AppState, Service};
 
-/// When a request has to be answered, in milliseconds since 1970 UTC. Whoever knows better than the configuration puts it
-/// into the request's extensions.
+/// The deadline of a request, in milliseconds since 1970 UTC. In the request's extensions it overrides the configured
+/// timeout.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline(pub u64);
 
-/// How much longer than its storage calls a piece of work may take before its caller is answered without it, in
-/// milliseconds: it may be waiting for its turn behind a request that has more time.
+/// How long after the deadline the response waits for the use case, in milliseconds. A use case that is queued behind a
+/// request with a later deadline may take longer.
 const GRACE_MS: u64 = 100;
 
-/// The cache with the deadline and the meter of a request.
+/// The cache with the deadline and the storage counters of a request.
 #[derive(Debug)]
 pub struct RequestCache {
     cache: Cache,
@@ -50,7 +50,7 @@ impl FromRequestParts<AppState> for RequestCache {
     }
 }
 
-/// The deadline of work that begins now.
+/// The configured deadline of work that starts now.
 fn default_deadline(state: &Service) -> Deadline {
     let patience = u64::try_from(state.config.request_timeout.as_millis()).unwrap_or(u64::MAX);
     Deadline(state.surroundings.now_ms().saturating_add(patience))
@@ -65,7 +65,7 @@ impl Deref for RequestCache {
 }
 
 impl RequestCache {
-    /// Runs a use case that writes. It goes on when the caller hangs up, and a server that shuts down waits for it.
+    /// Runs a use case that writes. It continues when the caller hangs up, and a graceful shutdown waits for it.
     pub async fn run_to_completion<T, F>(self, job: impl FnOnce(Cache) -> F) -> Result<T, Problem>
     where
         T: Send + 'static,
@@ -76,8 +76,8 @@ impl RequestCache {
         Ok(self.with_deadline(task, deadline).await??)
     }
 
-    /// As [`RequestCache::run_to_completion`], for a use case that computes for long between its calls to the storage: on a thread of its
-    /// own it does not hold up other requests.
+    /// As [`RequestCache::run_to_completion`], for a use case that computes for long between its storage calls: it runs
+    /// on a blocking thread, so that it does not delay other requests.
     pub async fn run_blocking<T, F>(self, job: impl FnOnce(Cache) -> F + Send + 'static) -> Result<T, Problem>
     where
         T: Send + 'static,
@@ -89,8 +89,8 @@ impl RequestCache {
         self.with_deadline(self.service.background_tasks.spawn_blocking(work), deadline).await
     }
 
-    /// The cache for work that begins now. Unless somebody else set the deadline, it counts from here: a body that took its
-    /// time to arrive leaves as much for the storage as one that was there at once.
+    /// The cache for work that starts now. A configured timeout starts here, when the body has been received: a slow
+    /// upload leaves as much time for the storage as a fast one.
     fn start(&self) -> (Cache, Deadline) {
         match self.explicit_deadline {
             Some(deadline) => (self.cache.clone(), deadline),
@@ -101,18 +101,18 @@ impl RequestCache {
         }
     }
 
-    /// What a task comes to. One that is still at work after the deadline goes on, but its caller is answered.
+    /// The result of a task. A task that is still running after the deadline continues, but its caller gets a 503.
     async fn with_deadline<T>(&self, task: JoinHandle<T>, Deadline(deadline_ms): Deadline) -> Result<T, Problem> {
         let surroundings = &self.service.surroundings;
         let left = deadline_ms.saturating_add(GRACE_MS).saturating_sub(surroundings.now_ms());
         match select(task, surroundings.sleep(Duration::from_millis(left))).await {
             Either::Left((done, _)) => joined(done),
-            Either::Right(_) => Err(Problem::unavailable("the request's time was up before its turn came")),
+            Either::Right(_) => Err(Problem::unavailable("request deadline exceeded while queued")),
         }
     }
 }
 
-/// What a task came to; a panic goes on in whoever waits for it.
+/// The result of a task; a panic is resumed here.
 fn joined<T>(done: Result<T, JoinError>) -> Result<T, Problem> {
     done.or_else(|error| match error.try_into_panic() {
         Ok(panicked) => panic::resume_unwind(panicked),
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_read_that_the_storage_does_not_answer_is_503_at_the_deadline() {
+    async fn an_unanswered_read_is_503_at_the_deadline() {
         let clock = Arc::new(Impatience::default());
         let state = over_stuck(Verb::Get, "refs/by-hash", clock.clone());
         let patience = state.config.request_timeout.as_millis() as u64;
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_write_that_the_storage_does_not_answer_is_503_and_stops() {
+    async fn an_unanswered_write_is_503_and_stops() {
         let state = over_stuck(Verb::Put, "refs/by-hash", Arc::new(System));
         assert_eq!(store_within(&state, 50).await, try_later());
         state.background_tasks.close();
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_waits_for_a_slower_request_is_answered_at_its_own_deadline() {
+    async fn a_queued_store_is_503_at_its_own_deadline() {
         let state = over_stuck(Verb::Put, "refs/by-hash", Arc::new(System));
         let mut leader = pin!(store_within(&state, 3_600_000));
         for _ in 0..100 {
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_store_runs_to_its_end_when_the_caller_hangs_up() {
+    async fn a_store_completes_when_the_caller_hangs_up() {
         let app = App::new();
         {
             let request = Call::post("/ns/direct/store/string", "hello").request();
@@ -205,12 +205,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_use_case_on_its_own_thread_runs_to_its_end_as_well() {
+    async fn a_blocking_use_case_runs_to_completion() {
         let app = App::new();
         {
             let request = Call::post("/ns/direct/zip/create/k/f", "").request();
             let mut call = pin!(app.router().oneshot(request));
-            // The thread may even be done by now: then there is nothing left to be explicit_deadline up.
+            // The thread may even be done by now: then there is nothing left to be given up.
             let _ = futures::poll!(call.as_mut());
         }
         let exists = async || app.json(Call::get("/ns/exists/hash/e3b0c44298fc1c14")).await["exists"] == true;

@@ -1,4 +1,4 @@
-//! The sweep over all namespaces: from the command line, or from a schedule under Lambda.
+//! Garbage collection in all namespaces: `cache-lambda sweep`, or an event of a schedule in Lambda.
 
 use cache_core::cache::Swept;
 use cache_core::error::Error;
@@ -14,7 +14,7 @@ pub struct Report {
     pub namespace: Namespace,
     /// Entries that had expired.
     pub expired: u64,
-    /// Tombstones of deleted entries, and marks of completed uploads.
+    /// Tombstones of deleted entries, and completion records of uploads.
     pub tombstones: u64,
     /// Records that no index lists.
     pub unlisted_records: u64,
@@ -22,7 +22,7 @@ pub struct Report {
     pub unreferenced_blobs: u64,
     /// Children and revisions whose entry is gone.
     pub orphaned_children: u64,
-    /// Whether the namespace was seen to its end before the deadline.
+    /// Whether the whole namespace was processed before the deadline.
     pub complete: bool,
 }
 
@@ -41,17 +41,17 @@ impl Report {
     }
 }
 
-/// Sweeps these namespaces, or all when none is named, one after the other, until the deadline (milliseconds since 1970 UTC). The last
-/// report is of the namespace in which it came.
+/// Collects garbage in these namespaces, or in all when none is named, one after the other, until the deadline
+/// (milliseconds since 1970 UTC). The last report may be incomplete.
 ///
 /// # Errors
 ///
-/// Those of the storage. What was swept until then stays swept.
+/// Those of the storage. What was removed until then stays removed.
 pub async fn run(state: &AppState, namespaces: Vec<Namespace>, deadline_ms: u64) -> Result<Vec<Report>, Error> {
     let meter = state.metrics.meter();
     let cache = state.cache_with_deadline(deadline_ms, &meter);
     let mut namespaces = if namespaces.is_empty() { cache.namespaces().await? } else { namespaces };
-    // Whatever the deadline leaves out should not be the same each time.
+    // Starts at a random namespace, so that a deadline does not always skip the same ones.
     if !namespaces.is_empty() {
         let first = state.surroundings.random() % namespaces.len() as u64;
         namespaces.rotate_left(first as usize);
@@ -61,8 +61,16 @@ pub async fn run(state: &AppState, namespaces: Vec<Namespace>, deadline_ms: u64)
         let swept = cache.sweep(&namespace).await?;
         let report = Report::new(namespace, swept);
         let complete = report.complete;
-        tracing::info!(namespace = %report.namespace, expired = report.expired, tombstones = report.tombstones,
-            unlisted_records = report.unlisted_records, unreferenced_blobs = report.unreferenced_blobs, orphaned_children = report.orphaned_children, complete = report.complete, "swept");
+        tracing::info!(
+            namespace = %report.namespace,
+            expired = report.expired,
+            tombstones = report.tombstones,
+            unlisted_records = report.unlisted_records,
+            unreferenced_blobs = report.unreferenced_blobs,
+            orphaned_children = report.orphaned_children,
+            complete = report.complete,
+            "swept"
+        );
         reports.push(report);
         if !complete {
             break;
@@ -85,7 +93,7 @@ mod tests {
     use crate::test_support::config;
 
     #[tokio::test]
-    async fn a_sweep_whose_time_is_up_says_how_far_it_came() {
+    async fn a_sweep_at_its_deadline_reports_where_it_stopped() {
         let state = Service::new(Arc::new(Memory::default()), Arc::new(System), config());
         let namespaces = ["a", "b"].map(|name| name.parse().unwrap()).to_vec();
         let reports = run(&state, namespaces, state.surroundings.now_ms()).await.unwrap();

@@ -1,4 +1,4 @@
-//! What hostile requests take, the server gives back.
+//! The server releases the memory that malformed requests take.
 
 use std::fs;
 
@@ -50,7 +50,7 @@ async fn stranger(client: Client, namespace: String) {
 }
 
 #[tokio::test]
-async fn memory_that_hostile_requests_take_comes_back() {
+async fn memory_of_malformed_requests_is_released() {
     let server = Server::start(&Mode::Disk).await;
     let bomb = gzipped(&vec![0; 65 << 20]);
     let mut taken = Vec::new();

@@ -49,7 +49,7 @@ async fn an_upload_that_breaks_off_stores_nothing() {
 }
 
 #[tokio::test]
-async fn a_slow_upload_is_stored_and_holds_up_nobody() {
+async fn a_slow_upload_is_stored_and_does_not_block_others() {
     let server = Server::start(&Mode::Disk).await;
     let head = raw::head("POST", "/h/direct/store/string", "Content-Length: 10\r\n");
     let mut slow = raw::send(&server, &head).await.unwrap();
@@ -66,7 +66,7 @@ async fn a_slow_upload_is_stored_and_holds_up_nobody() {
 }
 
 #[tokio::test]
-async fn a_client_that_never_reads_holds_up_nobody() {
+async fn a_client_that_never_reads_does_not_block_others() {
     let server = Server::start(&Mode::Memory).await;
     let large = Request::post("/h/direct/store/binary").binary(vec![b'x'; 8 << 20]);
     let id = server.client().send(large).await.field("cache_id");

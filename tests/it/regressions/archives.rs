@@ -41,7 +41,7 @@ async fn a_batch_keeps_the_strategy_and_hashes_the_content() {
 }
 
 #[tokio::test]
-async fn an_operation_whose_condition_is_not_met_is_not_counted_and_stores_nothing() {
+async fn a_skipped_operation_is_not_counted_and_stores_nothing() {
     everywhere("unmet", async |space| {
         let id = stored(&space).await;
         let operation = json!([{"action": "add", "path": "a.txt", "content": "x", "condition": "if_not_exists"}]);

@@ -48,7 +48,7 @@ async fn sizes_are_those_of_the_content() {
 }
 
 #[tokio::test]
-async fn storing_again_under_a_key_makes_a_version_and_leaves_older_ids_alone() {
+async fn storing_again_under_a_key_makes_a_version() {
     everywhere("versions", async |space| {
         for strategy in ["temporal_versioned", "temporal_latest", "key_based"] {
             let place = format!("{strategy}/store/string/reports/daily?file_id=summary");

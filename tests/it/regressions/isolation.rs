@@ -52,7 +52,7 @@ async fn clearing_a_name_leaves_longer_names_alone() {
 }
 
 #[tokio::test]
-async fn the_cookie_form_shows_nobody_elses_cookie_and_runs_nothing() {
+async fn the_cookie_form_shows_no_foreign_cookie_and_runs_nothing() {
     everywhere("cookie", async |space| {
         let hostile = r#"x-api-key="><script>alert(1)</script>"#;
         let page = space.succeeds(Request::bare("GET", "/auth/set-cookie-form").header("cookie", hostile)).await;

@@ -1,6 +1,6 @@
-//! Admin: the storage as files and folders. Each generation of clients has a form of its own for some of these routes.
+//! Admin: the storage as files and folders. Some routes exist in two forms, one for each generation of clients.
 //!
-//! Without `?raw=true` a view is read as the content that it leads to, and what stands for something deleted is not there.
+//! Without `?raw=true` a view is read as the content that it points to, and tombstones are hidden.
 
 mod lists;
 
@@ -26,7 +26,7 @@ use crate::request_cache::RequestCache;
 use crate::routing::Routes;
 use crate::state::AppState;
 
-/// What stands for a bucket where there is none.
+/// The name that is shown when there is no bucket.
 const NO_BUCKET: &str = "NA";
 
 /// Below which the storage is shown.
@@ -38,7 +38,7 @@ pub fn routes() -> Routes {
 }
 
 fn raw() -> Parameter {
-    parameters::flag("raw", "The files as they are: pointers are not followed, traces of deleted things are shown")
+    parameters::flag("raw", "The files as stored: pointers are not followed, tombstones are shown")
 }
 
 fn files_routes() -> Routes {
@@ -61,8 +61,8 @@ fn files_routes() -> Routes {
 fn delete_routes() -> Routes {
     let delete = |op: Operation, summary| {
         op.summary(summary)
-            .parameter(parameters::flag("force", "The file alone, whatever needs it"))
-            .status(StatusCode::CONFLICT, "Something needs this file")
+            .parameter(parameters::flag("force", "Deletes the file alone, even if it is in use"))
+            .status(StatusCode::CONFLICT, "The file is in use")
     };
     Routes::below(STORAGE)
         .delete("/file/delete/{*path?}", delete_file, |op| {
@@ -98,7 +98,7 @@ async fn json(cache: RequestCache, params: Params) -> Result<Response, Problem> 
     Ok(typed(JSON, read_json(&cache, &params).await?.into_text()))
 }
 
-/// Shows the field `html` of a JSON file. What was stored is not ours: it may run no script and call nobody.
+/// Shows the field `html` of a JSON file. Stored content is untrusted: it may neither run scripts nor send requests.
 async fn html(cache: RequestCache, params: Params) -> Result<Response, Problem> {
     let document = read_json(&cache, &params).await?;
     let page = match document.root() {

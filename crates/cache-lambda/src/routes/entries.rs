@@ -1,4 +1,4 @@
-//! Entries as a whole: whether they are there, and taking them away.
+//! Entries: whether they exist, and deleting them.
 
 use axum::Json;
 

@@ -44,7 +44,7 @@ async fn status(State(state): State<AppState>) -> Json<Status> {
     })
 }
 
-/// The clients know the versions of the Python service's own libraries as well. This service has none of them.
+/// Clients also expect the versions of the Python service's libraries, which this service does not use.
 async fn versions() -> Json<Versions> {
     let not_used = || "not used".to_owned();
     Json(Versions {

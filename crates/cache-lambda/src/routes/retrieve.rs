@@ -1,4 +1,4 @@
-//! Retrieve: an entry by id, by hash or by key, in the form that the caller wants.
+//! Retrieve: an entry by id, by hash or by key, in the requested representation.
 
 use axum::Json;
 use axum::response::Response;
@@ -21,7 +21,7 @@ use crate::response::references as reference_bodies;
 use crate::response::wire::name;
 use crate::routing::Routes;
 
-/// What `as` may ask for.
+/// The values of the query parameter `as`.
 const FORMS: [&str; 4] = ["string", "json", "binary", "metadata"];
 
 /// The routes of this group.
@@ -29,7 +29,7 @@ pub fn routes() -> Routes {
     by_id_routes().merge(by_hash_routes()).merge(by_key_routes())
 }
 
-/// Where an id is expected, `{cache_hash}-v{n}` will do.
+/// `{cache_hash}-v{n}` may be used in place of the id.
 fn by_id_routes() -> Routes {
     let read = |op, summary| readable(op, summary).parameter(parameters::revision());
     let about = |op: Operation, summary| op.summary(summary).not_found();
@@ -119,7 +119,7 @@ async fn file_metadata(cache: RequestCache, params: Params) -> Result<Json<FileM
         return Ok(Json(content::file_metadata(&record(&cache, &params).await?)));
     };
     let (namespace, selector) = (params.namespace()?, params.entry()?);
-    // Of the content only its place is needed.
+    // Only the record is needed, not the content.
     let found = cache.retrieve_revision(&namespace, &selector, number, 0).await?;
     let found = found.ok_or_else(|| Problem::entry_not_found(&namespace, &selector))?;
     Ok(Json(content::file_metadata(found.record())))

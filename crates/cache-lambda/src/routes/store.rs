@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_key_whose_path_gets_too_long_is_refused_before_anything_is_written() {
+    async fn a_key_with_too_long_a_path_is_refused_before_any_write() {
         let path = format!("/ns/key_based/store/string/{}?file_id=f", "k".repeat(1020));
         check_refused(Call::post(&path, "x"), 400, "the limit is 1024").await;
     }

@@ -1,5 +1,5 @@
-//! Testing: sample entries for people and tests to play with. These routes write and delete a lot, so they are there only
-//! where the configuration says so; elsewhere they are 404 like any unknown path.
+//! Test data: sample entries for people and tests. These routes write and delete a lot, so they have to be enabled by
+//! the configuration; otherwise they are 404 like any unknown path.
 
 mod samples;
 
@@ -64,7 +64,7 @@ fn described(operation: Operation, summary: &str) -> Operation {
     operation.summary(summary).status(StatusCode::NOT_FOUND, absent)
 }
 
-/// A cache on a service that has these routes.
+/// The cache of a service with these routes enabled.
 struct TestRequestCache(RequestCache);
 
 impl FromRequestParts<AppState> for TestRequestCache {
@@ -109,7 +109,7 @@ fn manifest(Entry { record, content }: Entry) -> Result<Json<Manifest>, Problem>
     Ok(Json(Manifest { data, metadata, data_type: ContentKind::Json.name(), content_encoding: None }))
 }
 
-/// Stores the fixtures, and their list under its id unless somebody else just did.
+/// Stores the fixtures, and their list under its id unless it exists already.
 async fn make_fixtures(cache: &Cache, namespace: &Namespace, fixtures: Vec<Fixture>, now_ms: u64) -> Result<(), Error> {
     let mut listed = Map::new();
     for Fixture { name, content, python_type } in fixtures {

@@ -1,4 +1,4 @@
-//! Update: an entry gets a new content; what it had before stays readable as a revision.
+//! Update: replaces the content of an entry; the previous content stays readable as a revision.
 
 use axum::Json;
 use bytes::Bytes;
@@ -37,7 +37,7 @@ async fn binary(cache: RequestCache, params: Params, payload: Payload) -> Result
     update(cache, &params, ContentKind::Binary, bytes).await
 }
 
-/// Refuses a content of no bytes.
+/// Refuses an empty content.
 pub fn filled(field: &'static str, content: Bytes) -> Result<Bytes, Problem> {
     if content.is_empty() {
         return Err(Problem::short_input(field, "the content must not be empty: delete the entry or file instead"));

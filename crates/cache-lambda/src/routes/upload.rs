@@ -1,5 +1,5 @@
-//! Uploads: a large content is announced, sent straight to the storage (or to the server, where the storage knows no such
-//! way), and completed.
+//! Uploads: a large content is announced, sent directly to the storage (or to the server, if the storage does not
+//! presign requests), and completed.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -32,10 +32,10 @@ use crate::routing::Routes;
 use crate::state::AppState;
 use crate::upload_url::UploadGrant;
 
-/// The largest content that goes straight to the storage, in bytes: S3 takes no more in one PUT.
+/// The largest content that is sent directly to the storage, in bytes: the limit of one S3 PUT.
 const MAX_DIRECT_UPLOAD_BYTES: u64 = 5 * 1024 * 1024 * 1024;
 
-/// What an announcement may say.
+/// The fields of an announcement.
 const FIELDS: [&str; 5] = ["data_type", "sha256", "size", "cache_key", "file_id"];
 const UPLOAD_ID: &str = "upload_id";
 
@@ -43,7 +43,7 @@ const UPLOAD_ID: &str = "upload_id";
 pub fn routes() -> Routes {
     Routes::below("/{namespace}/{strategy}/upload")
         .post("", begin, |op| {
-            op.summary("Announces a large content, and answers where to send it")
+            op.summary("Announces a large content, and returns the URL to send it to")
                 .json_body::<NewUpload>()
                 .response::<UploadStarted>()
         })
@@ -54,15 +54,18 @@ pub fn routes() -> Routes {
                 .entry_links()
         })
         .put("/{upload_id}", receive, |op| {
-            op.summary("Takes a content at the URL that the announcement was answered with; on S3 that URL is S3's")
+            op.summary("Receives a content at the URL that the announcement returned; with S3 that URL is S3's")
                 .parameter(required(parameters::sha256()))
                 .parameter(required(parameters::number("size", "Bytes of the content")))
-                .parameter(required(parameters::number("expires", "Until when, in milliseconds since 1970 UTC")))
+                .parameter(required(parameters::number(
+                    "expires",
+                    "When the URL expires, in milliseconds since 1970 UTC",
+                )))
                 .parameter(required(parameters::signature()))
                 .raw_body(BYTES)
                 .response::<UploadReceived>()
-                .status(StatusCode::FORBIDDEN, "No announcement was answered with this URL, or it has expired")
-                .status(StatusCode::PRECONDITION_FAILED, "It was sent before")
+                .status(StatusCode::FORBIDDEN, "The URL is invalid or has expired")
+                .status(StatusCode::PRECONDITION_FAILED, "The content was sent before")
                 .public()
         })
 }
@@ -110,8 +113,8 @@ async fn complete(
     Ok(Json(entry::store(completed.map_err(in_body)?)))
 }
 
-/// Takes a content. Callers need no key here, so nothing of the body is read before the URL has proved to be one that was
-/// answered, and no more than it is for.
+/// Receives a content. The URL replaces the key, so the body is only read after the signature was verified, and only up
+/// to the announced size.
 async fn receive(
     State(state): State<AppState>,
     cache: RequestCache,
@@ -141,7 +144,7 @@ async fn receive(
     }
 }
 
-/// The limits of uploads: what the server has to take itself is held in memory.
+/// The limits of uploads. What the server receives itself is held in memory.
 fn limits(state: &AppState) -> UploadLimits {
     let content = if state.cache().presigns() { MAX_DIRECT_UPLOAD_BYTES } else { state.config.max_body_bytes };
     UploadLimits { content, copy: state.config.max_in_memory_bytes() }
@@ -189,7 +192,7 @@ fn more_than_announced(size: u64) -> Problem {
     Problem::body_field("value_error", "size", &message, Value::Null)
 }
 
-/// What core refuses stood in the body here, but for the strategy.
+/// Errors of core are about fields of the body here, except for the strategy.
 fn in_body(error: Error) -> Problem {
     match error {
         Error::Invalid { field, message } if FIELDS.contains(&field) || field == UPLOAD_ID => {
@@ -220,7 +223,7 @@ impl Fields {
         })
     }
 
-    /// A name that is cleaned, or refused when that is configured and cleaning would change it.
+    /// A name, which is sanitized; with strict names, one that sanitizing would change is refused.
     fn name<T: FromStr<Err: Display> + Display>(&mut self, name: &str, strict: bool) -> Result<Option<T>, Problem> {
         let Some(raw) = self.take::<String>(name)? else { return Ok(None) };
         let refused = |message: String| Problem::body_field("value_error", name, &message, Value::from(raw.as_str()));

@@ -1,4 +1,4 @@
-//! Versions: what was stored under a hash or a key over time, and going back.
+//! Versions: what was stored under a hash or a key over time, and rollback.
 
 use axum::Json;
 use cache_api::entries::Store;

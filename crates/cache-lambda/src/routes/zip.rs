@@ -89,8 +89,8 @@ async fn store(request: ArchiveRequest, params: Params, payload: Payload) -> Res
     stored.map(|stored| Json(zip::archive_store(stored))).map_err(|error| Problem::archive(ArchiveOp::Store, error))
 }
 
-/// An entry that is no archive is refused, although `/retrieve/{cache_id}/binary` would send it: whoever saves the answer by
-/// the name that it suggests would hold a `.zip` that nothing opens.
+/// An entry that is not an archive is refused, although `/retrieve/{cache_id}/binary` would send it: saved by the
+/// suggested name it would be a `.zip` that nothing opens.
 async fn retrieve(method: Method, request: ArchiveRequest, params: Params) -> Result<Response, Problem> {
     let state = AppState::clone(&request.state);
     let options = DeliveryOptions::for_method(&state, &method).with_query(&params)?;
@@ -154,7 +154,7 @@ async fn remove(request: ArchiveRequest, params: Params) -> Result<Json<ArchiveO
     Ok(Json(zip::member_removed(&edited)))
 }
 
-/// A batch that fails is answered with 200 and says so, as clients know it; a failure of the cache is an error.
+/// A batch that fails is a 200 that says so, as the clients expect; a failure of the cache is an error.
 async fn operations(request: ArchiveRequest, params: Params, payload: Payload) -> Result<Json<ArchiveBatch>, Problem> {
     let (namespace, id) = (params.namespace()?, params.cache_id()?);
     let selector = Selector::Id(id);
@@ -179,7 +179,7 @@ fn place(params: &Params) -> Result<ArchivePlace, Problem> {
 /// Which entry a request is about.
 struct EntryName(Namespace, Selector);
 
-/// The archives as one request uses them.
+/// A request about an archive.
 struct ArchiveRequest {
     cache: RequestCache,
     state: AppState,
@@ -212,7 +212,7 @@ impl ArchiveRequest {
         found.map_err(|error| Problem::archive(op, error))?.ok_or(missing)
     }
 
-    /// Runs a use case on a thread of its own, since it packs and unpacks.
+    /// Runs a use case on a blocking thread, since it compresses and inflates.
     async fn run<T, F>(self, job: impl FnOnce(Archives) -> F + Send + 'static) -> Result<T, Problem>
     where
         T: Send + 'static,
