@@ -207,6 +207,11 @@ impl Operation {
         self
     }
 
+    /// Whether callers have to send the API key.
+    pub fn needs_key(&self) -> bool {
+        self.needs_key
+    }
+
     /// The named schemas of its types.
     pub fn schemas(&self) -> Vec<(String, RefOr<Schema>)> {
         let mut named = NamedSchemas::new();
