@@ -73,7 +73,9 @@ impl From<StorageError> for Error {
     /// A conflict that reaches this point was not expected by the protocol: somebody else writes where only one may.
     fn from(error: StorageError) -> Self {
         match error {
-            StorageError::Unavailable { .. } | StorageError::Conflict { .. } => Self::Unavailable(error.to_string()),
+            StorageError::Unavailable { .. } | StorageError::Precondition { .. } | StorageError::Full { .. } => {
+                Self::Unavailable(error.to_string())
+            }
             StorageError::Refused { .. } => Self::Refused(error.to_string()),
         }
     }

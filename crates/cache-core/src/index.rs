@@ -12,7 +12,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::content::Digest;
+use crate::digest::Sha256Digest;
 use crate::ids::{BlobToken, CacheHash, CacheId};
 use crate::layout::KeyName;
 use crate::record::{Record, to_json};
@@ -75,7 +75,7 @@ pub struct BlobUse {
     /// The blob.
     pub token: BlobToken,
     /// SHA-256 of its bytes.
-    pub sha256: Digest,
+    pub sha256: Sha256Digest,
     /// How many versions.
     pub versions: u64,
 }
@@ -156,7 +156,7 @@ impl Index {
     }
 
     /// The live blob with these bytes.
-    pub fn token_of(&self, sha256: &Digest) -> Option<BlobToken> {
+    pub fn token_of(&self, sha256: &Sha256Digest) -> Option<BlobToken> {
         self.blobs.iter().find(|blob| blob.sha256 == *sha256).map(|blob| blob.token)
     }
 
@@ -206,7 +206,7 @@ impl Index {
     }
 
     /// Counts one more version that references a blob.
-    pub fn reference(&mut self, token: BlobToken, sha256: Digest) {
+    pub fn reference(&mut self, token: BlobToken, sha256: Sha256Digest) {
         match self.blobs.iter_mut().find(|blob| blob.token == token) {
             Some(blob) => blob.versions += 1,
             None => self.blobs.push(BlobUse { token, sha256, versions: 1 }),
@@ -359,7 +359,7 @@ mod tests {
     fn record() -> Record {
         serde_json::from_value(serde_json::json!({
             "cache_id": "2cf24dba-5fb0-8a30-8000-000000000001", "cache_hash": "2cf24dba5fb0a30e", "token": 0,
-            "sha256": Digest::of(b"x").to_string(), "size": 1, "namespace": "demo", "strategy": "direct",
+            "sha256": Sha256Digest::of(b"x").to_string(), "size": 1, "namespace": "demo", "strategy": "direct",
             "kind": "string", "stored_at": 1,
         }))
         .unwrap()

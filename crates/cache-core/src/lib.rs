@@ -25,10 +25,10 @@
 //! # Reading order
 //!
 //! 1. [`ids`] and [`strategy`]: the names. A name that got this far is valid.
-//! 2. [`storage`] and [`surroundings`]: the two ports, which are all that core knows of the world.
+//! 2. [`storage`], [`clock`] and [`rng`]: the ports, which are all that core knows of the world.
 //! 3. [`json`] and [`content`]: what callers send, and its hash. [`forms`] is the way back, into the form a caller wants.
 //! 4. [`layout`], [`record`], [`index`] and [`settings`]: where things lie and what is in them; pure.
-//! 5. [`cache`]: the use cases. Begin with its `store`, then `swap`, the one loop that changes an index.
+//! 5. `cache`: the use cases. Begin with its `store`, then `swap`, the one loop that changes an index.
 //! 6. [`archive`]: reading and editing ZIP archives, which knows nothing of the rest.
 //! 7. [`error`]: why a use case fails, sorted by what the caller can do about it. A miss is not an error but `None`.
 //!
@@ -36,8 +36,9 @@
 //! their calls and rounds.
 
 pub mod archive;
-pub mod cache;
+pub mod clock;
 pub mod content;
+pub mod digest;
 pub mod error;
 pub mod forms;
 pub mod ids;
@@ -45,8 +46,9 @@ pub mod index;
 pub mod json;
 pub mod layout;
 pub mod record;
+pub mod rng;
 mod schema;
 pub mod settings;
 pub mod storage;
 pub mod strategy;
-pub mod surroundings;
+pub mod time;

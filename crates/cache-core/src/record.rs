@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::content::Digest;
+use crate::digest::Sha256Digest;
 use crate::ids::{BlobToken, CacheHash, CacheId, CacheKey, FileId, Namespace};
 use crate::layout::{KeyName, Layout};
 use crate::storage::ObjectKey;
@@ -25,7 +25,7 @@ pub struct Record {
     /// Which blob under that hash holds the content.
     pub token: BlobToken,
     /// SHA-256 of the stored bytes.
-    pub sha256: Digest,
+    pub sha256: Sha256Digest,
     /// Stored bytes.
     pub size: u64,
     /// Where it lives.
@@ -62,7 +62,7 @@ pub struct Revision {
     /// Its number, from 1. Numbers go up, and may leave some out.
     pub number: u64,
     /// SHA-256 of its bytes.
-    pub sha256: Digest,
+    pub sha256: Sha256Digest,
     /// Its bytes.
     pub size: u64,
     /// When the entry was updated, in milliseconds since 1970 UTC.
@@ -82,7 +82,7 @@ pub struct Current<'a> {
     /// The object that holds it.
     pub key: ObjectKey,
     /// SHA-256 of its bytes.
-    pub sha256: Digest,
+    pub sha256: Sha256Digest,
     /// Its bytes.
     pub size: u64,
     /// How its bytes are encoded, as the sender named it.
