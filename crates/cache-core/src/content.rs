@@ -19,6 +19,7 @@ use flate2::bufread::GzDecoder;
 use thiserror::Error;
 
 use crate::digest::Sha256Digest;
+use crate::entry::Entry;
 use crate::ids::CacheHash;
 use crate::json::{Document, FieldPath, UnusableField};
 use crate::strategy::ContentKind;
@@ -102,6 +103,16 @@ impl Content {
 
     fn new(kind: ContentKind, bytes: Bytes, sha256: Sha256Digest, cache_hash: CacheHash) -> Self {
         Self { kind, bytes, content_encoding: None, cache_hash, sha256, json_field_path: None }
+    }
+
+    /// The content that an entry has, to be stored once more.
+    pub(crate) fn of_entry(entry: &Entry, bytes: Bytes) -> Self {
+        let content = Self::new(entry.content.kind, bytes, entry.content.sha256, entry.cache_hash.clone());
+        Self {
+            content_encoding: entry.content.content_encoding.clone(),
+            json_field_path: entry.json_field_path.as_deref().and_then(|path| path.parse().ok()),
+            ..content
+        }
     }
 
     /// The kind of content.

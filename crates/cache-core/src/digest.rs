@@ -68,8 +68,7 @@ impl Serialize for Sha256Digest {
 
 impl<'de> Deserialize<'de> for Sha256Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(|err| serde::de::Error::custom(format_args!("'{text}' {err}")))
+        crate::text_form::deserialize(deserializer)
     }
 }
 

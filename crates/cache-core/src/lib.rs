@@ -36,19 +36,24 @@
 //! their calls and rounds.
 
 pub mod archive;
+pub mod cache;
 pub mod clock;
 pub mod content;
 pub mod digest;
+pub mod entry;
 pub mod error;
 pub mod forms;
 pub mod ids;
-pub mod index;
 pub mod json;
+pub mod key_index;
 pub mod layout;
-pub mod record;
+pub mod manifest;
+pub mod nonce;
 pub mod rng;
 mod schema;
 pub mod settings;
 pub mod storage;
 pub mod strategy;
+mod text_form;
 pub mod time;
+pub mod version_log;
