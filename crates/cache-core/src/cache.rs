@@ -84,7 +84,7 @@ use crate::error::Error;
 use crate::ids::Namespace;
 use crate::key_index::KeyIndex;
 use crate::layout::Layout;
-use crate::manifest::Manifest;
+use crate::manifest::{Limits, Manifest};
 use crate::rng::Rng;
 use crate::storage::{GetOptions, GetResult, ObjectKey, PutMode, Storage, StorageError, Version};
 use crate::time::{Deadline, UnixMillis};
@@ -108,6 +108,31 @@ pub struct Cache {
     deadline: Option<Deadline>,
 }
 
+/// How a cache works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CacheConfig {
+    /// How many bytes of manifests, key indexes and blobs it keeps in memory, to save reading them again; 0 for none.
+    pub object_cache_bytes: u64,
+    /// The time to live of namespaces that set none, in hours.
+    pub default_ttl_hours: u32,
+    /// It reads no content into memory that has more bytes than this. Uploads may be larger.
+    pub max_in_memory_bytes: u64,
+    /// At which sizes objects are split.
+    pub limits: Limits,
+}
+
+impl Default for CacheConfig {
+    /// Nothing in memory, [`DEFAULT_TTL_HOURS`], contents of any size.
+    fn default() -> Self {
+        Self {
+            object_cache_bytes: 0,
+            default_ttl_hours: DEFAULT_TTL_HOURS,
+            max_in_memory_bytes: u64::MAX,
+            limits: Limits::default(),
+        }
+    }
+}
+
 /// What all clones of a cache have in common.
 #[derive(Debug)]
 struct Shared {
@@ -117,6 +142,7 @@ struct Shared {
     key_indexes: Arc<GroupCommit<KeyIndex>>,
     settings: SettingsCache,
     objects: ObjectCache,
+    limits: Limits,
 }
 
 /// The use cases of one namespace. Nothing that it does leaves its namespace.
@@ -127,40 +153,34 @@ pub struct NamespaceCache {
 }
 
 impl Cache {
-    /// A cache over a storage. It keeps no objects in memory.
+    /// A cache over a storage, configured as [`CacheConfig::default`] says.
     pub fn new(storage: Arc<dyn Storage>, clock: Arc<dyn Clock>, rng: Arc<dyn Rng>) -> Self {
-        Self::with_object_cache(storage, clock, rng, 0)
+        Self::with_config(storage, clock, rng, &CacheConfig::default())
     }
 
-    /// A cache that keeps manifests, key indexes and blobs in memory, up to so many bytes, and so saves reading them again.
-    pub fn with_object_cache(storage: Arc<dyn Storage>, clock: Arc<dyn Clock>, rng: Arc<dyn Rng>, capacity: u64) -> Self {
+    /// A cache over a storage.
+    pub fn with_config(
+        storage: Arc<dyn Storage>,
+        clock: Arc<dyn Clock>,
+        rng: Arc<dyn Rng>,
+        config: &CacheConfig,
+    ) -> Self {
         let shared = Shared {
             clock,
             rng,
             manifests: Arc::default(),
             key_indexes: Arc::default(),
             settings: SettingsCache::default(),
-            objects: ObjectCache::new(capacity),
+            objects: ObjectCache::new(config.object_cache_bytes),
+            limits: config.limits,
         };
         Self {
             storage,
             shared: Arc::new(shared),
-            default_ttl_hours: DEFAULT_TTL_HOURS,
-            max_in_memory_bytes: u64::MAX,
+            default_ttl_hours: config.default_ttl_hours,
+            max_in_memory_bytes: config.max_in_memory_bytes,
             deadline: None,
         }
-    }
-
-    /// The same cache with another time to live for namespaces that set none, in hours.
-    #[must_use]
-    pub fn with_default_ttl_hours(self, default_ttl_hours: u32) -> Self {
-        Self { default_ttl_hours, ..self }
-    }
-
-    /// The same cache, which reads no content into memory that has more bytes than this. Uploads may be larger.
-    #[must_use]
-    pub fn with_max_in_memory_bytes(self, max_in_memory_bytes: u64) -> Self {
-        Self { max_in_memory_bytes, ..self }
     }
 
     /// The same cache, whose operations stop trying at this time.

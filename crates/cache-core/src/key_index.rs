@@ -15,15 +15,13 @@ use crate::ids::{CacheHash, CacheId};
 use crate::layout::KeyRef;
 use crate::manifest::codec::{self, ContentJson};
 use crate::manifest::{
-    ContentNumber, Contents, DecodeError, Encoded, EntryRow, FORMAT, Location, Page, RecentIsFull, StoredContent,
+    ContentNumber, Contents, DecodeError, Encoded, EntryRow, FORMAT, Limits, Location, Page, RecentIsFull, StoredContent,
 };
 use crate::nonce::Nonce;
 use crate::strategy::ContentKind;
 use crate::time::UnixMillis;
 use crate::version_log::{PageRef, Row, VersionLog};
 
-/// About how many bytes of rows stay in the head when it has grown too large.
-const KEEP_ROW_BYTES: usize = 8 * 1024;
 /// What the copy of an entry calls its content by.
 const COPIED: ContentNumber = ContentNumber(1);
 /// How many rows `recent` has at most.
@@ -322,16 +320,16 @@ impl KeyIndex {
 
     /// Moves the oldest rows, or the oldest references to pages, into a page, and returns its name and the page. `None` when
     /// there is nothing to move. `nonce` makes the name unique.
-    pub fn spill(&mut self, nonce: u64) -> Option<(String, Page<KeyRow>)> {
-        if let Some(pages) = self.log.take_full_level() {
+    pub fn spill(&mut self, nonce: u64, limits: &Limits) -> Option<(String, Page<KeyRow>)> {
+        if let Some(pages) = self.log.take_full_level(limits.max_page_refs) {
             let name = format!("{}-{nonce:016x}", pages.first().map_or(0, |page| page.min_version));
             self.log.insert_page(PageRef::of_pages(name.clone(), &pages));
             return Some((name, Page::of_pages(pages)));
         }
-        if self.log.rows_weight() <= KEEP_ROW_BYTES {
+        if self.log.rows_weight() <= limits.keep_row_bytes {
             return None;
         }
-        let rows = self.log.take_oldest_rows(KEEP_ROW_BYTES);
+        let rows = self.log.take_oldest_rows(limits.keep_row_bytes);
         let name = format!("{}-{nonce:016x}", rows.first()?.version);
         self.log.push_page(PageRef::of_rows(name.clone(), &rows));
         Some((name, Page { rows, pages: Vec::new(), contents: Contents::default() }))

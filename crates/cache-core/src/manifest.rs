@@ -16,6 +16,7 @@
 pub(crate) mod codec;
 mod contents;
 mod counts;
+mod limits;
 mod page;
 mod recent;
 mod rows;
@@ -28,10 +29,11 @@ use thiserror::Error;
 pub use self::codec::{DecodeError, Encoded, FORMAT, MAX_HEAD_BYTES};
 pub use self::contents::{ContentNumber, Contents, Inline, Location, StoredContent};
 pub use self::counts::Counts;
+pub use self::limits::Limits;
 pub use self::page::{Page, RevisionPage};
 pub use self::recent::{MAX_RECENT, Recent, RecentIsFull, RemovedEntry};
-pub use self::rows::{EntryRow, EntrySpec, MAX_INLINE_REVISIONS, Revision};
-pub use self::spill::{SPILL_ABOVE_BYTES, Spilled};
+pub use self::rows::{EntryRow, EntrySpec, Revision};
+pub use self::spill::Spilled;
 
 use self::codec::ContentJson;
 use crate::digest::Sha256Digest;
@@ -40,10 +42,6 @@ use crate::nonce::Nonce;
 use crate::time::UnixMillis;
 use crate::version_log::{PageRef, VersionLog};
 
-/// The largest content that is kept inline, in bytes. `docs/measurements.md` has the measurement.
-pub const MAX_INLINE_BYTES: u64 = 64 * 1024;
-/// How many bytes all inline contents of a manifest may have together.
-pub const MAX_TOTAL_INLINE_BYTES: u64 = 2 * MAX_INLINE_BYTES;
 /// Manifests and aliases smaller than this are tombstones with nothing to remember, so a listing skips them by size.
 pub const MAX_TOMBSTONE_BYTES: u64 = 64;
 
@@ -86,8 +84,13 @@ pub struct NewContent {
 /// Where a new content is.
 #[derive(Debug, Clone)]
 pub enum ContentSource {
-    /// Here: its bytes can be kept inline.
-    Bytes(Bytes),
+    /// Here: its bytes can be kept inline, if there is room.
+    Bytes {
+        /// The bytes.
+        bytes: Bytes,
+        /// How many bytes the manifest may hold inline with them.
+        max_inline_total: u64,
+    },
     /// In a blob that was written for it.
     Blob(BlobToken),
     /// Nowhere: it has to be listed already.
@@ -265,7 +268,7 @@ impl Manifest {
         let listed = self.contents.with_sha256(&new.content.sha256).map(|listed| listed.location.token());
         let token = match (listed, &new.content.source) {
             (Some(token), _) => token,
-            (None, ContentSource::Bytes(_)) => None,
+            (None, ContentSource::Bytes { .. }) => None,
             (None, ContentSource::Blob(token)) => Some(*token),
             (None, ContentSource::Listed) => return None,
         };
@@ -373,9 +376,8 @@ impl Manifest {
             return Ok(listed.location.clone());
         }
         match &new.source {
-            ContentSource::Bytes(bytes) => {
-                let fits = new.size <= MAX_INLINE_BYTES
-                    && self.contents.inline_bytes() + new.size <= MAX_TOTAL_INLINE_BYTES;
+            ContentSource::Bytes { bytes, max_inline_total } => {
+                let fits = self.contents.inline_bytes() + new.size <= *max_inline_total;
                 // The bytes may be a part of a larger buffer, which would stay in memory as long as the manifest.
                 let inline = || Location::Inline(Inline::verified(Bytes::copy_from_slice(bytes)));
                 fits.then(inline).ok_or(InsertError::NeedsBlob)

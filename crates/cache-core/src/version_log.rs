@@ -13,11 +13,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::time::UnixMillis;
 
-/// How many references to pages of one level a head or a page holds before the oldest go into a page of the next level.
-pub const MAX_PAGE_REFS: usize = 96;
-/// How many references go into a page at once.
-const PAGE_REFS_PER_PAGE: usize = 64;
-
 /// One version.
 pub trait Row: Clone + std::fmt::Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Its number, from 1, never given twice.
@@ -146,15 +141,16 @@ impl<R: Row> VersionLog<R> {
         self.pages.push(page);
     }
 
-    /// Takes out the references that have to go into a page of the next level: the oldest of a level that has too many.
-    pub fn take_full_level(&mut self) -> Option<Vec<PageRef>> {
+    /// Takes out the references that have to go into a page of the next level: the older two thirds of a level that has more
+    /// than `max_page_refs`.
+    pub fn take_full_level(&mut self, max_page_refs: usize) -> Option<Vec<PageRef>> {
         let level = (0..=u8::MAX).find_map(|level| {
             let of_level = self.pages.iter().filter(|page| page.level == level).count();
-            (of_level > MAX_PAGE_REFS).then_some(level)
+            (of_level > max_page_refs).then_some(level)
         })?;
-        let mut taken = 0;
+        let (mut taken, per_page) = (0, max_page_refs * 2 / 3 + 1);
         let oldest = |page: &mut PageRef| {
-            let take = page.level == level && taken < PAGE_REFS_PER_PAGE;
+            let take = page.level == level && taken < per_page;
             taken += usize::from(take);
             take
         };
@@ -276,6 +272,7 @@ mod tests {
     #[test]
     fn a_head_stays_small_over_several_levels_of_pages() {
         const VERSIONS: u64 = 80_000;
+        const MAX_PAGE_REFS: usize = 96;
         let (mut log, mut pages) = (VersionLog::new(Vec::new(), Vec::new()), HashMap::new());
         for version in 1..=VERSIONS {
             log.push(Number(version));
@@ -285,7 +282,7 @@ mod tests {
                 log.push_page(PageRef::of_rows(name.clone(), &rows));
                 pages.insert(name, Page::Rows(rows));
             }
-            while let Some(refs) = log.take_full_level() {
+            while let Some(refs) = log.take_full_level(MAX_PAGE_REFS) {
                 let name = format!("{version}-refs-{}", pages.len());
                 log.insert_page(PageRef::of_pages(name.clone(), &refs));
                 pages.insert(name, Page::Refs(refs));

@@ -12,7 +12,7 @@ use crate::entry::Entry;
 use crate::error::Error;
 use crate::ids::{CacheHash, CacheId};
 use crate::manifest::codec::to_json;
-use crate::manifest::{ContentSource, EntrySpec, InsertError, MAX_INLINE_BYTES, Manifest, NewContent, NewEntry};
+use crate::manifest::{ContentSource, EntrySpec, InsertError, Manifest, NewContent, NewEntry};
 use crate::nonce::Nonce;
 use crate::storage::{GetOptions, GetResult, ObjectKey, PutMode, StorageError, Version};
 use crate::strategy::Strategy;
@@ -102,8 +102,8 @@ impl NamespaceCache {
         let key = self.layout().manifest(content.cache_hash());
         let mut loaded = self.load::<Manifest>(&key, Part::Whole).await?;
         let size = content.bytes().len() as u64;
-        let mut source = match size <= MAX_INLINE_BYTES {
-            true => ContentSource::Bytes(content.bytes().clone()),
+        let mut source = match size <= self.cache.shared.limits.max_inline_bytes {
+            true => self.inline_source(content.bytes()),
             false => ContentSource::Listed,
         };
         let spec = EntrySpec {

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use futures::channel::oneshot;
 
 use crate::error::{Error, ErrorKind};
-use crate::manifest::{DecodeError, Encoded, MAX_HEAD_BYTES, SPILL_ABOVE_BYTES};
+use crate::manifest::{DecodeError, Encoded, Limits, MAX_HEAD_BYTES};
 use crate::storage::{ObjectKey, PutMode, StorageError, Version};
 use crate::time::UnixMillis;
 
@@ -47,7 +47,7 @@ pub(super) trait Head: Clone + Debug + PartialEq + Send + Sync + Sized + 'static
     /// Gets it ready to be written.
     fn prepare_write(&mut self, now: UnixMillis);
     /// Moves what is old into a page, and returns its name and bytes.
-    fn spill(&mut self, nonce: u64) -> Option<(String, Bytes)>;
+    fn spill(&mut self, nonce: u64, limits: &Limits) -> Option<(String, Bytes)>;
     /// Makes a change. What it writes and makes obsolete on the way is noted in the attempt.
     fn apply(
         &mut self,
@@ -172,7 +172,7 @@ impl NamespaceCache {
             // One that hung up does not need it.
             let _ = follower.send(Handoff::Done(applied));
         }
-        let is_large = head_len.is_some_and(|head_len| head_len > SPILL_ABOVE_BYTES);
+        let is_large = head_len.is_some_and(|head_len| head_len > self.cache.shared.limits.spill_above_bytes);
         let state = if is_large { self.spill_once(key, own.state.clone()).await } else { own.state.clone() };
         guard.hand_over(Some(&state));
         Ok(own)
@@ -193,7 +193,7 @@ impl NamespaceCache {
 
     async fn spill<H: Head>(&self, key: &ObjectKey, mut head: H, version: &Version) -> Result<Loaded<H>, Error> {
         let mut attempt = Attempt::new(self, key);
-        let encoded = attempt.shrink(&mut head, SPILL_ABOVE_BYTES).await?;
+        let encoded = attempt.shrink(&mut head, self.cache.shared.limits.spill_above_bytes).await?;
         if attempt.written.is_empty() {
             return Err(Error::full("nothing can be moved into a page"));
         }
@@ -374,7 +374,7 @@ impl<'a> Attempt<'a> {
             if encoded.head_len <= max_head_bytes {
                 return Ok(encoded);
             }
-            let Some((name, page)) = head.spill(self.cache.cache.random()) else {
+            let Some((name, page)) = head.spill(self.cache.cache.random(), &self.cache.cache.shared.limits) else {
                 let message = "there are too many different contents or revisions under one hash";
                 return if encoded.head_len <= MAX_HEAD_BYTES { Ok(encoded) } else { Err(Error::full(message)) };
             };

@@ -6,7 +6,7 @@ use thiserror::Error;
 use crate::digest::Sha256Digest;
 use crate::error::Error;
 use crate::ids::{BlobToken, CacheHash};
-use crate::manifest::{Location, StoredContent};
+use crate::manifest::{ContentSource, Location, StoredContent};
 use crate::storage::{GetOptions, GetResult};
 
 use super::NamespaceCache;
@@ -105,6 +105,12 @@ impl NamespaceCache {
             }
         }
         Err(Error::unavailable(format!("no free blob name was found for the content {cache_hash}: retry later")))
+    }
+
+    /// Where a content is that can be kept inline.
+    pub(super) fn inline_source(&self, bytes: &Bytes) -> ContentSource {
+        let max_inline_total = 2 * self.cache.shared.limits.max_inline_bytes;
+        ContentSource::Bytes { bytes: bytes.clone(), max_inline_total }
     }
 
     /// Whether a blob is there, with this size and, if the storage knows it, this SHA-256.

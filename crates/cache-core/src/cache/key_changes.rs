@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::ids::{CacheHash, CacheId};
 use crate::key_index::{KeyIndex, KeyRow};
 use crate::layout::KeyRef;
-use crate::manifest::{DecodeError, Encoded, EntryRow, EntrySpec, RecentIsFull, StoredContent};
+use crate::manifest::{DecodeError, Encoded, EntryRow, EntrySpec, Limits, RecentIsFull, StoredContent};
 use crate::storage::Version;
 use crate::strategy::ContentKind;
 use crate::time::UnixMillis;
@@ -105,8 +105,8 @@ impl Head for KeyIndex {
         self.prepare_write(now);
     }
 
-    fn spill(&mut self, nonce: u64) -> Option<(String, Bytes)> {
-        self.spill(nonce).map(|(name, page)| (name, page.to_bytes()))
+    fn spill(&mut self, nonce: u64, limits: &Limits) -> Option<(String, Bytes)> {
+        self.spill(nonce, limits).map(|(name, page)| (name, page.to_bytes()))
     }
 
     async fn apply(&mut self, change: &KeyChange, attempt: &mut Attempt<'_>) -> Result<KeyOutcome, Error> {

@@ -9,7 +9,7 @@ use crate::entry::Entry;
 use crate::error::Error;
 use crate::ids::{BlobToken, CacheHash, CacheId};
 use crate::manifest::{
-    ContentNumber, ContentSource, Contents, DecodeError, Encoded, EntryRow, InsertError, Manifest,
+    ContentNumber, ContentSource, Contents, DecodeError, Encoded, EntryRow, InsertError, Limits, Manifest,
     NewContent, NewEntry, RemovedEntry, Revision, StoredContent,
 };
 use crate::nonce::{Nonce, NonceOrigin};
@@ -202,8 +202,8 @@ impl Head for Manifest {
         self.prepare_write(now);
     }
 
-    fn spill(&mut self, nonce: u64) -> Option<(String, Bytes)> {
-        self.spill(nonce).map(|spilled| (spilled.name, spilled.page.to_bytes()))
+    fn spill(&mut self, nonce: u64, limits: &Limits) -> Option<(String, Bytes)> {
+        self.spill(nonce, limits).map(|spilled| (spilled.name, spilled.page.to_bytes()))
     }
 
     async fn apply(&mut self, change: &ManifestChange, attempt: &mut Attempt<'_>) -> Result<ManifestOutcome, Error> {
@@ -232,7 +232,7 @@ impl Head for Manifest {
         }
         let (blob, body) = match &content.source {
             ContentSource::Blob(token) => (Some(*token), None),
-            ContentSource::Bytes(bytes) => (None, Some(bytes.clone())),
+            ContentSource::Bytes { bytes, .. } => (None, Some(bytes.clone())),
             ContentSource::Listed => (None, None),
         };
         let payload = IntentPayload::Entry { spec: spec.clone(), sha256: content.sha256, size: content.size, blob };
@@ -245,7 +245,7 @@ impl Head for Manifest {
         let Some(cache_hash) = hash else { return Ok(()) };
         let source = match (blob, &intent.body) {
             (Some(token), _) => ContentSource::Blob(*token),
-            (None, Some(bytes)) if Sha256Digest::of(bytes) == *sha256 => ContentSource::Bytes(bytes.clone()),
+            (None, Some(bytes)) if Sha256Digest::of(bytes) == *sha256 => attempt.cache.inline_source(bytes),
             (None, _) => ContentSource::Listed,
         };
         let content = NewContent { sha256: *sha256, size: *size, source };

@@ -3,7 +3,7 @@
 
 use crate::error::Error;
 use crate::manifest::{
-    Contents, EntryRow, MAX_INLINE_REVISIONS, Manifest, Revision, RevisionPage, StoredContent,
+    Contents, EntryRow, Manifest, Revision, RevisionPage, StoredContent,
 };
 use crate::nonce::Nonce;
 use crate::storage::ObjectKey;
@@ -93,7 +93,7 @@ impl Manifest {
         let located = attempt.cache.locate(attempt.key, self, target).await?;
         // In a page there is room: it is written again with every update anyway.
         let Some(Located::InHead(mut row)) = located else { return Ok(ManifestOutcome::NotListed) };
-        if row.revisions.len() <= MAX_INLINE_REVISIONS {
+        if row.revisions.len() <= 1 {
             return Ok(ManifestOutcome::Changed);
         }
         let moved: Vec<Revision> = row.revisions.drain(..row.revisions.len() - 1).collect();

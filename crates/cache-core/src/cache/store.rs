@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::ids::{BlobToken, CacheId, CacheKey, FileId, Namespace};
 use crate::key_index::KeyIndex;
 use crate::manifest::{
-    ContentSource, EntrySpec, InsertError, Location, MAX_INLINE_BYTES, Manifest, NewContent, NewEntry, RemovedEntry,
+    ContentSource, EntrySpec, InsertError, Location, Manifest, NewContent, NewEntry, RemovedEntry,
 };
 use crate::nonce::{Nonce, NonceOrigin};
 use crate::settings::Settings;
@@ -243,7 +243,7 @@ impl<'a> Store<'a> {
     }
 
     fn is_small(&self) -> bool {
-        self.size() <= MAX_INLINE_BYTES
+        self.size() <= self.cache.cache.shared.limits.max_inline_bytes
     }
 
     fn size(&self) -> u64 {
@@ -428,7 +428,7 @@ impl<'a> Store<'a> {
         let content = &self.request.content;
         let source = match self.own_blob {
             Some(token) => ContentSource::Blob(token),
-            None if self.is_small() => ContentSource::Bytes(content.bytes().clone()),
+            None if self.is_small() => self.cache.inline_source(content.bytes()),
             None => ContentSource::Listed,
         };
         let content = NewContent { sha256: content.sha256(), size: self.size(), source };

@@ -12,9 +12,7 @@ use crate::digest::Sha256Digest;
 use crate::entry::Entry;
 use crate::error::Error;
 use crate::ids::{BlobToken, CacheHash, CacheId};
-use crate::manifest::{
-    ContentSource, Location, MAX_INLINE_BYTES, MAX_INLINE_REVISIONS, Manifest, NewContent,
-};
+use crate::manifest::{ContentSource, Location, Manifest, NewContent};
 use crate::nonce::Nonce;
 use crate::storage::ObjectKey;
 use crate::strategy::{ContentKind, Strategy};
@@ -27,8 +25,6 @@ use super::retrieve::Selector;
 use super::store::IdempotencyKey;
 use super::views::entry_view;
 
-/// How many revisions a row may gather before the older ones are moved out.
-const ROLL_ABOVE: usize = 2 * MAX_INLINE_REVISIONS;
 /// How often an update looks for a place for its content before it gives up.
 const MAX_PLACES: usize = 8;
 /// How often the readable copy of an entry is written while others update it, before it is left as it is.
@@ -73,7 +69,7 @@ struct Update<'a> {
 
 impl Update<'_> {
     async fn run(&self) -> Result<Option<Entry>, Error> {
-        let large = self.request.content.len() as u64 > MAX_INLINE_BYTES;
+        let large = self.request.content.len() as u64 > self.cache.cache.shared.limits.max_inline_bytes;
         let load = self.cache.load::<Manifest>(&self.key, Part::Whole);
         let (loaded, blob) = try_join(load, self.write_blob_if(large)).await?;
         let Some(entry) = self.current(&loaded).await?.filter(|entry| !entry.is_expired(self.cache.cache.now())) else {
@@ -137,7 +133,7 @@ impl Update<'_> {
         for attempt in 1.. {
             let source = match blob {
                 Some(token) => ContentSource::Blob(token),
-                None => ContentSource::Bytes(content.clone()),
+                None => self.cache.inline_source(content),
             };
             let content = NewContent { sha256, size: content.len() as u64, source };
             let revise = Revise { target: self.target, nonce, kind: *kind, content, updated_at };
@@ -154,7 +150,7 @@ impl Update<'_> {
     }
 
     async fn finish(&self, listed: ListedEntry) -> Result<Entry, Error> {
-        if listed.row.revisions.len() > ROLL_ABOVE {
+        if listed.row.revisions.len() > self.cache.cache.shared.limits.max_row_revisions {
             self.roll_revisions().await;
         }
         let entry = listed.entry(&self.hash);

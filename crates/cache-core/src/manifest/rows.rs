@@ -10,9 +10,6 @@ use crate::strategy::{ContentKind, Strategy};
 use crate::time::UnixMillis;
 use crate::version_log::Row;
 
-/// How many revisions a row holds before the oldest go into a page.
-pub const MAX_INLINE_REVISIONS: usize = 4;
-
 /// What an entry is, apart from its content and its place among the versions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntrySpec {

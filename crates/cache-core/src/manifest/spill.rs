@@ -2,18 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::codec::MAX_HEAD_BYTES;
 use super::contents::{ContentNumber, Contents, StoredContent};
+use super::limits::Limits;
 use super::page::Page;
 use super::rows::EntryRow;
 use super::Manifest;
 use crate::version_log::PageRef;
-
-/// A head that is larger than this, in bytes, is made smaller after it was written.
-pub const SPILL_ABOVE_BYTES: usize = 32 * 1024;
-/// About how many bytes of rows stay in the head, so that the newest versions are read without a page.
-const KEEP_ROW_BYTES: usize = 8 * 1024;
-const _: () = assert!(SPILL_ABOVE_BYTES < MAX_HEAD_BYTES);
 
 /// A page that has to be written under this name before the head that references it.
 #[derive(Debug)]
@@ -27,17 +21,17 @@ pub struct Spilled {
 impl Manifest {
     /// Moves the oldest rows, or the oldest references to pages, into a page. `None` when there is nothing to move. `nonce`
     /// makes the name of the page unique.
-    pub fn spill(&mut self, nonce: u64) -> Option<Spilled> {
-        if let Some(pages) = self.log.take_full_level() {
+    pub fn spill(&mut self, nonce: u64, limits: &Limits) -> Option<Spilled> {
+        if let Some(pages) = self.log.take_full_level(limits.max_page_refs) {
             let first = pages.first().map_or(0, |page| page.min_version);
             let name = format!("{first}-{nonce:016x}");
             self.log.insert_page(PageRef::of_pages(name.clone(), &pages));
             return Some(Spilled { name, page: Page::of_pages(pages) });
         }
-        if self.log.rows_weight() <= KEEP_ROW_BYTES {
+        if self.log.rows_weight() <= limits.keep_row_bytes {
             return None;
         }
-        let rows = self.log.take_oldest_rows(KEEP_ROW_BYTES);
+        let rows = self.log.take_oldest_rows(limits.keep_row_bytes);
         let first = rows.first()?.version;
         let contents = self.take_exclusive_contents(&rows);
         let name = format!("{first}-{nonce:016x}");
