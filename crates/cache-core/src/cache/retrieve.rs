@@ -173,11 +173,12 @@ impl NamespaceCache {
                 Err(error) => return Err(error),
             };
             let Found { entry, content, prefetched } = found;
+            let bytes = self.content_bytes(&entry.cache_hash, &content, prefetched, max).await?;
             // It expired while it was read: another one is the newest now.
             if selector.is_newest() && entry.is_expired(self.cache.now()) && !even_expired {
                 continue;
             }
-            match self.content_bytes(&entry.cache_hash, &content, prefetched, max).await? {
+            match bytes {
                 Ok(Some(bytes)) => return Ok(Some(RetrievedOrTooLarge::Retrieved(Retrieved { entry, bytes }))),
                 Ok(None) => return Ok(Some(RetrievedOrTooLarge::TooLarge(entry))),
                 Err(error) => problem = Some(self.corrupt(&entry, error)),

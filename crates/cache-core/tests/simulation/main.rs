@@ -108,7 +108,10 @@ impl Schedule {
         let mut left = OPERATIONS;
         loop {
             for ended in self.executor.poll_ready(&mut self.rng) {
+                let before = self.ledger.violations.len();
                 self.ledger.note(ended);
+                // Beside the trace of calls: here it happened.
+                self.ledger.violations[before..].iter().for_each(|violation| eprintln!("violation: {violation}"));
             }
             if left > 0 && self.executor.running() < CONCURRENCY && self.rng.bool() {
                 left -= 1;
