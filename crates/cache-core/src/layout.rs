@@ -12,7 +12,7 @@
 //! | latest view | `data/temporal-latest/latest/{cache_key}/{file_id}.json` |
 //! | readable copy | `data/key-based/{cache_key}/{file_id}.json`, `.txt` or `.bin` |
 //! | child file | `data/children/2c/f2/2cf24dba-5fb0-8a30-.../data/{data_key}/{data_file_id}.json`, `.txt` or `.bin` |
-//! | catalog shard | `catalog/{first digits of the hashes in it}` |
+//! | catalog shard | `catalog/{first digits of the hashes in it}`, `catalog/all` for the one with any |
 //! | settings | `namespace.json` |
 
 mod compat;
@@ -27,8 +27,12 @@ use crate::storage::{InvalidObjectKey, ObjectKey};
 use crate::strategy::{ContentKind, Strategy};
 use crate::time::UnixMillis;
 
+pub use self::compat::content_file;
 pub use self::dated::DatedName;
 pub use self::parse::ObjectKind;
+
+/// Names the shard of the catalog that has no prefix.
+const ALL_HASHES: &str = "all";
 
 /// The keys of one namespace.
 #[derive(Debug, Clone, Copy)]
@@ -73,6 +77,12 @@ impl<'a> Layout<'a> {
     /// The folder of all manifests. It ends with `/`.
     pub fn manifests(self) -> String {
         self.folder("refs/by-hash/")
+    }
+
+    /// A position in the listing of all manifests, before those whose hashes begin as this id, or come later.
+    pub fn manifests_from(self, id: CacheId) -> String {
+        let digits = hex::encode(&id.as_bytes()[..6]);
+        format!("{}{}/{digits}", self.manifests(), shards(&digits))
     }
 
     /// The index of all versions under a key and file id.
@@ -205,9 +215,18 @@ impl<'a> Layout<'a> {
         self.folder("data/children/")
     }
 
-    /// The shard of the catalog with the hashes that begin with `prefix`, which is not empty.
+    /// The shard of the catalog with the hashes that begin with `prefix`, which may be empty.
     pub fn catalog_shard(self, prefix: &str) -> ObjectKey {
-        self.short(format_args!("catalog/{prefix}"))
+        let name = if prefix.is_empty() { ALL_HASHES } else { prefix };
+        self.short(format_args!("catalog/{name}"))
+    }
+
+    /// The prefix of the shard of the catalog under a key.
+    pub fn parse_catalog_shard(self, key: &str) -> Option<&str> {
+        match key.strip_prefix(&self.catalog())? {
+            ALL_HASHES => Some(""),
+            prefix => parse::is_hex(prefix).then_some(prefix),
+        }
     }
 
     /// The folder of the catalog. It ends with `/`.
