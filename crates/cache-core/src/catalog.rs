@@ -192,7 +192,7 @@ mod tests {
 
     use super::*;
 
-    fn rows() -> impl proptest::strategy::Strategy<Value = Vec<(CacheHash, CatalogRow)>> {
+    fn rows() -> impl Strategy<Value = Vec<(CacheHash, CatalogRow)>> {
         let entry = (any::<u128>(), any::<bool>(), proptest::option::of("[a-z/.]{1,9}"));
         let entry = entry.prop_map(|(id, is_usual, file)| {
             let cache_id = CacheId::from_u128(id);
@@ -230,12 +230,10 @@ mod tests {
 
     #[test]
     fn a_shard_that_is_too_large_is_split_by_longer_prefixes() {
-        let entries = (0..MAX_ROW_ENTRIES).map(|n| CatalogEntry { cache_id: CacheId::from_u128(n as u128), direct_file: None });
-        let row = CatalogRow {
-            version: Version::new("v"),
-            counts: Counts::default(),
-            entries: Some(entries.collect()),
-        };
+        let entries =
+            (0..MAX_ROW_ENTRIES).map(|n| CatalogEntry { cache_id: CacheId::from_u128(n as u128), direct_file: None });
+        let row =
+            CatalogRow { version: Version::new("v"), counts: Counts::default(), entries: Some(entries.collect()) };
         let hashes = (0..2_000u64).map(|n| format!("ab{:x}{:x}{n:012x}", n % 3, n % 16).parse::<CacheHash>().unwrap());
         let rows: BTreeMap<_, _> = hashes.map(|hash| (hash, row.clone())).collect();
         let parts = Shard { rows: rows.clone() }.split("ab".to_owned());

@@ -51,6 +51,15 @@ pub struct KeyRef {
     pub file_id: FileId,
 }
 
+/// What a page belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PageOwner {
+    /// The manifest under this key.
+    Manifest(ObjectKey),
+    /// The key index under this key.
+    KeyIndex(ObjectKey),
+}
+
 impl KeyRef {
     /// The first 32 hex digits of SHA-256 over strategy, cache key and file id, each ended by a zero byte.
     fn digest(&self) -> String {
@@ -87,8 +96,11 @@ impl<'a> Layout<'a> {
 
     /// The index of all versions under a key and file id.
     pub fn key_index(self, key: &KeyRef) -> ObjectKey {
-        let digest = key.digest();
-        self.short(format_args!("refs/by-key/{}/{digest}", shards(&digest)))
+        self.key_index_of_digest(&key.digest())
+    }
+
+    fn key_index_of_digest(self, digest: &str) -> ObjectKey {
+        self.short(format_args!("refs/by-key/{}/{digest}", shards(digest)))
     }
 
     /// The folder of all key indexes. It ends with `/`.
@@ -107,9 +119,24 @@ impl<'a> Layout<'a> {
         format!("pages/{folder}/{name}/")
     }
 
-    /// The folder of all pages. It ends with `/`.
-    pub fn pages(self) -> String {
-        self.folder("pages/")
+    /// The folder of the pages of all manifests. It ends with `/`.
+    pub fn pages_of_manifests(self) -> String {
+        self.folder("pages/by-hash/")
+    }
+
+    /// The folder of the pages of all key indexes. It ends with `/`.
+    pub fn pages_of_key_indexes(self) -> String {
+        self.folder("pages/by-key/")
+    }
+
+    /// What a page belongs to.
+    pub fn page_owner(self, page: &ObjectKey) -> Option<PageOwner> {
+        let owner = |folder: &str| page.as_str().strip_prefix(folder)?.split_once('/').map(|(owner, _)| owner);
+        if let Some(hash) = owner(&self.pages_of_manifests()) {
+            return Some(PageOwner::Manifest(self.manifest(&hash.parse().ok()?)));
+        }
+        let digest = owner(&self.pages_of_key_indexes()).filter(|digest| parse::is_key_digest(digest))?;
+        Some(PageOwner::KeyIndex(self.key_index_of_digest(digest)))
     }
 
     /// The folder of the intents to change the manifest or key index at `head`. It ends with `/`.
@@ -303,7 +330,10 @@ mod tests {
         let copy = layout.readable(Some(&key.cache_key), "f", ContentKind::String).unwrap();
         assert_eq!(copy.as_str(), "demo/data/key-based/a/b/f.txt");
         let key_index = layout.key_index(&key);
-        assert!(layout.page(&key_index, "1-2").as_str().starts_with("demo/pages/by-key/"), "{key_index}");
+        let page = layout.page(&key_index, "1-2");
+        assert!(page.as_str().starts_with("demo/pages/by-key/"), "{key_index}");
+        assert_eq!(layout.page_owner(&page), Some(PageOwner::KeyIndex(key_index)));
+        assert_eq!(layout.page_owner(&layout.page(&manifest, "1-2")), Some(PageOwner::Manifest(manifest)));
     }
 
     #[test]

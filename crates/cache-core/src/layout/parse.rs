@@ -179,7 +179,7 @@ pub(super) fn is_hex(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
-fn is_key_digest(text: &str) -> bool {
+pub(super) fn is_key_digest(text: &str) -> bool {
     text.len() == KEY_DIGEST_DIGITS && is_hex(text)
 }
 
