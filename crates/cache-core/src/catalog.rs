@@ -189,10 +189,11 @@ fn usual_file(cache_id: CacheId) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use proptest::strategy::Strategy as Generator;
 
     use super::*;
 
-    fn rows() -> impl Strategy<Value = Vec<(CacheHash, CatalogRow)>> {
+    fn rows() -> impl Generator<Value = Vec<(CacheHash, CatalogRow)>> {
         let entry = (any::<u128>(), any::<bool>(), proptest::option::of("[a-z/.]{1,9}"));
         let entry = entry.prop_map(|(id, is_usual, file)| {
             let cache_id = CacheId::from_u128(id);
