@@ -20,7 +20,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 //! ```
 
-// mod admin;
+mod admin;
 mod alias;
 mod backoff;
 mod batch;
@@ -61,7 +61,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-// pub use self::admin::{AdminFile, FileDeleted, ListFiles};
+pub use self::admin::{AdminFile, FileDeleted, ListFiles};
 pub use self::batch::{BatchItem, MAX_BATCH_ITEMS};
 pub use self::children::{Child, ChildName};
 pub use self::delete::Deleted;

@@ -34,6 +34,9 @@ pub use self::parse::ObjectKind;
 /// Names the shard of the catalog that has no prefix.
 const ALL_HASHES: &str = "all";
 
+/// Outside of every namespace: what the service keeps for itself, such as keys of clients.
+pub const RESERVED_FOLDER: &str = ".mgraph-cache/";
+
 /// The keys of one namespace.
 #[derive(Debug, Clone, Copy)]
 pub struct Layout<'a> {
@@ -259,6 +262,11 @@ impl<'a> Layout<'a> {
     /// The folder of the catalog. It ends with `/`.
     pub fn catalog(self) -> String {
         self.folder("catalog/")
+    }
+
+    /// The folders with objects that only this service needs. They end with `/`.
+    pub fn physical_folders(self) -> [String; 5] {
+        ["blobs/", "catalog/", "intents/", "pages/", "refs/"].map(|folder| self.folder(folder))
     }
 
     /// The settings of the namespace.

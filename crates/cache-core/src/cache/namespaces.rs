@@ -119,7 +119,8 @@ impl NamespaceCache {
     }
 
     async fn ids_after(&self, after: Option<CacheId>, max: usize) -> Result<Vec<CacheId>, Error> {
-        let (mut ids, foreign) = try_join(self.own_ids(after, max), self.foreign_ids(after, max)).await?;
+        let folder = self.layout().aliases();
+        let (mut ids, foreign) = try_join(self.own_ids(after, max), self.foreign_ids(&folder, after, max)).await?;
         ids.extend(foreign);
         ids.sort();
         ids.truncate(max);
@@ -144,12 +145,16 @@ impl NamespaceCache {
         Ok(ids)
     }
 
-    /// The ids that are found through aliases, as far as their entries are there.
-    pub(super) async fn foreign_ids(&self, after: Option<CacheId>, max: usize) -> Result<Vec<CacheId>, Error> {
+    /// The ids that are found through aliases in a folder, as far as their entries are there.
+    pub(super) async fn foreign_ids(
+        &self,
+        folder: &str,
+        after: Option<CacheId>,
+        max: usize,
+    ) -> Result<Vec<CacheId>, Error> {
         let layout = self.layout();
         let mut ids = Vec::new();
-        let folder = layout.aliases();
-        let mut pages = self.list(&folder).after(after.map(|id| layout.alias(id).to_string()));
+        let mut pages = self.list(folder).after(after.map(|id| layout.alias(id).to_string()));
         while let Some(page) = pages.next().await?.filter(|_| ids.len() < max) {
             let foreign = page.objects.iter().filter_map(|object| {
                 let id: CacheId = object.key.rsplit('/').next()?.strip_suffix(".json")?.parse().ok()?;
@@ -193,7 +198,7 @@ pub(super) fn invalid_cursor(reason: impl Display) -> Error {
 }
 
 /// The namespace that a folder at the root belongs to: none when its name would have to be sanitized to be one.
-fn namespace_of(folder: &str) -> Option<Namespace> {
+pub(super) fn namespace_of(folder: &str) -> Option<Namespace> {
     let name = folder.trim_end_matches('/');
     name.parse().ok().filter(|namespace: &Namespace| namespace.as_str() == name)
 }
