@@ -190,6 +190,13 @@ impl KeyIndex {
         codec::encode(&head, recent, &contents)
     }
 
+    /// The key that it is about.
+    pub fn key(&self) -> Option<KeyRef> {
+        let (strategy, rest) = self.subject.split_once('/')?;
+        let (cache_key, file_id) = rest.rsplit_once('/')?;
+        Some(KeyRef { strategy: strategy.parse().ok()?, cache_key: cache_key.parse().ok()?, file_id: file_id.parse().ok()? })
+    }
+
     /// The versions.
     pub fn log(&self) -> &VersionLog<KeyRow> {
         &self.log

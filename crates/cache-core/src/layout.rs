@@ -12,7 +12,7 @@
 //! | latest view | `data/temporal-latest/latest/{cache_key}/{file_id}.json` |
 //! | readable copy | `data/key-based/{cache_key}/{file_id}.json`, `.txt` or `.bin` |
 //! | child file | `data/children/2c/f2/2cf24dba-5fb0-8a30-.../data/{data_key}/{data_file_id}.json`, `.txt` or `.bin` |
-//! | catalog shard | `catalog/{first digits of the hashes in it}` |
+//! | catalog shard | `catalog/{first digits of the hashes in it}`, `catalog/all` for the one with any |
 //! | settings | `namespace.json` |
 
 mod compat;
@@ -27,8 +27,15 @@ use crate::storage::{InvalidObjectKey, ObjectKey};
 use crate::strategy::{ContentKind, Strategy};
 use crate::time::UnixMillis;
 
+pub use self::compat::content_file;
 pub use self::dated::DatedName;
 pub use self::parse::ObjectKind;
+
+/// Names the shard of the catalog that has no prefix.
+const ALL_HASHES: &str = "all";
+
+/// Outside of every namespace: what the service keeps for itself, such as keys of clients.
+pub const RESERVED_FOLDER: &str = ".mgraph-cache/";
 
 /// The keys of one namespace.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +52,15 @@ pub struct KeyRef {
     pub cache_key: CacheKey,
     /// The file name they were stored with.
     pub file_id: FileId,
+}
+
+/// What a page belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PageOwner {
+    /// The manifest under this key.
+    Manifest(ObjectKey),
+    /// The key index under this key.
+    KeyIndex(ObjectKey),
 }
 
 impl KeyRef {
@@ -75,10 +91,19 @@ impl<'a> Layout<'a> {
         self.folder("refs/by-hash/")
     }
 
+    /// A position in the listing of all manifests, before those whose hashes begin as this id, or come later.
+    pub fn manifests_from(self, id: CacheId) -> String {
+        let digits = hex::encode(&id.as_bytes()[..6]);
+        format!("{}{}/{digits}", self.manifests(), shards(&digits))
+    }
+
     /// The index of all versions under a key and file id.
     pub fn key_index(self, key: &KeyRef) -> ObjectKey {
-        let digest = key.digest();
-        self.short(format_args!("refs/by-key/{}/{digest}", shards(&digest)))
+        self.key_index_of_digest(&key.digest())
+    }
+
+    fn key_index_of_digest(self, digest: &str) -> ObjectKey {
+        self.short(format_args!("refs/by-key/{}/{digest}", shards(digest)))
     }
 
     /// The folder of all key indexes. It ends with `/`.
@@ -97,9 +122,24 @@ impl<'a> Layout<'a> {
         format!("pages/{folder}/{name}/")
     }
 
-    /// The folder of all pages. It ends with `/`.
-    pub fn pages(self) -> String {
-        self.folder("pages/")
+    /// The folder of the pages of all manifests. It ends with `/`.
+    pub fn pages_of_manifests(self) -> String {
+        self.folder("pages/by-hash/")
+    }
+
+    /// The folder of the pages of all key indexes. It ends with `/`.
+    pub fn pages_of_key_indexes(self) -> String {
+        self.folder("pages/by-key/")
+    }
+
+    /// What a page belongs to.
+    pub fn page_owner(self, page: &ObjectKey) -> Option<PageOwner> {
+        let owner = |folder: &str| page.as_str().strip_prefix(folder)?.split_once('/').map(|(owner, _)| owner);
+        if let Some(hash) = owner(&self.pages_of_manifests()) {
+            return Some(PageOwner::Manifest(self.manifest(&hash.parse().ok()?)));
+        }
+        let digest = owner(&self.pages_of_key_indexes()).filter(|digest| parse::is_key_digest(digest))?;
+        Some(PageOwner::KeyIndex(self.key_index_of_digest(digest)))
     }
 
     /// The folder of the intents to change the manifest or key index at `head`. It ends with `/`.
@@ -205,14 +245,28 @@ impl<'a> Layout<'a> {
         self.folder("data/children/")
     }
 
-    /// The shard of the catalog with the hashes that begin with `prefix`, which is not empty.
+    /// The shard of the catalog with the hashes that begin with `prefix`, which may be empty.
     pub fn catalog_shard(self, prefix: &str) -> ObjectKey {
-        self.short(format_args!("catalog/{prefix}"))
+        let name = if prefix.is_empty() { ALL_HASHES } else { prefix };
+        self.short(format_args!("catalog/{name}"))
+    }
+
+    /// The prefix of the shard of the catalog under a key.
+    pub fn parse_catalog_shard(self, key: &str) -> Option<&str> {
+        match key.strip_prefix(&self.catalog())? {
+            ALL_HASHES => Some(""),
+            prefix => parse::is_hex(prefix).then_some(prefix),
+        }
     }
 
     /// The folder of the catalog. It ends with `/`.
     pub fn catalog(self) -> String {
         self.folder("catalog/")
+    }
+
+    /// The folders with objects that only this service needs. They end with `/`.
+    pub fn physical_folders(self) -> [String; 5] {
+        ["blobs/", "catalog/", "intents/", "pages/", "refs/"].map(|folder| self.folder(folder))
     }
 
     /// The settings of the namespace.
@@ -284,7 +338,10 @@ mod tests {
         let copy = layout.readable(Some(&key.cache_key), "f", ContentKind::String).unwrap();
         assert_eq!(copy.as_str(), "demo/data/key-based/a/b/f.txt");
         let key_index = layout.key_index(&key);
-        assert!(layout.page(&key_index, "1-2").as_str().starts_with("demo/pages/by-key/"), "{key_index}");
+        let page = layout.page(&key_index, "1-2");
+        assert!(page.as_str().starts_with("demo/pages/by-key/"), "{key_index}");
+        assert_eq!(layout.page_owner(&page), Some(PageOwner::KeyIndex(key_index)));
+        assert_eq!(layout.page_owner(&layout.page(&manifest, "1-2")), Some(PageOwner::Manifest(manifest)));
     }
 
     #[test]

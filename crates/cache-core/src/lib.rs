@@ -37,6 +37,7 @@
 
 pub mod archive;
 pub mod cache;
+pub mod catalog;
 pub mod clock;
 pub mod content;
 pub mod digest;

@@ -81,7 +81,7 @@ impl Key<'_> {
             "pages" => is_page(file).then_some(ObjectKind::Page),
             "blobs" => self.blob(file),
             "intents" => is_intent(file).then_some(ObjectKind::Intent),
-            "catalog" => is_hex(file).then_some(ObjectKind::Catalog),
+            "catalog" => self.layout.parse_catalog_shard(self.whole.as_str()).map(|_| ObjectKind::Catalog),
             "data" => self.data(file),
             _ => self.is(&self.layout.settings()).then_some(ObjectKind::Settings),
         }
@@ -175,11 +175,11 @@ fn is_extension(extension: &str) -> bool {
     matches!(extension, "json" | "txt" | "bin")
 }
 
-fn is_hex(text: &str) -> bool {
+pub(super) fn is_hex(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
-fn is_key_digest(text: &str) -> bool {
+pub(super) fn is_key_digest(text: &str) -> bool {
     text.len() == KEY_DIGEST_DIGITS && is_hex(text)
 }
 
@@ -261,6 +261,7 @@ mod tests {
                 (layout.child(cache_id, None, &key.file_id, kind).unwrap(), ObjectKind::Child(cache_id)),
                 (layout.child(cache_id, Some(&data_key), &key.file_id, kind).unwrap(), ObjectKind::Child(cache_id)),
                 (layout.catalog_shard(&hash[..2]), ObjectKind::Catalog),
+                (layout.catalog_shard(""), ObjectKind::Catalog),
                 (layout.settings(), ObjectKind::Settings),
             ];
             for (key, kind) in spelled {

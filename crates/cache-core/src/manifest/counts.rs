@@ -16,6 +16,11 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// So many entries of each strategy, in the order of [`Strategy::ALL`], and the earliest expiry.
+    pub(crate) const fn new(by_strategy: [u64; Strategy::ALL.len()], earliest_expiry: Option<UnixMillis>) -> Self {
+        Self { by_strategy, earliest_expiry }
+    }
+
     /// Entries of a strategy.
     pub fn of(&self, strategy: Strategy) -> u64 {
         self.by_strategy[strategy as usize]
