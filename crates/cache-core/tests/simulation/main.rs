@@ -3,7 +3,7 @@
 //!
 //! Each schedule follows from its seed. `SIMULATION_SCHEDULES` says how many are run (default 1,000), and `SIMULATION_SEED`
 //! with which seed to begin: to see a violation again, run one schedule with the seed that was printed. `SIMULATION_TRACE=1`
-//! prints every call.
+//! prints every call, `SIMULATION_FAIL_FAST=1` stops at the first violation.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -196,6 +196,7 @@ fn no_schedule_violates_an_invariant() {
     let from_env = |name: &str| std::env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
     let schedules = from_env("SIMULATION_SCHEDULES").unwrap_or(1_000);
     let first = from_env("SIMULATION_SEED").unwrap_or(1_000_003);
+    let fail_fast = std::env::var_os("SIMULATION_FAIL_FAST").is_some();
     let (mut stores, mut completions, mut deletes, mut violated) = (0, 0, 0, 0);
     for seed in first..first + schedules {
         let ledger = run(seed, [0.0, 0.05, 0.25][(seed % 3) as usize], Objects::new());
@@ -204,6 +205,10 @@ fn no_schedule_violates_an_invariant() {
         deletes += ledger.deleted.len();
         if !ledger.violations.is_empty() {
             violated += 1;
+            if fail_fast {
+                eprintln!("SIMULATION_SEED={seed}: the first violation, after {} schedules", seed - first + 1);
+                break;
+            }
             if violated <= 5 {
                 eprintln!("SIMULATION_SEED={seed} SIMULATION_SCHEDULES=1: {:#?}", ledger.violations);
             }
