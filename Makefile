@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test events fuzz-api check format lint docs boundaries licences simulate campaign release \
+.PHONY: help run test events fuzz-api check format lint docs boundaries cycles licences simulate campaign release \
 	bench-local bench-cold bench-s3 bench-http bench-growth clean-tools deploy-tools validate build build-lambda deploy \
 	local-lambda replay
 
@@ -36,7 +36,7 @@ fuzz-api: ## Walks /openapi.json against the running server with every check tha
 	@tests/tools.sh || echo "not set up: see above"
 	tests/fuzz_api.sh
 
-check: format lint docs boundaries licences ## Checks formatting, lints, docs, the arrows between crates, and licences.
+check: format lint docs boundaries cycles licences ## Checks formatting, lints, docs, dependencies between crates and modules, and licences.
 
 format: ## Part of check: rustfmt changes nothing.
 	cargo fmt --all --check
@@ -56,6 +56,12 @@ boundaries: ## Part of check: core <- storage <- lambda, and core has no I/O, cl
 	$(call absent,cache-core,cache-storage|cache-lambda,arrows point to core)
 	$(call absent,cache-storage,cache-lambda|axum|lambda_,storage knows no requests)
 	@echo "core <- storage <- lambda: as it should be"
+
+# Crates whose modules must not import each other in cycles.
+ACYCLIC := crates/cache-lambda
+
+cycles: ## Part of check: no cycle among the modules of a crate.
+	$(PYTHON) tools/import_cycles.py $(ACYCLIC)
 
 # The one on the PATH, else one of our own.
 CARGO_DENY := $(or $(shell command -v cargo-deny),.tools/bin/cargo-deny)

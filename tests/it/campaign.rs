@@ -109,7 +109,8 @@ fn sweep(mode: &Mode) {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let said = String::from_utf8_lossy(&output.stdout);
-    let nothing =
-        format!("{NAMESPACE}: removed 0 expired entries, 0 graves, 0 stray records, 0 stray blobs, 0 orphans\n");
+    let nothing = format!(
+        "{NAMESPACE}: removed 0 expired entries, 0 tombstones, 0 unlisted records, 0 unreferenced blobs, 0 orphaned children\n"
+    );
     assert_eq!(said, nothing);
 }

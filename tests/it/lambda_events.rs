@@ -74,7 +74,7 @@ async fn the_event_of_a_schedule_is_answered_with_a_report_for_each_namespace() 
     let sweep = read(&folder("schedule").join("1-sweep.json"));
     assert_eq!(function.invoke(&sweep, AMPLE).await, json!([]));
     function.invoke(&read(&folder("http-api").join("07-store-string.json")), AMPLE).await;
-    let report = json!({"namespace": "demo", "expired": 0, "graves": 0, "records": 0, "blobs": 0, "orphans": 0, "complete": true});
+    let report = json!({"namespace": "demo", "expired": 0, "tombstones": 0, "unlisted_records": 0, "unreferenced_blobs": 0, "orphaned_children": 0, "complete": true});
     assert_eq!(function.invoke(&sweep, AMPLE).await, json!([report]));
 }
 
@@ -137,7 +137,7 @@ async fn a_function_without_metrics_logs_the_same_fields() {
     function.invoke(&read(&folder("http-api").join("07-store-string.json")), AMPLE).await;
     let log = function.log();
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let line = lines.iter().find(|line| line["message"] == "answered").unwrap_or_else(|| panic!("{log}"));
+    let line = lines.iter().find(|line| line["message"] == "request completed").unwrap_or_else(|| panic!("{log}"));
     assert_eq!(
         (&line["operation"], &line["outcome"]),
         (&"post_namespace_strategy_store_string_cache_key".into(), &"ok".into())

@@ -8,7 +8,7 @@ use crate::support::http::API_KEY;
 use crate::support::{Mode, Request, Server, tree};
 
 /// A line of the log about a request.
-const ANSWERED: &str = "answered";
+const REQUEST_COMPLETED: &str = "request completed";
 
 fn lines(server: &Server) -> Vec<Value> {
     // The greeting, which is for people, comes first.
@@ -36,12 +36,12 @@ async fn each_request_is_one_line_with_its_outcome_and_what_it_cost() {
     for id in &ids {
         let of_request: Vec<_> = lines.iter().filter(|line| line["request_id"] == **id).collect();
         let [line] = of_request[..] else { panic!("{id} has {of_request:?}") };
-        assert_eq!((&line["level"], &line["message"]), (&"INFO".into(), &ANSWERED.into()), "{line}");
+        assert_eq!((&line["level"], &line["message"]), (&"INFO".into(), &REQUEST_COMPLETED.into()), "{line}");
         assert!(line["duration_ms"].is_f64() && line["timestamp"].is_string(), "{line}");
         let text = |name: &str| line[name].as_str().unwrap();
         let number = |name: &str| line[name].as_u64().unwrap();
         // A disk that answers before the next call is on its way makes a round of each.
-        let (calls, rounds) = (number("storage_calls"), number("storage_rounds"));
+        let (calls, rounds) = (number("storage_calls"), number("storage_round_trips"));
         assert!(rounds.min(1) == calls.min(1) && rounds <= calls, "{line}");
         seen.push((text("operation"), text("namespace"), text("outcome"), number("status"), calls));
     }
@@ -115,7 +115,7 @@ async fn no_key_content_or_secret_is_logged_at_any_level() {
         let server = Server::start_with(&Mode::Disk, &[&SETTINGS[..], &[("RUST_LOG", level)]].concat()).await;
         tell_secrets(&server).await;
         let log = server.log();
-        assert_eq!(log.matches("\"answered\"").count(), 1 + 14, "the start asked once:\n{log}");
+        assert_eq!(log.matches(&format!("\"{REQUEST_COMPLETED}\"")).count(), 1 + 14, "the start asked once:\n{log}");
         // What is traced are the storage's keys, in which such names occur.
         assert!(level == "trace" || !log.contains(PRIVATE), "{log}");
         find_damage(&server).await;
@@ -142,5 +142,5 @@ async fn a_level_that_means_nothing_is_warned_about() {
     let server = Server::start_with(&Mode::Memory, &[("RUST_LOG", "verbose")]).await;
     let log = server.log();
     assert!(log.contains("RUST_LOG: 'verbose' is not usable, so the level is info"), "{log}");
-    assert!(log.contains(ANSWERED), "{log}");
+    assert!(log.contains(REQUEST_COMPLETED), "{log}");
 }

@@ -23,13 +23,13 @@ async fn an_old_grave_is_swept_and_what_lives_is_left_alone() {
 
     assert_eq!(
         sweep(&server),
-        "demo: removed 0 expired entries, 0 graves, 0 stray records, 0 stray blobs, 0 orphans\n"
+        "demo: removed 0 expired entries, 0 tombstones, 0 unlisted records, 0 unreferenced blobs, 0 orphaned children\n"
     );
     let two_days_ago = SystemTime::now() - Duration::from_secs(2 * 24 * 3600);
     File::options().write(true).open(&grave).unwrap().set_modified(two_days_ago).unwrap();
     assert_eq!(
         sweep(&server),
-        "demo: removed 0 expired entries, 1 graves, 0 stray records, 0 stray blobs, 0 orphans\n"
+        "demo: removed 0 expired entries, 1 tombstones, 0 unlisted records, 0 unreferenced blobs, 0 orphaned children\n"
     );
 
     assert!(!grave.exists());

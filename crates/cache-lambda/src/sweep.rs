@@ -5,7 +5,7 @@ use cache_core::error::Error;
 use cache_core::ids::Namespace;
 use serde::Serialize;
 
-use crate::app::AppState;
+use crate::state::AppState;
 
 /// What a sweep did in one namespace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -14,14 +14,14 @@ pub struct Report {
     pub namespace: Namespace,
     /// Entries that had expired.
     pub expired: u64,
-    /// Graves of deleted entries, and marks of completed uploads.
-    pub graves: u64,
+    /// Tombstones of deleted entries, and marks of completed uploads.
+    pub tombstones: u64,
     /// Records that no index lists.
-    pub records: u64,
+    pub unlisted_records: u64,
     /// Blobs that no index references.
-    pub blobs: u64,
+    pub unreferenced_blobs: u64,
     /// Children and revisions whose entry is gone.
-    pub orphans: u64,
+    pub orphaned_children: u64,
     /// Whether the namespace was seen to its end before the deadline.
     pub complete: bool,
 }
@@ -29,7 +29,15 @@ pub struct Report {
 impl Report {
     fn new(namespace: Namespace, swept: Swept) -> Self {
         let Swept { expired, graves, records, blobs, orphans, complete } = swept;
-        Self { namespace, expired, graves, records, blobs, orphans, complete }
+        Self {
+            namespace,
+            expired,
+            tombstones: graves,
+            unlisted_records: records,
+            unreferenced_blobs: blobs,
+            orphaned_children: orphans,
+            complete,
+        }
     }
 }
 
@@ -41,7 +49,7 @@ impl Report {
 /// Those of the storage. What was swept until then stays swept.
 pub async fn run(state: &AppState, namespaces: Vec<Namespace>, deadline_ms: u64) -> Result<Vec<Report>, Error> {
     let meter = state.metrics.meter();
-    let cache = state.cache_until(deadline_ms, &meter);
+    let cache = state.cache_with_deadline(deadline_ms, &meter);
     let mut namespaces = if namespaces.is_empty() { cache.namespaces().await? } else { namespaces };
     // Whatever the deadline leaves out should not be the same each time.
     if !namespaces.is_empty() {
@@ -53,15 +61,15 @@ pub async fn run(state: &AppState, namespaces: Vec<Namespace>, deadline_ms: u64)
         let swept = cache.sweep(&namespace).await?;
         let report = Report::new(namespace, swept);
         let complete = report.complete;
-        tracing::info!(namespace = %report.namespace, expired = report.expired, graves = report.graves,
-            records = report.records, blobs = report.blobs, orphans = report.orphans, complete = report.complete, "swept");
+        tracing::info!(namespace = %report.namespace, expired = report.expired, tombstones = report.tombstones,
+            unlisted_records = report.unlisted_records, unreferenced_blobs = report.unreferenced_blobs, orphaned_children = report.orphaned_children, complete = report.complete, "swept");
         reports.push(report);
         if !complete {
             break;
         }
     }
     let (calls, rounds) = (meter.tally().calls(), meter.tally().rounds());
-    tracing::info!(namespaces = reports.len(), storage_calls = calls, storage_rounds = rounds, "sweep ended");
+    tracing::info!(namespaces = reports.len(), storage_calls = calls, storage_round_trips = rounds, "sweep ended");
     Ok(reports)
 }
 
@@ -73,8 +81,8 @@ mod tests {
     use cache_storage::system::System;
 
     use super::*;
-    use crate::app::Service;
-    use crate::testing::config;
+    use crate::state::Service;
+    use crate::test_support::config;
 
     #[tokio::test]
     async fn a_sweep_whose_time_is_up_says_how_far_it_came() {

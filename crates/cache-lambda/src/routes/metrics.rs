@@ -1,38 +1,35 @@
 //! Metrics: the numbers of this process, for Prometheus.
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use http::{StatusCode, header};
 
-use crate::app::AppState;
-use crate::openapi::operation::{self, Operation, TEXT};
+use crate::media_type::TEXT;
 use crate::problem::Problem;
-use crate::watching::prometheus::{self, Process};
+use crate::routing::Routes;
+use crate::state::AppState;
+use crate::telemetry::prometheus::{self, Process};
 
 /// The routes of this group.
-pub fn routes() -> Router<AppState> {
-    Router::new().route("/metrics", get(metrics))
-}
-
-/// What the routes of this group answer.
-pub fn described() -> Vec<Operation> {
-    let about = "The numbers of this process, as Prometheus reads them";
-    vec![operation::get("/metrics", about).answers_as(TEXT).or(StatusCode::NOT_FOUND, "In Lambda: see CloudWatch")]
+pub fn routes() -> Routes {
+    Routes::new().get("/metrics", metrics, |op| {
+        op.summary("The numbers of this process, as Prometheus reads them")
+            .raw_response(TEXT)
+            .status(StatusCode::NOT_FOUND, "In Lambda: see CloudWatch")
+    })
 }
 
 /// In Lambda a scraper would reach some process or other, each of which has seen a few requests.
 async fn metrics(State(state): State<AppState>) -> Result<Response, Problem> {
     if state.config.in_lambda {
-        return Err(Problem::no_metrics());
+        return Err(Problem::metrics_not_served());
     }
     let process = Process {
         version: env!("CARGO_PKG_VERSION"),
         storage_mode: state.config.storage.mode(),
         started_ms: state.started_ms,
     };
-    let page = prometheus::page(&state.metrics, state.cache_at_rest().blob_cache(), &process);
+    let page = prometheus::page(&state.metrics, state.cache().blob_cache(), &process);
     Ok(([(header::CONTENT_TYPE, prometheus::MEDIA)], page).into_response())
 }
 
@@ -44,8 +41,8 @@ mod tests {
     use cache_storage::memory::Memory;
     use http::Method;
 
-    use crate::config::Access;
-    use crate::testing::{App, Call, config};
+    use crate::config::auth::Auth;
+    use crate::test_support::{App, Call, config};
 
     const RETRIEVE: &str = "get_namespace_retrieve_hash_cache_hash_string";
 
@@ -97,12 +94,12 @@ mod tests {
         let app = App::over(Arc::new(Counting::new(Arc::new(Memory::default()))), config());
         app.json(Call::post("/ns/direct/store/string", "hello")).await;
         let page = app.get("/metrics").await.text();
-        check(&page, "mgraph_cache_storage_rounds_total 2");
+        check(&page, "mgraph_cache_storage_round_trips_total 2");
         // As the first of a minute it also reads the namespace's settings; beside them the hash index.
-        check(&page, "mgraph_cache_storage_calls_total{verb=\"get\"} 2");
+        check(&page, "mgraph_cache_storage_requests_total{operation=\"get\"} 2");
         // Blob, record and index.
-        check(&page, "mgraph_cache_storage_calls_total{verb=\"put\"} 3");
-        check(&page, "mgraph_cache_storage_calls_total{verb=\"list\"} 0");
+        check(&page, "mgraph_cache_storage_requests_total{operation=\"put\"} 3");
+        check(&page, "mgraph_cache_storage_requests_total{operation=\"list\"} 0");
     }
 
     #[tokio::test]
@@ -119,7 +116,7 @@ mod tests {
     async fn a_scraper_needs_the_key() {
         let mut config = config();
         let value = "secret".to_owned();
-        config.access = Access::Key { name: "x-api-key".parse().unwrap(), cookie: "x-api-key".to_owned(), value };
+        config.auth = Auth::ApiKey { name: "x-api-key".parse().unwrap(), cookie: "x-api-key".to_owned(), value };
         let app = App::with(config);
         assert_eq!(app.get("/metrics").await.status, 401);
         assert_eq!(app.send(Call::get("/metrics").header("x-api-key", "secret")).await.status, 200);

@@ -1,0 +1,225 @@
+//! The cache as one request uses it: until its deadline, and to the end even when the caller hangs up.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::ops::Deref;
+use std::panic;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::FromRequestParts;
+use cache_core::cache::Cache;
+use cache_core::error::Error;
+use cache_storage::metered::Meter;
+use futures::future::{Either, select};
+use http::request::Parts;
+use tokio::runtime::Handle;
+use tokio::task::{JoinError, JoinHandle};
+use tracing::{Instrument, Span};
+
+use crate::problem::Problem;
+use crate::state::{AppState, Service};
+
+/// When a request has to be answered, in milliseconds since 1970 UTC. Whoever knows better than the configuration puts it
+/// into the request's extensions.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline(pub u64);
+
+/// How much longer than its storage calls a piece of work may take before its caller is answered without it, in
+/// milliseconds: it may be waiting for its turn behind a request that has more time.
+const GRACE_MS: u64 = 100;
+
+/// The cache with the deadline and the meter of a request.
+#[derive(Debug)]
+pub struct RequestCache {
+    cache: Cache,
+    service: AppState,
+    explicit_deadline: Option<Deadline>,
+    meter: Arc<Meter>,
+}
+
+impl FromRequestParts<AppState> for RequestCache {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
+        let explicit_deadline = parts.extensions.get().copied();
+        let meter = parts.extensions.get().map_or_else(|| state.metrics.meter(), Arc::clone);
+        let Deadline(deadline_ms) = explicit_deadline.unwrap_or_else(|| default_deadline(state));
+        let cache = state.cache_with_deadline(deadline_ms, &meter);
+        Ok(Self { cache, service: Arc::clone(state), explicit_deadline, meter })
+    }
+}
+
+/// The deadline of work that begins now.
+fn default_deadline(state: &Service) -> Deadline {
+    let patience = u64::try_from(state.config.request_timeout.as_millis()).unwrap_or(u64::MAX);
+    Deadline(state.surroundings.now_ms().saturating_add(patience))
+}
+
+impl Deref for RequestCache {
+    type Target = Cache;
+
+    fn deref(&self) -> &Cache {
+        &self.cache
+    }
+}
+
+impl RequestCache {
+    /// Runs a use case that writes. It goes on when the caller hangs up, and a server that shuts down waits for it.
+    pub async fn run_to_completion<T, F>(self, job: impl FnOnce(Cache) -> F) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        let (cache, deadline) = self.start();
+        let task = self.service.background_tasks.spawn(job(cache).in_current_span());
+        Ok(self.with_deadline(task, deadline).await??)
+    }
+
+    /// As [`RequestCache::run_to_completion`], for a use case that computes for long between its calls to the storage: on a thread of its
+    /// own it does not hold up other requests.
+    pub async fn run_blocking<T, F>(self, job: impl FnOnce(Cache) -> F + Send + 'static) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: Future<Output = T>,
+    {
+        let (runtime, span) = (Handle::current(), Span::current());
+        let (cache, deadline) = self.start();
+        let work = move || runtime.block_on(job(cache).instrument(span));
+        self.with_deadline(self.service.background_tasks.spawn_blocking(work), deadline).await
+    }
+
+    /// The cache for work that begins now. Unless somebody else set the deadline, it counts from here: a body that took its
+    /// time to arrive leaves as much for the storage as one that was there at once.
+    fn start(&self) -> (Cache, Deadline) {
+        match self.explicit_deadline {
+            Some(deadline) => (self.cache.clone(), deadline),
+            None => {
+                let deadline = default_deadline(&self.service);
+                (self.service.cache_with_deadline(deadline.0, &self.meter), deadline)
+            }
+        }
+    }
+
+    /// What a task comes to. One that is still at work after the deadline goes on, but its caller is answered.
+    async fn with_deadline<T>(&self, task: JoinHandle<T>, Deadline(deadline_ms): Deadline) -> Result<T, Problem> {
+        let surroundings = &self.service.surroundings;
+        let left = deadline_ms.saturating_add(GRACE_MS).saturating_sub(surroundings.now_ms());
+        match select(task, surroundings.sleep(Duration::from_millis(left))).await {
+            Either::Left((done, _)) => joined(done),
+            Either::Right(_) => Err(Problem::unavailable("the request's time was up before its turn came")),
+        }
+    }
+}
+
+/// What a task came to; a panic goes on in whoever waits for it.
+fn joined<T>(done: Result<T, JoinError>) -> Result<T, Problem> {
+    done.or_else(|error| match error.try_into_panic() {
+        Ok(panicked) => panic::resume_unwind(panicked),
+        Err(cancelled) => Err(Problem::internal(cancelled.to_string())),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use cache_core::surroundings::Surroundings;
+    use cache_storage::faulty::{Fault, Faulty, Verb};
+    use cache_storage::impatience::Impatience;
+    use cache_storage::memory::Memory;
+    use cache_storage::system::System;
+    use tower::ServiceExt;
+
+    use super::Deadline;
+    use crate::app;
+    use crate::state::{AppState, Service};
+    use crate::test_support::{App, Call, config};
+
+    /// A service over a storage that never answers the next call of this kind.
+    fn over_stuck(verb: Verb, key_contains: &str, surroundings: Arc<dyn Surroundings>) -> AppState {
+        let storage = Faulty::new(Arc::new(Memory::default()));
+        storage.once(verb, key_contains, Fault::Stuck);
+        Service::new(Arc::new(storage), surroundings, config())
+    }
+
+    /// The status and the advice that a store gets which has to be answered in so many milliseconds.
+    async fn store_within(state: &AppState, milliseconds: u64) -> (u16, Option<String>) {
+        let mut request = Call::post("/ns/direct/store/string", "hello").request();
+        request.extensions_mut().insert(Deadline(System.now_ms() + milliseconds));
+        let answer = app::app(state.clone()).oneshot(request).await.unwrap();
+        let advice = answer.headers().get("retry-after").map(|value| value.to_str().unwrap().to_owned());
+        (answer.status().as_u16(), advice)
+    }
+
+    fn try_later() -> (u16, Option<String>) {
+        (503, Some("1".to_owned()))
+    }
+
+    #[tokio::test]
+    async fn a_read_that_the_storage_does_not_answer_is_503_at_the_deadline() {
+        let clock = Arc::new(Impatience::default());
+        let state = over_stuck(Verb::Get, "refs/by-hash", clock.clone());
+        let patience = state.config.request_timeout.as_millis() as u64;
+        let answer = App::around(app::app(state)).get("/ns/retrieve/hash/2cf24dba5fb0a30e/string").await;
+        assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, Some("1")), "{}", answer.text());
+        assert_eq!(clock.now_ms(), Impatience::STARTS_AT_MS + patience);
+    }
+
+    #[tokio::test]
+    async fn a_write_that_the_storage_does_not_answer_is_503_and_stops() {
+        let state = over_stuck(Verb::Put, "refs/by-hash", Arc::new(System));
+        assert_eq!(store_within(&state, 50).await, try_later());
+        state.background_tasks.close();
+        let stopped = tokio::time::timeout(Duration::from_secs(20), state.background_tasks.wait()).await;
+        assert!(stopped.is_ok(), "the store hangs on although it was answered");
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_a_slower_request_is_answered_at_its_own_deadline() {
+        let state = over_stuck(Verb::Put, "refs/by-hash", Arc::new(System));
+        let mut leader = pin!(store_within(&state, 3_600_000));
+        for _ in 0..100 {
+            assert!(futures::poll!(leader.as_mut()).is_pending(), "its write of the index never ends");
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(store_within(&state, 50).await, try_later());
+    }
+
+    #[tokio::test]
+    async fn a_store_runs_to_its_end_when_the_caller_hangs_up() {
+        let app = App::new();
+        {
+            let request = Call::post("/ns/direct/store/string", "hello").request();
+            let mut call = pin!(app.router().oneshot(request));
+            assert!(futures::poll!(call.as_mut()).is_pending(), "the store is under way");
+        }
+        // The test has one thread, so the store gets its turns here.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        let exists = app.json(Call::get("/ns/exists/hash/2cf24dba5fb0a30e")).await;
+        assert_eq!(exists["exists"], true);
+    }
+
+    #[tokio::test]
+    async fn a_use_case_on_its_own_thread_runs_to_its_end_as_well() {
+        let app = App::new();
+        {
+            let request = Call::post("/ns/direct/zip/create/k/f", "").request();
+            let mut call = pin!(app.router().oneshot(request));
+            // The thread may even be done by now: then there is nothing left to be explicit_deadline up.
+            let _ = futures::poll!(call.as_mut());
+        }
+        let exists = async || app.json(Call::get("/ns/exists/hash/e3b0c44298fc1c14")).await["exists"] == true;
+        for _ in 0..1000 {
+            if exists().await {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("the store was explicit_deadline up");
+    }
+}
