@@ -1,7 +1,7 @@
 //! An entry as the use cases return it: everything about it but its bytes.
 
 use crate::digest::Sha256Digest;
-use crate::ids::{BlobToken, CacheHash, CacheId, CacheKey, FileId};
+use crate::ids::{BlobToken, CacheHash, CacheId, CacheKey, FileId, Namespace};
 use crate::layout::KeyRef;
 use crate::manifest::{EntryRow, StoredContent};
 use crate::nonce::Nonce;
@@ -11,6 +11,8 @@ use crate::time::UnixMillis;
 /// An entry of a namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
+    /// Where it lives.
+    pub namespace: Namespace,
     /// Its id.
     pub cache_id: CacheId,
     /// The hash that it is found by, which an update does not change.
@@ -73,10 +75,16 @@ impl Entry {
     }
 
     /// The entry of a row, with its newest content.
-    pub(crate) fn with_content(cache_hash: &CacheHash, row: &EntryRow, stored: &StoredContent) -> Self {
+    pub(crate) fn with_content(
+        namespace: &Namespace,
+        cache_hash: &CacheHash,
+        row: &EntryRow,
+        stored: &StoredContent,
+    ) -> Self {
         let EntryRow { version, cache_id, nonce, spec, .. } = row;
         let revision = row.revision();
         Self {
+            namespace: namespace.clone(),
             cache_id: *cache_id,
             cache_hash: cache_hash.clone(),
             version: *version,

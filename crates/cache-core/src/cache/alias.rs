@@ -77,14 +77,14 @@ impl NamespaceCache {
             let alias = Alias { cache_hash: content.cache_hash().clone(), version: listed.row.version };
             let mode = existing.map_or(PutMode::Create, |(_, version)| PutMode::Update(version));
             match this.cache.storage.put(&alias_key, to_json(&alias).into(), mode).await {
-                Ok(_) => return Ok(Some(listed.entry(content.cache_hash()))),
+                Ok(_) => return Ok(Some(listed.entry(&self.namespace, content.cache_hash()))),
                 Err(StorageError::Precondition { .. } | StorageError::Unavailable { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
             // What became of the alias decides: if it names this entry, all is well; else the entry is taken back.
             let now = this.load_alias(&alias_key).await?.and_then(|(alias, _)| alias);
             if now.as_ref() == Some(&alias) {
-                return Ok(Some(listed.entry(content.cache_hash())));
+                return Ok(Some(listed.entry(&self.namespace, content.cache_hash())));
             }
             this.remove_from_manifest(content.cache_hash(), Target { cache_id: id, version: alias.version }).await?;
             backoff.wait(&alias_key).await?;

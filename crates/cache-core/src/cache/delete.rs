@@ -11,7 +11,7 @@ use crate::ids::{BlobToken, CacheHash, CacheId};
 use crate::manifest::Manifest;
 use crate::storage::{ListPage, ObjectKey};
 
-use super::NamespaceCache;
+use super::{NamespaceCache, Paths};
 use super::commit::History;
 use super::load::{Current, Part};
 use super::manifest_changes::{ManifestChange, ManifestOutcome, Target};
@@ -136,7 +136,7 @@ impl NamespaceCache {
         children: Vec<ObjectKey>,
     ) -> Vec<String> {
         drop(blobs);
-        let paths = self.paths(entry);
+        let paths = Paths::of(entry);
         let of_entry = paths.by_id.into_iter().chain(paths.data);
         let objects = views.into_iter().chain(children).map(|key| key.to_string());
         let mut removed: Vec<String> = of_entry.chain(objects).collect();

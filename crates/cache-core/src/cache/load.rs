@@ -74,7 +74,7 @@ impl NamespaceCache {
             let Some(located) = located else { return Ok(None) };
             let row = located.row();
             let content = located.content(head, row.current_content()).ok_or_else(|| content_unknown(&key, row))?;
-            let entry = Entry::with_content(&cache_hash, row, content);
+            let entry = Entry::with_content(&self.namespace, &cache_hash, row, content);
             return Ok(Some(Current { cache_hash, target, key, manifest, entry }));
         }
         unreachable!("the last attempt returns")

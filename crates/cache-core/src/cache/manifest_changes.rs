@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::digest::Sha256Digest;
 use crate::entry::Entry;
 use crate::error::Error;
-use crate::ids::{BlobToken, CacheHash, CacheId};
+use crate::ids::{BlobToken, CacheHash, CacheId, Namespace};
 use crate::manifest::{
     ContentNumber, ContentSource, Contents, DecodeError, Encoded, EntryRow, InsertError, Limits, Manifest,
     NewContent, NewEntry, RemovedEntry, Revision, StoredContent,
@@ -124,8 +124,8 @@ pub(super) struct ListedEntry {
 
 impl ListedEntry {
     /// The entry as callers see it.
-    pub(super) fn entry(&self, cache_hash: &CacheHash) -> Entry {
-        Entry::with_content(cache_hash, &self.row, &self.content)
+    pub(super) fn entry(&self, namespace: &Namespace, cache_hash: &CacheHash) -> Entry {
+        Entry::with_content(namespace, cache_hash, &self.row, &self.content)
     }
 }
 

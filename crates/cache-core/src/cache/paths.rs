@@ -3,12 +3,12 @@
 use serde::Serialize;
 
 use crate::entry::Entry;
+use crate::layout::Layout;
 
-use super::NamespaceCache;
 use super::views::{entry_view, key_view};
 
 /// Where an entry can be read by path.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Paths {
     /// Its content, or a pointer to it.
     pub data: Vec<String>,
@@ -18,15 +18,15 @@ pub struct Paths {
     pub by_id: Vec<String>,
 }
 
-impl NamespaceCache {
+impl Paths {
     /// The paths of an entry.
-    pub fn paths(&self, entry: &Entry) -> Paths {
-        let layout = self.layout();
+    pub fn of(entry: &Entry) -> Self {
+        let layout = Layout::new(&entry.namespace);
         // A stored entry was checked to have valid views.
         let views = [key_view(layout, entry), entry_view(layout, entry)].into_iter().flatten().flatten();
         let views: Vec<String> = views.map(|key| key.to_string()).collect();
         let data = if views.is_empty() { vec![layout.content_path(entry)] } else { views };
-        Paths {
+        Self {
             data,
             by_hash: vec![layout.hash_reference_path(&entry.cache_hash)],
             by_id: vec![layout.alias(entry.cache_id).to_string()],

@@ -11,7 +11,7 @@ use futures::future::{OptionFuture, try_join};
 
 use crate::entry::{Entry, RevisionInfo};
 use crate::error::Error;
-use crate::ids::{CacheHash, CacheId};
+use crate::ids::{CacheHash, CacheId, Namespace};
 use crate::key_index::{KeyIndex, KeyRow};
 use crate::layout::KeyRef;
 use crate::manifest::{EntryRow, Location, Manifest, StoredContent};
@@ -308,7 +308,7 @@ impl NamespaceCache {
                 },
             };
             let Some(row) = row else { return Ok(None) };
-            if let Some(found) = copied(&index, &row, revision, want) {
+            if let Some(found) = copied(&self.namespace, &index, &row, revision, want) {
                 return Ok(Some(found));
             }
             if let Some(found) = self.find_by_id(row.cache_id, revision, want).await? {
@@ -332,11 +332,11 @@ impl NamespaceCache {
         let Some(number) = revision else {
             let content = located.content(manifest, row.current_content());
             let content = content.ok_or_else(|| content_unknown(key, row))?;
-            return Ok(Some((Entry::with_content(hash, row, content), content.clone())));
+            return Ok(Some((Entry::with_content(&self.namespace, hash, row, content), content.clone())));
         };
         let Some((revision, content)) = self.revision(key, manifest, located, number).await? else { return Ok(None) };
         let as_stored = EntryRow { revisions: Vec::new(), ..row.clone() };
-        let mut entry = Entry::with_content(hash, &as_stored, &content);
+        let mut entry = Entry::with_content(&self.namespace, hash, &as_stored, &content);
         if let Some(revision) = revision {
             entry.content.kind = revision.kind;
             entry.content.content_encoding = None;
@@ -347,13 +347,13 @@ impl NamespaceCache {
 }
 
 /// The copy of an entry in its key index, if there is one that has all that is needed.
-fn copied(index: &KeyIndex, row: &KeyRow, revision: Option<u64>, want: Want) -> Option<Found> {
+fn copied(namespace: &Namespace, index: &KeyIndex, row: &KeyRow, revision: Option<u64>, want: Want) -> Option<Found> {
     let newest = index.newest().filter(|newest| newest.row.cache_id == row.cache_id && revision.is_none())?;
     let is_there = match (&newest.content.location, want) {
         (Location::Inline(_), Want::Content(_)) => newest.inline_bytes().is_some(),
         (Location::Inline(_), Want::Entry) | (Location::Blob(_), _) => true,
     };
-    let entry = Entry::with_content(&newest.cache_hash, &newest.row, &newest.content);
+    let entry = Entry::with_content(namespace, &newest.cache_hash, &newest.row, &newest.content);
     is_there.then(|| Found { entry, content: newest.content.clone(), prefetched: None })
 }
 

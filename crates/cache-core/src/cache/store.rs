@@ -228,7 +228,7 @@ impl<'a> Store<'a> {
             },
         };
         let (deduplicated, cache_id) = (listed.is_shared, listed.row.cache_id);
-        let entry = listed.entry(self.request.content.cache_hash());
+        let entry = listed.entry(&self.cache.namespace, self.request.content.cache_hash());
         self.settle_entry_views(&entry).await?;
         let bytes = self.request.content.bytes();
         let options = ListOptions { create_only: self.request.if_none_match, started_at: self.spec.stored_at };
@@ -236,7 +236,7 @@ impl<'a> Store<'a> {
         if listing.is_refused {
             return Err(self.not_the_first(cache_id).await);
         }
-        let paths = self.cache.paths(&listing.entry);
+        let paths = Paths::of(&listing.entry);
         Ok(Stored { entry: listing.entry, key_version: listing.key_version, deduplicated, paths })
     }
 
@@ -503,12 +503,12 @@ impl<'a> Store<'a> {
     }
 
     fn entry_view(&self, listed: &ListedEntry) -> Option<ObjectKey> {
-        entry_view(self.cache.layout(), &listed.entry(self.request.content.cache_hash())).ok().flatten()
+        entry_view(self.cache.layout(), &listed.entry(&self.cache.namespace, self.request.content.cache_hash())).ok().flatten()
     }
 
     async fn write_entry_view(&self, view: Option<&ObjectKey>, listed: &ListedEntry) -> Result<(), Error> {
         let Some(view) = view else { return Ok(()) };
-        let entry = listed.entry(self.request.content.cache_hash());
+        let entry = listed.entry(&self.cache.namespace, self.request.content.cache_hash());
         let bytes = self.cache.view_bytes(&entry, self.request.content.bytes());
         self.cache.cache.overwrite(view, bytes).await.map(drop)
     }
@@ -585,13 +585,14 @@ impl<'a> Store<'a> {
             return Err(self.refused());
         }
         let entry = self.entry(removed.cache_id, removed.version);
-        let paths = self.cache.paths(&entry);
+        let paths = Paths::of(&entry);
         Ok(Stored { entry, key_version: None, deduplicated: true, paths })
     }
 
     fn entry(&self, cache_id: CacheId, version: u64) -> Entry {
         let (spec, content) = (self.spec.clone(), &self.request.content);
         Entry {
+            namespace: self.cache.namespace.clone(),
             cache_id,
             cache_hash: content.cache_hash().clone(),
             version,

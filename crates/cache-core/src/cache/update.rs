@@ -149,7 +149,7 @@ impl Update<'_> {
         if listed.row.revisions.len() > self.cache.cache.shared.limits.max_row_revisions {
             self.roll_revisions(current).await;
         }
-        let entry = listed.entry(&current.cache_hash);
+        let entry = listed.entry(&self.cache.namespace, &current.cache_hash);
         self.write_copies(&entry).await?;
         Ok(entry)
     }

@@ -19,7 +19,7 @@ use bytes::Bytes;
 use crate::digest::Sha256Digest;
 use crate::entry::{ContentInfo, Entry};
 use crate::error::Error;
-use crate::ids::{BlobToken, CacheHash, CacheId, CacheKey, FileId, IdParts, Locator};
+use crate::ids::{BlobToken, CacheHash, CacheId, CacheKey, FileId, IdParts, Locator, Namespace};
 use crate::manifest::EntrySpec;
 use crate::nonce::{Nonce, NonceOrigin};
 use crate::storage::PresignedRequest;
@@ -88,7 +88,7 @@ impl NamespaceCache {
         let token = BlobToken::from_random(self.cache.random());
         let upload_id = request.draw_id(token, self.cache.random());
         let now = self.cache.now();
-        self.check_views(&request.entry(upload_id, now))?;
+        self.check_views(&request.entry(&self.namespace, upload_id, now))?;
         let direct = match self.cache.storage.presigner() {
             Some(presigner) => {
                 let blob = self.layout().blob(&request.cache_hash(), token);
@@ -219,9 +219,10 @@ impl UploadRequest {
     }
 
     /// The entry as it would be, to check its paths.
-    fn entry(&self, cache_id: CacheId, stored_at: UnixMillis) -> Entry {
+    fn entry(&self, namespace: &Namespace, cache_id: CacheId, stored_at: UnixMillis) -> Entry {
         let spec = self.spec(stored_at, None);
         Entry {
+            namespace: namespace.clone(),
             cache_id,
             cache_hash: self.cache_hash(),
             version: 0,

@@ -212,7 +212,7 @@ impl Settling<'_> {
     async fn expected(&self, index: &KeyIndex, cache_id: CacheId) -> Result<Option<Expected>, Error> {
         let copied = index.newest().and_then(|newest| {
             let bytes = newest.inline_bytes()?;
-            Some((Entry::with_content(&newest.cache_hash, &newest.row, &newest.content), bytes.clone()))
+            Some((Entry::with_content(&self.cache.namespace, &newest.cache_hash, &newest.row, &newest.content), bytes.clone()))
         });
         let found = match copied {
             Some(copied) => Some(copied),

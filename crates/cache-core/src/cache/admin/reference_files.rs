@@ -47,7 +47,7 @@ struct ListedId {
 impl NamespaceCache {
     /// The reference file of an entry.
     pub(super) fn id_reference(&self, entry: &Entry) -> Bytes {
-        let paths = self.paths(entry);
+        let paths = Paths::of(entry);
         let children = self.layout().children(entry.cache_id, None);
         to_json(&IdReference {
             all_paths: &paths,

@@ -20,7 +20,7 @@ use super::super::key::ListOptions;
 use super::super::load::{Loaded, MAX_READ_ATTEMPTS, Part};
 use super::super::manifest_changes::{Insert, ListedEntry, ManifestChange, ManifestOutcome};
 use super::super::views::entry_view;
-use super::super::{NamespaceCache, Selector, Stored};
+use super::super::{NamespaceCache, Paths, Selector, Stored};
 use super::{UploadLimits, UploadRequest};
 
 impl NamespaceCache {
@@ -40,7 +40,7 @@ impl NamespaceCache {
         request.check(limits)?;
         let token = request.token_in(upload_id)?;
         let cache = self.with_default_deadline();
-        let entry = request.entry(upload_id, cache.cache.now());
+        let entry = request.entry(&cache.namespace, upload_id, cache.cache.now());
         cache.check_views(&entry)?;
         let hash = request.cache_hash();
         let completion = Completion {
@@ -215,7 +215,7 @@ impl Completion<'_> {
         index: Option<Loaded<KeyIndex>>,
         content: Option<Bytes>,
     ) -> Result<Stored, Error> {
-        let entry = listed.entry(&self.request.cache_hash());
+        let entry = listed.entry(&self.cache.namespace, &self.request.cache_hash());
         let content = match content {
             Some(content) => content,
             None => self.read_content(&listed).await?,
@@ -226,7 +226,7 @@ impl Completion<'_> {
         let deduplicated = listed.content.location != Location::Blob(self.token);
         let options = ListOptions { create_only: false, started_at: self.started_at };
         let listing = self.cache.list_under_key(&listed, entry, index, &content, options).await?;
-        let paths = self.cache.paths(&listing.entry);
+        let paths = Paths::of(&listing.entry);
         Ok(Stored { entry: listing.entry, key_version: listing.key_version, deduplicated, paths })
     }
 
