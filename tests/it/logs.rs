@@ -62,7 +62,7 @@ async fn each_request_is_one_line_with_its_outcome_and_what_it_cost() {
 }
 
 /// Lines to read, and no contents in memory, so that damage on the disk is met.
-const SETTINGS: [(&str, &str); 2] = [("CACHE__SERVICE__LOG_FORMAT", "json"), ("CACHE__SERVICE__BLOB_CACHE_BYTES", "0")];
+const SETTINGS: [(&str, &str); 2] = [("CACHE__SERVICE__LOG_FORMAT", "json"), ("CACHE__SERVICE__OBJECT_CACHE_BYTES", "0")];
 
 /// In a body, a content, a header or a cookie.
 const SECRET: &str = "s3cr3t";

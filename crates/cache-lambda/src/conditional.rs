@@ -7,7 +7,7 @@ use std::ops::Range;
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use cache_core::content::Digest;
+use cache_core::digest::Sha256Digest;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
@@ -44,7 +44,7 @@ impl ETag {
     /// The tag of what follows from these parts. The version of the service is one of them, as it renders them.
     pub fn of(parts: &[&str]) -> Self {
         let text = [&[env!("CARGO_PKG_VERSION")], parts].concat().join("\0");
-        let mut digits = Digest::of(text.as_bytes()).to_string();
+        let mut digits = Sha256Digest::of(text.as_bytes()).to_string();
         digits.truncate(ETAG_DIGITS);
         Self(format!("\"{digits}\""))
     }

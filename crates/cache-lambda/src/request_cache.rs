@@ -8,26 +8,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
-use cache_core::cache::Cache;
+use cache_core::cache::{Cache, NamespaceCache};
 use cache_core::error::Error;
-use cache_storage::metered::Meter;
+use cache_core::time::Deadline;
+use cache_storage::instrumented::RequestMetrics;
 use futures::future::{Either, select};
 use http::request::Parts;
 use tokio::runtime::Handle;
 use tokio::task::{JoinError, JoinHandle};
 use tracing::{Instrument, Span};
 
+use crate::extract::Params;
 use crate::problem::Problem;
 use crate::state::{AppState, Service};
 
-/// When a request has to be answered, in milliseconds since 1970 UTC. Whoever knows better than the configuration puts it
-/// into the request's extensions.
-#[derive(Debug, Clone, Copy)]
-pub struct Deadline(pub u64);
 
-/// How much longer than its storage calls a piece of work may take before its caller is answered without it, in
-/// milliseconds: it may be waiting for its turn behind a request that has more time.
-const GRACE_MS: u64 = 100;
+/// How much longer than its storage calls a piece of work may take before its caller is answered without it: it may be queued
+/// behind a request with a later deadline.
+const GRACE: Duration = Duration::from_millis(100);
 
 /// The cache with the deadline and the meter of a request.
 #[derive(Debug)]
@@ -35,7 +33,7 @@ pub struct RequestCache {
     cache: Cache,
     service: AppState,
     explicit_deadline: Option<Deadline>,
-    meter: Arc<Meter>,
+    meter: Arc<RequestMetrics>,
 }
 
 impl FromRequestParts<AppState> for RequestCache {
@@ -44,16 +42,15 @@ impl FromRequestParts<AppState> for RequestCache {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
         let explicit_deadline = parts.extensions.get().copied();
         let meter = parts.extensions.get().map_or_else(|| state.metrics.meter(), Arc::clone);
-        let Deadline(deadline_ms) = explicit_deadline.unwrap_or_else(|| default_deadline(state));
-        let cache = state.cache_with_deadline(deadline_ms, &meter);
+        let deadline = explicit_deadline.unwrap_or_else(|| default_deadline(state));
+        let cache = state.cache_with_deadline(deadline, &meter);
         Ok(Self { cache, service: Arc::clone(state), explicit_deadline, meter })
     }
 }
 
 /// The deadline of work that begins now.
 fn default_deadline(state: &Service) -> Deadline {
-    let patience = u64::try_from(state.config.request_timeout.as_millis()).unwrap_or(u64::MAX);
-    Deadline(state.surroundings.now_ms().saturating_add(patience))
+    Deadline::at(state.clock.now().plus(state.config.request_timeout))
 }
 
 impl Deref for RequestCache {
@@ -65,6 +62,11 @@ impl Deref for RequestCache {
 }
 
 impl RequestCache {
+    /// The use cases of the namespace in the path.
+    pub fn namespace_of(&self, params: &Params) -> Result<NamespaceCache, Problem> {
+        Ok(self.cache.namespace(&params.namespace()?))
+    }
+
     /// Runs a use case that writes. It goes on when the caller hangs up, and a server that shuts down waits for it.
     pub async fn run_to_completion<T, F>(self, job: impl FnOnce(Cache) -> F) -> Result<T, Problem>
     where
@@ -96,16 +98,16 @@ impl RequestCache {
             Some(deadline) => (self.cache.clone(), deadline),
             None => {
                 let deadline = default_deadline(&self.service);
-                (self.service.cache_with_deadline(deadline.0, &self.meter), deadline)
+                (self.service.cache_with_deadline(deadline, &self.meter), deadline)
             }
         }
     }
 
     /// What a task comes to. One that is still at work after the deadline goes on, but its caller is answered.
-    async fn with_deadline<T>(&self, task: JoinHandle<T>, Deadline(deadline_ms): Deadline) -> Result<T, Problem> {
-        let surroundings = &self.service.surroundings;
-        let left = deadline_ms.saturating_add(GRACE_MS).saturating_sub(surroundings.now_ms());
-        match select(task, surroundings.sleep(Duration::from_millis(left))).await {
+    async fn with_deadline<T>(&self, task: JoinHandle<T>, deadline: Deadline) -> Result<T, Problem> {
+        let clock = &self.service.clock;
+        let left = deadline.remaining(clock.now()).saturating_add(GRACE);
+        match select(task, clock.sleep(left)).await {
             Either::Left((done, _)) => joined(done),
             Either::Right(_) => Err(Problem::unavailable("the request's time was up before its turn came")),
         }
@@ -126,11 +128,12 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use cache_core::surroundings::Surroundings;
-    use cache_storage::faulty::{Fault, Faulty, Verb};
-    use cache_storage::impatience::Impatience;
+    use cache_core::clock::Clock;
+    use cache_storage::operation::StorageOp;
+    use cache_testing::fault_injection::{Fault, FaultInjectingStorage};
+    use cache_testing::mock_clock::MockClock;
     use cache_storage::memory::Memory;
-    use cache_storage::system::System;
+    use cache_storage::system::{OsRng, SystemClock};
     use tower::ServiceExt;
 
     use super::Deadline;
@@ -139,8 +142,8 @@ mod tests {
     use crate::test_support::{App, Call, config};
 
     /// A service over a storage that never answers the next call of this kind.
-    fn over_stuck(verb: Verb, key_contains: &str, surroundings: Arc<dyn Surroundings>) -> AppState {
-        let storage = Faulty::new(Arc::new(Memory::default()));
+    fn over_stuck(verb: StorageOp, key_contains: &str, surroundings: Arc<dyn Surroundings>) -> AppState {
+        let storage = FaultInjectingStorage::new(Arc::new(Memory::default()));
         storage.once(verb, key_contains, Fault::Stuck);
         Service::new(Arc::new(storage), surroundings, config())
     }
@@ -160,17 +163,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_read_that_the_storage_does_not_answer_is_503_at_the_deadline() {
-        let clock = Arc::new(Impatience::default());
-        let state = over_stuck(Verb::Get, "refs/by-hash", clock.clone());
+        let clock = Arc::new(MockClock::default());
+        let state = over_stuck(StorageOp::Get, "refs/by-hash", clock.clone());
         let patience = state.config.request_timeout.as_millis() as u64;
         let answer = App::around(app::app(state)).get("/ns/retrieve/hash/2cf24dba5fb0a30e/string").await;
         assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, Some("1")), "{}", answer.text());
-        assert_eq!(clock.now_ms(), Impatience::STARTS_AT_MS + patience);
+        assert_eq!(clock.now_ms(), MockClock::STARTS_AT_MS + patience);
     }
 
     #[tokio::test]
     async fn a_write_that_the_storage_does_not_answer_is_503_and_stops() {
-        let state = over_stuck(Verb::Put, "refs/by-hash", Arc::new(System));
+        let state = over_stuck(StorageOp::Put, "refs/by-hash", Arc::new(System));
         assert_eq!(store_within(&state, 50).await, try_later());
         state.background_tasks.close();
         let stopped = tokio::time::timeout(Duration::from_secs(20), state.background_tasks.wait()).await;
@@ -179,7 +182,7 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_waits_for_a_slower_request_is_answered_at_its_own_deadline() {
-        let state = over_stuck(Verb::Put, "refs/by-hash", Arc::new(System));
+        let state = over_stuck(StorageOp::Put, "refs/by-hash", Arc::new(System));
         let mut leader = pin!(store_within(&state, 3_600_000));
         for _ in 0..100 {
             assert!(futures::poll!(leader.as_mut()).is_pending(), "its write of the index never ends");

@@ -8,7 +8,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use cache_core::storage::Storage;
 use cache_storage::memory::Memory;
-use cache_storage::system::System;
+use cache_storage::system::{OsRng, SystemClock};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::{HeaderMap, Method, Request, StatusCode};

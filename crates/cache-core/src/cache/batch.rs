@@ -26,7 +26,7 @@ impl NamespaceCache {
     ) -> Result<Vec<BatchItem<RetrievedOrTooLarge>>, Error> {
         check_items(selectors)?;
         let reads = selectors.iter().map(|selector| self.retrieve_up_to(selector, max));
-        Ok(stream::iter(reads).buffered(CONCURRENCY).collect().await)
+        Ok(stream::iter(reads.collect::<Vec<_>>()).buffered(CONCURRENCY).collect().await)
     }
 
     /// The entries without their contents, in the order of the selectors.
@@ -37,7 +37,7 @@ impl NamespaceCache {
     pub async fn entry_batch(&self, selectors: &[Selector]) -> Result<Vec<BatchItem<Entry>>, Error> {
         check_items(selectors)?;
         let reads = selectors.iter().map(|selector| self.entry(selector));
-        Ok(stream::iter(reads).buffered(CONCURRENCY).collect().await)
+        Ok(stream::iter(reads.collect::<Vec<_>>()).buffered(CONCURRENCY).collect().await)
     }
 }
 

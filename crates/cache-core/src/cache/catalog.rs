@@ -137,7 +137,7 @@ impl<'a> Walk<'a> {
             known.push((cache.layout().manifest(&hash), hash, row));
         }
         let unknown = known.iter().filter(|(_, _, row)| row.is_none());
-        let reads = stream::iter(unknown.map(|(key, _, _)| cache.read_row(key)));
+        let reads = stream::iter(unknown.map(|(key, _, _)| cache.read_row(key)).collect::<Vec<_>>());
         let mut read: VecDeque<Result<Option<CatalogRow>, Error>> =
             reads.buffered(CONCURRENCY).map(recover).try_collect().await?;
         let mut manifests = Vec::with_capacity(known.len());

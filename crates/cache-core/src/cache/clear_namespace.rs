@@ -18,7 +18,7 @@ impl NamespaceCache {
         let mut cursor: Option<String> = None;
         loop {
             let page = self.id_page(MAX_LISTED, cursor.as_deref()).await?;
-            let deletes = stream::iter(page.items.into_iter().map(|id| self.delete(id)));
+            let deletes = stream::iter(page.items.into_iter().map(|id| self.delete(id)).collect::<Vec<_>>());
             let deleted: Vec<Option<Deleted>> = deletes.buffer_unordered(CONCURRENCY).try_collect().await?;
             removed += deleted.into_iter().flatten().map(|deleted| deleted.paths.len()).sum::<usize>();
             match page.next_cursor {

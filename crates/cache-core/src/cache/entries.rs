@@ -68,7 +68,8 @@ impl NamespaceCache {
             let views = self.dated_views(request, after.as_deref(), wanted - found.len()).await?;
             let Some(last) = views.keys().next_back() else { break };
             after = Some(last.clone());
-            let checked = stream::iter(views.into_iter().map(|(name, view)| self.dated_entry(name, view)));
+            let checked = views.into_iter().map(|(name, view)| self.dated_entry(name, view));
+            let checked = stream::iter(checked.collect::<Vec<_>>());
             let checked: Vec<_> = checked.buffered(CONCURRENCY).try_collect().await?;
             found.extend(checked.into_iter().flatten());
         }

@@ -135,7 +135,7 @@ impl NamespaceCache {
         while ids.len() < max {
             let Some(manifests) = walk.next(max - ids.len()).await? else { break };
             let live = manifests.into_iter().filter(|manifest| !manifest.row.counts.is_zero());
-            let entries = stream::iter(live.map(|manifest| self.entries_of(manifest))).buffered(CONCURRENCY);
+            let entries = stream::iter(live.map(|manifest| self.entries_of(manifest)).collect::<Vec<_>>()).buffered(CONCURRENCY);
             let entries: Vec<_> = entries.try_collect().await?;
             let own = entries.iter().flatten().map(|entry| entry.cache_id).filter(|id| id.parts().is_some());
             ids.extend(own.filter(|id| after.is_none_or(|after| *id > after)));
@@ -160,7 +160,8 @@ impl NamespaceCache {
                 let id: CacheId = object.key.rsplit('/').next()?.strip_suffix(".json")?.parse().ok()?;
                 (layout.alias(id).as_str() == object.key && id.parts().is_none()).then_some(id)
             });
-            let checked = stream::iter(foreign.map(async |id| Ok::<_, Error>((id, self.is_listed(id).await?))));
+            let checked = foreign.map(async |id| Ok::<_, Error>((id, self.is_listed(id).await?)));
+            let checked = stream::iter(checked.collect::<Vec<_>>());
             let checked: Vec<_> = checked.buffered(CONCURRENCY).try_collect().await?;
             ids.extend(checked.into_iter().filter(|(_, is_listed)| *is_listed).map(|(id, _)| id));
         }

@@ -55,7 +55,7 @@ impl Pages<'_> {
         let mut tree = PageTree { rows: log.rows().to_vec(), names: BTreeSet::new(), blobs: BTreeSet::new() };
         let mut left: Vec<PageRef> = log.pages().to_vec();
         while !left.is_empty() {
-            let reads = stream::iter(left.iter().map(|page| self.read::<R>(&page.name)));
+            let reads = stream::iter(left.iter().map(|page| self.read::<R>(&page.name)).collect::<Vec<_>>());
             let pages: Vec<_> = reads.buffered(CONCURRENCY).try_collect().await?;
             tree.names.extend(left.drain(..).map(|page| page.name));
             for page in pages {
@@ -75,7 +75,7 @@ impl NamespaceCache {
     ///
     /// `Corrupt` when it or a page cannot be read.
     pub(super) async fn manifest_tree(&self, key: &ObjectKey) -> Result<Option<ManifestTree>, Error> {
-        self.retry_replaced(async || {
+        self.retry_replaced(|| async {
             let Some(manifest) = self.load::<Manifest>(key, Part::Head).await?.head else { return Ok(None) };
             let pages = Pages::new(self, key).tree(manifest.log()).await?;
             Ok(Some(ManifestTree { manifest, pages }))
@@ -94,7 +94,7 @@ impl NamespaceCache {
             return Ok(alias.map_or(Presence::Unknown, |_| Presence::Gone));
         };
         let key = self.layout().manifest(&hash);
-        self.retry_replaced(async || {
+        self.retry_replaced(|| async {
             let Some(manifest) = self.load::<Manifest>(&key, Part::Head).await?.head else {
                 return Ok(Presence::Unknown);
             };
@@ -105,7 +105,10 @@ impl NamespaceCache {
     }
 
     /// Reads again when a page was missing: it was replaced after the head was read, and the head names another one by now.
-    pub(super) async fn retry_replaced<T>(&self, read: impl AsyncFn() -> Result<T, Error>) -> Result<T, Error> {
+    pub(super) async fn retry_replaced<T, F>(&self, read: impl Fn() -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
         for _ in 1..MAX_READ_ATTEMPTS {
             match read().await {
                 Err(Error::Corrupt { .. }) => {}

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use cache_storage::memory::Memory;
-use cache_storage::system::System;
+use cache_storage::system::{OsRng, SystemClock};
 use serde_json::{Value, json};
 
 use super::*;

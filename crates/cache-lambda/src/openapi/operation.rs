@@ -83,6 +83,13 @@ impl Operation {
         self
     }
 
+    /// It takes what a store may ask for: [`crate::store_options::StoreOptions`].
+    pub fn store_options(self) -> Self {
+        self.parameter(parameters::idempotency_key())
+            .parameter(parameters::ttl_seconds())
+            .parameter(parameters::if_none_match_any())
+    }
+
     /// Takes a page of a list: `limit` and `cursor`.
     pub fn paginated(self) -> Self {
         self.parameter(parameters::limit()).parameter(parameters::cursor())

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use cache_core::content::Digest;
+use cache_core::digest::Sha256Digest;
 use cache_core::storage::{
-    AnswerHeaders, ListPage, ListRequest, Object, ObjectHead, ObjectKey, Presign, PresignedRequest, PutMode, Storage,
+    ResponseHeaders, ListPage, ListRequest, Object, ObjectHead, ObjectKey, Presign, PresignedRequest, PutMode, Storage,
     StorageError, Version,
 };
 use cache_storage::memory::Memory;
@@ -62,7 +62,7 @@ impl Presign for Signing {
         &self,
         key: &ObjectKey,
         _: u64,
-        _: Digest,
+        _: Sha256Digest,
         _: Duration,
     ) -> Result<PresignedRequest, StorageError> {
         Ok(PresignedRequest { url: format!("https://storage.example/{key}"), headers: Vec::new() })
@@ -71,7 +71,7 @@ impl Presign for Signing {
     async fn presigned_get(
         &self,
         key: &ObjectKey,
-        answer: &AnswerHeaders,
+        answer: &ResponseHeaders,
         _: Duration,
     ) -> Result<String, StorageError> {
         let encoding = answer.content_encoding.unwrap_or("plain");
@@ -225,7 +225,7 @@ async fn gzip_is_left_in_the_storage_for_whoever_takes_it() {
 
 #[tokio::test]
 async fn a_large_archive_is_left_in_the_storage_with_the_name_to_save_it_by() {
-    let digest = |n: u64| Digest::of(&n.to_le_bytes());
+    let digest = |n: u64| Sha256Digest::of(&n.to_le_bytes());
     let noise: Vec<u8> = (0..140_000).flat_map(|n| *digest(n).as_bytes()).collect();
     for in_lambda in [true, false] {
         let stored = Stored::new(in_lambda, Call::post("/ns/direct/zip/create/k/f", "")).await;

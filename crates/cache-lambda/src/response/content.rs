@@ -2,7 +2,7 @@
 
 use cache_core::cache::Paths;
 use cache_core::ids::{CacheHash, CacheId, Namespace};
-use cache_core::record::Record;
+use cache_core::entry::Entry;
 use cache_core::strategy::{ContentKind, Strategy};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -48,29 +48,28 @@ pub struct Metadata {
     content_size: u64,
 }
 
-impl From<&Record> for Metadata {
-    fn from(record: &Record) -> Self {
-        let current = record.current();
-        Self {
+impl From<&Entry> for Metadata {
+    fn from(record: &Entry) -> Self {
+                Self {
             cache_id: record.cache_id,
             cache_hash: record.cache_hash.clone(),
             cache_key: key_or_empty(record),
             file_id: file_name(record),
             namespace: record.namespace.clone(),
             strategy: record.strategy,
-            stored_at: record.stored_at,
-            file_type: record.kind.into(),
-            content_encoding: current.content_encoding.map(ToOwned::to_owned),
-            content_size: current.size,
+            stored_at: record.stored_at.get(),
+            file_type: record.content.kind.into(),
+            content_encoding: record.content.content_encoding.clone(),
+            content_size: record.content.size,
         }
     }
 }
 
-fn key_or_empty(record: &Record) -> String {
+fn key_or_empty(record: &Entry) -> String {
     record.cache_key.as_ref().map(ToString::to_string).unwrap_or_default()
 }
 
-fn file_name(record: &Record) -> String {
+fn file_name(record: &Entry) -> String {
     record.file_id.as_ref().map_or_else(|| record.cache_id.to_string(), ToString::to_string)
 }
 
@@ -101,7 +100,7 @@ pub struct BinaryReference {
 
 impl BinaryReference {
     /// Names the URL, relative to the host, that answers with `size` bytes.
-    pub fn new(record: &Record, size: usize, binary_url: String) -> Self {
+    pub fn new(record: &Entry, size: usize, binary_url: String) -> Self {
         Self {
             message: "the content is binary: read it from binary_url",
             data_type: "binary",
@@ -153,14 +152,14 @@ struct FileTypeDetails {
     serialization: FileType,
 }
 
-impl From<&Record> for EntryConfig {
-    fn from(record: &Record) -> Self {
+impl From<&Entry> for EntryConfig {
+    fn from(record: &Entry) -> Self {
         let folder = |path: &String| path.rsplit_once('/').map(|(folder, _)| folder.to_owned());
         Self {
             file_id: file_name(record),
             file_key: key_or_empty(record),
             file_paths: Paths::of(record).data.iter().filter_map(folder).collect(),
-            file_type: FileType::from(record.kind).into(),
+            file_type: FileType::from(record.content.kind).into(),
             exists_strategy: "first",
         }
     }
@@ -212,30 +211,29 @@ pub struct FileMetadataData {
     strategy: Strategy,
 }
 
-impl From<&Record> for FileMetadata {
-    fn from(record: &Record) -> Self {
-        let current = record.current();
-        let mut content_hash = current.sha256.to_string();
+impl From<&Entry> for FileMetadata {
+    fn from(record: &Entry) -> Self {
+                let mut content_hash = record.content.sha256.to_string();
         content_hash.truncate(SHORT_HASH_DIGITS);
         // A document under a key could have been stored by a field, so its field is empty; for all others there is none.
-        let no_field = (record.kind == ContentKind::Json && record.cache_key.is_some()).then(String::new);
+        let no_field = (record.content.kind == ContentKind::Json && record.cache_key.is_some()).then(String::new);
         Self {
             content_hash,
-            content_size: current.size,
+            content_size: record.content.size,
             chain_hash: None,
             previous_version_path: None,
             tags: Vec::new(),
-            timestamp: record.stored_at,
+            timestamp: record.stored_at.get(),
             data: FileMetadataData {
                 cache_hash: record.cache_hash.clone(),
                 cache_key: key_or_empty(record),
                 cache_id: record.cache_id,
-                content_encoding: current.content_encoding.map(ToOwned::to_owned),
+                content_encoding: record.content.content_encoding.clone(),
                 file_id: file_name(record),
-                file_type: record.kind.into(),
+                file_type: record.content.kind.into(),
                 json_field_path: record.json_field_path.as_ref().map(ToString::to_string).or(no_field),
                 namespace: record.namespace.clone(),
-                stored_at: record.stored_at,
+                stored_at: record.stored_at.get(),
                 strategy: record.strategy,
             },
         }

@@ -1,9 +1,9 @@
 //! What storing, updating, looking for and deleting an entry is answered with.
 
 use cache_core::cache::{Deleted, Paths, Stored};
-use cache_core::content::Digest;
+use cache_core::digest::Sha256Digest;
 use cache_core::ids::{CacheHash, CacheId, Namespace};
-use cache_core::record::{Record, Revision};
+use cache_core::entry::{Entry, RevisionInfo};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -19,21 +19,21 @@ pub struct Store {
     version: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     key_version: Option<u64>,
-    sha256: Digest,
+    sha256: Sha256Digest,
     deduplicated: bool,
 }
 
 impl From<Stored> for Store {
     fn from(stored: Stored) -> Self {
         Self {
-            cache_id: stored.record.cache_id,
-            cache_hash: stored.record.cache_hash,
-            namespace: stored.record.namespace,
+            cache_id: stored.entry.cache_id,
+            cache_hash: stored.entry.cache_hash,
+            namespace: stored.entry.namespace,
             paths: stored.paths,
-            size: stored.record.size,
-            version: stored.version,
+            size: stored.entry.content.size,
+            version: stored.entry.version,
             key_version: stored.key_version,
-            sha256: stored.record.sha256,
+            sha256: stored.entry.content.sha256,
             deduplicated: stored.deduplicated,
         }
     }
@@ -72,16 +72,15 @@ pub struct Update {
 }
 
 impl Update {
-    /// The answer for an entry that has this revision now.
-    pub fn new(record: &Record, revision: &Revision) -> Self {
-        let views = Paths::of(record).data.into_iter().filter(|path| *path != record.blob().to_string());
+    /// The response for an entry that has this revision now.
+    pub fn new(record: &Entry, revision: RevisionInfo) -> Self {
         Self {
             cache_id: record.cache_id,
             cache_hash: record.cache_hash.clone(),
             namespace: record.namespace.clone(),
-            paths: views.chain([record.current().key.to_string()]).collect(),
-            size: revision.size,
-            timestamp: revision.updated_at,
+            paths: Paths::of(record).data,
+            size: record.content.size,
+            timestamp: revision.updated_at.get(),
             updated_content: true,
             updated_hash: false,
             updated_metadata: false,

@@ -92,7 +92,7 @@ impl Entries {
     /// A page of entries.
     pub fn new(entries: Vec<DatedEntry>, next_cursor: Option<String>) -> Self {
         let item =
-            |DatedEntry { cache_id, strategy, stored_at }| EntryItem { cache_id, strategy, timestamp: stored_at };
+            |DatedEntry { cache_id, strategy, stored_at }| EntryItem { cache_id, strategy, timestamp: stored_at.get() };
         Self { entries: entries.into_iter().map(item).collect(), next_cursor }
     }
 }

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use cache_core::cache::{Details, Paths};
+use cache_core::cache::{ListedVersion, Paths, Versions};
 use cache_core::ids::{CacheHash, CacheId, Namespace};
-use cache_core::index::{Index, Listed};
 use cache_core::layout::Layout;
-use cache_core::record::Record;
+use cache_core::entry::Entry;
 use cache_core::strategy::Strategy;
 use serde::Serialize;
 use serde_json::Value;
@@ -34,8 +33,8 @@ struct FilePaths {
     data_folders: Vec<String>,
 }
 
-impl From<&Record> for References {
-    fn from(record: &Record) -> Self {
+impl From<&Entry> for References {
+    fn from(record: &Entry) -> Self {
         let paths = Paths::of(record);
         let children = Layout::new(&record.namespace).children(record.cache_id, None);
         Self {
@@ -46,15 +45,15 @@ impl From<&Record> for References {
             all_paths: paths,
             cache_id: record.cache_id,
             cache_hash: record.cache_hash.clone(),
-            file_type: record.kind.into(),
+            file_type: record.content.kind.into(),
             namespace: record.namespace.clone(),
             strategy: record.strategy,
-            timestamp: record.stored_at,
+            timestamp: record.stored_at.get(),
         }
     }
 }
 
-/// What an entry consists of, with the record and the hash index as they are stored.
+/// What an entry consists of, with the reference files of the entry and of its hash.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AllReferences {
     by_id: References,
@@ -62,22 +61,23 @@ pub struct AllReferences {
     details: BTreeMap<String, Value>,
 }
 
-impl TryFrom<Details> for AllReferences {
-    type Error = serde_json::Error;
-
-    fn try_from(found: Details) -> Result<Self, serde_json::Error> {
-        let Details { record, hash_index } = found;
-        let layout = Layout::new(&record.namespace);
-        let mut details = BTreeMap::new();
-        if let Some(index) = hash_index {
-            details.insert(layout.hash_index(&record.cache_hash).to_string(), serde_json::to_value(index)?);
-        }
-        details.insert(layout.record(record.cache_id).to_string(), serde_json::to_value(&record)?);
-        Ok(Self { by_id: (&record).into(), details })
+impl AllReferences {
+    /// What an entry consists of, with the versions under its hash.
+    ///
+    /// # Errors
+    ///
+    /// When a reference cannot be written as JSON.
+    pub fn new(entry: &Entry, versions: Option<&Versions>) -> Result<Self, serde_json::Error> {
+        let paths = Paths::of(entry);
+        let by_hash = versions.map(|versions| HashReferences::of(entry.cache_hash.clone(), versions));
+        let hashes = paths.by_hash.iter().cloned().zip(by_hash).map(|(path, file)| Ok((path, serde_json::to_value(file)?)));
+        let file = serde_json::to_value(References::from(entry))?;
+        let ids = paths.by_id.iter().cloned().map(|path| Ok((path, file.clone())));
+        Ok(Self { by_id: entry.into(), details: hashes.chain(ids).collect::<Result<_, serde_json::Error>>()? })
     }
 }
 
-/// The versions under a hash: the newest that its index lists by itself, and how many there are in all.
+/// The newest versions under a hash, and how many there are in all.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct HashReferences {
     cache_hash: CacheHash,
@@ -94,15 +94,16 @@ struct HashReference {
 }
 
 impl HashReferences {
-    /// `None` for an index that lists nothing.
-    pub fn of(cache_hash: CacheHash, index: &Index) -> Option<Self> {
-        let reference = |listed: &Listed| HashReference { cache_id: listed.cache_id, timestamp: listed.timestamp };
-        Some(Self {
+    /// The versions under a hash.
+    pub fn of(cache_hash: CacheHash, versions: &Versions) -> Self {
+        let reference =
+            |listed: &ListedVersion| HashReference { cache_id: listed.cache_id, timestamp: listed.stored_at.get() };
+        Self {
             cache_hash,
-            cache_ids: index.versions.iter().map(reference).collect(),
-            latest_id: index.newest()?.cache_id,
-            total_versions: index.live,
-        })
+            cache_ids: versions.versions.iter().map(reference).collect(),
+            latest_id: versions.latest,
+            total_versions: versions.count,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cache_core::content::Digest;
+use cache_core::digest::Sha256Digest;
 use cache_core::ids::{CacheHash, CacheId, CacheKey, FileId, Namespace};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -24,7 +24,7 @@ pub struct NewUpload {
     /// The kind of content.
     pub data_type: UploadType,
     /// SHA-256 of the content.
-    pub sha256: Digest,
+    pub sha256: Sha256Digest,
     /// Bytes of the content.
     #[schema(minimum = 1, maximum = 5368709120_u64)]
     pub size: u64,
@@ -45,7 +45,7 @@ pub struct SentUpload {
     /// The kind of content.
     pub data_type: UploadType,
     /// SHA-256 of the content.
-    pub sha256: Digest,
+    pub sha256: Sha256Digest,
     /// Bytes of the content.
     #[schema(minimum = 1, maximum = 5368709120_u64)]
     pub size: u64,

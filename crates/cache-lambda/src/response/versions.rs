@@ -1,8 +1,7 @@
 //! What was stored under a hash or a key over time.
 
-use cache_core::cache::{Of, Versions};
+use cache_core::cache::{ListedVersion, Versions, VersionsOf};
 use cache_core::ids::{CacheHash, CacheId, CacheKey, FileId};
-use cache_core::index::Listed;
 use cache_core::strategy::Strategy;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -11,7 +10,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Serialize, ToSchema)]
 pub struct VersionList {
     #[serde(flatten)]
-    of: VersionsOf,
+    of: Subject,
     /// How many there are in all.
     count: u64,
     versions: Vec<VersionItem>,
@@ -21,7 +20,7 @@ pub struct VersionList {
 /// Whose versions they are.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
-enum VersionsOf {
+enum Subject {
     Hash { cache_hash: CacheHash },
     Key { strategy: Strategy, cache_key: CacheKey, file_id: FileId },
 }
@@ -47,19 +46,19 @@ enum VersionNumber {
 
 impl VersionList {
     /// The answer for a page of versions.
-    pub fn new(of: Of, found: &Versions) -> Self {
+    pub fn new(of: VersionsOf, found: &Versions) -> Self {
         let (of, number, known): (_, fn(u64) -> VersionNumber, _) = match of {
-            Of::Hash(cache_hash) => (VersionsOf::Hash { cache_hash }, VersionNumber::Version, None),
-            Of::Key(name) => {
+            VersionsOf::Hash(cache_hash) => (Subject::Hash { cache_hash }, VersionNumber::Version, None),
+            VersionsOf::Key(name) => {
                 let known = Some(name.strategy);
-                let of = VersionsOf::Key { strategy: name.strategy, cache_key: name.cache_key, file_id: name.file_id };
+                let of = Subject::Key { strategy: name.strategy, cache_key: name.cache_key, file_id: name.file_id };
                 (of, VersionNumber::KeyVersion, known)
             }
         };
-        let item = |listed: &Listed| VersionItem {
+        let item = |listed: &ListedVersion| VersionItem {
             number: number(listed.version),
             cache_id: listed.cache_id,
-            timestamp: listed.timestamp,
+            timestamp: listed.stored_at.get(),
             strategy: known.or_else(|| listed.cache_id.parts().map(|parts| parts.strategy)),
         };
         let versions = found.versions.iter().map(item).collect();

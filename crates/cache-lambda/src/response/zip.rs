@@ -28,7 +28,7 @@ pub struct ArchiveStore {
 
 impl From<StoredArchive> for ArchiveStore {
     fn from(StoredArchive { stored, members }: StoredArchive) -> Self {
-        let stored_at = stored.record.stored_at;
+        let stored_at = stored.entry.stored_at.get();
         let store = stored.into();
         Self { store, file_count: members, stored_at, error_type: None, error_message: None, success: true }
     }
@@ -76,7 +76,7 @@ impl ArchiveOperation {
     pub fn list(entry: &ArchiveEntry) -> Self {
         let file_list: Vec<String> = entry.directory.names().map(str::to_owned).collect();
         let message = format!("the archive has {} members", file_list.len());
-        Self { file_list, ..Self::new("list", entry.record.cache_id, message) }
+        Self { file_list, ..Self::new("list", entry.entry.cache_id, message) }
     }
 
     /// A member got a content.

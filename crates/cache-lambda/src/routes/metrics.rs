@@ -29,7 +29,7 @@ async fn metrics(State(state): State<AppState>) -> Result<Response, Problem> {
         storage_mode: state.config.storage.mode(),
         started_ms: state.started_ms,
     };
-    let page = prometheus::page(&state.metrics, state.cache().blob_cache(), &process);
+    let page = prometheus::page(&state.metrics, state.cache().object_cache(), &process);
     Ok(([(header::CONTENT_TYPE, prometheus::MEDIA)], page).into_response())
 }
 
@@ -37,7 +37,7 @@ async fn metrics(State(state): State<AppState>) -> Result<Response, Problem> {
 mod tests {
     use std::sync::Arc;
 
-    use cache_storage::counting::Counting;
+    use cache_testing::recording::RecordingStorage;
     use cache_storage::memory::Memory;
     use http::Method;
 
@@ -103,13 +103,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_the_blob_cache_saved_is_counted() {
+    async fn what_the_object_cache_saved_is_counted() {
         let mut config = config();
-        config.blob_cache_bytes = 1_000_000;
+        config.object_cache_bytes = 1_000_000;
         let app = App::with(config);
         app.json(Call::post("/ns/direct/store/string", "hello")).await;
         app.get("/ns/retrieve/hash/2cf24dba5fb0a30e/string").await;
-        check(&app.get("/metrics").await.text(), "mgraph_cache_blob_cache_hits_total 1");
+        check(&app.get("/metrics").await.text(), "mgraph_cache_object_cache_hits_total 1");
     }
 
     #[tokio::test]

@@ -4,8 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use cache_core::cache::EntriesRequest;
 use cache_core::ids::{CacheHash, CacheId, Namespace};
-use cache_core::settings::Settings;
+use cache_core::settings::{InvalidSetting, Settings};
 use cache_core::strategy::Strategy;
+use cache_core::time::UnixMillis;
 use chrono::DateTime;
 use serde_json::{Map, Value};
 
@@ -64,18 +65,18 @@ async fn namespaces(cache: RequestCache) -> Result<Json<Vec<Namespace>>, Problem
 }
 
 async fn hashes(cache: RequestCache, params: Params) -> Result<Json<List<CacheHash>>, Problem> {
-    let namespace = params.namespace()?;
+    let cache = cache.namespace_of(&params)?;
     Ok(Json(match params.paging()? {
-        None => List::Whole(cache.hashes(&namespace).await?),
-        Some(page) => List::Page(cache.hash_page(&namespace, page.limit, page.cursor).await?.into()),
+        None => List::Whole(cache.hashes().await?),
+        Some(page) => List::Page(cache.hash_page(page.limit, page.cursor).await?.into()),
     }))
 }
 
 async fn ids(cache: RequestCache, params: Params) -> Result<Json<List<CacheId>>, Problem> {
-    let namespace = params.namespace()?;
+    let cache = cache.namespace_of(&params)?;
     Ok(Json(match params.paging()? {
-        None => List::Whole(cache.ids(&namespace).await?),
-        Some(page) => List::Page(cache.id_page(&namespace, page.limit, page.cursor).await?.into()),
+        None => List::Whole(cache.ids().await?),
+        Some(page) => List::Page(cache.id_page(page.limit, page.cursor).await?.into()),
     }))
 }
 
@@ -85,23 +86,24 @@ async fn stats(
     params: Params,
 ) -> Result<Json<NamespaceStats>, Problem> {
     let namespace = params.namespace()?;
-    let (stats, settings) = futures::try_join!(cache.stats(&namespace), cache.settings(&namespace))?;
+    let cache = cache.namespace(&namespace);
+    let (stats, settings) = futures::try_join!(cache.stats(), cache.settings())?;
     let bucket = state.config.storage.bucket().map(ToOwned::to_owned);
     let ttl_hours = settings.ttl_hours.unwrap_or(state.config.ttl_hours);
     Ok(Json(NamespaceStats::new(namespace, ttl_hours, &stats, bucket)))
 }
 
 async fn entries(cache: RequestCache, params: Params) -> Result<Json<Entries>, Problem> {
-    let namespace = params.namespace()?;
+    let cache = cache.namespace_of(&params)?;
     let page = params.paging()?.unwrap_or_default();
     let request = EntriesRequest {
         strategy: dated_strategy(&params)?,
-        from_ms: time(&params, "from")?,
-        to_ms: time(&params, "to")?,
+        from: time(&params, "from")?,
+        to: time(&params, "to")?,
         limit: page.limit,
         cursor: page.cursor,
     };
-    let (entries, next_cursor) = cache.entries(&namespace, &request).await?;
+    let (entries, next_cursor) = cache.entries(&request).await?;
     Ok(Json(Entries::new(entries, next_cursor)))
 }
 
@@ -116,11 +118,11 @@ fn dated_strategy(params: &Params) -> Result<Option<Strategy>, Problem> {
 }
 
 /// A time in the query, as milliseconds since 1970 UTC or as RFC 3339.
-fn time(params: &Params, name: &str) -> Result<Option<u64>, Problem> {
+fn time(params: &Params, name: &str) -> Result<Option<UnixMillis>, Problem> {
     let Some(raw) = params.filled(name).map(str::trim) else { return Ok(None) };
     let spelt = || u64::try_from(DateTime::parse_from_rfc3339(raw).ok()?.timestamp_millis()).ok();
     let at_ms = raw.parse().ok().or_else(spelt);
-    at_ms.map(Some).ok_or_else(|| {
+    at_ms.map(|ms| Some(UnixMillis::new(ms))).ok_or_else(|| {
         let reason = "should be milliseconds since 1970, or a time such as 2026-11-20T15:04:05Z";
         Problem::query("datetime_parsing", name, raw, reason)
     })
@@ -128,7 +130,7 @@ fn time(params: &Params, name: &str) -> Result<Option<u64>, Problem> {
 
 async fn settings(cache: RequestCache, params: Params) -> Result<Json<NamespaceSettings>, Problem> {
     let namespace = params.namespace()?;
-    let settings = cache.settings(&namespace).await?;
+    let settings = cache.namespace(&namespace).settings().await?;
     Ok(Json(NamespaceSettings::new(namespace, settings)))
 }
 
@@ -140,7 +142,7 @@ async fn change_settings(
     let namespace = params.namespace()?;
     let settings = parse_settings(&namespace, payload)?;
     let (within, new) = (namespace.clone(), settings.clone());
-    cache.run_to_completion(async move |cache| cache.change_settings(&within, &new).await).await?;
+    cache.run_to_completion(async move |cache| cache.namespace(&within).change_settings(&new).await).await?;
     Ok(Json(NamespaceSettings::new(namespace, settings)))
 }
 
@@ -166,7 +168,9 @@ fn parse_settings(namespace: &Namespace, payload: Payload) -> Result<Settings, P
         serde_json::from_value(all.clone()).map_err(|error| Problem::internal(error.to_string()))?;
     match settings.check() {
         Ok(()) => Ok(settings),
-        Err((field, message)) => Err(Problem::body_field("value_error", field, &message, all[field].clone())),
+        Err(InvalidSetting { field, message }) => {
+            Err(Problem::body_field("value_error", field, &message, all[field].clone()))
+        }
     }
 }
 

@@ -2,9 +2,9 @@
 
 use axum::Json;
 use axum::response::Response;
-use cache_core::cache::Selector;
+use cache_core::cache::{Selector, VersionsOf};
 use cache_core::forms::By;
-use cache_core::record::Record;
+use cache_core::entry::Entry;
 use http::StatusCode;
 
 use crate::extract::Params;
@@ -18,6 +18,8 @@ use crate::response::content::{BinaryReference, EntryConfig, FileMetadata, Metad
 use crate::response::references::{AllReferences, HashCacheId, HashReferences, References};
 use crate::routing::Routes;
 
+/// How many versions a list of references shows.
+const MAX_REFERENCES: usize = 256;
 /// What `as` may ask for.
 const FORMS: [&str; 4] = ["string", "json", "binary", "metadata"];
 
@@ -108,27 +110,28 @@ async fn binary_by_id(reader: EntryReader, params: Params) -> Result<Response, P
 }
 
 async fn config(cache: RequestCache, params: Params) -> Result<Json<EntryConfig>, Problem> {
-    Ok(Json((&record(&cache, &params).await?).into()))
+    Ok(Json((&entry(&cache, &params).await?).into()))
 }
 
 async fn file_metadata(cache: RequestCache, params: Params) -> Result<Json<FileMetadata>, Problem> {
-    let Some(number) = params.revision()? else { return Ok(Json((&record(&cache, &params).await?).into())) };
-    let (namespace, selector) = (params.namespace()?, params.entry()?);
+    let Some(number) = params.revision()? else { return Ok(Json((&entry(&cache, &params).await?).into())) };
+    let (cache, selector) = (cache.namespace_of(&params)?, params.entry()?);
     // Of the content only its place is needed.
-    let found = cache.retrieve_revision(&namespace, &selector, number, 0).await?;
-    let found = found.ok_or_else(|| Problem::entry_not_found(&namespace, &selector))?;
-    Ok(Json(found.record().into()))
+    let found = cache.retrieve_revision(&selector, number, 0).await?;
+    let found = found.ok_or_else(|| Problem::entry_not_found(cache.name(), &selector))?;
+    Ok(Json(found.entry().into()))
 }
 
 async fn references(cache: RequestCache, params: Params) -> Result<Json<References>, Problem> {
-    Ok(Json((&record(&cache, &params).await?).into()))
+    Ok(Json((&entry(&cache, &params).await?).into()))
 }
 
 async fn all_references(cache: RequestCache, params: Params) -> Result<Json<AllReferences>, Problem> {
-    let (namespace, selector) = (params.namespace()?, params.entry()?);
-    let details = cache.details(&namespace, &selector).await?;
-    let details = details.ok_or_else(|| Problem::entry_not_found(&namespace, &selector))?;
-    details.try_into().map(Json).map_err(|error: serde_json::Error| Problem::internal(error.to_string()))
+    let entry = entry(&cache, &params).await?;
+    let of = VersionsOf::Hash(entry.cache_hash.clone());
+    let versions = cache.namespace_of(&params)?.versions(&of, None, MAX_REFERENCES).await?;
+    let references = AllReferences::new(&entry, versions.as_ref());
+    references.map(Json).map_err(|error| Problem::internal(error.to_string()))
 }
 
 async fn by_hash(reader: EntryReader, params: Params) -> Result<Response, Problem> {
@@ -152,23 +155,23 @@ async fn metadata_by_hash(reader: EntryReader, params: Params) -> Result<Respons
 }
 
 async fn hash_references(cache: RequestCache, params: Params) -> Result<Json<HashReferences>, Problem> {
-    let (namespace, hash) = (params.namespace()?, params.cache_hash()?);
-    let index = cache.hash_index(&namespace, &hash).await?;
-    let references = index.and_then(|index| HashReferences::of(hash.clone(), &index));
-    references.map(Json).ok_or_else(|| Problem::entry_not_found_short(&namespace, &Selector::Hash(hash, None)))
+    let (cache, hash) = (cache.namespace_of(&params)?, params.cache_hash()?);
+    match cache.versions(&VersionsOf::Hash(hash.clone()), None, MAX_REFERENCES).await? {
+        Some(versions) => Ok(Json(HashReferences::of(hash, &versions))),
+        None => Err(Problem::entry_not_found_short(cache.name(), &Selector::Hash(hash, None))),
+    }
 }
 
 async fn id_of_hash(cache: RequestCache, params: Params) -> Result<Json<HashCacheId>, Problem> {
-    let (namespace, hash) = (params.namespace()?, params.cache_hash()?);
-    let index = cache.hash_index(&namespace, &hash).await?;
-    match index.and_then(|index| index.newest()) {
-        Some(newest) => Ok(Json(HashCacheId { namespace, cache_hash: hash, cache_id: newest.cache_id })),
-        None => Err(Problem::entry_not_found_short(&namespace, &Selector::Hash(hash, None))),
+    let (cache, selector) = (cache.namespace_of(&params)?, Selector::Hash(params.cache_hash()?, None));
+    match cache.entry(&selector).await? {
+        Some(Entry { namespace, cache_hash, cache_id, .. }) => Ok(Json(HashCacheId { namespace, cache_hash, cache_id })),
+        None => Err(Problem::entry_not_found_short(cache.name(), &selector)),
     }
 }
 
 async fn by_key(reader: EntryReader, params: Params) -> Result<Response, Problem> {
-    let read = reader.entry(&params, Selector::Key(params.key_name()?, params.version()?))?;
+    let read = reader.entry(&params, Selector::Key(params.key_ref()?, params.version()?))?;
     match params.query("as") {
         None | Some("") => read.generic().await,
         Some("string") => read.string(By::Id).await,
@@ -184,10 +187,10 @@ fn hash(params: &Params) -> Result<Selector, Problem> {
     Ok(Selector::Hash(params.cache_hash()?, params.version()?))
 }
 
-async fn record(cache: &RequestCache, params: &Params) -> Result<Record, Problem> {
-    let (namespace, selector) = (params.namespace()?, params.entry()?);
-    let record = cache.record(&namespace, &selector).await?;
-    record.ok_or_else(|| Problem::entry_not_found(&namespace, &selector))
+async fn entry(cache: &RequestCache, params: &Params) -> Result<Entry, Problem> {
+    let (cache, selector) = (cache.namespace_of(params)?, params.entry()?);
+    let entry = cache.entry(&selector).await?;
+    entry.ok_or_else(|| Problem::entry_not_found(cache.name(), &selector))
 }
 
 #[cfg(test)]

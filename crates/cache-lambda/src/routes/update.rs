@@ -2,6 +2,7 @@
 
 use axum::Json;
 use bytes::Bytes;
+use cache_core::cache::UpdateRequest;
 use cache_core::strategy::ContentKind;
 
 use crate::body::Payload;
@@ -50,13 +51,14 @@ async fn update(
     kind: ContentKind,
     content: Bytes,
 ) -> Result<Json<Update>, Problem> {
-    let (namespace, id) = (params.namespace()?, params.cache_id()?);
-    let missing = Problem::updated_entry_not_found(&namespace, id);
-    let record = cache.run_to_completion(async move |cache| cache.update(&namespace, id, kind, content).await).await?;
-    let record = record.ok_or(missing)?;
-    match &record.revision {
-        Some(revision) => Ok(Json(Update::new(&record, revision))),
-        None => Err(Problem::internal(format!("{id}: an update left no revision"))),
+    let (namespace, cache_id) = (params.namespace()?, params.cache_id()?);
+    let missing = Problem::updated_entry_not_found(&namespace, cache_id);
+    let request = UpdateRequest { cache_id, kind, content, idempotency_key: None };
+    let entry = cache.run_to_completion(async move |cache| cache.namespace(&namespace).update(&request).await).await?;
+    let entry = entry.ok_or(missing)?;
+    match entry.revision {
+        Some(revision) => Ok(Json(Update::new(&entry, revision))),
+        None => Err(Problem::internal(format!("{cache_id}: an update left no revision"))),
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request};
 use cache_core::ids::Namespace;
-use cache_storage::metered::Meter;
+use cache_storage::instrumented::RequestMetrics;
 use http::StatusCode;
 use percent_encoding::percent_decode_str;
 use tracing::{Span, error_span};
@@ -29,7 +29,7 @@ pub struct Invocation(pub String);
 pub struct RequestTracker {
     state: AppState,
     operation: &'static OperationLabels,
-    meter: Arc<Meter>,
+    meter: Arc<RequestMetrics>,
     started: Instant,
     span: Span,
     entry: AccessLogEntry,
@@ -68,7 +68,7 @@ impl RequestTracker {
     }
 
     /// What counts the request's calls to the storage.
-    pub fn meter(&self) -> Arc<Meter> {
+    pub fn meter(&self) -> Arc<RequestMetrics> {
         Arc::clone(&self.meter)
     }
 
@@ -84,8 +84,8 @@ impl Drop for RequestTracker {
         let took = self.started.elapsed();
         let Self { entry, state, .. } = self;
         state.metrics.request_finished(self.operation, entry.outcome, took);
-        entry.storage_calls = self.meter.tally().calls();
-        entry.storage_round_trips = self.meter.tally().rounds();
+        entry.storage_calls = self.meter.counters().calls();
+        entry.storage_round_trips = self.meter.counters().round_trips();
         entry.duration_ms = milliseconds(took);
         let _entered = self.span.enter();
         write(entry, state);
@@ -106,7 +106,7 @@ fn milliseconds(duration: Duration) -> f64 {
 /// Under Lambda the entry carries the metrics as well, whatever the level of the log is.
 fn write(entry: &AccessLogEntry, state: &Service) {
     if let Some(function) = &state.config.cloudwatch {
-        let mut embedded = emf::line(entry, function, state.surroundings.now_ms());
+        let mut embedded = emf::line(entry, function, state.now_ms());
         embedded.push('\n');
         // In one piece, as several requests may share the process. There is no other place to tell of a failure.
         let _ = std::io::stdout().lock().write_all(embedded.as_bytes());

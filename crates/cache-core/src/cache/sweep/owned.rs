@@ -38,7 +38,7 @@ impl NamespaceCache {
 
     /// All blobs that a manifest, its pages and those of its revisions reference; `None` when there is no manifest.
     async fn referenced_blobs(&self, key: &ObjectKey) -> Result<Option<BTreeSet<BlobToken>>, Error> {
-        self.retry_replaced(async || {
+        self.retry_replaced(|| async {
             let Some(tree) = self.manifest_tree(key).await? else { return Ok(None) };
             let mut blobs = tree.pages.blobs.clone();
             blobs.extend(tree.manifest.contents().blobs());
@@ -68,7 +68,7 @@ impl NamespaceCache {
 
     /// The names of all pages that a manifest leads to, those of revisions included.
     async fn pages_of_manifest(&self, key: &ObjectKey) -> Result<Option<BTreeSet<String>>, Error> {
-        self.retry_replaced(async || {
+        self.retry_replaced(|| async {
             let Some(ManifestTree { pages, .. }) = self.manifest_tree(key).await? else { return Ok(None) };
             let mut names = pages.names;
             for row in &pages.rows {
@@ -80,7 +80,7 @@ impl NamespaceCache {
     }
 
     async fn pages_of_key_index(&self, key: &ObjectKey) -> Result<Option<BTreeSet<String>>, Error> {
-        self.retry_replaced(async || {
+        self.retry_replaced(|| async {
             let Some(index) = self.load::<KeyIndex>(key, Part::Head).await?.head else { return Ok(None) };
             Ok(Some(Pages::new(self, key).tree(index.log()).await?.names))
         })
