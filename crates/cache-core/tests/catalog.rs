@@ -244,6 +244,9 @@ async fn the_catalog_of_a_large_namespace_has_several_shards() {
     assert_eq!(cost_of_ids(&world).await, (0, 16, 5 + 2));
     world.put(&world.layout().catalog_shard(""), "left behind").await;
     assert_eq!(cost_of_ids(&world).await, (0, 16, 5 + 2), "the longest prefix counts");
+    world.put(&world.layout().catalog_shard("00"), "damaged").await;
+    let (manifests, shards, _) = cost_of_ids(&world).await;
+    assert!((1..100).contains(&manifests) && shards == 17, "{manifests} of the hashes that begin with 00 are read");
 }
 
 #[tokio::test]

@@ -159,15 +159,24 @@ async fn blobs_in_pages_and_of_revisions_stay() {
 }
 
 #[tokio::test]
-async fn a_blob_without_a_manifest_is_reported() {
+async fn what_belongs_to_a_missing_manifest_is_reported() {
     let world = World::new();
-    let entry = world.store(&"x".repeat(100_000)).await;
-    let blob = world.layout().blob(&entry.cache_hash, entry.content.blob.unwrap());
-    world.remove(&world.layout().manifest(&entry.cache_hash)).await;
+    let entry = world.store_as(&"x".repeat(100_000), Strategy::Temporal, Some("k"), Some("f")).await;
+    let id: CacheId = "96952918-3669-4537-9d7e-95c35b35fd12".parse().unwrap();
+    let foreign = world.demo.store_with_id(id, Content::string("a".to_owned()).unwrap()).await.unwrap().unwrap();
+    let child = |id| world.layout().child(id, None, &"f".parse().unwrap(), ContentKind::String).unwrap();
+    let page = world.layout().page(&world.layout().manifest(&entry.cache_hash), "1-000000000000002a");
+    for key in [&child(entry.cache_id), &child(id), &page] {
+        world.put(key, "x").await;
+    }
+    for hash in [&entry.cache_hash, &foreign.cache_hash] {
+        world.remove(&world.layout().manifest(hash)).await;
+    }
+    let damaged: Vec<String> = world.objects("").await.into_iter().map(|object| object.key).collect();
+    assert_eq!(damaged.len(), 7, "blob, two children, view, page, alias and key index: {damaged:?}");
     world.clock.advance(SWEEP_MIN_AGE);
-    let report = SweepReport { damaged: vec![blob.to_string()], ..SweepReport::default() };
-    check(&world, report).await;
-    assert!(world.exists(&blob).await);
+    check(&world, SweepReport { damaged: damaged.clone(), ..SweepReport::default() }).await;
+    assert_eq!(world.objects("").await.len(), damaged.len());
 }
 
 #[tokio::test]
