@@ -357,3 +357,90 @@ impl Newest {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Sha256Digest;
+    use crate::manifest::{EntrySpec, Inline};
+    use crate::strategy::Strategy;
+
+    const NOW: UnixMillis = UnixMillis::new(1_795_176_411_520);
+
+    fn key() -> KeyRef {
+        KeyRef { strategy: Strategy::Direct, cache_key: "a/b".parse().unwrap(), file_id: "f".parse().unwrap() }
+    }
+
+    fn list(index: &mut KeyIndex, id: u128) -> u64 {
+        let cache_id = CacheId::from_u128(id);
+        let bytes = bytes::Bytes::from("content");
+        let row = KeyRow { version: 0, cache_id, stored_at: NOW, expires_at: None };
+        let spec = EntrySpec {
+            strategy: Strategy::Direct,
+            kind: ContentKind::String,
+            cache_key: None,
+            file_id: None,
+            json_field_path: None,
+            content_encoding: None,
+            stored_at: NOW,
+            expires_at: None,
+        };
+        let nonce = Nonce::from_random(id as u64);
+        let (content, revisions) = (ContentNumber(9), Vec::new());
+        let entry = EntryRow { version: 4, cache_id, nonce, content, spec, revisions, revision_page: None };
+        let sha256 = Sha256Digest::of(&bytes);
+        let location = Location::Inline(Inline::verified(bytes));
+        let content = StoredContent { number: ContentNumber(9), sha256, size: 7, ref_count: 3, location };
+        index.list_row(row, ContentKind::String, Some(("2cf24dba5fb0a30e".parse().unwrap(), entry, content)))
+    }
+
+    fn written(mut index: KeyIndex, now: UnixMillis) -> KeyIndex {
+        index.prepare_write(now);
+        let encoded = index.encode();
+        let parsed = KeyIndex::parse(&encoded.bytes, false).unwrap();
+        assert_eq!(parsed, index);
+        assert!(KeyIndex::parse(&encoded.bytes.slice(..encoded.head_len), true).is_ok());
+        parsed
+    }
+
+    #[test]
+    fn the_newest_entry_is_copied_with_its_content() {
+        let mut index = KeyIndex::new(&key());
+        assert_eq!((list(&mut index, 1), list(&mut index, 2)), (1, 2));
+        let index = written(index, NOW);
+        let newest = index.newest().unwrap();
+        assert_eq!((newest.row.cache_id, &newest.inline_bytes().unwrap()[..]), (CacheId::from_u128(2), &b"content"[..]));
+    }
+
+    #[test]
+    fn a_deleted_entry_is_remembered_for_five_minutes() {
+        let mut index = KeyIndex::new(&key());
+        list(&mut index, 1);
+        index.unlist(CacheId::from_u128(1));
+        index.note_removed(CacheId::from_u128(1), NOW).unwrap();
+        let index = written(index, NOW);
+        assert!(index.is_removed(CacheId::from_u128(1)) && index.newest().is_none() && index.log().is_empty());
+        let index = written(index, NOW.plus(REMEMBERED_FOR));
+        assert!(!index.is_removed(CacheId::from_u128(1)));
+    }
+
+    #[test]
+    fn an_updated_entry_stays_listed_without_its_copy() {
+        let mut index = KeyIndex::new(&key());
+        list(&mut index, 1);
+        index.note_updated(CacheId::from_u128(1), NOW).unwrap();
+        let index = written(index, NOW);
+        assert!(index.newest().is_none() && index.is_updated(CacheId::from_u128(1)) && index.log().len() == 1);
+    }
+
+    #[test]
+    fn too_many_recent_events_are_refused() {
+        let mut index = KeyIndex::new(&key());
+        for id in 0..MAX_RECENT as u128 {
+            index.note_removed(CacheId::from_u128(id), NOW).unwrap();
+        }
+        assert_eq!(index.note_removed(CacheId::from_u128(u128::MAX), NOW), Err(RecentIsFull));
+        index.note_removed(CacheId::from_u128(1), NOW).unwrap();
+        index.note_removed(CacheId::from_u128(u128::MAX), NOW.plus(REMEMBERED_FOR)).unwrap();
+    }
+}

@@ -92,10 +92,7 @@ impl NamespaceCache {
     }
 
     async fn is_alias_live(&self, id: CacheId, alias: &Alias) -> Result<bool, Error> {
-        let key = self.layout().manifest(&alias.cache_hash);
-        let Some(manifest) = self.load::<Manifest>(&key, Part::Head).await?.head else { return Ok(false) };
-        let target = Target { cache_id: id, version: alias.version };
-        Ok(self.locate(&key, &manifest, target).await?.is_some())
+        self.is_in_manifest(&alias.cache_hash, Target { cache_id: id, version: alias.version }).await
     }
 
     async fn insert_with_id(&self, id: CacheId, content: &Content) -> Result<ListedEntry, Error> {

@@ -21,7 +21,7 @@ use crate::time::UnixMillis;
 use super::backoff::Backoff;
 use super::group_commit::{GroupCommit, Handoff, LeaderGuard, Role};
 use super::intents::{IntentEntry, Intents};
-use super::load::{Loaded, Part};
+use super::load::{Loaded, MAX_READ_ATTEMPTS, Part};
 use super::object_cache::CachedObject;
 use super::{NamespaceCache, Shared};
 
@@ -107,6 +107,15 @@ pub(super) struct History {
     pub(super) check_existing: bool,
     /// When the operation began to write; `None`: now.
     pub(super) started_at: Option<UnixMillis>,
+    /// Whether the state was taken from memory, where it may be out of date.
+    pub(super) from_memory: bool,
+}
+
+impl History {
+    /// No race was lost yet, by an operation that began at this time.
+    pub(super) fn since(started_at: UnixMillis) -> Self {
+        Self { started_at: Some(started_at), ..Self::default() }
+    }
 }
 
 impl NamespaceCache {
@@ -129,6 +138,7 @@ impl NamespaceCache {
         loop {
             role = match role {
                 Role::Leader(guard, newer) => {
+                    history.from_memory |= newer.is_some();
                     return self.lead(key, guard, newer.unwrap_or(loaded), change, history).await;
                 }
                 Role::Follower(handoff) => match handoff.await {
@@ -163,9 +173,10 @@ impl NamespaceCache {
     ) -> Result<Applied<H>, Error> {
         let (mut changes, followers): (Vec<H::Change>, Vec<_>) = guard.drain_followers().into_iter().unzip();
         changes.push(own);
-        // A follower may have written before it queued; checking for that is cheap.
+        // A follower may have written before it queued; checking for that is cheap. And it may have seen a newer state.
         history.check_existing |= changes.len() > 1;
-        let mut write = Write { cache: self, key, changes: &changes, history, is_ambiguous: false };
+        let is_current = changes.len() == 1 && !history.from_memory;
+        let mut write = Write { cache: self, key, changes: &changes, history, is_current, is_ambiguous: false };
         let Written { mut applied, head_len } = write.run(loaded).await?;
         let own = applied.pop().expect("one for each change, and the leader's own is the last");
         for (follower, applied) in followers.into_iter().zip(applied) {
@@ -193,6 +204,7 @@ impl NamespaceCache {
 
     async fn spill<H: Head>(&self, key: &ObjectKey, mut head: H, version: &Version) -> Result<Loaded<H>, Error> {
         let mut attempt = Attempt::new(self, key);
+        head.prepare_write(attempt.now);
         let encoded = attempt.shrink(&mut head, self.cache.shared.limits.spill_above_bytes).await?;
         if attempt.written.is_empty() {
             return Err(Error::full("nothing can be moved into a page"));
@@ -225,6 +237,9 @@ struct Write<'a, H: Head> {
     key: &'a ObjectKey,
     changes: &'a [H::Change],
     history: History,
+    /// Whether the state was read from the storage after all changes were decided on. A change that finds nothing to do is
+    /// done only by such a state; a write proves itself, since it is refused otherwise.
+    is_current: bool,
     is_ambiguous: bool,
 }
 
@@ -234,9 +249,23 @@ impl<H: Head> Write<'_, H> {
         let cache = &self.cache.cache;
         let mut backoff = Backoff::new(cache);
         let mut intents = Intents::new(self.cache, self.key);
+        let mut unreadable = 0;
         loop {
             let mut attempt = self.attempt();
-            let (head, results) = self.apply_all(&loaded, &intents, &mut attempt).await?;
+            let (head, results) = match self.apply_all(&loaded, &intents, &mut attempt).await {
+                // A page may have been replaced since the head was read.
+                Err(Error::Corrupt { .. }) if unreadable < MAX_READ_ATTEMPTS => {
+                    unreadable += 1;
+                    loaded = self.cache.load(self.key, Part::Whole).await?;
+                    continue;
+                }
+                applied => applied?,
+            };
+            if head.is_none() && !self.is_current {
+                loaded = self.cache.load(self.key, Part::Whole).await?;
+                self.is_current = true;
+                continue;
+            }
             let Some(mut head) = head else {
                 intents.withdraw().await;
                 return Ok(Written { applied: self.applied(results, &loaded), head_len: None });
@@ -244,6 +273,8 @@ impl<H: Head> Write<'_, H> {
             head.prepare_write(attempt.now);
             let encoded = attempt.shrink(&mut head, MAX_HEAD_BYTES).await?;
             let mode = loaded.version.clone().map_or(PutMode::Create, PutMode::Update);
+            // As late as possible: the process may have been frozen while it read.
+            self.cache.check_operation_time(self.history.started_at)?;
             match cache.storage.put(self.key, encoded.bytes.clone(), mode).await {
                 Ok(version) => {
                     let state = Loaded::at(Arc::new(head), version);
@@ -308,6 +339,7 @@ impl<H: Head> Write<'_, H> {
         }
         // Also after a refusal: an earlier try of the same call may have been applied, its reply lost.
         self.history.check_existing = true;
+        self.is_current = true;
         Ok(())
     }
 
@@ -324,7 +356,6 @@ impl<H: Head> Write<'_, H> {
             backoff.wait(self.key).await?;
         }
         loop {
-            self.cache.check_operation_time(self.history.started_at)?;
             match self.load_with_intents(backoff, intents).await {
                 Err(error) if error.kind() == ErrorKind::Unavailable => backoff.wait(self.key).await?,
                 loaded => return loaded,

@@ -13,8 +13,8 @@ use crate::storage::{ListPage, ObjectKey};
 
 use super::NamespaceCache;
 use super::commit::History;
-use super::load::Part;
-use super::manifest_changes::{ManifestChange, ManifestOutcome, Target, content_unknown};
+use super::load::{Current, Part};
+use super::manifest_changes::{ManifestChange, ManifestOutcome, Target};
 use super::views::entry_view;
 
 /// What a delete removed.
@@ -46,19 +46,14 @@ impl NamespaceCache {
     }
 
     async fn delete_before_deadline(&self, id: CacheId) -> Result<Option<Deleted>, Error> {
-        let Some((hash, target)) = self.place_of(id).await? else { return Ok(None) };
-        let key = self.layout().manifest(&hash);
+        let started_at = self.cache.now();
         let folder = self.layout().children(id, None);
         let children = async { self.list(&folder).next().await };
-        let (loaded, children) = try_join(self.load::<Manifest>(&key, Part::Whole), children).await?;
-        let Some(manifest) = loaded.head.clone() else { return Ok(None) };
-        let Some(located) = self.locate(&key, &manifest, target).await? else { return Ok(None) };
-        let row = located.row();
-        let content = located.content(&manifest, row.current_content()).ok_or_else(|| content_unknown(&key, row))?;
-        let entry = Entry::with_content(&hash, row, content);
-        self.unlist_from_key(&entry).await?;
+        let (current, children) = try_join(self.current(id), children).await?;
+        let Some(Current { cache_hash: hash, target, key, manifest: loaded, entry }) = current else { return Ok(None) };
+        self.unlist_from_key(&entry, started_at).await?;
         let change = ManifestChange::Remove(target);
-        let applied = self.commit(&key, loaded, change, History::default()).await?;
+        let applied = self.commit(&key, loaded, change, History::since(started_at)).await?;
         let freed = Freed::of(applied.outcome);
         if id.parts().is_none() {
             self.retire_alias(id).await?;

@@ -14,14 +14,24 @@ use crate::ids::CacheHash;
 use crate::key_index::{KeyIndex, KeyRow};
 use crate::manifest::Manifest;
 use crate::storage::ObjectKey;
+use crate::time::UnixMillis;
 
 use super::NamespaceCache;
 use super::commit::History;
 use super::key_changes::{KeyChange, KeyOutcome, List};
-use super::load::{Loaded, Part};
+use super::load::{Loaded, MAX_READ_ATTEMPTS, Part};
 use super::manifest_changes::{ListedEntry, Target};
 use super::pages::Pages;
 use super::views::has_key_view;
+
+/// How an entry is listed under its key.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ListOptions {
+    /// Whether only if there is no other live version.
+    pub(super) create_only: bool,
+    /// When the operation began.
+    pub(super) started_at: UnixMillis,
+}
 
 /// What became of an entry under its key.
 #[derive(Debug)]
@@ -43,7 +53,7 @@ impl NamespaceCache {
         entry: Entry,
         index: Option<Loaded<KeyIndex>>,
         content: &Bytes,
-        create_only: bool,
+        options: ListOptions,
     ) -> Result<Listing, Error> {
         let Some(key) = entry.key_ref() else {
             return Ok(Listing { entry, key_version: None, is_refused: false });
@@ -58,11 +68,13 @@ impl NamespaceCache {
             cache_hash: entry.cache_hash.clone(),
             row: listed.row.clone(),
             content: listed.content.clone(),
-            create_only,
+            create_only: options.create_only,
         };
-        let commit = self.commit(&index_key, index, KeyChange::List(Arc::new(list)), History::default());
+        // The index may have been read long before the entry was committed.
+        let history = History { from_memory: true, ..History::since(options.started_at) };
+        let commit = self.commit(&index_key, index, KeyChange::List(Arc::new(list)), history);
         // Of an entry that is found again, maybe updated since, the view is left to be settled.
-        let writes_view = has_key_view(key.strategy) && listed.row.revisions.is_empty() && !create_only;
+        let writes_view = has_key_view(key.strategy) && listed.row.revisions.is_empty() && !options.create_only;
         let view: OptionFuture<_> = writes_view.then(|| self.write_key_view(&entry, content)).into();
         let (committed, view) = join(commit, view).await;
         let outcome = committed?.outcome;
@@ -76,21 +88,21 @@ impl NamespaceCache {
     }
 
     /// Takes an entry that is about to be deleted out of its key index.
-    pub(super) async fn unlist_from_key(&self, entry: &Entry) -> Result<(), Error> {
+    pub(super) async fn unlist_from_key(&self, entry: &Entry, started_at: UnixMillis) -> Result<(), Error> {
         let Some(key) = entry.key_ref() else { return Ok(()) };
         let index_key = self.layout().key_index(&key);
         let index = self.load::<KeyIndex>(&index_key, Part::Whole).await?;
         let change = KeyChange::Unlist { key, cache_id: entry.cache_id, stored_at: entry.stored_at };
-        self.commit(&index_key, index, change, History::default()).await.map(drop)
+        self.commit(&index_key, index, change, History::since(started_at)).await.map(drop)
     }
 
     /// Takes the copy of an entry that is about to be updated out of its key index.
-    pub(super) async fn note_update_in_key(&self, entry: &Entry) -> Result<(), Error> {
+    pub(super) async fn note_update_in_key(&self, entry: &Entry, started_at: UnixMillis) -> Result<(), Error> {
         let Some(key) = entry.key_ref() else { return Ok(()) };
         let index_key = self.layout().key_index(&key);
         let index = self.load::<KeyIndex>(&index_key, Part::Whole).await?;
         let change = KeyChange::NoteUpdate { key, cache_id: entry.cache_id };
-        self.commit(&index_key, index, change, History::default()).await.map(drop)
+        self.commit(&index_key, index, change, History::since(started_at)).await.map(drop)
     }
 
     /// The newest version under a key that has neither expired nor been deleted.
@@ -105,9 +117,15 @@ impl NamespaceCache {
     }
 
     /// Whether the manifest of a hash lists an entry.
-    async fn is_in_manifest(&self, cache_hash: &CacheHash, target: Target) -> Result<bool, Error> {
+    pub(super) async fn is_in_manifest(&self, cache_hash: &CacheHash, target: Target) -> Result<bool, Error> {
         let key = self.layout().manifest(cache_hash);
-        let Some(manifest) = self.load::<Manifest>(&key, Part::Head).await?.head else { return Ok(false) };
-        Ok(self.locate(&key, &manifest, target).await?.is_some())
+        for attempt in 1.. {
+            let Some(manifest) = self.load::<Manifest>(&key, Part::Head).await?.head else { return Ok(false) };
+            match self.locate(&key, &manifest, target).await {
+                Err(Error::Corrupt { .. }) if attempt < MAX_READ_ATTEMPTS => {}
+                located => return Ok(located?.is_some()),
+            }
+        }
+        unreachable!("the last attempt returns")
     }
 }

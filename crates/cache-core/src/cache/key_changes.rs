@@ -195,15 +195,16 @@ impl KeyIndex {
 
     async fn apply_list(&mut self, list: &List, attempt: &mut Attempt<'_>) -> Result<KeyOutcome, Error> {
         let EntryRow { cache_id, nonce, ref spec, .. } = list.row;
+        // Whoever is refused deletes the entry, so this comes first.
+        if self.is_refused(nonce) {
+            return Ok(KeyOutcome::Refused);
+        }
         if self.is_removed(cache_id) {
             return Ok(KeyOutcome::Gone);
         }
         if let Some(found) = self.find(cache_id, spec.stored_at, attempt).await? {
             attempt.found = true;
             return Ok(KeyOutcome::Listed { version: found.version() });
-        }
-        if self.is_refused(nonce) {
-            return Ok(KeyOutcome::Refused);
         }
         if list.create_only && attempt.cache.live_version(attempt.key, self).await?.is_some() {
             if list.row.is_repeatable() {

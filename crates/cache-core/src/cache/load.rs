@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use crate::entry::Entry;
 use crate::error::Error;
-use crate::manifest::MAX_HEAD_BYTES;
+use crate::ids::{CacheHash, CacheId};
+use crate::manifest::{MAX_HEAD_BYTES, Manifest};
 use crate::storage::{GetOptions, GetResult, ObjectKey, Version};
 
 use super::NamespaceCache;
 use super::commit::Head;
+use super::manifest_changes::{Target, content_unknown};
 
 /// How much of an object is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +46,40 @@ impl<H> Loaded<H> {
     }
 }
 
+/// How often something is read again when its parts do not fit together, before it is called corrupt. Only a write at the
+/// same time explains that: a page was replaced after the head was read.
+pub(super) const MAX_READ_ATTEMPTS: usize = 8;
+
+/// An entry that is about to be changed, and the manifest that lists it.
+pub(super) struct Current {
+    pub(super) cache_hash: CacheHash,
+    pub(super) target: Target,
+    pub(super) key: ObjectKey,
+    pub(super) manifest: Loaded<Manifest>,
+    pub(super) entry: Entry,
+}
+
 impl NamespaceCache {
+    /// An entry as it is now, to be changed; `None` when there is none.
+    pub(super) async fn current(&self, id: CacheId) -> Result<Option<Current>, Error> {
+        let Some((cache_hash, target)) = self.place_of(id).await? else { return Ok(None) };
+        let key = self.layout().manifest(&cache_hash);
+        for attempt in 1.. {
+            let manifest = self.load::<Manifest>(&key, Part::Whole).await?;
+            let Some(head) = &manifest.head else { return Ok(None) };
+            let located = match self.locate(&key, head, target).await {
+                Err(Error::Corrupt { .. }) if attempt < MAX_READ_ATTEMPTS => continue,
+                located => located?,
+            };
+            let Some(located) = located else { return Ok(None) };
+            let row = located.row();
+            let content = located.content(head, row.current_content()).ok_or_else(|| content_unknown(&key, row))?;
+            let entry = Entry::with_content(&cache_hash, row, content);
+            return Ok(Some(Current { cache_hash, target, key, manifest, entry }));
+        }
+        unreachable!("the last attempt returns")
+    }
+
     /// The object under a key as it is now. One that is in memory is used if the storage still has it at that version.
     ///
     /// # Errors

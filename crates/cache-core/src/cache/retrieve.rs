@@ -19,13 +19,9 @@ use crate::storage::{ObjectKey, ResponseHeaders};
 
 use super::NamespaceCache;
 use super::content::{ContentError, Prefetched};
-use super::load::Part;
+use super::load::{MAX_READ_ATTEMPTS, Part};
 use super::manifest_changes::{Located, Target, content_unknown};
 use super::pages::Pages;
-
-/// How often an entry is read again when its parts do not fit together, before it is called corrupt or a miss. Only a write at
-/// the same time explains that, and it is over by then.
-const MAX_READ_ATTEMPTS: usize = 3;
 
 /// For how long a presigned GET is valid: a client follows a redirect at once.
 const PRESIGNED_GET_TTL: Duration = Duration::from_secs(5 * 60);
@@ -91,8 +87,8 @@ impl NamespaceCache {
     ///
     /// `Corrupt` when the content is missing or not what was stored; `TooLarge` when it cannot be held in memory.
     pub async fn retrieve(&self, selector: &Selector) -> Result<Option<Retrieved>, Error> {
-        let retrieved = self.retrieve_even_expired(selector).await?;
-        Ok(retrieved.filter(|retrieved| !retrieved.entry.is_expired(self.cache.now())))
+        let limit = self.cache.max_in_memory_bytes;
+        in_memory(self.retrieve_up_to(selector, limit).await?, limit)
     }
 
     /// As [`NamespaceCache::retrieve`], with a content of up to `max` bytes. One byte more is read of a larger one.
@@ -101,7 +97,7 @@ impl NamespaceCache {
     ///
     /// As [`NamespaceCache::retrieve`].
     pub async fn retrieve_up_to(&self, selector: &Selector, max: u64) -> Result<Option<RetrievedOrTooLarge>, Error> {
-        let found = self.retrieve_with_retry(selector, None, max).await?;
+        let found = self.retrieve_with_retry(selector, None, max, false).await?;
         Ok(found.filter(|found| !found.entry().is_expired(self.cache.now())))
     }
 
@@ -117,7 +113,7 @@ impl NamespaceCache {
         revision: u64,
         max: u64,
     ) -> Result<Option<RetrievedOrTooLarge>, Error> {
-        let found = self.retrieve_with_retry(selector, Some(revision), max).await?;
+        let found = self.retrieve_with_retry(selector, Some(revision), max, false).await?;
         Ok(found.filter(|found| !found.entry().is_expired(self.cache.now())))
     }
 
@@ -127,8 +123,14 @@ impl NamespaceCache {
     ///
     /// `Corrupt` when what is stored cannot be read.
     pub async fn entry(&self, selector: &Selector) -> Result<Option<Entry>, Error> {
-        let found = self.find(selector, None, Want::Entry).await?;
-        Ok(found.map(|found| found.entry).filter(|entry| !entry.is_expired(self.cache.now())))
+        for attempt in 1.. {
+            let found = match self.find(selector, None, Want::Entry).await {
+                Err(Error::Corrupt { .. }) if attempt < MAX_READ_ATTEMPTS => continue,
+                found => found?,
+            };
+            return Ok(found.map(|found| found.entry).filter(|entry| !entry.is_expired(self.cache.now())));
+        }
+        unreachable!("the last attempt returns")
     }
 
     /// Where a client reads the content of an entry directly from the storage, within some minutes and with these headers;
@@ -148,11 +150,7 @@ impl NamespaceCache {
     /// As [`NamespaceCache::retrieve`], whether the entry has expired or not.
     pub(super) async fn retrieve_even_expired(&self, selector: &Selector) -> Result<Option<Retrieved>, Error> {
         let limit = self.cache.max_in_memory_bytes;
-        match self.retrieve_with_retry(selector, None, limit).await? {
-            None => Ok(None),
-            Some(RetrievedOrTooLarge::Retrieved(retrieved)) => Ok(Some(retrieved)),
-            Some(RetrievedOrTooLarge::TooLarge(entry)) => Err(Error::TooLarge { size: entry.content.size, limit }),
-        }
+        in_memory(self.retrieve_with_retry(selector, None, limit, true).await?, limit)
     }
 
     async fn retrieve_with_retry(
@@ -160,6 +158,7 @@ impl NamespaceCache {
         selector: &Selector,
         revision: Option<u64>,
         max: u64,
+        even_expired: bool,
     ) -> Result<Option<RetrievedOrTooLarge>, Error> {
         let mut problem = None;
         for _ in 0..MAX_READ_ATTEMPTS {
@@ -174,7 +173,12 @@ impl NamespaceCache {
                 Err(error) => return Err(error),
             };
             let Found { entry, content, prefetched } = found;
-            match self.content_bytes(&entry.cache_hash, &content, prefetched, max).await? {
+            let bytes = self.content_bytes(&entry.cache_hash, &content, prefetched, max).await?;
+            // It expired while it was read: another one is the newest now.
+            if selector.is_newest() && entry.is_expired(self.cache.now()) && !even_expired {
+                continue;
+            }
+            match bytes {
                 Ok(Some(bytes)) => return Ok(Some(RetrievedOrTooLarge::Retrieved(Retrieved { entry, bytes }))),
                 Ok(None) => return Ok(Some(RetrievedOrTooLarge::TooLarge(entry))),
                 Err(error) => problem = Some(self.corrupt(&entry, error)),
@@ -351,6 +355,22 @@ fn copied(index: &KeyIndex, row: &KeyRow, revision: Option<u64>, want: Want) -> 
     };
     let entry = Entry::with_content(&newest.cache_hash, &newest.row, &newest.content);
     is_there.then(|| Found { entry, content: newest.content.clone(), prefetched: None })
+}
+
+/// What was retrieved, if it could be held in memory.
+fn in_memory(found: Option<RetrievedOrTooLarge>, limit: u64) -> Result<Option<Retrieved>, Error> {
+    match found {
+        None => Ok(None),
+        Some(RetrievedOrTooLarge::Retrieved(retrieved)) => Ok(Some(retrieved)),
+        Some(RetrievedOrTooLarge::TooLarge(entry)) => Err(Error::TooLarge { size: entry.content.size, limit }),
+    }
+}
+
+impl Selector {
+    /// Whether it names no version.
+    fn is_newest(&self) -> bool {
+        matches!(self, Self::Hash(_, None) | Self::Key(_, None))
+    }
 }
 
 impl RetrievedOrTooLarge {

@@ -30,6 +30,7 @@ use crate::strategy::Strategy;
 use crate::time::UnixMillis;
 
 use super::commit::{Applied, History};
+use super::key::ListOptions;
 use super::load::{Loaded, Part};
 use super::manifest_changes::{Insert, ListedEntry, ManifestChange, ManifestOutcome};
 use super::paths::Paths;
@@ -230,7 +231,8 @@ impl<'a> Store<'a> {
         let entry = listed.entry(self.request.content.cache_hash());
         self.settle_entry_views(&entry).await?;
         let bytes = self.request.content.bytes();
-        let listing = self.cache.list_under_key(&listed, entry, index, bytes, self.request.if_none_match).await?;
+        let options = ListOptions { create_only: self.request.if_none_match, started_at: self.spec.stored_at };
+        let listing = self.cache.list_under_key(&listed, entry, index, bytes, options).await?;
         if listing.is_refused {
             return Err(self.not_the_first(cache_id).await);
         }
@@ -239,7 +241,7 @@ impl<'a> Store<'a> {
     }
 
     fn history(&self) -> History {
-        History { started_at: Some(self.spec.stored_at), ..History::default() }
+        History::since(self.spec.stored_at)
     }
 
     fn is_small(&self) -> bool {
@@ -318,7 +320,8 @@ impl<'a> Store<'a> {
         let (round, ()) = join(round, self.cache.refresh_settings(Some(settings))).await;
         let (index, blob) = round?;
         self.own_blob = blob;
-        Ok(FirstRound { manifest, index, created: None, history: self.history() })
+        let history = History { from_memory: true, ..self.history() };
+        Ok(FirstRound { manifest, index, created: None, history })
     }
 
     async fn blob_first(&mut self, settings: &CachedSettings) -> Result<FirstRound, Error> {
@@ -617,10 +620,15 @@ impl<'a> Store<'a> {
         };
         let is_repeat = self.nonce.origin() != NonceOrigin::Random;
         // The live version may be the one that this store, or a repeat of it, has listed.
-        if !is_repeat && self.cache.live_version(key, index).await?.is_some() {
-            return Err(self.refused());
+        if is_repeat {
+            return Ok(());
         }
-        Ok(())
+        match self.cache.live_version(key, index).await {
+            // A page may have been replaced: listing the entry checks again.
+            Ok(None) | Err(Error::Corrupt { .. }) => Ok(()),
+            Ok(Some(_)) => Err(self.refused()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Takes the entry back, because another one was listed under the key first.

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::future::{OptionFuture, try_join};
+use futures::future::try_join;
 
 use crate::digest::Sha256Digest;
 use crate::entry::Entry;
@@ -14,13 +14,13 @@ use crate::error::Error;
 use crate::ids::{BlobToken, CacheHash, CacheId};
 use crate::manifest::{ContentSource, Location, Manifest, NewContent};
 use crate::nonce::Nonce;
-use crate::storage::ObjectKey;
 use crate::strategy::{ContentKind, Strategy};
+use crate::time::UnixMillis;
 
 use super::NamespaceCache;
 use super::commit::{Applied, History};
-use super::load::{Loaded, Part};
-use super::manifest_changes::{ListedEntry, ManifestChange, ManifestOutcome, Revise, Target, content_unknown};
+use super::load::{Current, Part};
+use super::manifest_changes::{ListedEntry, ManifestChange, ManifestOutcome, Revise};
 use super::retrieve::Selector;
 use super::store::IdempotencyKey;
 use super::views::entry_view;
@@ -51,10 +51,8 @@ impl NamespaceCache {
     /// `Invalid` when the content is of a kind that cannot replace the entry's; else as [`NamespaceCache::store`].
     pub async fn update(&self, request: &UpdateRequest) -> Result<Option<Entry>, Error> {
         let this = self.with_default_deadline();
-        let Some((hash, target)) = this.place_of(request.cache_id).await? else { return Ok(None) };
-        let key = this.layout().manifest(&hash);
-        let update = Update { cache: this, request, hash, target, key };
-        Box::pin(update.run()).await
+        let started_at = this.cache.now();
+        Box::pin(Update { cache: this, request, started_at }.run()).await
     }
 }
 
@@ -62,30 +60,34 @@ impl NamespaceCache {
 struct Update<'a> {
     cache: NamespaceCache,
     request: &'a UpdateRequest,
-    hash: CacheHash,
-    target: Target,
-    key: ObjectKey,
+    started_at: UnixMillis,
 }
 
 impl Update<'_> {
     async fn run(&self) -> Result<Option<Entry>, Error> {
-        let large = self.request.content.len() as u64 > self.cache.cache.shared.limits.max_inline_bytes;
-        let load = self.cache.load::<Manifest>(&self.key, Part::Whole);
-        let (loaded, blob) = try_join(load, self.write_blob_if(large)).await?;
-        let Some(entry) = self.current(&loaded).await?.filter(|entry| !entry.is_expired(self.cache.cache.now())) else {
-            self.remove_blob(blob).await;
+        // A large content goes into a blob. Which one cannot be told by an id that does not say its hash.
+        let hash = self.request.cache_id.parts().map(|parts| parts.cache_hash);
+        let early = hash.filter(|_| self.is_large());
+        let (current, blob) = try_join(self.cache.current(self.request.cache_id), self.write_blob_if(early)).await?;
+        let now = self.cache.cache.now();
+        let Some(current) = current.filter(|current| !current.entry.is_expired(now)) else {
+            // The blob is left for the sweep: nobody knows its hash here if there is no entry.
             return Ok(None);
         };
-        self.cache.note_update_in_key(&entry).await?;
-        let (applied, blob) = self.commit(loaded, blob).await?;
+        let blob = match blob {
+            None if self.is_large() => self.write_blob_if(Some(current.cache_hash.clone())).await?,
+            blob => blob,
+        };
+        self.cache.note_update_in_key(&current.entry, self.started_at).await?;
+        let (applied, blob) = self.commit(&current, blob).await?;
         match applied.outcome {
             ManifestOutcome::Revised(listed) => {
                 let unused = blob.filter(|token| listed.content.location != Location::Blob(*token));
-                self.remove_blob(unused.filter(|_| !applied.is_ambiguous)).await;
-                self.finish(*listed).await.map(Some)
+                self.remove_blob(&current, unused.filter(|_| !applied.is_ambiguous)).await;
+                self.finish(&current, *listed).await.map(Some)
             }
             ManifestOutcome::KindRefused(kind) => {
-                self.remove_blob(blob).await;
+                self.remove_blob(&current, blob).await;
                 Err(refused(kind, self.request.kind))
             }
             // An earlier attempt may have been applied and its blob referenced by others since: it is left for the sweep.
@@ -95,23 +97,18 @@ impl Update<'_> {
             | ManifestOutcome::NoPlace(_)
             | ManifestOutcome::Removed { .. }
             | ManifestOutcome::Changed => {
-                Err(Error::unavailable(format!("{} found no place for the content: retry later", self.key)))
+                Err(Error::unavailable(format!("{} found no place for the content: retry later", current.key)))
             }
         }
     }
 
-    /// The entry as it is now.
-    async fn current(&self, loaded: &Loaded<Manifest>) -> Result<Option<Entry>, Error> {
-        let Some(manifest) = &loaded.head else { return Ok(None) };
-        let Some(located) = self.cache.locate(&self.key, manifest, self.target).await? else { return Ok(None) };
-        let row = located.row();
-        let content = located.content(manifest, row.current_content()).ok_or_else(|| content_unknown(&self.key, row))?;
-        Ok(Some(Entry::with_content(&self.hash, row, content)))
+    fn is_large(&self) -> bool {
+        self.request.content.len() as u64 > self.cache.cache.shared.limits.max_inline_bytes
     }
 
     async fn commit(
         &self,
-        mut loaded: Loaded<Manifest>,
+        current: &Current,
         mut blob: Option<BlobToken>,
     ) -> Result<(Applied<Manifest>, Option<BlobToken>), Error> {
         let UpdateRequest { cache_id, kind, content, idempotency_key } = self.request;
@@ -124,49 +121,48 @@ impl Update<'_> {
             None => Nonce::from_random(self.cache.cache.random()),
         };
         // A repeat looks for its revision first.
-        let updated_at = self.cache.cache.now();
         let mut history = History {
-            losses: 0,
             check_existing: idempotency_key.is_some(),
-            started_at: Some(updated_at),
+            ..History::since(self.started_at)
         };
+        let mut loaded = current.manifest.clone();
         for attempt in 1.. {
             let source = match blob {
                 Some(token) => ContentSource::Blob(token),
                 None => self.cache.inline_source(content),
             };
             let content = NewContent { sha256, size: content.len() as u64, source };
-            let revise = Revise { target: self.target, nonce, kind: *kind, content, updated_at };
+            let revise = Revise { target: current.target, nonce, kind: *kind, content, updated_at: self.started_at };
             let change = ManifestChange::Revise(Arc::new(revise));
-            let applied = self.cache.commit(&self.key, loaded, change, history).await?;
+            let applied = self.cache.commit(&current.key, loaded, change, history).await?;
             if attempt == MAX_PLACES || !matches!(applied.outcome, ManifestOutcome::NoPlace(_)) {
                 return Ok((applied, blob));
             }
             history.check_existing = true;
             loaded = applied.state;
-            blob = self.write_blob_if(true).await?;
+            blob = self.write_blob_if(Some(current.cache_hash.clone())).await?;
         }
         unreachable!("the last attempt returns")
     }
 
-    async fn finish(&self, listed: ListedEntry) -> Result<Entry, Error> {
+    async fn finish(&self, current: &Current, listed: ListedEntry) -> Result<Entry, Error> {
         if listed.row.revisions.len() > self.cache.cache.shared.limits.max_row_revisions {
-            self.roll_revisions().await;
+            self.roll_revisions(current).await;
         }
-        let entry = listed.entry(&self.hash);
+        let entry = listed.entry(&current.cache_hash);
         self.write_copies(&entry).await?;
         Ok(entry)
     }
 
     /// Moves older revisions into a page. It is tried once: the next update tries again.
-    async fn roll_revisions(&self) {
+    async fn roll_revisions(&self, current: &Current) {
         let roll = async {
-            let loaded = self.cache.load::<Manifest>(&self.key, Part::Whole).await?;
-            let change = ManifestChange::RollRevisions(self.target);
-            self.cache.commit(&self.key, loaded, change, History::default()).await.map(drop)
+            let loaded = self.cache.load::<Manifest>(&current.key, Part::Whole).await?;
+            let change = ManifestChange::RollRevisions(current.target);
+            self.cache.commit(&current.key, loaded, change, History::default()).await.map(drop)
         };
         if let Err(error) = roll.await {
-            tracing::info!(key = %self.key, %error, "older revisions were not moved");
+            tracing::info!(key = %current.key, %error, "older revisions were not moved");
         }
     }
 
@@ -182,7 +178,7 @@ impl Update<'_> {
         }
         let mut shown = None;
         for _ in 0..MAX_COPIES {
-            let now = self.cache.retrieve_even_expired(&Selector::Id(self.target.cache_id)).await?;
+            let now = self.cache.retrieve_even_expired(&Selector::Id(self.request.cache_id)).await?;
             let Some(now) = now else {
                 return self.remove_copy(updated).await;
             };
@@ -204,14 +200,16 @@ impl Update<'_> {
         }
     }
 
-    async fn write_blob_if(&self, wanted: bool) -> Result<Option<BlobToken>, Error> {
-        let blob: OptionFuture<_> = wanted.then(|| self.cache.write_blob(&self.hash, &self.request.content)).into();
-        blob.await.transpose()
+    async fn write_blob_if(&self, hash: Option<CacheHash>) -> Result<Option<BlobToken>, Error> {
+        match hash {
+            Some(hash) => self.cache.write_blob(&hash, &self.request.content).await.map(Some),
+            None => Ok(None),
+        }
     }
 
-    async fn remove_blob(&self, blob: Option<BlobToken>) {
+    async fn remove_blob(&self, current: &Current, blob: Option<BlobToken>) {
         if let Some(token) = blob {
-            self.cache.cache.remove_garbage(&self.cache.layout().blob(&self.hash, token)).await;
+            self.cache.cache.remove_garbage(&self.cache.layout().blob(&current.cache_hash, token)).await;
         }
     }
 }

@@ -9,11 +9,8 @@ use crate::time::UnixMillis;
 use crate::version_log::Row;
 
 use super::NamespaceCache;
-use super::load::Part;
+use super::load::{MAX_READ_ATTEMPTS, Part};
 use super::pages::Pages;
-
-/// How often the pages of a head are read again because they were replaced meanwhile.
-const MAX_READ_ATTEMPTS: usize = 3;
 
 /// Whose versions.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,7 @@
 //! another version is the newest, so the last writer always sees the final state.
 
 use bytes::Bytes;
-use futures::future::{join_all, try_join};
+use futures::future::{try_join, try_join_all};
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Sha256Digest;
@@ -124,7 +124,7 @@ impl NamespaceCache {
         if !has_key_view(key.strategy) {
             return Vec::new();
         }
-        let mut settling = Settling { cache: self, key, written, removed: Vec::new() };
+        let mut settling = Settling { cache: self, key, written, removed: Vec::new(), is_stuck: false };
         if let Err(error) = settling.run().await {
             tracing::info!(namespace = %self.namespace, key = %key.cache_key, %error, "the view of the key was not settled");
         }
@@ -138,6 +138,8 @@ struct Settling<'a> {
     key: &'a KeyRef,
     written: Option<WrittenView>,
     removed: Vec<ObjectKey>,
+    /// Whether the newest version could not be read.
+    is_stuck: bool,
 }
 
 /// What the view of a key has to show.
@@ -161,7 +163,7 @@ impl Settling<'_> {
             if self.is_settled(&index, head.as_ref()) || self.step(&index).await? {
                 return Ok(());
             }
-            if self.written.is_none() {
+            if self.is_stuck {
                 // The newest entry is being deleted: the index is about to move on.
                 backoff.wait(&index_key).await?;
             }
@@ -187,11 +189,10 @@ impl Settling<'_> {
 
     /// Brings the view up to date; `true` when nothing had to be written.
     async fn step(&mut self, index: &KeyIndex) -> Result<bool, Error> {
-        let Some(newest) = index.newest_row() else {
-            return self.remove_all(index.kinds()).await.map(|()| true);
-        };
+        let Some(newest) = index.newest_row() else { return self.remove_existing(index.kinds()).await };
+        self.is_stuck = false;
         let Some(expected) = self.expected(index, newest.cache_id).await? else {
-            self.written = None;
+            self.is_stuck = true;
             return Ok(false);
         };
         let head = self.head(Some(&expected.view)).await?;
@@ -199,8 +200,12 @@ impl Settling<'_> {
         if !shows_it {
             self.write(&expected, head).await?;
         }
-        self.remove_other_kinds(index.kinds(), expected.kind).await?;
-        Ok(shows_it)
+        let others: Vec<ContentKind> = match self.key.strategy {
+            Strategy::KeyBased => other_kinds(index.kinds(), expected.kind).collect(),
+            Strategy::Direct | Strategy::Temporal | Strategy::TemporalLatest | Strategy::TemporalVersioned => Vec::new(),
+        };
+        let no_others = self.remove_existing(&others).await?;
+        Ok(shows_it && no_others)
     }
 
     /// The newest version with its content, also when it has expired; `None` when it is not there any more.
@@ -248,27 +253,22 @@ impl Settling<'_> {
         }
     }
 
-    async fn remove_other_kinds(&mut self, kinds: &[ContentKind], kind: ContentKind) -> Result<(), Error> {
-        if self.key.strategy == Strategy::KeyBased {
-            let others: Vec<ContentKind> = other_kinds(kinds, kind).collect();
-            self.remove_all(&others).await?;
-        }
-        Ok(())
-    }
-
-    async fn remove_all(&mut self, kinds: &[ContentKind]) -> Result<(), Error> {
+    /// Removes the views of these kinds; `true` when there are none. Otherwise a newer store may have written one of them, so
+    /// the index has to be read again.
+    async fn remove_existing(&mut self, kinds: &[ContentKind]) -> Result<bool, Error> {
         let view = |kind: &ContentKind| view_of_key(self.cache.layout(), self.key, *kind).ok().flatten();
         let mut views: Vec<ObjectKey> = kinds.iter().filter_map(view).collect();
         views.sort();
         views.dedup();
-        let removed = join_all(views.iter().map(|view| self.cache.cache.remove(view))).await;
-        removed.into_iter().collect::<Result<(), Error>>()?;
-        for view in views {
-            if !self.removed.contains(&view) {
-                self.removed.push(view);
-            }
-        }
-        Ok(())
+        let storage = &self.cache.cache.storage;
+        let heads = try_join_all(views.iter().map(|view| storage.head(view))).await?;
+        let existing: Vec<ObjectKey> =
+            views.into_iter().zip(heads).filter(|(_, head)| head.is_some()).map(|(view, _)| view).collect();
+        try_join_all(existing.iter().map(|view| self.cache.cache.remove(view))).await?;
+        let none = existing.is_empty();
+        self.removed.extend(existing);
+        self.removed.dedup();
+        Ok(none)
     }
 }
 

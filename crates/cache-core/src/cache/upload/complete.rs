@@ -12,12 +12,15 @@ use crate::manifest::{ContentSource, Location, Manifest, NewContent, NewEntry};
 use crate::nonce::Nonce;
 use crate::settings::Settings;
 use crate::storage::{ObjectHead, ObjectKey};
+use crate::strategy::Strategy;
+use crate::time::UnixMillis;
 
 use super::super::commit::History;
-use super::super::load::{Loaded, Part};
+use super::super::key::ListOptions;
+use super::super::load::{Loaded, MAX_READ_ATTEMPTS, Part};
 use super::super::manifest_changes::{Insert, ListedEntry, ManifestChange, ManifestOutcome};
 use super::super::views::entry_view;
-use super::super::{NamespaceCache, Stored};
+use super::super::{NamespaceCache, Selector, Stored};
 use super::{UploadLimits, UploadRequest};
 
 impl NamespaceCache {
@@ -45,6 +48,7 @@ impl NamespaceCache {
             index_key: entry.key_ref().map(|key| cache.layout().key_index(&key)),
             blob: cache.layout().blob(&hash, token),
             nonce: UploadRequest::nonce(upload_id),
+            started_at: cache.cache.now(),
             cache,
             request,
             token,
@@ -61,6 +65,7 @@ struct Completion<'a> {
     token: BlobToken,
     blob: ObjectKey,
     nonce: Nonce,
+    started_at: UnixMillis,
     manifest_key: ObjectKey,
     index_key: Option<ObjectKey>,
 }
@@ -70,13 +75,17 @@ impl Completion<'_> {
         let head = async { Ok(self.cache.cache.storage.head(&self.blob).await?) };
         let (head, manifest, index, settings) =
             try_join4(head, self.load_manifest(), self.load_index(), self.settings()).await?;
-        if let Some(stored) = self.find_completed(&manifest, &index).await? {
+        let completed = match self.find_completed(&manifest, &index).await {
+            // A page may have been replaced since the manifest was read.
+            Err(Error::Corrupt { .. }) => self.find_completed_again(&index).await?,
+            completed => completed?,
+        };
+        if let Some(stored) = completed {
             return Ok(stored);
         }
         let Some(head) = head else {
             // A completion that ended just now may have removed the blob, because it references another one.
-            let manifest = self.load_manifest().await?;
-            let completed = self.find_completed(&manifest, &index).await?;
+            let completed = self.find_completed_again(&index).await?;
             return completed.ok_or_else(|| {
                 refused("names an upload whose content is not there yet: send it to the url first")
             });
@@ -114,9 +123,21 @@ impl Completion<'_> {
                 self.check_same_key(&listed)?;
                 self.finish(*listed, index.clone(), None).await.map(Some)
             }
-            Some(_) => Err(refused("was completed, and the entry was deleted: begin a new upload")),
+            Some(_) => Err(deleted()),
             None => Ok(None),
         }
+    }
+
+    /// As [`Completion::find_completed`], in the manifest as it is now.
+    async fn find_completed_again(&self, index: &Option<Loaded<KeyIndex>>) -> Result<Option<Stored>, Error> {
+        for attempt in 1.. {
+            let manifest = self.load_manifest().await?;
+            match self.find_completed(&manifest, index).await {
+                Err(Error::Corrupt { .. }) if attempt < MAX_READ_ATTEMPTS => {}
+                completed => return completed,
+            }
+        }
+        unreachable!("the last attempt returns")
     }
 
     /// Checks the content and lists the entry.
@@ -129,13 +150,13 @@ impl Completion<'_> {
     ) -> Result<Stored, Error> {
         self.cache.check_strategy(settings, self.request.strategy)?;
         let content = self.cache.check_upload(self.request, &self.blob, head).await?;
-        let stored_at = self.cache.cache.now();
+        let stored_at = self.started_at;
         let spec = self.request.spec(stored_at, self.cache.expiry(settings, None, stored_at));
         let source = ContentSource::Blob(self.token);
         let new = NewContent { sha256: self.request.sha256, size: self.request.size, source };
         let entry = NewEntry { nonce: self.nonce, spec, content: new, foreign_id: None };
         let insert = Arc::new(Insert { cache_hash: self.request.cache_hash(), entry });
-        let history = History { started_at: Some(stored_at), ..History::default() };
+        let history = History::since(self.started_at);
         let applied = self.cache.commit(&self.manifest_key, manifest, ManifestChange::Insert(insert), history).await?;
         match applied.outcome {
             ManifestOutcome::Listed(listed) => {
@@ -150,7 +171,7 @@ impl Completion<'_> {
             | ManifestOutcome::Revised(_)
             | ManifestOutcome::KindRefused(_)
             | ManifestOutcome::Changed => {
-                Err(refused("was completed, and the entry was deleted: begin a new upload"))
+                Err(deleted())
             }
         }
     }
@@ -203,22 +224,24 @@ impl Completion<'_> {
             self.cache.cache.overwrite(&view, self.cache.view_bytes(&entry, &content)).await?;
         }
         let deduplicated = listed.content.location != Location::Blob(self.token);
-        let listing = self.cache.list_under_key(&listed, entry, index, &content, false).await?;
+        let options = ListOptions { create_only: false, started_at: self.started_at };
+        let listing = self.cache.list_under_key(&listed, entry, index, &content, options).await?;
         let paths = self.cache.paths(&listing.entry);
         Ok(Stored { entry: listing.entry, key_version: listing.key_version, deduplicated, paths })
     }
 
     /// The content, if its entry has a readable copy.
     async fn read_content(&self, listed: &ListedEntry) -> Result<Bytes, Error> {
-        if listed.row.spec.strategy != crate::strategy::Strategy::KeyBased {
+        if listed.row.spec.strategy != Strategy::KeyBased {
             return Ok(Bytes::new());
         }
-        let hash = self.request.cache_hash();
-        let max = self.cache.cache.max_in_memory_bytes;
-        let bytes = self.cache.content_bytes(&hash, &listed.content, None, max).await?;
-        let bytes = bytes.map_err(|error| Error::corrupt(&self.manifest_key, error))?;
-        bytes.ok_or(Error::TooLarge { size: listed.content.size, limit: max })
+        let found = self.cache.retrieve_even_expired(&Selector::Id(listed.row.cache_id)).await?;
+        found.map(|found| found.bytes).ok_or_else(deleted)
     }
+}
+
+fn deleted() -> Error {
+    refused("was completed, and the entry was deleted: begin a new upload")
 }
 
 fn refused(what: &str) -> Error {
