@@ -7,7 +7,7 @@
 //! What keeps conditional writes atomic:
 //!
 //! - [`PutMode::Create`] moves the file in a way that fails where one lies already; that needs no lock.
-//! - Whatever changes or removes an object that is there holds the lock of the object's shard: a [`PutMode::Replace`]
+//! - Whatever changes or removes an object that is there holds the lock of the object's shard: a [`PutMode::Update`]
 //!   compares and moves under it. Tasks of this process queue up without blocking a thread; between processes a file is
 //!   locked.
 //!
@@ -18,35 +18,35 @@
 //! two keys can be one file.
 
 use std::fmt;
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read, Write};
+use std::fs::{self, File, Metadata};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use cache_core::storage::{
-    ListPage, ListRequest, Object, ObjectHead, ObjectKey, PutMode, Storage, StorageError, Version,
+    GetOptions, GetResult, ListPage, ListRequest, Object, ObjectHead, ObjectKey, PutMode, Storage, StorageError,
+    Version,
 };
-use sha2::{Digest, Sha256};
 use tempfile::{NamedTempFile, PersistError};
 use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 
-use crate::part::part;
-use crate::system::since_1970_ms;
+use crate::slice::clamp;
+use crate::system::unix_millis;
+use version::{Stamp, version_of};
 use workspace::{SHARDS, Workspace, shard};
 
 mod listing;
-mod names;
+mod path_encoding;
+mod version;
 mod workspace;
 
-/// How many bytes of the content's SHA-256 make a version.
-const VERSION_BYTES: usize = 16;
-
 /// How often a folder is made anew when deletes keep removing it, because it is empty, before the file gets there.
-const MOST_ATTEMPTS: usize = 100;
+const MAX_ATTEMPTS: usize = 100;
 
 /// Objects as files below a folder. Clones share it.
 #[derive(Clone)]
@@ -65,7 +65,7 @@ struct Store {
 /// Why a call did not succeed, sorted into the port's cases by [`Failure::about`].
 enum Failure {
     /// The mode of the put was not met.
-    Conflict,
+    Precondition,
     /// The file system refused a step before anything had changed.
     Before(io::Error),
     /// The change is visible, but may not outlast a power failure.
@@ -122,10 +122,9 @@ impl Disk {
 
 #[async_trait]
 impl Storage for Disk {
-    async fn get(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Object>, StorageError> {
-        let path = self.store.path(key);
-        let whole = self.read(key.as_str(), move |_| whole(&path)).await?;
-        Ok(whole.map(|(bytes, version)| part(bytes, version, range)))
+    async fn get(&self, key: &ObjectKey, options: &GetOptions) -> Result<Option<GetResult>, StorageError> {
+        let (path, options) = (self.store.path(key), options.clone());
+        self.read(key.as_str(), move |_| get(&path, &options)).await
     }
 
     async fn head(&self, key: &ObjectKey) -> Result<Option<ObjectHead>, StorageError> {
@@ -150,37 +149,40 @@ impl Storage for Disk {
 
 impl Store {
     fn path(&self, key: &ObjectKey) -> PathBuf {
-        self.root.join(names::path(key.as_str()))
+        self.root.join(path_encoding::path(key.as_str()))
     }
 
     fn put(&self, path: &Path, bytes: &[u8], mode: &PutMode) -> Result<Version, Failure> {
-        let met = match mode {
-            PutMode::Overwrite => true,
-            // The move decides. But most who come second are told here, before a file is written in vain.
-            PutMode::Create => !path.try_exists()?,
-            PutMode::Replace(version) => whole(path)?.is_some_and(|(_, current)| current == *version),
+        let replaced = match mode {
+            // The rename decides. But most that come second fail here, before a file is written in vain.
+            PutMode::Create if path.try_exists()? => return Err(Failure::Precondition),
+            PutMode::Create => None,
+            PutMode::Overwrite | PutMode::Update(_) => metadata(path)?,
         };
-        if !met {
-            return Err(Failure::Conflict);
+        if let PutMode::Update(version) = mode
+            && replaced.as_ref().map(version_of).as_ref() != Some(version)
+        {
+            return Err(Failure::Precondition);
         }
         let mut file = self.workspace.new_file()?;
         file.write_all(bytes)?;
+        let version = Stamp::after(replaced.as_ref()).apply(file.as_file())?;
         file.as_file().sync_all()?;
         let made = self.move_to(path, file, *mode == PutMode::Create)?;
         self.sync_names(path, &made).map_err(Failure::After)?;
-        Ok(version(bytes))
+        Ok(version)
     }
 
     /// Moves a file to its place in one step, and returns the folders that had to be made for it.
     fn move_to(&self, path: &Path, mut file: NamedTempFile, create: bool) -> Result<Vec<PathBuf>, Failure> {
         let mut made = Vec::new();
-        for _ in 0..MOST_ATTEMPTS {
+        for _ in 0..MAX_ATTEMPTS {
             let moved = if create { file.persist_noclobber(path) } else { file.persist(path) };
             file = match moved {
                 Ok(_) => return Ok(made),
                 Err(PersistError { error, file }) if error.kind() == ErrorKind::NotFound => file,
                 Err(PersistError { error, .. }) if error.kind() == ErrorKind::AlreadyExists => {
-                    return Err(Failure::Conflict);
+                    return Err(Failure::Precondition);
                 }
                 Err(PersistError { error, .. }) => return Err(error.into()),
             };
@@ -227,41 +229,48 @@ impl Store {
     }
 }
 
-/// The bytes of an object and their version.
-fn whole(path: &Path) -> io::Result<Option<(Bytes, Version)>> {
-    match fs::read(path) {
-        Err(err) if is_missing(&err) => Ok(None),
-        read => {
-            let bytes = read?;
-            let version = version(&bytes);
-            Ok(Some((bytes.into(), version)))
-        }
+fn get(path: &Path, options: &GetOptions) -> io::Result<Option<GetResult>> {
+    let Some(mut file) = open(path)? else { return Ok(None) };
+    let metadata = file.metadata()?;
+    let version = version_of(&metadata);
+    if options.if_none_match.as_ref() == Some(&version) {
+        return Ok(Some(GetResult::NotModified));
     }
+    let size = metadata.len();
+    let range = clamp(options.range.as_ref().unwrap_or(&(0..size)), size);
+    let bytes = read_range(&mut file, range)?;
+    Ok(Some(GetResult::Object(Object { bytes, size, version })))
+}
+
+fn read_range(file: &mut File, range: Range<u64>) -> io::Result<Bytes> {
+    if range.start > 0 {
+        file.seek(SeekFrom::Start(range.start))?;
+    }
+    // A file that is an object never changes, so all bytes that its metadata promise are there.
+    let mut bytes = vec![0; usize::try_from(range.end - range.start).map_err(io::Error::other)?];
+    file.read_exact(&mut bytes)?;
+    Ok(bytes.into())
 }
 
 fn head(path: &Path) -> io::Result<Option<ObjectHead>> {
-    let mut file = match File::open(path) {
-        Err(err) if is_missing(&err) => return Ok(None),
-        opened => opened?,
-    };
-    let modified = file.metadata()?.modified()?;
-    let mut bytes = Vec::new();
-    let size = file.read_to_end(&mut bytes)? as u64;
-    let sha256: [u8; 32] = Sha256::digest(&bytes).into();
-    Ok(Some(ObjectHead {
-        size,
-        version: version_of(&sha256),
-        sha256: Some(cache_core::content::Digest::from_bytes(sha256)),
-        modified_ms: since_1970_ms(modified),
-    }))
+    let Some(metadata) = metadata(path)? else { return Ok(None) };
+    let modified = unix_millis(metadata.modified()?);
+    Ok(Some(ObjectHead { size: metadata.size(), version: version_of(&metadata), sha256: None, modified }))
 }
 
-fn version(bytes: &[u8]) -> Version {
-    version_of(&Sha256::digest(bytes))
+fn open(path: &Path) -> io::Result<Option<File>> {
+    unless_missing(File::open(path))
 }
 
-fn version_of(sha256: &[u8]) -> Version {
-    Version(hex::encode(&sha256[..VERSION_BYTES]))
+fn metadata(path: &Path) -> io::Result<Option<Metadata>> {
+    unless_missing(fs::metadata(path))
+}
+
+fn unless_missing<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Err(err) if is_missing(&err) => Ok(None),
+        result => result.map(Some),
+    }
 }
 
 fn sync_folder(folder: &Path) -> io::Result<()> {
@@ -287,16 +296,17 @@ impl Failure {
     fn about(self, key: &str) -> StorageError {
         let key = key.to_owned();
         match self {
-            Self::Conflict => StorageError::Conflict { key },
-            Self::Before(err) if is_lasting(&err) => StorageError::Refused { key, reason: err.to_string() },
-            Self::Before(err) => StorageError::Unavailable { key, reason: err.to_string() },
-            Self::After(err) => {
-                let reason = format!("done, but it may not outlast a power failure: {err}");
-                StorageError::Unavailable { key, reason }
-            }
-            Self::Interrupted => StorageError::Unavailable { key, reason: "the process is shutting down".into() },
+            Self::Precondition => StorageError::Precondition { key },
+            Self::Before(err) if is_full(&err) => StorageError::Full { key, source: err.into() },
+            Self::Before(err) if is_lasting(&err) => StorageError::Refused { key, source: err.into() },
+            Self::Before(err) | Self::After(err) => StorageError::Unavailable { key, source: err.into() },
+            Self::Interrupted => StorageError::Unavailable { key, source: "the process is shutting down".into() },
         }
     }
+}
+
+fn is_full(err: &io::Error) -> bool {
+    matches!(err.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
 }
 
 /// Whether trying again is in vain until somebody has changed permissions or the folder. A full disk is not such a case.
@@ -332,12 +342,12 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_unavailable_and_says_so() {
+    fn a_full_disk_is_full() {
         let (enospc, edquot, eio) = (28, 122, 5);
-        assert!(failed_with(enospc).to_string().contains("No space left on device"));
-        for code in [enospc, edquot, eio] {
-            assert!(matches!(failed_with(code), StorageError::Unavailable { .. }), "{code}");
+        for code in [enospc, edquot] {
+            assert!(matches!(failed_with(code), StorageError::Full { .. }), "{code}");
         }
+        assert!(matches!(failed_with(eio), StorageError::Unavailable { .. }));
     }
 
     #[test]
@@ -377,7 +387,7 @@ mod tests {
         let first = one.put(&key, "0".into(), PutMode::Create).await.unwrap();
         let races = (1..=32).map(|n| {
             let disk = if n % 2 == 0 { &one } else { &other };
-            disk.put(&key, n.to_string().into(), PutMode::Replace(first.clone()))
+            disk.put(&key, n.to_string().into(), PutMode::Update(first.clone()))
         });
         let results = futures::future::join_all(races).await;
         assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);

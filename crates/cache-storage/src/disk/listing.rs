@@ -10,22 +10,23 @@ use std::path::{Path, PathBuf};
 
 use cache_core::storage::{ListPage, ListRequest, ListedObject, ObjectKey};
 
-use super::names::{self, Name};
-use crate::paging::Paging;
-use crate::system::since_1970_ms;
+use super::path_encoding::{self, Name};
+use super::version::version_of;
+use crate::list_page::ListPageBuilder;
+use crate::system::unix_millis;
 
 /// One page of the objects below the root.
 pub(super) fn list(root: &Path, request: &ListRequest) -> io::Result<ListPage> {
-    let mut paging = Paging::new(request);
+    let mut page = ListPageBuilder::new(request);
     match request.prefix.rsplit_once('/') {
-        None => _ = walk(root, "", &mut paging)?,
+        None => _ = walk(root, "", &mut page)?,
         Some((folder, _)) if folder.parse::<ObjectKey>().is_ok() => {
-            _ = walk(&root.join(names::folder_path(folder)), &format!("{folder}/"), &mut paging)?;
+            _ = walk(&root.join(path_encoding::folder_path(folder)), &format!("{folder}/"), &mut page)?;
         }
         // No key starts with such a prefix.
         Some(_) => {}
     }
-    Ok(paging.into_page())
+    Ok(page.build())
 }
 
 /// A file or folder: its full key, for a folder with a `/` at the end, and where it lies.
@@ -41,14 +42,14 @@ impl Entry {
 }
 
 /// Feeds everything below a folder to the page. `base` is what the keys of the folder start with.
-fn walk(folder: &Path, base: &str, paging: &mut Paging<'_>) -> io::Result<ControlFlow<()>> {
-    for Entry { key, path } in entries(folder, base, paging)? {
+fn walk(folder: &Path, base: &str, page: &mut ListPageBuilder<'_>) -> io::Result<ControlFlow<()>> {
+    for Entry { key, path } in entries(folder, base, page)? {
         let full = if !key.ends_with('/') {
-            listed(key, &path)?.map_or(ControlFlow::Continue(()), |object| paging.object(object))
-        } else if paging.group(&key).is_none() {
-            walk(&path, &key, paging)?
-        } else if has_objects(&path, &key, paging)? {
-            paging.folder(&key)
+            listed(key, &path)?.map_or(ControlFlow::Continue(()), |object| page.push_object(object))
+        } else if page.folder_of(&key).is_none() {
+            walk(&path, &key, page)?
+        } else if has_objects(&path, &key, page)? {
+            page.push_folder(&key)
         } else {
             ControlFlow::Continue(())
         };
@@ -60,9 +61,9 @@ fn walk(folder: &Path, base: &str, paging: &mut Paging<'_>) -> io::Result<Contro
 }
 
 /// Whether any object below this folder belongs to the listing. Folders can be empty while something is written or deleted.
-fn has_objects(folder: &Path, base: &str, paging: &Paging<'_>) -> io::Result<bool> {
-    for entry in entries(folder, base, paging)? {
-        if !entry.is_folder() || has_objects(&entry.path, &entry.key, paging)? {
+fn has_objects(folder: &Path, base: &str, page: &ListPageBuilder<'_>) -> io::Result<bool> {
+    for entry in entries(folder, base, page)? {
+        if !entry.is_folder() || has_objects(&entry.path, &entry.key, page)? {
             return Ok(true);
         }
     }
@@ -70,10 +71,10 @@ fn has_objects(folder: &Path, base: &str, paging: &Paging<'_>) -> io::Result<boo
 }
 
 /// Those entries of a folder that the listing can need, in key order.
-fn entries(folder: &Path, base: &str, paging: &Paging<'_>) -> io::Result<Vec<Entry>> {
+fn entries(folder: &Path, base: &str, page: &ListPageBuilder<'_>) -> io::Result<Vec<Entry>> {
     let mut entries = Vec::new();
     collect(folder, base, &mut entries)?;
-    entries.retain(|entry| if entry.is_folder() { paging.reaches(&entry.key) } else { paging.covers(&entry.key) });
+    entries.retain(|entry| if entry.is_folder() { page.reaches(&entry.key) } else { page.covers(&entry.key) });
     entries.sort_unstable_by(|one, other| one.key.cmp(&other.key));
     Ok(entries)
 }
@@ -90,7 +91,7 @@ fn collect(folder: &Path, base: &str, entries: &mut Vec<Entry>) -> io::Result<()
         if !kind.is_dir() && !kind.is_file() {
             continue;
         }
-        match entry.file_name().to_str().and_then(|name| names::decode(name, kind.is_dir())) {
+        match entry.file_name().to_str().and_then(|name| path_encoding::decode(name, kind.is_dir())) {
             Some(Name::File(segment)) => entries.push(Entry { key: format!("{base}{segment}"), path }),
             Some(Name::Folder(segment)) => entries.push(Entry { key: format!("{base}{segment}/"), path }),
             Some(Name::Beginning(segment)) => collect(&path, &format!("{base}{segment}"), entries)?,
@@ -106,7 +107,12 @@ fn listed(key: String, path: &Path) -> io::Result<Option<ListedObject>> {
         Err(err) if err.kind() == ErrorKind::NotFound => Ok(None),
         found => {
             let found = found?;
-            Ok(Some(ListedObject { key, size: found.len(), modified_ms: since_1970_ms(found.modified()?) }))
+            Ok(Some(ListedObject {
+                key,
+                size: found.len(),
+                version: version_of(&found),
+                modified: unix_millis(found.modified()?),
+            }))
         }
     }
 }
@@ -122,7 +128,7 @@ mod tests {
     fn tree(keys: &[&str]) -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
         for key in keys {
-            let path = root.path().join(names::path(key));
+            let path = root.path().join(path_encoding::path(key));
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, key).unwrap();
         }
@@ -155,15 +161,15 @@ mod tests {
     fn folders_before_start_after_are_not_entered() {
         let root = tree(&["a/1.json", "b/1.json", "c/1.json"]);
         let request = ListRequest { start_after: Some("b/1.json".into()), limit: 9, ..ListRequest::default() };
-        let entered = entries(root.path(), "", &Paging::new(&request)).unwrap();
+        let entered = entries(root.path(), "", &ListPageBuilder::new(&request)).unwrap();
         assert_eq!(entered.iter().map(|entry| entry.key.as_str()).collect::<Vec<_>>(), ["b/", "c/"]);
     }
 
     /// The page, worked out from all keys at once.
     fn expected(mut keys: Vec<String>, request: &ListRequest) -> (Vec<String>, Option<String>) {
-        let paging = Paging::new(request);
-        keys.retain(|key| paging.covers(key));
-        let mut names: Vec<_> = keys.iter().map(|key| paging.group(key).unwrap_or(key).to_owned()).collect();
+        let page = ListPageBuilder::new(request);
+        keys.retain(|key| page.covers(key));
+        let mut names: Vec<_> = keys.iter().map(|key| page.folder_of(key).unwrap_or(key).to_owned()).collect();
         names.sort();
         names.dedup();
         let more = names.len() > request.limit;

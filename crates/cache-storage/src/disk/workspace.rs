@@ -16,12 +16,12 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use cache_core::rng::Rng;
 use cache_core::storage::ObjectKey;
-use cache_core::surroundings::Surroundings;
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
-use crate::system::System;
+use crate::system::OsRng;
 
 /// How many locks the keys share. Two writers of different keys wait for each other once in a thousand times.
 pub(super) const SHARDS: usize = 1024;
@@ -46,7 +46,7 @@ impl Workspace {
         // Between making the file that says "alive" and locking it, a process looks dead: one at a time, then.
         let _opening = lock(&own.join("open.lock"))?;
         remove_leftovers(&all_writing)?;
-        let writing = all_writing.join(format!("{:016x}", System.random()));
+        let writing = all_writing.join(format!("{:016x}", OsRng.next_u64()));
         let alive = writing.with_extension("lock");
         let alive_lock = lock(&alive)?;
         fs::create_dir(&writing)?;

@@ -1,17 +1,17 @@
-//! The rules of a listing, wherever the keys come from: which keys belong to it, how they are grouped, when a page is full.
+//! The rules of a listing, independent of the backend: which keys belong to it, how they are grouped, when a page is full.
 
 use std::ops::ControlFlow;
 
 use cache_core::storage::{ListPage, ListRequest, ListedObject};
 
-/// Collects one page. Feed it objects and folders in key order, until it says [`ControlFlow::Break`].
-pub(crate) struct Paging<'a> {
+/// Builds one page. Feed it objects and folders in key order until it returns [`ControlFlow::Break`].
+pub(crate) struct ListPageBuilder<'a> {
     request: &'a ListRequest,
     page: ListPage,
     last: Option<String>,
 }
 
-impl<'a> Paging<'a> {
+impl<'a> ListPageBuilder<'a> {
     pub(crate) fn new(request: &'a ListRequest) -> Self {
         Self { request, page: ListPage::default(), last: None }
     }
@@ -22,7 +22,7 @@ impl<'a> Paging<'a> {
         key.starts_with(&self.request.prefix) && after.is_none_or(|after| key > after) && !self.skips(key)
     }
 
-    /// Whether any key below this folder can belong to the listing. `folder` ends with `/`.
+    /// Whether a key below this folder can belong to the listing. `folder` ends with `/`.
     pub(crate) fn reaches(&self, folder: &str) -> bool {
         let prefix = &self.request.prefix;
         let after = self.request.start_after.as_deref();
@@ -31,8 +31,8 @@ impl<'a> Paging<'a> {
             && !self.skips(folder)
     }
 
-    /// The group that stands for this key: everything up to the first `/` after the prefix, that `/` included.
-    pub(crate) fn group<'k>(&self, key: &'k str) -> Option<&'k str> {
+    /// The folder that stands for this key: everything up to the first `/` after the prefix, including that `/`.
+    pub(crate) fn folder_of<'k>(&self, key: &'k str) -> Option<&'k str> {
         if !self.request.delimiter {
             return None;
         }
@@ -41,23 +41,23 @@ impl<'a> Paging<'a> {
         Some(&key[..self.request.prefix.len() + end])
     }
 
-    pub(crate) fn object(&mut self, object: ListedObject) -> ControlFlow<()> {
+    pub(crate) fn push_object(&mut self, object: ListedObject) -> ControlFlow<()> {
         self.make_room(&object.key)?;
         self.page.objects.push(object);
         ControlFlow::Continue(())
     }
 
-    pub(crate) fn folder(&mut self, folder: &str) -> ControlFlow<()> {
+    pub(crate) fn push_folder(&mut self, folder: &str) -> ControlFlow<()> {
         self.make_room(folder)?;
         self.page.folders.push(folder.to_owned());
         ControlFlow::Continue(())
     }
 
-    pub(crate) fn into_page(self) -> ListPage {
+    pub(crate) fn build(self) -> ListPage {
         self.page
     }
 
-    /// A `start_after` that names a folder skips all of it, when folders are what is listed.
+    /// When folders are listed, a `start_after` that names a folder skips everything in it.
     fn skips(&self, key: &str) -> bool {
         let after = self.request.start_after.as_deref();
         self.request.delimiter && after.is_some_and(|after| after.ends_with('/') && key.starts_with(after))

@@ -1,28 +1,29 @@
-//! Signed requests, sent to moto as a client would send them. moto believes any signature and any checksum, so that those
-//! are there is looked up in the URL and the headers.
+//! Presigned requests, sent to moto as a client would send them. moto accepts any signature and checksum, so the tests look
+//! for them in the URL and the headers.
+
+#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 use std::time::Duration;
 
-use cache_core::content::Digest;
-use cache_core::storage::{AnswerHeaders, ObjectKey, Presign, PresignedRequest, PutMode, Storage};
+use cache_core::digest::Sha256Digest;
+use cache_core::storage::{ObjectKey, Presign, PresignedRequest, PutMode, ResponseHeaders, Storage};
+use cache_storage::s3::S3;
+use cache_testing::moto::Moto;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::S3;
-use crate::moto::Moto;
-
 const BODY: &[u8] = b"a content that never saw the service";
 
-/// Status line, headers and body of an answer in one text.
+/// Status line, headers and body of a response in one text.
 async fn send(method: &str, url: &str, headers: &[(String, String)], body: &[u8]) -> String {
     let (authority, target) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
     let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let head = format!("{method} /{target} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n{headers}\r\n");
     let mut connection = TcpStream::connect(authority).await.unwrap();
     connection.write_all(&[head.as_bytes(), body].concat()).await.unwrap();
-    let mut answer = Vec::new();
-    connection.read_to_end(&mut answer).await.unwrap();
-    String::from_utf8(answer).unwrap()
+    let mut response = Vec::new();
+    connection.read_to_end(&mut response).await.unwrap();
+    String::from_utf8(response).unwrap()
 }
 
 fn key(name: &str) -> ObjectKey {
@@ -30,7 +31,7 @@ fn key(name: &str) -> ObjectKey {
 }
 
 async fn sign(s3: &S3, name: &str) -> PresignedRequest {
-    let sha256 = Digest::of(BODY);
+    let sha256 = Sha256Digest::of(BODY);
     s3.presigned_put(&key(name), BODY.len() as u64, sha256, Duration::from_secs(60)).await.unwrap()
 }
 
@@ -48,7 +49,7 @@ async fn a_signed_put_creates_an_object_once() {
 }
 
 #[tokio::test]
-async fn size_checksum_and_condition_are_covered_by_the_signature() {
+async fn the_signature_covers_size_checksum_and_condition() {
     let Some(moto) = Moto::shared() else { return };
     let signed = sign(&moto.storage("presigned").await, "covered").await;
     let (_, names) = signed.url.split_once("X-Amz-SignedHeaders=").unwrap();
@@ -63,20 +64,20 @@ async fn size_checksum_and_condition_are_covered_by_the_signature() {
 }
 
 #[tokio::test]
-async fn a_signed_get_answers_with_the_headers_that_were_asked_for() {
+async fn a_signed_get_responds_with_the_signed_headers() {
     let Some(moto) = Moto::shared() else { return };
     let s3 = moto.storage("presigned").await;
     s3.put(&key("read"), BODY.into(), PutMode::Overwrite).await.unwrap();
-    let answer = AnswerHeaders {
+    let headers = ResponseHeaders {
         content_type: "text/plain; charset=utf-8",
         content_encoding: Some("gzip"),
         content_disposition: Some("attachment; filename=\"a b.txt\"".to_owned()),
     };
-    let url = s3.presigned_get(&key("read"), &answer, Duration::from_secs(60)).await.unwrap();
-    let answer = send("GET", &url, &[], b"").await;
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let url = s3.presigned_get(&key("read"), &headers, Duration::from_secs(60)).await.unwrap();
+    let response = send("GET", &url, &[], b"").await;
+    let (head, body) = response.split_once("\r\n\r\n").unwrap();
     let head = head.to_ascii_lowercase();
-    assert!(head.starts_with("http/1.1 200") && body.as_bytes() == BODY, "{answer}");
+    assert!(head.starts_with("http/1.1 200") && body.as_bytes() == BODY, "{response}");
     assert!(head.contains("content-type: text/plain; charset=utf-8"), "{head}");
     assert!(head.contains("content-encoding: gzip"), "{head}");
     assert!(head.contains("content-disposition: attachment; filename=\"a b.txt\""), "{head}");

@@ -1,8 +1,10 @@
-//! The verbs of the storage port, for whoever counts calls or lets them fail.
+//! The operations of the storage port, for code that counts calls or makes them fail.
 
-/// A verb of [`cache_core::storage::Storage`].
+use std::fmt;
+
+/// An operation of [`cache_core::storage::Storage`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Verb {
+pub enum StorageOp {
     /// `Storage::get`
     Get,
     /// `Storage::head`
@@ -15,11 +17,11 @@ pub enum Verb {
     List,
 }
 
-impl Verb {
-    /// All of them, in the order of their numbers.
+impl StorageOp {
+    /// All operations, in the order of their discriminants.
     pub const ALL: [Self; 5] = [Self::Get, Self::Head, Self::Put, Self::Delete, Self::List];
 
-    /// As logs and metrics spell it.
+    /// The name in logs and metrics.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Get => "get",
@@ -28,5 +30,11 @@ impl Verb {
             Self::Delete => "delete",
             Self::List => "list",
         }
+    }
+}
+
+impl fmt::Display for StorageOp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }

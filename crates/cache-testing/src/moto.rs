@@ -1,7 +1,7 @@
 //! An S3 look-alike for tests: moto's server, started as a child process.
 //!
-//! The Python that runs it is the one that `MGRAPH_MOTO_PYTHON` names, else `.tools/moto/bin/python` at the root of the
-//! workspace. Where there is none, [`Moto::shared`] says so on stderr and returns `None`, and tests return early.
+//! `MGRAPH_MOTO_PYTHON` names the Python that runs it; the default is `.tools/moto/bin/python` at the root of the workspace.
+//! If there is none, [`Moto::shared`] reports that on stderr and returns `None`, and tests return early.
 
 use std::env;
 use std::fmt;
@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
-use crate::s3::{S3, S3Config};
+use cache_storage::s3::{S3, S3Config};
 
-/// Prints the port that it serves on. Ends when its standard input does, so it never outlives the process that holds the
-/// other end, however that one ends. moto looks at a condition first and writes then, so two writes at once could both
-/// meet it; real S3 does not have that gap, and one write at a time closes it.
+/// Prints the port that it serves on. It ends when its standard input does, so it never outlives the process that holds the
+/// other end. moto evaluates a condition before it writes, so two concurrent writes could both meet it; S3 does not have that
+/// gap, and serving one write at a time closes it.
 const SERVER: &str = r#"
 import os, sys, threading
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
@@ -35,29 +35,29 @@ sys.stdin.read()
 os._exit(0)
 "#;
 
-/// The id of the only access key that tests use.
+/// The id of the only access key of the tests.
 const ACCESS_KEY_ID: &str = "test";
-/// Its secret. moto takes any.
+/// Its secret. moto accepts any.
 const SECRET_ACCESS_KEY: &str = "test";
 
-/// A running server. Ends with this value, or else with the process.
+/// A running server. It ends when this value is dropped, or with the process.
 pub struct Moto {
     child: Child,
     port: u16,
 }
 
 impl Moto {
-    /// The one server of this test process, started with the first call; `None` when moto is not set up.
+    /// The server that all tests of this process share, started by the first call; `None` if moto is not set up.
     pub fn shared() -> Option<&'static Self> {
         static SHARED: OnceLock<Option<Moto>> = OnceLock::new();
         SHARED.get_or_init(Self::start).as_ref()
     }
 
-    /// Starts a server; `None` when moto is not set up.
+    /// Starts a server; `None` if moto is not set up.
     ///
     /// # Panics
     ///
-    /// When the Python is there, but does not run moto.
+    /// If the Python exists but does not run moto.
     pub fn start() -> Option<Self> {
         let python = python();
         if !python.exists() {
@@ -78,12 +78,12 @@ impl Moto {
         Some(Self { child, port })
     }
 
-    /// Where the server is.
+    /// The URL of the server.
     pub fn endpoint_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// The environment in which another process finds the server as its S3; the endpoint comes first.
+    /// The environment variables with which another process uses the server as its S3. The endpoint comes first.
     pub fn environment(&self) -> [(&'static str, String); 4] {
         [
             ("AWS_ENDPOINT_URL", self.endpoint_url()),
@@ -93,33 +93,33 @@ impl Moto {
         ]
     }
 
-    /// A storage in this bucket, which is made if it is not there.
+    /// A storage in this bucket, which is created if it does not exist.
     ///
     /// # Panics
     ///
-    /// When the server refuses to make the bucket.
+    /// If the server refuses to create the bucket.
     pub async fn storage(&self, bucket: &str) -> S3 {
         self.storage_at(self.endpoint_url(), bucket).await
     }
 
-    /// As [`Moto::storage`], by way of another address that leads to this server.
+    /// As [`Moto::storage`], through another URL that leads to this server.
     ///
     /// # Panics
     ///
-    /// When the server refuses to make the bucket.
+    /// If the server refuses to create the bucket.
     pub async fn storage_at(&self, endpoint_url: String, bucket: &str) -> S3 {
         let config = S3Config { endpoint_url: Some(endpoint_url), ..S3Config::new(bucket) };
         let storage = S3::with_keys(config, ACCESS_KEY_ID, SECRET_ACCESS_KEY);
-        storage.make_bucket().await.expect("moto makes any bucket");
+        storage.create_bucket().await.expect("moto creates any bucket");
         storage
     }
 }
 
 impl Drop for Moto {
     fn drop(&mut self) {
-        // When it has ended already, so much the better.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        // It may have ended already.
+        drop(self.child.kill());
+        drop(self.child.wait());
     }
 }
 

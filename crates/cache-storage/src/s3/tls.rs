@@ -1,51 +1,51 @@
-//! Whose word is taken for it that the other end of a connection is S3.
+//! TLS root certificates for connections to S3.
 //!
-//! Reading the machine's certificates (140 of them, as text) takes longer than everything else that makes a client. A
-//! function can do without: AWS signs the certificates of its endpoints with its own authorities, and recommends to those
-//! with a trust store of their own to have all five of them in it (<https://www.amazontrust.com/repository/>).
+//! Reading the machine's certificates (140 of them, as text) takes longer than everything else that a client needs. A Lambda
+//! function can do without: AWS signs the certificates of its endpoints with its own root certificates, and recommends that
+//! trust stores contain all five of them (<https://www.amazontrust.com/repository/>).
 
 use aws_smithy_http_client::tls::TrustStore;
 
 use super::environment::Environment;
 
-/// The five authorities of Amazon Trust Services, with their SHA-256 as AWS publishes it.
+/// The five root certificates of Amazon Trust Services, with their SHA-256 as AWS publishes it.
 const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
 
-/// What the machine's certificates are read from instead of its usual places.
-const CHOSEN_CERTIFICATES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
+/// Variables that name other certificates than those of the machine.
+const CERTIFICATE_VARIABLES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
 
-/// Partitions in which AWS uses other authorities, or may: China, GovCloud, the isolated ones, the European one.
+/// Region prefixes of partitions in which AWS uses other root certificates, or may: China, GovCloud, isolated, European.
 const OTHER_PARTITIONS: [&str; 5] = ["cn-", "us-gov-", "us-iso", "eu-iso", "eusc-"];
 
-/// Whose certificates are believed.
+/// Which root certificates a connection trusts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Trust {
-    /// Nobody's: the connection is not encrypted.
-    Nobody,
-    /// Those of AWS's own authorities.
+pub(super) enum TrustRoots {
+    /// None: the connection is not encrypted.
+    None,
+    /// Those of Amazon Trust Services.
     Amazon,
     /// Those that this machine trusts.
     System,
 }
 
-impl Trust {
-    /// For an endpoint, `None` being AWS's own in this region.
+impl TrustRoots {
+    /// The roots for an endpoint. `None` is AWS's own endpoint in this region.
     pub(super) fn of(endpoint: Option<&str>, region: &str, environment: &Environment) -> Self {
-        // Outside of Lambda a start may take longer, and somebody may read along with a certificate that the machine trusts.
-        let plain_aws = environment.is_understood()
+        // Outside of Lambda a start may take longer, and a company's proxy may use a certificate that only the machine trusts.
+        let plain_aws = environment.is_known()
             && !OTHER_PARTITIONS.iter().any(|partition| region.starts_with(partition))
-            && !CHOSEN_CERTIFICATES.iter().any(|name| environment.get(name).is_some());
+            && !CERTIFICATE_VARIABLES.iter().any(|name| environment.get(name).is_some());
         match endpoint {
-            Some(url) if url.starts_with("http://") => Self::Nobody,
+            Some(url) if url.starts_with("http://") => Self::None,
             None if plain_aws => Self::Amazon,
             Some(_) | None => Self::System,
         }
     }
 
-    /// The certificates, read when the first client is made.
+    /// The certificates, which are read when the first client is created.
     pub(super) fn store(self) -> TrustStore {
         match self {
-            Self::Nobody => TrustStore::empty(),
+            Self::None => TrustStore::empty(),
             Self::Amazon => TrustStore::empty().with_pem_certificate(AMAZON_ROOTS),
             Self::System => TrustStore::default(),
         }
@@ -63,30 +63,30 @@ mod tests {
 
     const LAMBDA: (&str, &str) = ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001");
 
-    fn trust(endpoint: Option<&str>, region: &str, variables: &[(&str, &str)]) -> Trust {
-        Trust::of(endpoint, region, &Environment::with(variables))
+    fn roots(endpoint: Option<&str>, region: &str, variables: &[(&str, &str)]) -> TrustRoots {
+        TrustRoots::of(endpoint, region, &Environment::with(variables))
     }
 
     #[test]
-    fn a_function_believes_the_authorities_of_amazon_alone() {
-        assert_eq!(trust(None, "eu-west-1", &[LAMBDA]), Trust::Amazon);
-        assert_eq!(trust(None, "eu-west-1", &[]), Trust::System, "a machine may have others");
+    fn a_function_trusts_only_amazon_roots() {
+        assert_eq!(roots(None, "eu-west-1", &[LAMBDA]), TrustRoots::Amazon);
+        assert_eq!(roots(None, "eu-west-1", &[]), TrustRoots::System, "a machine may have others");
     }
 
     #[test]
-    fn where_others_may_sign_the_machine_decides() {
+    fn elsewhere_the_roots_of_the_machine_are_used() {
         for region in ["cn-north-1", "us-gov-west-1", "us-iso-east-1", "us-isob-east-1", "eusc-de-east-1"] {
-            assert_eq!(trust(None, region, &[LAMBDA]), Trust::System, "{region}");
+            assert_eq!(roots(None, region, &[LAMBDA]), TrustRoots::System, "{region}");
         }
         for variable in ["SSL_CERT_FILE", "SSL_CERT_DIR", "AWS_PROFILE"] {
-            assert_eq!(trust(None, "eu-west-1", &[LAMBDA, (variable, "x")]), Trust::System, "{variable}");
+            assert_eq!(roots(None, "eu-west-1", &[LAMBDA, (variable, "x")]), TrustRoots::System, "{variable}");
         }
-        assert_eq!(trust(Some("https://minio.example"), "eu-west-1", &[LAMBDA]), Trust::System);
+        assert_eq!(roots(Some("https://minio.example"), "eu-west-1", &[LAMBDA]), TrustRoots::System);
     }
 
     #[test]
     fn an_endpoint_without_tls_needs_no_certificates() {
-        assert_eq!(trust(Some("http://127.0.0.1:9000"), "eu-west-1", &[LAMBDA]), Trust::Nobody);
+        assert_eq!(roots(Some("http://127.0.0.1:9000"), "eu-west-1", &[LAMBDA]), TrustRoots::None);
     }
 
     #[test]
@@ -103,9 +103,9 @@ mod tests {
         assert_eq!(found, 5);
     }
 
-    /// The HTTP client would panic on a certificate that it does not understand.
+    /// The HTTP client would panic on a certificate that it cannot parse.
     #[test]
-    fn a_client_can_be_made_with_each_store() {
+    fn a_client_can_be_created_with_all_roots() {
         let region = |name: &str| S3Config { region: Some(name.to_owned()), ..S3Config::new("bucket") };
         let plain = S3Config { endpoint_url: Some("http://127.0.0.1:1".to_owned()), ..region("eu-west-1") };
         for config in [region("eu-west-1"), region("cn-north-1"), plain] {

@@ -1,4 +1,4 @@
-//! What goes over the wire, recorded by a server that takes everything.
+//! The requests that are sent, recorded by a server that accepts everything.
 
 use std::sync::{Arc, Mutex};
 
@@ -30,9 +30,12 @@ impl Recorder {
         recorder
     }
 
+    fn config(&self) -> S3Config {
+        S3Config { endpoint_url: Some(self.url.clone()), ..S3Config::new("bucket") }
+    }
+
     fn s3(&self) -> S3 {
-        let config = S3Config { endpoint_url: Some(self.url.clone()), ..S3Config::new("bucket") };
-        S3::with_keys(config, "id", "secret")
+        S3::with_keys(self.config(), "id", "secret")
     }
 
     fn heads(&self) -> Vec<String> {
@@ -69,7 +72,7 @@ async fn put(bytes: &'static [u8], mode: PutMode) -> String {
 
 #[tokio::test]
 async fn a_put_carries_its_sha256_and_no_other_checksum() {
-    for mode in [PutMode::Overwrite, PutMode::Create, PutMode::Replace(Version("\"0\"".to_owned()))] {
+    for mode in [PutMode::Overwrite, PutMode::Create, PutMode::Update(Version::new("0"))] {
         let head = put(b"hello", mode).await;
         let sha256 = STANDARD.encode(Sha256::digest(b"hello")).to_lowercase();
         assert!(head.contains(&format!("\r\nx-amz-checksum-sha256: {sha256}\r\n")), "{head}");
@@ -84,21 +87,34 @@ async fn a_put_carries_its_sha256_and_no_other_checksum() {
 async fn the_mode_of_a_put_is_a_condition() {
     let head = put(b"", PutMode::Create).await;
     assert!(head.contains("\r\nif-none-match: *\r\n") && !head.contains("if-match"), "{head}");
-    let head = put(b"", PutMode::Replace(Version("\"0\"".to_owned()))).await;
+    let head = put(b"", PutMode::Update(Version::new("0"))).await;
     assert!(head.contains("\r\nif-match: \"0\"\r\n") && !head.contains("if-none-match"), "{head}");
     let head = put(b"", PutMode::Overwrite).await;
     assert!(!head.contains("if-match") && !head.contains("if-none-match"), "{head}");
 }
 
 #[tokio::test]
-async fn with_an_endpoint_the_bucket_stands_in_the_path() {
+async fn the_quoting_of_if_match_is_a_setting() {
+    let recorder = Recorder::start(200).await;
+    let config = S3Config { etag_quoting: ETagQuoting::Unquoted, ..recorder.config() };
+    let s3 = S3::with_keys(config, "id", "secret");
+    let written = s3.put(&"a".parse().unwrap(), "x".into(), PutMode::Update(Version::new("0"))).await.unwrap();
+    assert_eq!(written, Version::new("1"), "a version has no quotes");
+    s3.get(&"a".parse().unwrap(), &GetOptions::unless(Version::new("0"))).await.unwrap();
+    let heads = recorder.heads();
+    assert!(heads[0].contains("\r\nif-match: 0\r\n"), "{heads:?}");
+    assert!(heads[1].contains("\r\nif-none-match: \"0\"\r\n"), "a read is always quoted: {heads:?}");
+}
+
+#[tokio::test]
+async fn with_an_endpoint_the_bucket_is_in_the_path() {
     let head = put(b"hello", PutMode::Overwrite).await;
     assert!(head.starts_with("put /bucket/a/b?"), "{head}");
     assert!(head.contains("\r\nhost: 127.0.0.1:"), "{head}");
 }
 
 #[tokio::test]
-async fn warming_up_makes_two_connections_and_asks_once_on_each() {
+async fn warming_up_sends_one_request_on_each_of_two_connections() {
     for status in [200, 403, 503] {
         let recorder = Recorder::start(status).await;
         recorder.s3().warm_up().await;
@@ -109,7 +125,7 @@ async fn warming_up_makes_two_connections_and_asks_once_on_each() {
 }
 
 #[tokio::test]
-async fn warming_up_ends_where_nobody_answers() {
+async fn warming_up_ends_if_nobody_listens() {
     // Nobody listens on a port that was just given back.
     let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let config = S3Config { endpoint_url: Some(format!("http://127.0.0.1:{port}")), ..S3Config::new("bucket") };
