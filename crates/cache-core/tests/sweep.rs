@@ -313,6 +313,16 @@ async fn views_whose_entry_is_gone_go_when_they_are_old() {
 }
 
 #[tokio::test]
+async fn a_copy_of_another_kind_than_the_newest_version_goes() {
+    let world = World::new();
+    let entry = world.store_as("a", Strategy::KeyBased, Some("k"), Some("f")).await;
+    let copy = |kind| world.layout().readable(entry.cache_key.as_ref(), "f", kind).unwrap();
+    world.put(&copy(ContentKind::Binary), "x").await;
+    check_when_old(&world, SweepReport { orphaned_views: 1, ..SweepReport::default() }).await;
+    assert!(world.exists(&copy(ContentKind::String)).await && !world.exists(&copy(ContentKind::Binary)).await);
+}
+
+#[tokio::test]
 async fn the_view_of_another_attempt_goes() {
     let world = World::new();
     let entry = world.store_as("a", Strategy::Temporal, None, None).await;
