@@ -269,7 +269,7 @@ async fn a_folder_shows_what_is_in_it() {
     assert_eq!(files(&world, "demo/data/key-based/k", false).await, ["demo/data/key-based/k/f.txt"]);
     let path = world.layout().alias(entry.cache_id).to_string();
     let folder = path.rsplit_once('/').unwrap().0;
-    assert_eq!(files(&world, folder, false).await, [path.clone()]);
+    assert_eq!(files(&world, folder, false).await, [path]);
     assert!(files(&world, "demo/refs/by-id", false).await.is_empty());
 }
 

@@ -102,7 +102,7 @@ impl<'a> Shards<'a> {
         // Rows that went into shards with longer prefixes are dead here.
         shard.retain(|hash| self.prefix_of(hash) == prefix);
         let layout = self.cache.layout();
-        let parts = shard.split(prefix.clone());
+        let parts = shard.into_parts(prefix.clone());
         let written = parts.iter().map(async |(prefix, bytes)| {
             let key = layout.catalog_shard(prefix);
             let result = self.cache.cache.overwrite(&key, bytes.clone()).await;
