@@ -122,7 +122,7 @@ impl Shard {
 
     /// The shards that take the place of the one with this prefix, each with its prefix and bytes: itself, or several with
     /// longer prefixes when it is too large.
-    pub fn split(self, prefix: String) -> Vec<(String, Bytes)> {
+    pub fn into_parts(self, prefix: String) -> Vec<(String, Bytes)> {
         let bytes = self.encode();
         if bytes.len() <= MAX_SHARD_BYTES || prefix.len() + 1 >= MAX_PREFIX_DIGITS {
             return vec![(prefix, bytes)];
@@ -132,7 +132,7 @@ impl Shard {
             let longer = hash.as_str()[..=prefix.len()].to_owned();
             parts.entry(longer).or_default().insert(hash, row);
         }
-        parts.into_iter().flat_map(|(prefix, shard)| shard.split(prefix)).collect()
+        parts.into_iter().flat_map(|(prefix, shard)| shard.into_parts(prefix)).collect()
     }
 }
 
@@ -237,7 +237,7 @@ mod tests {
             CatalogRow { version: Version::new("v"), counts: Counts::default(), entries: Some(entries.collect()) };
         let hashes = (0..2_000u64).map(|n| format!("ab{:x}{:x}{n:012x}", n % 3, n % 16).parse::<CacheHash>().unwrap());
         let rows: BTreeMap<_, _> = hashes.map(|hash| (hash, row.clone())).collect();
-        let parts = Shard { rows: rows.clone() }.split("ab".to_owned());
+        let parts = Shard { rows: rows.clone() }.into_parts("ab".to_owned());
         assert_eq!(parts.iter().map(|(prefix, _)| prefix.as_str()).collect::<Vec<_>>(), ["ab0", "ab1", "ab2"]);
         let mut joined = BTreeMap::new();
         for (prefix, bytes) in parts {
@@ -248,6 +248,6 @@ mod tests {
         }
         assert_eq!(joined, rows);
         let small = shard(vec![("0123456789".parse().unwrap(), row)]);
-        assert_eq!(small.clone().split(String::new()), [(String::new(), small.encode())]);
+        assert_eq!(small.clone().into_parts(String::new()), [(String::new(), small.encode())]);
     }
 }

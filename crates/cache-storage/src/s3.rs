@@ -172,7 +172,7 @@ impl S3 {
         let request = self.client.get_object().bucket(&self.bucket).key(key.as_str());
         let request = request
             .set_range(options.range.as_ref().map(range_header))
-            .set_if_none_match(options.if_none_match.as_ref().map(|version| quoted(version)));
+            .set_if_none_match(options.if_none_match.as_ref().map(quoted));
         match request.send().await.map_err(S3Error::from) {
             Ok(response) => receive(response, options.range.as_ref()).await.map(GetResult::Object).map(Some),
             Err(S3Error::NotModified) => Ok(Some(GetResult::NotModified)),

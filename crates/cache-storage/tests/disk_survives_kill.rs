@@ -121,6 +121,6 @@ async fn every_acknowledged_object_is_there_whole_after_50_kills() {
     for object in disk.list(&ListRequest { limit: usize::MAX, ..ListRequest::default() }).await.unwrap().objects {
         number(&get(&disk, &object.key.parse().unwrap()).await.unwrap().bytes);
     }
-    let unfinished = fs::read_dir(folder.path().join(".mgraph/writing")).unwrap().count();
+    let unfinished = fs::read_dir(folder.path().join(".mgraph/tmp")).unwrap().count();
     assert_eq!(unfinished, 2, "only this process's own folder and lock are left");
 }

@@ -212,7 +212,8 @@ impl FaultyProxy {
             client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
         let driver = tokio::spawn(connection);
         remove_hop_by_hop_headers(&mut head.headers);
-        let response = sender.send_request(Request::from_parts(head, Full::new(body))).await.map_err(io::Error::other)?;
+        let response =
+            sender.send_request(Request::from_parts(head, Full::new(body))).await.map_err(io::Error::other)?;
         let (mut head, body) = response.into_parts();
         let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
         driver.abort();

@@ -68,13 +68,7 @@ impl RecordingStorage {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn call<T>(
-        &self,
-        operation: StorageOp,
-        key: &str,
-        written_bytes: usize,
-        call: impl Future<Output = T>,
-    ) -> T {
+    async fn call<T>(&self, operation: StorageOp, key: &str, written_bytes: usize, call: impl Future<Output = T>) -> T {
         let round_trip = self.log().begin(operation, key, written_bytes);
         // Without this, a storage that returns at once would end each of several joined calls before the next one begins.
         tokio::task::yield_now().await;

@@ -178,7 +178,8 @@ impl NamespaceCache {
         Ok(entry.filter(|entry| entry.strategy == Strategy::Direct && self.layout().content_path(entry) == path))
     }
 
-    async fn newest_under(&self, key: &KeyRef) -> Result<Option<CacheId>, Error> {
+    /// The newest version under a key, expired or not.
+    pub(super) async fn newest_under(&self, key: &KeyRef) -> Result<Option<CacheId>, Error> {
         let index = self.load::<KeyIndex>(&self.layout().key_index(key), Part::Head).await?.head;
         Ok(index.as_ref().and_then(|index| index.newest_row()).map(|row| row.cache_id))
     }

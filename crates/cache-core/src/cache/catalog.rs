@@ -126,44 +126,51 @@ impl<'a> Walk<'a> {
         let cache = self.cache;
         let Some(shards) = &mut self.shards else { return Ok(Vec::new()) };
         let last = batch.last().map(|(hash, _)| hash.clone());
-        let mut known = Vec::with_capacity(batch.len());
-        for (hash, object) in batch {
-            let shard = shards.open(&hash).await;
-            if object.size < MAX_TOMBSTONE_BYTES {
-                shard.remove(&hash);
-                continue;
+        let (mut known, unknown) = look_up(cache, shards, batch).await;
+        let reads = unknown.iter().map(|(_, key)| cache.read_row(key)).collect::<Vec<_>>();
+        let reads = stream::iter(reads).buffered(CONCURRENCY);
+        let read: Vec<Result<Option<CatalogRow>, Error>> = reads.map(recover).try_collect().await?;
+        for ((cache_hash, key), row) in unknown.into_iter().zip(read) {
+            match row {
+                Ok(None) => {}
+                Ok(Some(row)) => {
+                    shards.open(&cache_hash).await.insert(&cache_hash, &row);
+                    known.push(ListedManifest { cache_hash, key, row });
+                }
+                Err(error) => {
+                    tracing::error!(%error, "left out of a listing");
+                    self.damaged.push(key.to_string());
+                }
             }
-            let row = shard.row(&hash, &object.version).cloned();
-            known.push((cache.layout().manifest(&hash), hash, row));
-        }
-        let unknown = known.iter().filter(|(_, _, row)| row.is_none());
-        let reads = stream::iter(unknown.map(|(key, _, _)| cache.read_row(key)).collect::<Vec<_>>());
-        let mut read: VecDeque<Result<Option<CatalogRow>, Error>> =
-            reads.buffered(CONCURRENCY).map(recover).try_collect().await?;
-        let mut manifests = Vec::with_capacity(known.len());
-        for (key, cache_hash, row) in known {
-            let row = match row {
-                Some(row) => row,
-                None => match read.pop_front() {
-                    Some(Ok(Some(row))) => {
-                        shards.open(&cache_hash).await.insert(&cache_hash, &row);
-                        row
-                    }
-                    Some(Err(error)) => {
-                        tracing::error!(%error, "left out of a listing");
-                        self.damaged.push(key.to_string());
-                        continue;
-                    }
-                    Some(Ok(None)) | None => continue,
-                },
-            };
-            manifests.push(ListedManifest { cache_hash, key, row });
         }
         if let Some(last) = last {
             shards.close_before(&last).await;
         }
-        Ok(manifests)
+        known.sort_by(|a, b| a.cache_hash.cmp(&b.cache_hash));
+        Ok(known)
     }
+}
+
+/// The manifests whose rows the catalog has, and those that have to be read. What is a tombstone is neither.
+async fn look_up(
+    cache: &NamespaceCache,
+    shards: &mut Shards<'_>,
+    batch: Vec<(CacheHash, ListedObject)>,
+) -> (Vec<ListedManifest>, Vec<(CacheHash, ObjectKey)>) {
+    let (mut known, mut unknown) = (Vec::with_capacity(batch.len()), Vec::new());
+    for (cache_hash, object) in batch {
+        let shard = shards.open(&cache_hash).await;
+        if object.size < MAX_TOMBSTONE_BYTES {
+            shard.remove(&cache_hash);
+            continue;
+        }
+        let key = cache.layout().manifest(&cache_hash);
+        match shard.row(&cache_hash, &object.version) {
+            Some(row) => known.push(ListedManifest { row: row.clone(), cache_hash, key }),
+            None => unknown.push((cache_hash, key)),
+        }
+    }
+    (known, unknown)
 }
 
 /// Lets an object that cannot be read pass as a result; other errors end the listing.

@@ -272,6 +272,8 @@ impl<H: Head> Write<'_, H> {
             };
             head.prepare_write(attempt.now);
             let encoded = attempt.shrink(&mut head, MAX_HEAD_BYTES).await?;
+            // Pages and blobs that were written long ago may have been swept.
+            self.cache.check_operation_time(self.history.started_at)?;
             let mode = loaded.version.clone().map_or(PutMode::Create, PutMode::Update);
             // As late as possible: the process may have been frozen while it read.
             self.cache.check_operation_time(self.history.started_at)?;

@@ -64,7 +64,7 @@ pub struct SweepReport {
     /// Tombstones that have nothing to remember any more.
     pub emptied_tombstones: u64,
     /// Objects that cannot be read, or that belong to a manifest that is missing or cannot be read; at most
-    /// [`MAX_REPORTED_DAMAGED`]. They were not touched.
+    /// [`MAX_REPORTED_DAMAGED`], sorted. They were not touched.
     pub damaged: Vec<String>,
     /// Whether it came to its end before the deadline. It begins at a random place, so the next one gets on with the rest.
     pub complete: bool,
@@ -83,6 +83,7 @@ impl NamespaceCache {
             Err(error) if error.kind() == ErrorKind::Unavailable && sweep.cache.cache.is_over() => false,
             done => done?,
         };
+        sweep.report.damaged.sort();
         Ok(SweepReport { complete, ..sweep.report })
     }
 }

@@ -37,6 +37,8 @@ pub struct Ledger {
     pub failed: bool,
     /// Whether the world was frozen: entries with a time to live have expired.
     pub frozen: bool,
+    /// Whether it was frozen for so long that uploads cannot be completed any more.
+    pub aged: bool,
     pub violations: Vec<String>,
 }
 
@@ -75,6 +77,7 @@ impl Ledger {
             Ended::Complete(completed, upload) => self.note_completion(upload, completed),
             Ended::Delete(Ok(true), id) => drop(self.deleted.insert(id)),
             Ended::Delete(Ok(false), _) => {}
+            Ended::Sweep(Ok(_)) => {}
             Ended::Read(Ok(content), id, updated) => {
                 let expired = content.is_none() && self.stored.get(&id).is_some_and(|stored| stored.expires);
                 if !self.deleting.contains(&id) && !expired && !self.explains(id, content.as_ref(), updated) {
@@ -99,6 +102,7 @@ impl Ledger {
             | Ended::Send(Err(error), _)
             | Ended::Update(Err(error), ..)
             | Ended::Delete(Err(error), _)
+            | Ended::Sweep(Err(error))
             | Ended::Read(Err(error), ..)
             | Ended::ReadNewest(Err(error), ..) => {
                 self.failed = true;
@@ -140,7 +144,7 @@ impl Ledger {
             }
             Err(Error::Unavailable { .. }) => self.failed = true,
             // The entry was deleted. Only its id could tell whose it was.
-            Err(Error::Invalid { .. }) if !lives => {}
+            Err(Error::Invalid { .. }) if !lives || self.aged => {}
             Err(error) => self.violations.push(format!("the upload {upload} was not completed: {error}")),
         }
     }

@@ -1,4 +1,4 @@
-//! Stores, repeats, uploads, updates, deletes and reads under random interleavings, failed calls, lost replies, late
+//! Stores, repeats, uploads, updates, deletes, sweeps and reads under random interleavings, failed calls, lost replies, late
 //! duplicates, crashes and frozen processes.
 //!
 //! Each schedule follows from its seed. `SIMULATION_SCHEDULES` says how many are run (default 1,000), and `SIMULATION_SEED`
@@ -16,7 +16,7 @@ mod world;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cache_core::cache::{Cache, CacheConfig, NamespaceCache, Selector, StoreRequest};
+use cache_core::cache::{Cache, CacheConfig, NamespaceCache, Selector, StoreRequest, SweepReport};
 use cache_core::ids::{CacheId, Namespace};
 use cache_core::manifest::Limits;
 use fastrand::Rng;
@@ -24,7 +24,7 @@ use fastrand::Rng;
 use crate::executor::Executor;
 use crate::ledger::Ledger;
 use crate::operations::{Ended, cache_hash, key_ref};
-use crate::world::{Objects, World};
+use crate::world::{JUMP, LONG_JUMP, Objects, World};
 
 /// Operations of one schedule, and how many of them run at once.
 const OPERATIONS: usize = 20;
@@ -100,6 +100,8 @@ fn run(seed: u64, faults: f64, objects: Objects) -> Ledger {
     ledger.violations.extend(invariants::check(&world, &reader, &ledger));
     complete_all(&world, &reader, &mut ledger);
     ledger.violations.extend(invariants::check(&world, &reader, &ledger));
+    sweep_all(&world, &reader, &mut ledger);
+    ledger.violations.extend(invariants::check(&world, &reader, &ledger));
     ledger
 }
 
@@ -120,8 +122,10 @@ impl Schedule {
                 self.executor.crash_one(&mut self.rng);
                 self.ledger.failed = true;
             } else if self.rng.usize(..400) == 0 {
-                world.freeze();
+                let jump = [JUMP, LONG_JUMP][self.rng.usize(..2)];
+                world.freeze(jump);
                 self.ledger.frozen = true;
+                self.ledger.aged |= jump == LONG_JUMP;
                 // Nobody repeats a store after more than an hour, or begins to complete an upload that is that old.
                 self.repeats.clear();
             } else if !world.step() && self.executor.running() == 0 && left == 0 {
@@ -134,7 +138,9 @@ impl Schedule {
         let cache = self.caches[self.rng.usize(..self.caches.len())].clone();
         let choice = self.rng.f64();
         let ids: Vec<CacheId> = self.ledger.stored.keys().copied().collect();
-        if choice < self.mix.uploads {
+        if self.rng.usize(..10) == 0 {
+            self.executor.spawn(operations::sweep(cache));
+        } else if choice < self.mix.uploads {
             self.start_upload(cache);
         } else if choice < self.mix.stores || ids.is_empty() {
             let request = operations::store_request(&mut self.rng, &mut self.repeats);
@@ -188,6 +194,26 @@ fn complete_all(world: &World, cache: &NamespaceCache, ledger: &mut Ledger) {
             ledger.violations.push(format!("the upload {upload} is neither completed nor refused: {error}"));
         }
         ledger.note(ended);
+    }
+}
+
+/// Sweeps when everything is old. The second sweep takes what the first one had passed when it deleted an expired entry, the
+/// third one finds nothing. Nothing is damaged but what belongs to a manifest that was never written.
+fn sweep_all(world: &World, cache: &NamespaceCache, ledger: &mut Ledger) {
+    world.freeze(LONG_JUMP);
+    ledger.frozen = true;
+    ledger.aged = true;
+    for is_last in [false, false, true] {
+        let Ended::Sweep(Ok(report)) = invariants::await_at(world, operations::sweep(cache.clone())) else {
+            ledger.violations.push("a sweep failed in a world at rest".to_owned());
+            return;
+        };
+        let has_manifest = world.objects().keys().any(|key| key.contains("refs/by-hash/"));
+        let damaged = if has_manifest { Vec::new() } else { report.damaged.clone() };
+        let nothing = SweepReport { damaged, complete: true, ..SweepReport::default() };
+        if (is_last && report != nothing) || report.damaged != nothing.damaged {
+            ledger.violations.push(format!("a sweep found {report:?}"));
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cache_core::cache::{
-    IdempotencyKey, NamespaceCache, Selector, StoreRequest, UpdateRequest, UploadLimits, UploadRequest,
+    IdempotencyKey, NamespaceCache, Selector, StoreRequest, SweepReport, UpdateRequest, UploadLimits, UploadRequest,
 };
 use cache_core::content::Content;
 use cache_core::digest::Sha256Digest;
@@ -32,6 +32,7 @@ pub enum Ended {
     Complete(Result<Acknowledged, Error>, CacheId),
     Update(Result<bool, Error>, CacheId, Bytes),
     Delete(Result<bool, Error>, CacheId),
+    Sweep(Result<SweepReport, Error>),
     /// With whether an update was acknowledged before the read began.
     Read(Result<Option<Bytes>, Error>, CacheId, bool),
     /// A read of the newest one, with the entries that were there when it began.
@@ -131,6 +132,10 @@ pub async fn update(cache: NamespaceCache, cache_id: CacheId, content: Bytes) ->
 
 pub async fn delete(cache: NamespaceCache, id: CacheId) -> Ended {
     Ended::Delete(cache.delete(id).await.map(|deleted| deleted.is_some()), id)
+}
+
+pub async fn sweep(cache: NamespaceCache) -> Ended {
+    Ended::Sweep(cache.sweep().await)
 }
 
 pub async fn read(cache: NamespaceCache, id: CacheId, updated: bool) -> Ended {

@@ -18,7 +18,9 @@ use futures::channel::oneshot;
 /// How often a call that may be repeated is tried before its caller hears of the failure, as an SDK does.
 const TRIES: u32 = 4;
 /// How far the clock jumps: longer than anything may take, and than what is recent is remembered.
-const JUMP: Duration = Duration::from_secs(3 * 3600);
+pub const JUMP: Duration = Duration::from_secs(3 * 3600);
+/// A jump after which everything is old enough for the sweep, and no upload can be completed.
+pub const LONG_JUMP: Duration = Duration::from_secs(25 * 3600);
 
 /// A call as the storage gets it.
 #[derive(Debug, Clone)]
@@ -124,8 +126,8 @@ impl World {
         self.land_late_calls();
     }
 
-    /// Freezes every process for some hours. Calls that were sent happen before that, or never.
-    pub fn freeze(&self) {
+    /// Freezes every process for as long. Calls that were sent happen before that, or never.
+    pub fn freeze(&self, jump: Duration) {
         {
             let mut inner = self.lock();
             while !inner.waiting.is_empty() {
@@ -133,7 +135,7 @@ impl World {
             }
         }
         self.land_late_calls();
-        self.lock().now += JUMP.as_millis() as u64;
+        self.lock().now += jump.as_millis() as u64;
     }
 
     fn land_late_calls(&self) {

@@ -33,7 +33,8 @@ pub async fn a_known_version_is_not_modified_in_any_range(storage: &dyn Storage)
     let other = sandbox.overwrite("a", "world").await;
     let version = sandbox.overwrite("a", "hello").await;
     for (range, expected) in [(1..3, "el"), (2..2, ""), (5..9, ""), (3..u64::MAX, "lo")] {
-        let options = |version: &Version| GetOptions { range: Some(range.clone()), ..GetOptions::unless(version.clone()) };
+        let options =
+            |version: &Version| GetOptions { range: Some(range.clone()), ..GetOptions::unless(version.clone()) };
         let known = sandbox.get_with("a", options(&version)).await;
         assert_eq!(known, Some(GetResult::NotModified), "{range:?}");
         let unknown = sandbox.get_with("a", options(&other)).await.unwrap().into_object().unwrap();

@@ -42,7 +42,8 @@ impl S3 {
         sha256: Sha256Digest,
         valid_for: Duration,
     ) -> Result<PresignedRequest, S3Error> {
-        let length = i64::try_from(size).map_err(|_| S3Error::Refused(Cause::new(format!("no object can have {size} bytes"))))?;
+        let length = i64::try_from(size)
+            .map_err(|_| S3Error::Refused(Cause::new(format!("no object can have {size} bytes"))))?;
         let request = self.client.put_object().bucket(&self.bucket).key(key.as_str());
         // Each of these becomes a signed header, which S3 requires and checks against the body.
         let request = request
@@ -55,7 +56,12 @@ impl S3 {
         Ok(PresignedRequest { url: signed.uri().to_owned(), headers })
     }
 
-    async fn sign_get(&self, key: &ObjectKey, headers: &ResponseHeaders, valid_for: Duration) -> Result<String, S3Error> {
+    async fn sign_get(
+        &self,
+        key: &ObjectKey,
+        headers: &ResponseHeaders,
+        valid_for: Duration,
+    ) -> Result<String, S3Error> {
         let request = self.client.get_object().bucket(&self.bucket).key(key.as_str());
         let request = request
             .response_content_type(headers.content_type)
@@ -66,5 +72,6 @@ impl S3 {
 }
 
 fn expires_in(valid_for: Duration) -> Result<PresigningConfig, S3Error> {
-    PresigningConfig::expires_in(valid_for).map_err(|err| S3Error::Refused(Cause::with_source("the lifetime of a presigned request is not possible", err)))
+    PresigningConfig::expires_in(valid_for)
+        .map_err(|err| S3Error::Refused(Cause::with_source("the lifetime of a presigned request is not possible", err)))
 }

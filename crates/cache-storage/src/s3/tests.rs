@@ -155,7 +155,8 @@ async fn only_a_whole_object_has_a_known_digest() {
 async fn a_304_is_not_modified_whatever_the_range() {
     let known = || Version::new("e");
     for range in [None, Some(0..3), Some(7..9)] {
-        let (url, requests) = server(Some("HTTP/1.1 304 X\r\nETag: \"e\"\r\nConnection: close\r\n\r\n".to_owned())).await;
+        let (url, requests) =
+            server(Some("HTTP/1.1 304 X\r\nETag: \"e\"\r\nConnection: close\r\n\r\n".to_owned())).await;
         let options = GetOptions { range, ..GetOptions::unless(known()) };
         assert_eq!(s3(url).get(&key(), &options).await.unwrap(), Some(GetResult::NotModified), "{options:?}");
         assert_eq!(requests.load(Ordering::Relaxed), 1, "{options:?}");

@@ -20,6 +20,8 @@ pub(super) struct Shards<'a> {
     cache: &'a NamespaceCache,
     /// The prefixes of those that exist.
     prefixes: BTreeSet<String>,
+    /// How long the longest of them is.
+    longest_prefix: usize,
     /// Those that were read, by their prefixes.
     open: BTreeMap<String, OpenShard>,
 }
@@ -43,18 +45,18 @@ impl<'a> Shards<'a> {
             let shards = page.objects.iter().filter_map(|object| layout.parse_catalog_shard(&object.key));
             prefixes.extend(shards.map(ToOwned::to_owned));
         }
-        Ok(Self { cache, prefixes, open: BTreeMap::new() })
+        let longest_prefix = prefixes.iter().map(String::len).max().unwrap_or(0);
+        Ok(Self { cache, prefixes, longest_prefix, open: BTreeMap::new() })
     }
 
     /// The shard with the row of a hash.
     pub(super) async fn open(&mut self, hash: &CacheHash) -> &mut OpenShard {
         let prefix = self.prefix_of(hash);
         if !self.open.contains_key(prefix) {
-            let (prefix, exists) = (prefix.to_owned(), self.prefixes.contains(prefix));
-            let shard = if exists { self.read(&prefix).await } else { Shard::default() };
-            self.open.insert(prefix, OpenShard { shard, changed: 0 });
+            let shard = if self.prefixes.contains(prefix) { self.read(prefix).await } else { Shard::default() };
+            self.open.insert(prefix.to_owned(), OpenShard { shard, changed: 0 });
         }
-        self.open.entry(self.prefix_of(hash).to_owned()).or_default()
+        self.open.get_mut(prefix).expect("it was just opened")
     }
 
     /// Writes back the shards whose hashes all come before this one.
@@ -76,9 +78,8 @@ impl<'a> Shards<'a> {
     /// The longest prefix of a hash that has a shard; if none has, the empty one, which gets one.
     fn prefix_of<'h>(&self, hash: &'h CacheHash) -> &'h str {
         let hash = hash.as_str();
-        let longest = self.prefixes.iter().map(String::len).max().unwrap_or(0).min(hash.len());
-        let prefixes = (1..=longest).rev().map(|len| &hash[..len]);
-        prefixes.into_iter().find(|prefix| self.prefixes.contains(*prefix)).unwrap_or_default()
+        let mut prefixes = (1..=self.longest_prefix.min(hash.len())).rev().map(|len| &hash[..len]);
+        prefixes.find(|prefix| self.prefixes.contains(*prefix)).unwrap_or_default()
     }
 
     /// A shard that cannot be read has no rows.
@@ -101,7 +102,7 @@ impl<'a> Shards<'a> {
         // Rows that went into shards with longer prefixes are dead here.
         shard.retain(|hash| self.prefix_of(hash) == prefix);
         let layout = self.cache.layout();
-        let parts = shard.split(prefix.clone());
+        let parts = shard.into_parts(prefix.clone());
         let written = parts.iter().map(async |(prefix, bytes)| {
             let key = layout.catalog_shard(prefix);
             let result = self.cache.cache.overwrite(&key, bytes.clone()).await;
@@ -112,7 +113,10 @@ impl<'a> Shards<'a> {
             self.cache.cache.remove_garbage(&layout.catalog_shard(&prefix)).await;
             self.prefixes.remove(&prefix);
         }
-        self.prefixes.extend(parts.into_iter().map(|(prefix, _)| prefix));
+        for (prefix, _) in parts {
+            self.longest_prefix = self.longest_prefix.max(prefix.len());
+            self.prefixes.insert(prefix);
+        }
     }
 }
 

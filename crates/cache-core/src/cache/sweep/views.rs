@@ -45,7 +45,9 @@ impl NamespaceCache {
         let (shown, key) = match kind {
             ObjectKind::Dated { strategy, name } => (self.shown_by_dated(*strategy, name).await?, None),
             ObjectKind::Latest(key) => (self.shown_by_key(key).await?, Some(key.clone())),
-            ObjectKind::Readable { cache_key, file_name } => self.shown_by_copy(cache_key.as_ref(), file_name).await?,
+            ObjectKind::Readable { cache_key, file_name } => {
+                self.shown_by_copy(view, cache_key.as_ref(), file_name).await?
+            }
             ObjectKind::Manifest(_)
             | ObjectKind::KeyIndex
             | ObjectKind::Page
@@ -90,9 +92,21 @@ impl NamespaceCache {
         })
     }
 
+    /// As [`NamespaceCache::shown_by_key`], but a copy of another kind than the newest version is what a store has left that
+    /// broke off.
+    async fn newest_shown_by(&self, view: &ObjectKey, key: &KeyRef) -> Result<Shown, Error> {
+        let shown = self.shown_by_key(key).await?;
+        let Some(newest) = self.newest_under(key).await? else { return Ok(shown) };
+        let Presence::Listed(row) = self.presence(newest).await? else { return Ok(shown) };
+        let kind = row.revision().map_or(row.spec.kind, |revision| revision.kind);
+        let expected = self.layout().readable(Some(&key.cache_key), key.file_id.as_str(), kind);
+        Ok(if expected.as_ref() == Ok(view) { shown } else { Shown::Gone })
+    }
+
     /// What a readable copy shows: the newest under its key, or an entry that has no file id, and whose id is the name.
     async fn shown_by_copy(
         &self,
+        view: &ObjectKey,
         cache_key: Option<&CacheKey>,
         file_name: &FileId,
     ) -> Result<(Shown, Option<KeyRef>), Error> {
@@ -106,7 +120,7 @@ impl NamespaceCache {
             KeyRef { strategy: Strategy::KeyBased, cache_key, file_id }
         });
         let by_key = match &key {
-            Some(key) => Some(self.shown_by_key(key).await?),
+            Some(key) => Some(self.newest_shown_by(view, key).await?),
             None => None,
         };
         let shown = match (by_id, by_key) {

@@ -62,7 +62,8 @@ impl NamespaceCache {
     }
 
     async fn list_foreign_ids(&self, folder: &str, found: &mut Collector<'_>) -> Result<(), Error> {
-        let after = found.after.and_then(|after| after.rsplit('/').next()?.strip_suffix(".json")?.parse().ok());
+        let after = found.after.and_then(|after| after.strip_prefix(folder));
+        let after = after.and_then(|after| after.rsplit('/').next()?.strip_suffix(".json")?.parse().ok());
         let below = if found.prefix.len() > folder.len() { found.prefix.clone() } else { folder.to_owned() };
         // Several files can be in one folder, so of these it is not known how many are needed.
         let max = if found.want == Want::Files { found.max() } else { usize::MAX };
