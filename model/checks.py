@@ -19,6 +19,7 @@ class World:
         self.objects, self.late, self.memory = {}, [], {}
         self.head_size = rnd.choice((1, 2, 3, 99))
         self.late_view = False
+        self.steps, self.listed_at = 0, {}     # the step in which a row came into the key index
 
     def fresh(self):
         return self.rnd.getrandbits(40) | 1
@@ -37,7 +38,12 @@ class World:
         if condition == 'create' and current is not None: return False
         if isinstance(condition, tuple) and current != condition[1]: return False
         self.objects[key] = (value, self.now)
+        if key == KEY: self.note_rows(current, value)
         return True
+
+    def note_rows(self, old, new):
+        for row in new.rows:
+            if not old or row not in old.rows: self.listed_at[row.id] = self.steps
 
     def call(self, op):
         x = self.rnd.random()
@@ -63,7 +69,7 @@ class Job:
     def __init__(self, run, kind, steps, **about):
         self.run, self.kind, self.steps, self.about = run, kind, steps, about
         self.reply = self.error = None
-        self.started = run.w.now
+        if kind in ('delete', 'update'): run.first_change.setdefault(about['cid'], run.w.steps)
 
 
 class Run:
@@ -78,8 +84,9 @@ class Run:
         self.deleting, self.deleted = set(), set()
         self.by_nonce, self.repeats, self.uploads = {}, [], []
         self.gave_up = False
-        self.unclear = set()           # ids of updates that ended without an answer
-        self.dangling = self.stale = 0 # left behind by deletes and updates that ended without an answer, for the sweep
+        self.first_change = {}         # the step in which an entry's first update or delete started
+        self.seen, self.seen_gone = {}, set()
+        self.dangling = self.stale = self.went_back = 0
 
     # -- What is asked for.
 
@@ -93,7 +100,7 @@ class Run:
         if x < .80:
             sha = self.rnd.choice(SHAS)
             return Job(self, 'update', protocol.update(self.w, cid, sha), cid=cid, sha=sha)
-        if x < .90: return Job(self, 'key', protocol.read_by_key(self.w), **self.before())
+        if x < .90: return Job(self, 'read by key', protocol.read_by_key(self.w), **self.before())
         number = self.rnd.choice((None, 1, 2))
         return Job(self, 'read', protocol.read(self.w, cid, number), cid=cid, number=number, **self.before())
 
@@ -101,7 +108,12 @@ class Run:
         """What is known when a read starts."""
         newest = {}
         for cid, n in self.revisions: newest[cid] = max(n, newest.get(cid, 0))
-        return {'floor': newest, 'gone': set(self.deleted), 'keyed': [c for c, (_, _, keyed) in self.acked.items() if keyed]}
+        return {'floor': newest, 'gone': set(self.deleted), 'seen': dict(self.seen), 'seen_gone': set(self.seen_gone), 'keyed': [c for c, (_, _, keyed) in self.acked.items() if keyed]}
+
+    def raced(self, cid):
+        """Whether the entry was listed under its key while it was being updated or deleted. If that change then ends without an answer, the
+        key index may stay behind until the sweep, and until it ends, reads by key may be behind reads by id."""
+        return self.w.listed_at.get(cid, 0) > self.first_change.get(cid, self.w.steps)
 
     def some_id(self):
         listed = [e.id for h in ('h1', 'h2') for e in (self.w.value(manifest_key(h)) or Manifest()).entries]
@@ -136,7 +148,7 @@ class Run:
 
     def ended(self, job, answer):
         if answer == 'BROKEN': self.out.append(f'{job.kind}: content not there'); return
-        getattr(self, 'ended_' + job.kind)(job, answer)
+        getattr(self, 'ended_' + job.kind.replace(' ', '_'))(job, answer)
 
     def ended_store(self, job, answer):
         want, (cid, expires) = job.about['want'], answer
@@ -157,26 +169,29 @@ class Run:
         cid, number, floor = job.about['cid'], job.about['number'], job.about['floor'].get(job.about['cid'], 0)
         if answer == MISS:
             if floor and cid not in self.deleting: self.out.append('read: acknowledged entry not found')
+            self.seen_gone.add(cid)
             return
-        if cid in job.about['gone']: self.out.append('read: a deleted entry')
-        if answer[1] < min(number or 99, floor): self.out.append('read: an old revision')
-        self.check_content('read', answer)
+        self.check_content(job, answer)
 
-    def check_content(self, kind, answer):
-        cid, n, sha = answer
+    def check_content(self, job, answer):
+        kind, (cid, n, sha), about = job.kind, answer, job.about
+        if cid in about['gone']: self.out.append(f'{kind}: a deleted entry')
+        if n < min(about.get('number') or 99, about['floor'].get(cid, 0)): self.out.append(f'{kind}: an old revision')
+        if cid in about['seen_gone'] or n < min(about.get('number') or 99, about['seen'].get(cid, 0)):
+            self.went_back += 1
+            if not self.raced(cid): self.out.append(f'{kind}: older than what was read before')
+        if not about.get('number'): self.seen[cid] = max(n, self.seen.get(cid, 0))
         if self.revisions.get((cid, n), sha) != sha: self.out.append(f'{kind}: another content')
 
-    def ended_key(self, job, answer):
+    def ended_read_by_key(self, job, answer):
         rows = [r.id for r in (self.w.value(KEY) or KeyIndex()).rows]
         due = [c for c in job.about['keyed'] if c not in self.deleting]
         if answer == MISS:
             if due: self.out.append('read by key: acknowledged entry not found')
             return
-        cid, n, _ = answer
-        if cid in job.about['gone']: self.out.append('read by key: a deleted entry')
-        if n < job.about['floor'].get(cid, 0): self.out.append('read by key: an old revision')
+        cid = answer[0]
         if cid in rows and any(c in rows and rows.index(c) > rows.index(cid) for c in due): self.out.append('read by key: not the newest')
-        self.check_content('read by key', answer)
+        self.check_content(job, answer)
 
     # -- The schedule.
 
@@ -186,11 +201,12 @@ class Run:
             if left and len(jobs) < 4 and self.rnd.random() < .5:
                 left -= 1
                 jobs.append(self.new_job())
+                self.step(jobs, jobs[-1])      # a request reads the clock when it starts
             elif jobs:
                 self.w.now += self.rnd.random() < .2
                 if self.rnd.random() < .01: self.time_passes(jobs)
                 self.w.arrive_some()
-                if jobs: self.step(jobs)
+                if jobs: self.step(jobs, self.rnd.choice(jobs))
         self.w.arrive_all()
         self.check_end()
         return self.out
@@ -208,10 +224,9 @@ class Run:
         """A request ends without an answer."""
         jobs.remove(job)
         self.gave_up = True
-        if job.kind == 'update': self.unclear.add(job.about['cid'])
 
-    def step(self, jobs):
-        job = self.rnd.choice(jobs)
+    def step(self, jobs, job):
+        self.w.steps += 1
         try: op = job.steps.throw(job.error) if job.error else job.steps.send(job.reply)
         except StopIteration as end:
             jobs.remove(job)
@@ -237,13 +252,14 @@ class Run:
         for cid in self.deleted:
             if cid in self.listed: self.out.append('a deleted entry came back')
         for cid in rows:
-            if cid not in self.listed and cid in self.deleted: self.out.append('the key lists a deleted entry')
-            if cid not in self.listed and cid not in self.deleted: self.dangling += 1
+            if cid in self.listed: continue
+            self.dangling += 1
+            if cid in self.deleted or not self.raced(cid): self.out.append('the key lists an entry that is gone')
         copy = key.inline
         if copy and copy.id in self.listed:
             newest = self.listed[copy.id].revisions
             old = (copy.revision, copy.sha) != (len(newest), newest[-1].sha)
-            if old and copy.id not in self.unclear: self.out.append('the inline copy is of an old revision')
+            if old and not self.raced(copy.id): self.out.append('the inline copy is of an old revision')
             self.stale += old
         self.check_view(key)
 
@@ -288,19 +304,19 @@ def one(seed, index):
 def main(args):
     if args[:1] == ['rules']: return measure_rules(args[1:])
     runs, seed = int((args[:1] or [20000])[0]), int((args[1:2] or [1])[0])
-    bad = stores = deletes = revisions = dangling = stale = 0
+    bad = stores = deletes = revisions = dangling = stale = back = 0
     kinds = {}
     for i in range(runs):
         run, out = one(seed, i)
         stores, deletes, revisions = stores + len(run.acked), deletes + len(run.deleted), revisions + len(run.revisions)
-        dangling, stale = dangling + run.dangling, stale + run.stale
+        dangling, stale, back = dangling + run.dangling, stale + run.stale, back + run.went_back
         for line in set(out): kinds[line] = kinds.get(line, 0) + 1
         if out:
             bad += 1
             if bad <= 5: print('seed', seed * 1_000_003 + i, sorted(set(out))[:3])
     for line, n in sorted(kinds.items(), key=lambda x: -x[1]): print(f'{n:7} {line}')
     print(f'{runs} schedules: {stores} stores, {revisions - stores} updates and {deletes} deletes acknowledged; '
-          f'{dangling} rows and {stale} copies for the sweep; {bad} schedules with violations')
+          f'{dangling} rows and {stale} copies for the sweep, {back} reads by key behind; {bad} schedules with violations')
     return int(bad > 0)
 
 
