@@ -3,11 +3,14 @@ import random
 import re
 
 import manifest_protocol as protocol
-from manifest_protocol import (CATALOG, DEADLINE, EXISTS, HOUR, KEY, MINUTE, MISS, REFUSED, SETTINGS, VIEW, GaveUp, KeyIndex,
-                               Lost, Manifest, Want, blob_key, hash_of, is_big, manifest_key, page_key, token_of)
+from manifest_protocol import (DEADLINE, EXISTS, GARBAGE_AGE, HASHES, HOUR, KEY, MINUTE, MISS, REFUSED, SETTINGS, VIEW, Alias, GaveUp,
+                               KeyIndex, Lost, Manifest, Want, alias_key, blob_key, hash_of, is_big, manifest_key, page_key,
+                               token_of)
 
 SIGNATURE_LIFE = 15 * MINUTE           # SigV4: what was signed earlier is refused
 JUMPS = (30, 200, 20 * MINUTE, 3 * HOUR, 30 * HOUR)
+TTLS = (None, None, None, 20, 60, 5000)
+FOREIGN = ('f1', 'f2')
 SHAS = ('s1', 's1', 's2', 'b1', 'b1', 'b2', 's3')
 
 
@@ -19,6 +22,9 @@ class World:
         self.objects, self.late, self.memory = {}, [], {}
         self.head_size = rnd.choice((1, 2, 3, 99))
         self.late_view = False
+        self.settings = {}                     # process: (ttl, when it was read)
+        self.settings_log = [(-HOUR, None)]    # what was set, and when
+        self.wanted = {}                       # nonce: what its store was asked for
         self.steps, self.listed_at = 0, {}     # the step in which a row came into the key index
 
     def fresh(self):
@@ -38,12 +44,24 @@ class World:
         if condition == 'create' and current is not None: return False
         if isinstance(condition, tuple) and current != condition[1]: return False
         self.objects[key] = (value, self.now)
+        if key == SETTINGS: self.settings_log.append((self.now, value.ttl))
         if key == KEY: self.note_rows(current, value)
         return True
 
     def note_rows(self, old, new):
         for row in new.rows:
-            if not old or row not in old.rows: self.listed_at[row.id] = self.steps
+            if old and row in old.rows: continue
+            self.listed_at[row.id] = self.steps
+            self.check_row(row, new)
+
+    def entries(self, h):
+        """What a manifest lists, in its head and its pages."""
+        m = self.value(manifest_key(h)) or Manifest()
+        pages = [self.value(page_key(h, ref.name)) for ref in m.pages]
+        return [e for page in pages if page for e in protocol.live_in(m, page)] + list(m.entries)
+
+    def entry(self, cid):
+        return next((e for e in self.entries(cid[0]) if e.id == cid), None)
 
     def call(self, op):
         x = self.rnd.random()
@@ -79,11 +97,13 @@ class Run:
         self.rnd = random.Random(seed)
         self.w = World(self.rnd, faults)
         self.out = []
-        self.acked = {}                # id: (sha, expires, keyed)
+        self.acked = {}                # id: (want, expires)
         self.revisions = {}            # (id, number): sha, acknowledged
         self.deleting, self.deleted = set(), set()
         self.by_nonce, self.repeats, self.uploads = {}, [], []
         self.gave_up = False
+        self.children, self.acked_children = [], set()
+        self.w.check_row = self.check_row
         self.first_change = {}         # the step in which an entry's first update or delete started
         self.seen, self.seen_gone = {}, set()
         self.dangling = self.stale = self.went_back = 0
@@ -91,24 +111,37 @@ class Run:
     # -- What is asked for.
 
     def new_job(self):
-        x = self.rnd.random()
-        if x < .45 or not self.acked: return self.new_store()
-        cid = self.some_id()
-        if x < .60:
+        w, x, about = self.w, self.rnd.random(), self.before()
+        if x < .40 or not self.acked: return self.new_store()
+        cid, h, foreign = self.some_id(), self.rnd.choice(HASHES), self.rnd.choice(FOREIGN)
+        child = self.rnd.choice(self.children) if self.children and self.rnd.random() < .6 else (cid, self.rnd.choice('xy'))
+        if x < .50:
             self.deleting.add(cid)
-            return Job(self, 'delete', protocol.delete(self.w, cid), cid=cid)
-        if x < .80:
+            return Job(self, 'delete', protocol.delete(w, cid), cid=cid)
+        if x < .66:
             sha = self.rnd.choice(SHAS)
-            return Job(self, 'update', protocol.update(self.w, cid, sha), cid=cid, sha=sha)
-        if x < .90: return Job(self, 'read by key', protocol.read_by_key(self.w), **self.before())
-        number = self.rnd.choice((None, 1, 2))
-        return Job(self, 'read', protocol.read(self.w, cid, number), cid=cid, number=number, **self.before())
+            return Job(self, 'update', protocol.update(w, cid, sha), cid=cid, sha=sha)
+        if x < .73:
+            number = self.rnd.choice((None, 1, 2))
+            return Job(self, 'read', protocol.read(w, cid, number), cid=cid, number=number, **about)
+        if x < .78: return Job(self, 'read by key', protocol.read_by_key(w), **about)
+        if x < .82: return Job(self, 'read by hash', protocol.read_by_hash(w, h), hash=h, **about)
+        if x < .84: return Job(self, 'read by alias', protocol.read_by_alias(w, foreign), foreign=foreign, **about)
+        if x < .88:
+            self.children.append(child)
+            value = (child, w.fresh())
+            return Job(self, 'store child', protocol.store_child(w, *child, value), child=child)
+        if x < .91: return Job(self, 'read child', protocol.read_child(w, *child), child=child, acked=child in self.acked_children, **about)
+        if x < .95: return Job(self, 'list', protocol.list_ids(w), **about)
+        if x < .97: return Job(self, 'configure', protocol.configure(self.rnd.choice(TTLS)))
+        return Job(self, 'sweep', protocol.sweep(w))
 
     def before(self):
         """What is known when a read starts."""
         newest = {}
         for cid, n in self.revisions: newest[cid] = max(n, newest.get(cid, 0))
-        return {'floor': newest, 'gone': set(self.deleted), 'seen': dict(self.seen), 'seen_gone': set(self.seen_gone), 'keyed': [c for c, (_, _, keyed) in self.acked.items() if keyed]}
+        return {'floor': newest, 'gone': set(self.deleted), 'acked_ids': list(self.acked), 'at': self.w.now,
+                'seen': dict(self.seen), 'seen_gone': set(self.seen_gone)}
 
     def raced(self, cid):
         """Whether the entry was listed under its key while it was being updated or deleted. If that change then ends without an answer, the
@@ -116,20 +149,22 @@ class Run:
         return self.w.listed_at.get(cid, 0) > self.first_change.get(cid, self.w.steps)
 
     def some_id(self):
-        listed = [e.id for h in ('h1', 'h2') for e in (self.w.value(manifest_key(h)) or Manifest()).entries]
+        listed = [e.id for h in HASHES for e in self.w.entries(h)]
         return self.rnd.choice(listed if listed and self.rnd.random() < .4 else list(self.acked))
 
     def new_store(self):
         rnd, sha = self.rnd, self.rnd.choice(SHAS)
-        want = Want(sha, keyed=rnd.random() < .5, remembered=rnd.random() < .2)
+        want = Want(sha, keyed=rnd.random() < .5, ttl=rnd.choice(TTLS), remembered=rnd.random() < .2, process=rnd.randrange(2))
+        if want.keyed and rnd.random() < .4: want = want._replace(only_new=True)
         x = rnd.random()
         if is_big(sha) and x < .5: want = self.upload(want)
         elif x < .3: want = self.repeat(want)
-        return Job(self, 'store', protocol.store(self.w, want), want=want)
+        elif x < .4 and not want.only_new: want = want._replace(foreign=rnd.choice(FOREIGN))
+        return Job(self, 'store', protocol.store(self.w, want), want=want, **self.before())
 
     def upload(self, want):
         if self.uploads and self.rnd.random() < .6: return self.rnd.choice(self.uploads)
-        want = want._replace(upload=self.w.fresh())
+        want = want._replace(upload=self.w.fresh(), only_new=False)
         self.uploads.append(want)
         put = ('put', blob_key(hash_of(want.sha), want.upload), want.sha, 'create')
         self.w.apply(put)
@@ -151,11 +186,19 @@ class Run:
         getattr(self, 'ended_' + job.kind.replace(' ', '_'))(job, answer)
 
     def ended_store(self, job, answer):
+        if answer in (REFUSED, EXISTS): return self.check_refusal(job, answer)
         want, (cid, expires) = job.about['want'], answer
         nonce = want.nonce or want.upload
         if nonce and self.by_nonce.setdefault(nonce, cid) != cid: self.out.append('one nonce became two entries')
-        self.acked.setdefault(cid, (want.sha, expires, want.keyed))
+        self.acked.setdefault(cid, (want, expires))
         self.revisions[cid, 1] = want.sha
+
+    def check_refusal(self, job, answer):
+        """There has to be another store of the same key, or under the same foreign id."""
+        want, others = job.about['want'], list(self.w.wanted.values())
+        others.remove(want)
+        if answer == REFUSED and not any(o.keyed for o in others): self.out.append('412 without another version')
+        if answer == EXISTS and not any(o.foreign == want.foreign for o in others): self.out.append('an alias was free')
 
     def ended_delete(self, job, answer):
         if answer == 'deleted': self.deleted.add(job.about['cid'])
@@ -163,39 +206,96 @@ class Run:
     def ended_update(self, job, answer):
         cid = job.about['cid']
         if answer != MISS: self.revisions[cid, answer] = job.about['sha']
-        elif cid in self.acked and cid not in self.deleting: self.out.append('update: acknowledged entry not found')
+        elif self.is_due(cid): self.out.append('update: acknowledged entry not found')
+
+    def is_due(self, cid):
+        """Whether an acknowledged entry has to be there."""
+        if cid not in self.acked or cid in self.deleting: return False
+        expires = self.acked[cid][1]
+        return expires is None or expires > self.w.now
+
+    def due(self, job):
+        return [cid for cid in job.about['acked_ids'] if self.is_due(cid)]
 
     def ended_read(self, job, answer):
-        cid, number, floor = job.about['cid'], job.about['number'], job.about['floor'].get(job.about['cid'], 0)
-        if answer == MISS:
-            if floor and cid not in self.deleting: self.out.append('read: acknowledged entry not found')
-            self.seen_gone.add(cid)
-            return
-        self.check_content(job, answer)
+        cid = job.about['cid']
+        if answer != MISS: return self.check_content(job, answer)
+        if cid in job.about['acked_ids'] and self.is_due(cid): self.out.append('read: acknowledged entry not found')
+        self.seen_gone.add(cid)
 
     def check_content(self, job, answer):
         kind, (cid, n, sha), about = job.kind, answer, job.about
+        most = about.get('number') or 99
+        entry = self.w.entry(cid)
+        if entry and entry.expires is not None and entry.expires <= about['at']: self.out.append(f'{kind}: an expired entry')
         if cid in about['gone']: self.out.append(f'{kind}: a deleted entry')
-        if n < min(about.get('number') or 99, about['floor'].get(cid, 0)): self.out.append(f'{kind}: an old revision')
-        if cid in about['seen_gone'] or n < min(about.get('number') or 99, about['seen'].get(cid, 0)):
+        if n < min(most, about['floor'].get(cid, 0)): self.out.append(f'{kind}: an old revision')
+        if cid in about['seen_gone'] or n < min(most, about['seen'].get(cid, 0)):
             self.went_back += 1
             if not self.raced(cid): self.out.append(f'{kind}: older than what was read before')
-        if not about.get('number'): self.seen[cid] = max(n, self.seen.get(cid, 0))
+        if most == 99: self.seen[cid] = max(n, self.seen.get(cid, 0))
         if self.revisions.get((cid, n), sha) != sha: self.out.append(f'{kind}: another content')
 
     def ended_read_by_key(self, job, answer):
         rows = [r.id for r in (self.w.value(KEY) or KeyIndex()).rows]
-        due = [c for c in job.about['keyed'] if c not in self.deleting]
+        due = [c for c in self.due(job) if self.acked[c][0].keyed]
+        self.check_newest(job, answer, due, rows.index, rows)
+
+    def ended_read_by_hash(self, job, answer):
+        """Where there are pages, only an entry without expiry is found at any depth."""
+        due = [c for c in self.due(job) if c[0] == job.about['hash'] and (self.w.head_size == 99 or self.acked[c][1] is None)]
+        self.check_newest(job, answer, due, lambda c: c[1], None)
+
+    def check_newest(self, job, answer, due, order, among):
         if answer == MISS:
-            if due: self.out.append('read by key: acknowledged entry not found')
+            if due: self.out.append(f'{job.kind}: acknowledged entry not found')
             return
-        cid = answer[0]
-        if cid in rows and any(c in rows and rows.index(c) > rows.index(cid) for c in due): self.out.append('read by key: not the newest')
         self.check_content(job, answer)
+        known = lambda c: among is None or c in among
+        if known(answer[0]) and any(order(c) > order(answer[0]) for c in due if known(c)): self.out.append(f'{job.kind}: not the newest')
+
+    def ended_read_by_alias(self, job, answer):
+        due = [c for c in self.due(job) if self.acked[c][0].foreign == job.about['foreign']]
+        if answer == MISS:
+            if due: self.out.append('read by alias: acknowledged entry not found')
+            return
+        self.check_content(job, answer)
+        if due and answer[0] not in due: self.out.append('read by alias: another entry')
+
+    def ended_store_child(self, job, answer):
+        child = job.about['child']
+        if answer == 'stored': self.acked_children.add(child)
+        elif self.is_due(child[0]): self.out.append('child of an acknowledged entry refused')
+
+    def ended_read_child(self, job, answer):
+        child = job.about['child']
+        if answer == MISS:
+            if job.about['acked'] and self.is_due(child[0]): self.out.append('acknowledged child not found')
+        elif answer[0] != child: self.out.append('another child')
+        elif child[0] in job.about['gone']: self.out.append('child of a deleted entry')
+
+    def ended_list(self, job, ids):
+        if set(self.due(job)) - ids: self.out.append('list: acknowledged entry not found')
+        if ids & job.about['gone']: self.out.append('list: a deleted entry')
+        for cid in ids:
+            entry = self.w.entry(cid)
+            if entry and entry.expires is not None and entry.expires <= job.about['at']: self.out.append('list: an expired entry')
+
+    def ended_configure(self, job, answer): pass
+
+    def ended_sweep(self, job, answer): pass
+
+    def check_row(self, row, key):
+        """If-None-Match: the key has no other live entry when the entry comes into it."""
+        entry = self.w.entry(row.id)
+        if not entry or not self.w.wanted[entry.nonce].only_new: return
+        for other in key.rows:
+            live = other != row and self.w.entry(other.id) and other.id not in self.deleting
+            if live and (other.expires is None or other.expires > self.w.now): self.out.append('a conditional create beside a live entry')
 
     # -- The schedule.
 
-    def go(self, left=18):
+    def go(self, left=22):
         jobs = []
         while jobs or left:
             if left and len(jobs) < 4 and self.rnd.random() < .5:
@@ -209,7 +309,18 @@ class Run:
                 if jobs: self.step(jobs, self.rnd.choice(jobs))
         self.w.arrive_all()
         self.check_end()
+        self.sweep_all()
         return self.out
+
+    def sweep_all(self):
+        """A day later nothing unreferenced is left, and nothing else is gone."""
+        self.w.now += GARBAGE_AGE + 6 * HOUR
+        steps, reply = protocol.sweep(self.w), None
+        try:
+            while True: reply = self.w.apply(steps.send(reply))
+        except StopIteration: pass
+        self.check_end(swept=True)
+        self.check_garbage()
 
     def time_passes(self, jobs):
         """Machines are frozen, or crash; what is late arrives at last, or its signature expires."""
@@ -238,38 +349,68 @@ class Run:
 
     # -- What holds in the end.
 
-    def check_end(self):
-        key, self.listed = self.w.value(KEY) or KeyIndex(), {}
-        for h in ('h1', 'h2'): self.check_manifest(h)
-        rows = [r.id for r in key.rows]
-        for cid, (sha, expires, keyed) in self.acked.items():
-            if cid in self.deleting: continue
-            if cid not in self.listed: self.out.append('an acknowledged entry is not listed'); continue
-            if rows.count(cid) != keyed: self.out.append(f'the key lists an acknowledged entry {rows.count(cid)} times')
+    def check_end(self, swept=False):
+        self.listed, self.used = {}, set()
+        for h in HASHES: self.check_manifest(h)
+        for cid in self.acked:
+            if self.is_due(cid) and cid not in self.listed: self.out.append('an acknowledged entry is not listed')
         for (cid, n), sha in self.revisions.items():
             entry = self.listed.get(cid)
             if entry and (len(entry.revisions) < n or entry.revisions[n - 1].sha != sha): self.out.append('an acknowledged revision is lost')
-        for cid in self.deleted:
-            if cid in self.listed: self.out.append('a deleted entry came back')
+        if self.deleted & set(self.listed): self.out.append('a deleted entry came back')
+        self.check_key(self.w.value(KEY) or KeyIndex(), swept)
+        self.check_aliases(swept)
+
+    def check_key(self, key, swept):
+        rows = [r.id for r in key.rows if swept or r.expires is None or r.expires > self.w.now]
+        for cid, (want, _) in self.acked.items():
+            if self.is_due(cid) and rows.count(cid) != want.keyed: self.out.append(f'the key lists an acknowledged entry {rows.count(cid)} times')
         for cid in rows:
             if cid in self.listed: continue
             self.dangling += 1
-            if cid in self.deleted or not self.raced(cid): self.out.append('the key lists an entry that is gone')
+            if swept or cid in self.deleted or not self.raced(cid): self.out.append('the key lists an entry that is gone')
+        for cid, entry in self.listed.items():
+            expired = entry.expires is not None and entry.expires <= self.w.now
+            if entry.keyed and cid not in rows and not expired and not self.gave_up: self.out.append('an entry is missing under its key')
         copy = key.inline
         if copy and copy.id in self.listed:
             newest = self.listed[copy.id].revisions
-            old = (copy.revision, copy.sha) != (len(newest), newest[-1].sha)
-            if old and not self.raced(copy.id): self.out.append('the inline copy is of an old revision')
-            self.stale += old
-        self.check_view(key)
+            if (copy.revision, copy.sha) != (len(newest), newest[-1].sha):
+                self.stale += 1
+                if swept or not self.raced(copy.id): self.out.append('the inline copy is of an old revision')
+        if not swept: self.check_view(key)
+
+    def check_aliases(self, swept):
+        for foreign in FOREIGN:
+            alias = self.w.value(alias_key(foreign))
+            for cid, (want, _) in self.acked.items():
+                if want.foreign == foreign and self.is_due(cid) and alias != Alias(cid): self.out.append('an alias does not name its entry')
+            for cid, e in self.listed.items():
+                lost = e.foreign == foreign and alias != Alias(cid) and not self.gave_up
+                if lost and cid not in self.deleting and (e.expires is None or e.expires > self.w.now): self.out.append('an entry without its alias')
+            if swept and alias and not alias.gone and alias.id not in self.listed: self.out.append('an alias of an entry that is gone')
+
+    def check_garbage(self):
+        """After a sweep, a day later: objects that nothing references."""
+        for e in self.listed.values():
+            if e.expires is not None: self.out.append('sweep: an expired entry is left')
+        for key in self.w.objects:
+            if key[0] == 'child' and key[1] not in self.listed: self.out.append('sweep: a child without an entry is left')
+            if key[0] not in ('blob', 'page', 'intent') or not self.w.value(manifest_key(key[1])): continue
+            if key[0] == 'intent' or key[2] not in self.used: self.out.append(f'sweep: an unreferenced {key[0]} is left')
+        for h in HASHES:
+            m = self.w.value(manifest_key(h))
+            if m and not m.entries and any(row.until <= self.w.now for row in m.recent): self.out.append('sweep: a tombstone is not empty')
 
     def check_view(self, key):
-        live = [r.id for r in key.rows if r.id in self.listed]
+        live = [r.id for r in key.rows if r.id in self.listed and (r.expires is None or r.expires > self.w.now)]
+        if len(live) < len(key.rows): return           # it follows when the sweep removes what has expired
         want = self.listed[live[-1]].revisions[-1].sha if live else None
         if self.w.value(VIEW) != want and not self.w.late_view and not self.gave_up: self.out.append('the view does not show the newest')
 
     def check_manifest(self, h):
         m = self.w.value(manifest_key(h)) or Manifest()
+        self.used |= {ref.name for ref in m.pages}
         refs, nonces = {c.sha: 0 for c in m.contents}, []
         for place in (m,) + tuple(self.w.value(page_key(h, ref.name)) for ref in m.pages):
             if place is None: self.out.append('a page is missing'); continue
@@ -279,16 +420,27 @@ class Run:
                 if e.id in self.listed: self.out.append('a version is listed twice')
                 self.listed[e.id] = e
                 nonces.append(e.nonce)
+                self.check_expiry(e)
                 for r in e.revisions:
                     token = token_of(own, r.sha)
                     if token is None:
                         token = token_of(m.contents, r.sha)
                         if token is None: self.out.append('a revision has no content'); continue
                         refs[r.sha] += 1
-                    if token and self.w.value(blob_key(h, token)) != r.sha: self.out.append('a blob is missing')
+                    self.used.add(token)
+                    if token and self.w.value(blob_key(h, token)) != r.sha: self.out.append('a blob is missing'); self.debug = (h, e, token, self.w.now)
                     if (token == 0) == is_big(r.sha): self.out.append('a content is in the wrong place')
         if len(set(nonces)) != len(nonces): self.out.append('a nonce is listed twice')
         if refs != {c.sha: c.refs for c in m.contents}: self.out.append('a reference count is wrong')
+
+
+    def check_expiry(self, e):
+        """As the request and the settings say that held when the store began, or a minute before, or since."""
+        log, want = self.w.settings_log, self.w.wanted[e.nonce]
+        held = [ttl for i, (since, ttl) in enumerate(log) if since <= e.stored_at + DEADLINE and
+                (i + 1 == len(log) or log[i + 1][0] >= e.stored_at - MINUTE)]
+        allowed = [min((t for t in (want.ttl, ttl) if t is not None), default=None) for ttl in held]
+        if (None if e.expires is None else e.expires - e.stored_at) not in allowed: self.out.append('an expiry by old settings')
 
 
 def rules():
