@@ -4,7 +4,7 @@ import re
 
 import manifest_protocol as protocol
 from manifest_protocol import (DEADLINE, EXISTS, GARBAGE_AGE, HASHES, HOUR, KEY, MINUTE, MISS, REFUSED, SETTINGS, VIEW, Alias, GaveUp,
-                               KeyIndex, Lost, Manifest, Want, alias_key, blob_key, hash_of, is_big, manifest_key, page_key,
+                               KeyIndex, Lost, Manifest, Want, alias_key, blob_key, child_key, hash_of, is_big, manifest_key, page_key,
                                token_of)
 
 SIGNATURE_LIFE = 15 * MINUTE           # SigV4: what was signed earlier is refused
@@ -96,7 +96,9 @@ class Run:
     def __init__(self, seed, faults):
         self.rnd = random.Random(seed)
         self.w = World(self.rnd, faults)
-        self.out = []
+        self.out, self.jobs = [], []
+        self.theme = self.rnd.choice((None, None, 'alias', 'conditional', 'sweep'))    # what it has more of
+        self.sweeps = .12 if self.theme in ('alias', 'sweep') else .03
         self.acked = {}                # id: (want, expires)
         self.revisions = {}            # (id, number): sha, acknowledged
         self.deleting, self.deleted = set(), set()
@@ -112,6 +114,7 @@ class Run:
 
     def new_job(self):
         w, x, about = self.w, self.rnd.random(), self.before()
+        if self.rnd.random() < self.sweeps: return Job(self, 'sweep', protocol.sweep(w))
         if x < .40 or not self.acked: return self.new_store()
         cid, h, foreign = self.some_id(), self.rnd.choice(HASHES), self.rnd.choice(FOREIGN)
         child = self.rnd.choice(self.children) if self.children and self.rnd.random() < .6 else (cid, self.rnd.choice('xy'))
@@ -133,8 +136,7 @@ class Run:
             return Job(self, 'store child', protocol.store_child(w, *child, value), child=child)
         if x < .91: return Job(self, 'read child', protocol.read_child(w, *child), child=child, acked=child in self.acked_children, **about)
         if x < .95: return Job(self, 'list', protocol.list_ids(w), **about)
-        if x < .97: return Job(self, 'configure', protocol.configure(self.rnd.choice(TTLS)))
-        return Job(self, 'sweep', protocol.sweep(w))
+        return Job(self, 'configure', protocol.configure(self.rnd.choice(TTLS)))
 
     def before(self):
         """What is known when a read starts."""
@@ -155,10 +157,13 @@ class Run:
     def new_store(self):
         rnd, sha = self.rnd, self.rnd.choice(SHAS)
         want = Want(sha, keyed=rnd.random() < .5, ttl=rnd.choice(TTLS), remembered=rnd.random() < .2, process=rnd.randrange(2))
-        if want.keyed and rnd.random() < .4: want = want._replace(only_new=True)
+        if self.theme == 'alias' and rnd.random() < .6:
+            want = want._replace(foreign=FOREIGN[0])
+            return Job(self, 'store', protocol.store(self.w, want), want=want, **self.before())
+        if rnd.random() < (.9 if self.theme == 'conditional' else .2): want = want._replace(keyed=True, only_new=True)
         x = rnd.random()
         if is_big(sha) and x < .5: want = self.upload(want)
-        elif x < .3: want = self.repeat(want)
+        elif x < (.5 if self.theme == 'conditional' else .3): want = self.repeat(want)
         elif x < .4 and not want.only_new: want = want._replace(foreign=rnd.choice(FOREIGN))
         return Job(self, 'store', protocol.store(self.w, want), want=want, **self.before())
 
@@ -266,6 +271,10 @@ class Run:
         child = job.about['child']
         if answer == 'stored': self.acked_children.add(child)
         elif self.is_due(child[0]): self.out.append('child of an acknowledged entry refused')
+        elif not self.w.faults and not self.gave_up and not self.busy(child, job) and self.w.value(child_key(*child)): self.out.append('a refused child is left')
+
+    def busy(self, child, job):
+        return any(other.about.get('child') == child for other in self.jobs if other is not job and other.kind == 'store child')
 
     def ended_read_child(self, job, answer):
         child = job.about['child']
@@ -296,7 +305,7 @@ class Run:
     # -- The schedule.
 
     def go(self, left=22):
-        jobs = []
+        jobs = self.jobs
         while jobs or left:
             if left and len(jobs) < 4 and self.rnd.random() < .5:
                 left -= 1
@@ -304,7 +313,7 @@ class Run:
                 self.step(jobs, jobs[-1])      # a request reads the clock when it starts
             elif jobs:
                 self.w.now += self.rnd.random() < .2
-                if self.rnd.random() < .01: self.time_passes(jobs)
+                if self.rnd.random() < (.02 if self.sweeps > .1 else .01): self.time_passes(jobs)
                 self.w.arrive_some()
                 if jobs: self.step(jobs, self.rnd.choice(jobs))
         self.w.arrive_all()
@@ -319,6 +328,7 @@ class Run:
         try:
             while True: reply = self.w.apply(steps.send(reply))
         except StopIteration: pass
+        except GaveUp: self.out.append('sweep: gave up on its own')
         self.check_end(swept=True)
         self.check_garbage()
 
