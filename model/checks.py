@@ -97,7 +97,7 @@ class Run:
         self.rnd = random.Random(seed)
         self.w = World(self.rnd, faults)
         self.out, self.jobs = [], []
-        self.theme = self.rnd.choice((None, None, 'alias', 'conditional', 'sweep'))    # what it has more of
+        self.theme = self.rnd.choice((None, None, 'alias', 'conditional', 'key', 'blob', 'sweep'))    # what it has more of
         self.sweeps = .12 if self.theme in ('alias', 'sweep') else .03
         self.acked = {}                # id: (want, expires)
         self.revisions = {}            # (id, number): sha, acknowledged
@@ -115,14 +115,14 @@ class Run:
     def new_job(self):
         w, x, about = self.w, self.rnd.random(), self.before()
         if self.rnd.random() < self.sweeps: return Job(self, 'sweep', protocol.sweep(w))
-        if x < .40 or not self.acked: return self.new_store()
+        if x < .40 or not (self.acked or any(self.w.entries(h) for h in HASHES)): return self.new_store()
         cid, h, foreign = self.some_id(), self.rnd.choice(HASHES), self.rnd.choice(FOREIGN)
         child = self.rnd.choice(self.children) if self.children and self.rnd.random() < .6 else (cid, self.rnd.choice('xy'))
         if x < .50:
             self.deleting.add(cid)
             return Job(self, 'delete', protocol.delete(w, cid), cid=cid)
         if x < .66:
-            sha = self.rnd.choice(SHAS)
+            sha = 'b1' if self.theme == 'blob' else self.rnd.choice(SHAS)
             return Job(self, 'update', protocol.update(w, cid, sha), cid=cid, sha=sha)
         if x < .73:
             number = self.rnd.choice((None, 1, 2))
@@ -133,7 +133,7 @@ class Run:
         if x < .88:
             self.children.append(child)
             value = (child, w.fresh())
-            return Job(self, 'store child', protocol.store_child(w, *child, value), child=child)
+            return Job(self, 'store child', protocol.store_child(w, *child, value), child=child, value=value)
         if x < .91: return Job(self, 'read child', protocol.read_child(w, *child), child=child, acked=child in self.acked_children, **about)
         if x < .95: return Job(self, 'list', protocol.list_ids(w), **about)
         return Job(self, 'configure', protocol.configure(self.rnd.choice(TTLS)))
@@ -152,15 +152,16 @@ class Run:
 
     def some_id(self):
         listed = [e.id for h in HASHES for e in self.w.entries(h)]
-        return self.rnd.choice(listed if listed and self.rnd.random() < .4 else list(self.acked))
+        if listed and self.theme in ('key', 'blob') and self.rnd.random() < .4: return listed[-1]      # most likely still being stored
+        return self.rnd.choice(listed if listed and self.rnd.random() < .4 or not self.acked else list(self.acked))
 
     def new_store(self):
-        rnd, sha = self.rnd, self.rnd.choice(SHAS)
-        want = Want(sha, keyed=rnd.random() < .5, ttl=rnd.choice(TTLS), remembered=rnd.random() < .2, process=rnd.randrange(2))
+        rnd, sha = self.rnd, self.rnd.choice(('b1', 'b1', 's1') if self.theme == 'blob' else SHAS)
+        want = Want(sha, keyed=rnd.random() < (1 if self.theme == 'key' else .5), ttl=rnd.choice(TTLS), remembered=rnd.random() < .2, process=rnd.randrange(2))
         if self.theme == 'alias' and rnd.random() < .6:
             want = want._replace(foreign=FOREIGN[0])
             return Job(self, 'store', protocol.store(self.w, want), want=want, **self.before())
-        if rnd.random() < (.9 if self.theme == 'conditional' else .2): want = want._replace(keyed=True, only_new=True)
+        if rnd.random() < {'conditional': .9, 'key': 0, 'blob': 0}.get(self.theme, .2): want = want._replace(keyed=True, only_new=True)
         x = rnd.random()
         if is_big(sha) and x < .5: want = self.upload(want)
         elif x < (.5 if self.theme == 'conditional' else .3): want = self.repeat(want)
@@ -271,10 +272,7 @@ class Run:
         child = job.about['child']
         if answer == 'stored': self.acked_children.add(child)
         elif self.is_due(child[0]): self.out.append('child of an acknowledged entry refused')
-        elif not self.w.faults and not self.gave_up and not self.busy(child, job) and self.w.value(child_key(*child)): self.out.append('a refused child is left')
-
-    def busy(self, child, job):
-        return any(other.about.get('child') == child for other in self.jobs if other is not job and other.kind == 'store child')
+        elif not self.w.faults and self.w.value(child_key(*child)) == job.about['value']: self.out.append('a refused child is left')
 
     def ended_read_child(self, job, answer):
         child = job.about['child']
