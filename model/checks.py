@@ -2,10 +2,11 @@
 import random
 import re
 
+import manifest
 import manifest_protocol as protocol
-from manifest_protocol import (DEADLINE, EXISTS, GARBAGE_AGE, HASHES, HOUR, KEY, MINUTE, MISS, REFUSED, SETTINGS, VIEW, Alias, GaveUp,
-                               KeyIndex, Lost, Manifest, Want, alias_key, blob_key, child_key, hash_of, is_big, manifest_key, page_key,
-                               token_of)
+from manifest import (HASHES, HOUR, KEY, MINUTE, SETTINGS, VIEW, Alias, KeyIndex, Manifest, alias_key, blob_key, child_key,
+                      hash_of, is_big, live_in, manifest_key, page_key, token_of)
+from manifest_protocol import DEADLINE, EXISTS, GARBAGE_AGE, MISS, REFUSED, GaveUp, Lost, Want
 
 SIGNATURE_LIFE = 15 * MINUTE           # SigV4: what was signed earlier is refused
 JUMPS = (30, 200, 20 * MINUTE, 3 * HOUR, 30 * HOUR)
@@ -58,7 +59,7 @@ class World:
         """What a manifest lists, in its head and its pages."""
         m = self.value(manifest_key(h)) or Manifest()
         pages = [self.value(page_key(h, ref.name)) for ref in m.pages]
-        return [e for page in pages if page for e in protocol.live_in(m, page)] + list(m.entries)
+        return [e for page in pages if page for e in live_in(m, page)] + list(m.entries)
 
     def entry(self, cid):
         return next((e for e in self.entries(cid[0]) if e.id == cid), None)
@@ -134,7 +135,9 @@ class Run:
             self.children.append(child)
             value = (child, w.fresh())
             return Job(self, 'store child', protocol.store_child(w, *child, value), child=child, value=value)
-        if x < .91: return Job(self, 'read child', protocol.read_child(w, *child), child=child, acked=child in self.acked_children, **about)
+        if x < .91:
+            about['acked'] = child in self.acked_children
+            return Job(self, 'read child', protocol.read_child(w, *child), child=child, **about)
         if x < .95: return Job(self, 'list', protocol.list_ids(w), **about)
         return Job(self, 'configure', protocol.configure(self.rnd.choice(TTLS)))
 
@@ -146,22 +149,27 @@ class Run:
                 'seen': dict(self.seen), 'seen_gone': set(self.seen_gone)}
 
     def raced(self, cid):
-        """Whether the entry was listed under its key while it was being updated or deleted. If that change then ends without an answer, the
-        key index may stay behind until the sweep, and until it ends, reads by key may be behind reads by id."""
+        """Whether the entry was listed under its key while it was being updated or deleted.
+
+        If that change then ends without an answer, the key index may stay behind until the sweep; and until it ends, reads
+        by key may be behind reads by id.
+        """
         return self.w.listed_at.get(cid, 0) > self.first_change.get(cid, self.w.steps)
 
     def some_id(self):
         listed = [e.id for h in HASHES for e in self.w.entries(h)]
-        if listed and self.theme in ('key', 'blob') and self.rnd.random() < .4: return listed[-1]      # most likely still being stored
+        if listed and self.theme in ('key', 'blob') and self.rnd.random() < .4: return listed[-1]  # may still be being stored
         return self.rnd.choice(listed if listed and self.rnd.random() < .4 or not self.acked else list(self.acked))
 
     def new_store(self):
         rnd, sha = self.rnd, self.rnd.choice(('b1', 'b1', 's1') if self.theme == 'blob' else SHAS)
-        want = Want(sha, keyed=rnd.random() < (1 if self.theme == 'key' else .5), ttl=rnd.choice(TTLS), remembered=rnd.random() < .2, process=rnd.randrange(2))
+        keyed = self.theme == 'key' or rnd.random() < .5
+        want = Want(sha, keyed, ttl=rnd.choice(TTLS), remembered=rnd.random() < .2, process=rnd.randrange(2))
         if self.theme == 'alias' and rnd.random() < .6:
             want = want._replace(foreign=FOREIGN[0])
             return Job(self, 'store', protocol.store(self.w, want), want=want, **self.before())
-        if rnd.random() < {'conditional': .9, 'key': 0, 'blob': 0}.get(self.theme, .2): want = want._replace(keyed=True, only_new=True)
+        if rnd.random() < {'conditional': .9, 'key': 0, 'blob': 0}.get(self.theme, .2):
+            want = want._replace(keyed=True, only_new=True)
         x = rnd.random()
         if is_big(sha) and x < .5: want = self.upload(want)
         elif x < (.5 if self.theme == 'conditional' else .3): want = self.repeat(want)
@@ -187,6 +195,9 @@ class Run:
 
     # -- What is answered.
 
+    def fault(self, seen, what):
+        if seen: self.out.append(what)
+
     def ended(self, job, answer):
         if answer == 'BROKEN': self.out.append(f'{job.kind}: content not there'); return
         getattr(self, 'ended_' + job.kind.replace(' ', '_'))(job, answer)
@@ -195,7 +206,7 @@ class Run:
         if answer in (REFUSED, EXISTS): return self.check_refusal(job, answer)
         want, (cid, expires) = job.about['want'], answer
         nonce = want.nonce or want.upload
-        if nonce and self.by_nonce.setdefault(nonce, cid) != cid: self.out.append('one nonce became two entries')
+        self.fault(nonce and self.by_nonce.setdefault(nonce, cid) != cid, 'one nonce became two entries')
         self.acked.setdefault(cid, (want, expires))
         self.revisions[cid, 1] = want.sha
 
@@ -203,8 +214,8 @@ class Run:
         """There has to be another store of the same key, or under the same foreign id."""
         want, others = job.about['want'], list(self.w.wanted.values())
         others.remove(want)
-        if answer == REFUSED and not any(o.keyed for o in others): self.out.append('412 without another version')
-        if answer == EXISTS and not any(o.foreign == want.foreign for o in others): self.out.append('an alias was free')
+        self.fault(answer == REFUSED and not any(o.keyed for o in others), '412 without another version')
+        self.fault(answer == EXISTS and not any(o.foreign == want.foreign for o in others), 'an alias was free')
 
     def ended_delete(self, job, answer):
         if answer == 'deleted': self.deleted.add(job.about['cid'])
@@ -226,21 +237,21 @@ class Run:
     def ended_read(self, job, answer):
         cid = job.about['cid']
         if answer != MISS: return self.check_content(job, answer)
-        if cid in job.about['acked_ids'] and self.is_due(cid): self.out.append('read: acknowledged entry not found')
+        self.fault(cid in job.about['acked_ids'] and self.is_due(cid), 'read: acknowledged entry not found')
         self.seen_gone.add(cid)
 
     def check_content(self, job, answer):
         kind, (cid, n, sha), about = job.kind, answer, job.about
         most = about.get('number') or 99
         entry = self.w.entry(cid)
-        if entry and entry.expires is not None and entry.expires <= about['at']: self.out.append(f'{kind}: an expired entry')
-        if cid in about['gone']: self.out.append(f'{kind}: a deleted entry')
-        if n < min(most, about['floor'].get(cid, 0)): self.out.append(f'{kind}: an old revision')
+        self.fault(entry and entry.expires is not None and entry.expires <= about['at'], f'{kind}: an expired entry')
+        self.fault(cid in about['gone'], f'{kind}: a deleted entry')
+        self.fault(n < min(most, about['floor'].get(cid, 0)), f'{kind}: an old revision')
         if cid in about['seen_gone'] or n < min(most, about['seen'].get(cid, 0)):
             self.went_back += 1
-            if not self.raced(cid): self.out.append(f'{kind}: older than what was read before')
+            self.fault(not self.raced(cid), f'{kind}: older than what was read before')
         if most == 99: self.seen[cid] = max(n, self.seen.get(cid, 0))
-        if self.revisions.get((cid, n), sha) != sha: self.out.append(f'{kind}: another content')
+        self.fault(self.revisions.get((cid, n), sha) != sha, f'{kind}: another content')
 
     def ended_read_by_key(self, job, answer):
         rows = [r.id for r in (self.w.value(KEY) or KeyIndex()).rows]
@@ -249,44 +260,50 @@ class Run:
 
     def ended_read_by_hash(self, job, answer):
         """Where there are pages, only an entry without expiry is found at any depth."""
-        due = [c for c in self.due(job) if c[0] == job.about['hash'] and (self.w.head_size == 99 or self.acked[c][1] is None)]
+        any_depth = lambda cid: self.w.head_size == 99 or self.acked[cid][1] is None
+        due = [c for c in self.due(job) if c[0] == job.about['hash'] and any_depth(c)]
         self.check_newest(job, answer, due, lambda c: c[1], None)
 
     def check_newest(self, job, answer, due, order, among):
         if answer == MISS:
-            if due: self.out.append(f'{job.kind}: acknowledged entry not found')
+            self.fault(due, f'{job.kind}: acknowledged entry not found')
             return
         self.check_content(job, answer)
         known = lambda c: among is None or c in among
-        if known(answer[0]) and any(order(c) > order(answer[0]) for c in due if known(c)): self.out.append(f'{job.kind}: not the newest')
+        self.fault(known(answer[0]) and any(order(c) > order(answer[0]) for c in due if known(c)),
+                   f'{job.kind}: not the newest')
 
     def ended_read_by_alias(self, job, answer):
         due = [c for c in self.due(job) if self.acked[c][0].foreign == job.about['foreign']]
         if answer == MISS:
-            if due: self.out.append('read by alias: acknowledged entry not found')
+            self.fault(due, 'read by alias: acknowledged entry not found')
             return
         self.check_content(job, answer)
-        if due and answer[0] not in due: self.out.append('read by alias: another entry')
+        self.fault(due and answer[0] not in due, 'read by alias: another entry')
 
     def ended_store_child(self, job, answer):
         child = job.about['child']
-        if answer == 'stored': self.acked_children.add(child)
-        elif self.is_due(child[0]): self.out.append('child of an acknowledged entry refused')
-        elif not self.w.faults and self.w.value(child_key(*child)) == job.about['value']: self.out.append('a refused child is left')
+        if answer == 'stored':
+            self.acked_children.add(child)
+            return
+        self.fault(self.is_due(child[0]), 'child of an acknowledged entry refused')
+        left = self.w.value(child_key(*child)) == job.about['value']
+        self.fault(left and not self.w.faults, 'a refused child is left')
 
     def ended_read_child(self, job, answer):
         child = job.about['child']
         if answer == MISS:
-            if job.about['acked'] and self.is_due(child[0]): self.out.append('acknowledged child not found')
+            self.fault(job.about['acked'] and self.is_due(child[0]), 'acknowledged child not found')
         elif answer[0] != child: self.out.append('another child')
         elif child[0] in job.about['gone']: self.out.append('child of a deleted entry')
 
     def ended_list(self, job, ids):
-        if set(self.due(job)) - ids: self.out.append('list: acknowledged entry not found')
-        if ids & job.about['gone']: self.out.append('list: a deleted entry')
+        self.fault(set(self.due(job)) - ids, 'list: acknowledged entry not found')
+        self.fault(ids & job.about['gone'], 'list: a deleted entry')
         for cid in ids:
             entry = self.w.entry(cid)
-            if entry and entry.expires is not None and entry.expires <= job.about['at']: self.out.append('list: an expired entry')
+            self.fault(entry and entry.expires is not None and entry.expires <= job.about['at'],
+                       'list: an expired entry')
 
     def ended_configure(self, job, answer): pass
 
@@ -298,7 +315,8 @@ class Run:
         if not entry or not self.w.wanted[entry.nonce].only_new: return
         for other in key.rows:
             live = other != row and self.w.entry(other.id) and other.id not in self.deleting
-            if live and (other.expires is None or other.expires > self.w.now): self.out.append('a conditional create beside a live entry')
+            self.fault(live and (other.expires is None or other.expires > self.w.now),
+                       'a conditional create beside a live entry')
 
     # -- The schedule.
 
@@ -361,60 +379,68 @@ class Run:
         self.listed, self.used = {}, set()
         for h in HASHES: self.check_manifest(h)
         for cid in self.acked:
-            if self.is_due(cid) and cid not in self.listed: self.out.append('an acknowledged entry is not listed')
+            self.fault(self.is_due(cid) and cid not in self.listed, 'an acknowledged entry is not listed')
         for (cid, n), sha in self.revisions.items():
             entry = self.listed.get(cid)
-            if entry and (len(entry.revisions) < n or entry.revisions[n - 1].sha != sha): self.out.append('an acknowledged revision is lost')
-        if self.deleted & set(self.listed): self.out.append('a deleted entry came back')
+            self.fault(entry and (len(entry.revisions) < n or entry.revisions[n - 1].sha != sha),
+                       'an acknowledged revision is lost')
+        self.fault(self.deleted & set(self.listed), 'a deleted entry came back')
         self.check_key(self.w.value(KEY) or KeyIndex(), swept)
         self.check_aliases(swept)
 
     def check_key(self, key, swept):
         rows = [r.id for r in key.rows if swept or r.expires is None or r.expires > self.w.now]
         for cid, (want, _) in self.acked.items():
-            if self.is_due(cid) and rows.count(cid) != want.keyed: self.out.append(f'the key lists an acknowledged entry {rows.count(cid)} times')
+            self.fault(self.is_due(cid) and rows.count(cid) != want.keyed,
+                       f'the key lists an acknowledged entry {rows.count(cid)} times')
         for cid in rows:
             if cid in self.listed: continue
             self.dangling += 1
-            if swept or cid in self.deleted or not self.raced(cid): self.out.append('the key lists an entry that is gone')
+            self.fault(swept or cid in self.deleted or not self.raced(cid), 'the key lists an entry that is gone')
         for cid, entry in self.listed.items():
             expired = entry.expires is not None and entry.expires <= self.w.now
-            if entry.keyed and cid not in rows and not expired and not self.gave_up: self.out.append('an entry is missing under its key')
+            self.fault(entry.keyed and cid not in rows and not expired and not self.gave_up,
+                       'an entry is missing under its key')
         copy = key.inline
         if copy and copy.id in self.listed:
             newest = self.listed[copy.id].revisions
             if (copy.revision, copy.sha) != (len(newest), newest[-1].sha):
                 self.stale += 1
-                if swept or not self.raced(copy.id): self.out.append('the inline copy is of an old revision')
+                self.fault(swept or not self.raced(copy.id), 'the inline copy is of an old revision')
         if not swept: self.check_view(key)
 
     def check_aliases(self, swept):
         for foreign in FOREIGN:
             alias = self.w.value(alias_key(foreign))
             for cid, (want, _) in self.acked.items():
-                if want.foreign == foreign and self.is_due(cid) and alias != Alias(cid): self.out.append('an alias does not name its entry')
+                self.fault(want.foreign == foreign and self.is_due(cid) and alias != Alias(cid),
+                           'an alias does not name its entry')
             for cid, e in self.listed.items():
                 lost = e.foreign == foreign and alias != Alias(cid) and not self.gave_up
-                if lost and cid not in self.deleting and (e.expires is None or e.expires > self.w.now): self.out.append('an entry without its alias')
-            if swept and alias and not alias.gone and alias.id not in self.listed: self.out.append('an alias of an entry that is gone')
+                self.fault(lost and cid not in self.deleting and (e.expires is None or e.expires > self.w.now),
+                           'an entry without its alias')
+            self.fault(swept and alias and not alias.gone and alias.id not in self.listed,
+                       'an alias of an entry that is gone')
 
     def check_garbage(self):
         """After a sweep, a day later: objects that nothing references."""
         for e in self.listed.values():
-            if e.expires is not None: self.out.append('sweep: an expired entry is left')
+            self.fault(e.expires is not None, 'sweep: an expired entry is left')
         for key in self.w.objects:
-            if key[0] == 'child' and key[1] not in self.listed: self.out.append('sweep: a child without an entry is left')
+            self.fault(key[0] == 'child' and key[1] not in self.listed, 'sweep: a child without an entry is left')
             if key[0] not in ('blob', 'page', 'intent') or not self.w.value(manifest_key(key[1])): continue
-            if key[0] == 'intent' or key[2] not in self.used: self.out.append(f'sweep: an unreferenced {key[0]} is left')
+            self.fault(key[0] == 'intent' or key[2] not in self.used, f'sweep: an unreferenced {key[0]} is left')
         for h in HASHES:
             m = self.w.value(manifest_key(h))
-            if m and not m.entries and any(row.until <= self.w.now for row in m.recent): self.out.append('sweep: a tombstone is not empty')
+            self.fault(m and not m.entries and any(row.until <= self.w.now for row in m.recent),
+                       'sweep: a tombstone is not empty')
 
     def check_view(self, key):
         live = [r.id for r in key.rows if r.id in self.listed and (r.expires is None or r.expires > self.w.now)]
         if len(live) < len(key.rows): return           # it follows when the sweep removes what has expired
         want = self.listed[live[-1]].revisions[-1].sha if live else None
-        if self.w.value(VIEW) != want and not self.w.late_view and not self.gave_up: self.out.append('the view does not show the newest')
+        self.fault(self.w.value(VIEW) != want and not self.w.late_view and not self.gave_up,
+                   'the view does not show the newest')
 
     def check_manifest(self, h):
         m = self.w.value(manifest_key(h)) or Manifest()
@@ -423,9 +449,9 @@ class Run:
         for place in (m,) + tuple(self.w.value(page_key(h, ref.name)) for ref in m.pages):
             if place is None: self.out.append('a page is missing'); continue
             own = () if place is m else place.contents
-            entries = place.entries if place is m else protocol.live_in(m, place)
+            entries = place.entries if place is m else live_in(m, place)
             for e in entries:
-                if e.id in self.listed: self.out.append('a version is listed twice')
+                self.fault(e.id in self.listed, 'a version is listed twice')
                 self.listed[e.id] = e
                 nonces.append(e.nonce)
                 self.check_expiry(e)
@@ -436,10 +462,10 @@ class Run:
                         if token is None: self.out.append('a revision has no content'); continue
                         refs[r.sha] += 1
                     self.used.add(token)
-                    if token and self.w.value(blob_key(h, token)) != r.sha: self.out.append('a blob is missing'); self.debug = (h, e, token, self.w.now)
-                    if (token == 0) == is_big(r.sha): self.out.append('a content is in the wrong place')
-        if len(set(nonces)) != len(nonces): self.out.append('a nonce is listed twice')
-        if refs != {c.sha: c.refs for c in m.contents}: self.out.append('a reference count is wrong')
+                    self.fault(token and self.w.value(blob_key(h, token)) != r.sha, 'a blob is missing')
+                    self.fault((token == 0) == is_big(r.sha), 'a content is in the wrong place')
+        self.fault(len(set(nonces)) != len(nonces), 'a nonce is listed twice')
+        self.fault(refs != {c.sha: c.refs for c in m.contents}, 'a reference count is wrong')
 
 
     def check_expiry(self, e):
@@ -448,7 +474,7 @@ class Run:
         held = [ttl for i, (since, ttl) in enumerate(log) if since <= e.stored_at + DEADLINE and
                 (i + 1 == len(log) or log[i + 1][0] >= e.stored_at - MINUTE)]
         allowed = [min((t for t in (want.ttl, ttl) if t is not None), default=None) for ttl in held]
-        if (None if e.expires is None else e.expires - e.stored_at) not in allowed: self.out.append('an expiry by old settings')
+        self.fault((None if e.expires is None else e.expires - e.stored_at) not in allowed, 'an expiry by old settings')
 
 
 def rules():
@@ -483,14 +509,14 @@ def main(args):
 def measure_rules(args):
     """Says within how many schedules it shows that a rule is left out: `checks.py rules [RUNS] [SEEDS] [rule …]`."""
     runs, seeds, names = int((args[:1] or [20000])[0]), int((args[1:2] or [1])[0]), args[2:] or rules()
-    for protocol.BREAK in names:
+    for manifest.BREAK in names:
         found = []
         for seed in range(1, seeds + 1):
             for i in range(runs):
                 _, out = one(seed, i)
                 if out: found.append((i + 1, out[0])); break
             else: found.append((None, 'not seen'))
-        print(f'{protocol.BREAK:14}', found, flush=True)
+        print(f'{manifest.BREAK:14}', found, flush=True)
     return 0
 
 
