@@ -445,10 +445,11 @@ class Run:
     def check_manifest(self, h):
         m = self.w.value(manifest_key(h)) or Manifest()
         self.used |= {ref.name for ref in m.pages}
-        refs, nonces = {c.sha: 0 for c in m.contents}, []
+        refs, nonces, placed = {c.sha: 0 for c in m.contents}, [], []
         for place in (m,) + tuple(self.w.value(page_key(h, ref.name)) for ref in m.pages):
             if place is None: self.out.append('a page is missing'); continue
             own = () if place is m else place.contents
+            placed += [c.token for c in place.contents if c.token]
             entries = place.entries if place is m else live_in(m, place)
             for e in entries:
                 self.fault(e.id in self.listed, 'a version is listed twice')
@@ -465,6 +466,7 @@ class Run:
                     self.fault(token and self.w.value(blob_key(h, token)) != r.sha, 'a blob is missing')
                     self.fault((token == 0) == is_big(r.sha), 'a content is in the wrong place')
         self.fault(len(set(nonces)) != len(nonces), 'a nonce is listed twice')
+        self.fault(len(set(placed)) != len(placed), 'a blob is listed in two places')
         self.fault(refs != {c.sha: c.refs for c in m.contents}, 'a reference count is wrong')
 
 
