@@ -15,7 +15,8 @@ use crate::ids::{CacheHash, CacheId};
 use crate::layout::KeyRef;
 use crate::manifest::codec::{self, ContentJson};
 use crate::manifest::{
-    ContentNumber, Contents, DecodeError, Encoded, EntryRow, FORMAT, Limits, Location, Page, RecentIsFull, StoredContent,
+    ContentNumber, Contents, DecodeError, Encoded, EntryRow, FORMAT, Limits, Location, Page, RecentIsFull,
+    StoredContent,
 };
 use crate::nonce::Nonce;
 use crate::strategy::ContentKind;
@@ -159,7 +160,11 @@ impl KeyIndex {
         let (recent, inline) = codec::split_recent(&rest, head.recent_bytes, head_only)?;
         let contents = codec::read_contents(head.contents, inline.as_ref())?;
         let content = contents.iter().next().cloned();
-        let newest = head.newest.zip(content).map(|(NewestJson { cache_hash, row }, content)| Newest { cache_hash, row, content });
+        let newest = head.newest.zip(content).map(|(NewestJson { cache_hash, row }, content)| Newest {
+            cache_hash,
+            row,
+            content,
+        });
         Ok(Self {
             subject: head.subject,
             writes: head.writes,
@@ -181,7 +186,10 @@ impl KeyIndex {
             writes: self.writes,
             next_version: self.next_version,
             contents: codec::contents_json(&contents),
-            newest: self.newest.as_ref().map(|newest| NewestJson { cache_hash: newest.cache_hash.clone(), row: newest.row.clone() }),
+            newest: self
+                .newest
+                .as_ref()
+                .map(|newest| NewestJson { cache_hash: newest.cache_hash.clone(), row: newest.row.clone() }),
             kinds: self.kinds.clone(),
             entries: self.log.rows().to_vec(),
             pages: self.log.pages().to_vec(),
@@ -194,7 +202,11 @@ impl KeyIndex {
     pub fn key(&self) -> Option<KeyRef> {
         let (strategy, rest) = self.subject.split_once('/')?;
         let (cache_key, file_id) = rest.rsplit_once('/')?;
-        Some(KeyRef { strategy: strategy.parse().ok()?, cache_key: cache_key.parse().ok()?, file_id: file_id.parse().ok()? })
+        Some(KeyRef {
+            strategy: strategy.parse().ok()?,
+            cache_key: cache_key.parse().ok()?,
+            file_id: file_id.parse().ok()?,
+        })
     }
 
     /// The versions.
@@ -409,7 +421,10 @@ mod tests {
         assert_eq!((list(&mut index, 1), list(&mut index, 2)), (1, 2));
         let index = written(index, NOW);
         let newest = index.newest().unwrap();
-        assert_eq!((newest.row.cache_id, &newest.inline_bytes().unwrap()[..]), (CacheId::from_u128(2), &b"content"[..]));
+        assert_eq!(
+            (newest.row.cache_id, &newest.inline_bytes().unwrap()[..]),
+            (CacheId::from_u128(2), &b"content"[..])
+        );
     }
 
     #[test]

@@ -286,7 +286,12 @@ impl Manifest {
     /// # Errors
     ///
     /// When the content has no place. The manifest and the row are then as they were.
-    pub fn revise(&mut self, row: &mut EntryRow, mut revision: Revision, content: &NewContent) -> Result<(), InsertError> {
+    pub fn revise(
+        &mut self,
+        row: &mut EntryRow,
+        mut revision: Revision,
+        content: &NewContent,
+    ) -> Result<(), InsertError> {
         let location = self.locate(content)?;
         revision.content = self.reference(content, location);
         row.revisions.push(revision);

@@ -302,7 +302,7 @@ pub type Source = Box<dyn Error + Send + Sync>;
 #[derive(Debug, Error)]
 pub enum StorageError {
     /// The mode of a put was not met: the object exists already, or it is not at the version named. Nothing was written by
-    /// this call, but an earlier attempt of the same call may have been applied.
+    /// this call: a backend does not send a conditional write again once its outcome is unknown.
     #[error("{key} is not in the state that the write requires")]
     Precondition {
         /// The key of the write.

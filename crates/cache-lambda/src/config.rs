@@ -17,7 +17,7 @@ use self::auth::Auth;
 use self::origins::AllowedOrigins;
 use self::reader::{BoolValue, ConfigErrors, EnvReader};
 use self::settings::{
-    API_KEY_NAME, API_KEY_VALUE, OBJECT_CACHE_BYTES, CLOUDWATCH_METRICS, LISTEN, LOG_FORMAT, MAX_BODY_BYTES,
+    API_KEY_NAME, API_KEY_VALUE, CLOUDWATCH_METRICS, LISTEN, LOG_FORMAT, MAX_BODY_BYTES, OBJECT_CACHE_BYTES,
     REQUEST_TIMEOUT, SERVER_ID, SERVER_NAME, STRICT_NAMES, TEST_ROUTES, TTL_HOURS,
 };
 use self::storage::StorageConfig;

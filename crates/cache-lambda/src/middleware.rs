@@ -57,11 +57,11 @@ mod tests {
     use axum::Router;
     use axum::middleware::from_fn_with_state;
     use axum::routing::get;
-    use cache_core::storage::{PutMode, Storage};
-    use cache_storage::operation::StorageOp;
-    use cache_testing::fault_injection::{Fault, FaultInjectingStorage};
+    use cache_core::storage::{GetOptions, PutMode, Storage};
     use cache_storage::memory::Memory;
+    use cache_storage::operation::StorageOp;
     use cache_storage::system::{OsRng, SystemClock};
+    use cache_testing::fault_injection::{Fault, FaultInjectingStorage};
     use http::StatusCode;
     use tower::ServiceExt;
     use tower_http::catch_panic::CatchPanicLayer;
@@ -72,7 +72,7 @@ mod tests {
 
     /// What a handler's trouble looks like from outside.
     async fn check(handler: fn() -> Response, status: u16, expected: &str) {
-        let state = Service::new(Arc::new(Memory::default()), Arc::new(System), config());
+        let state = Service::new(Arc::new(Memory::default()), Arc::new(SystemClock), Arc::new(OsRng), config());
         let router = Router::new()
             .route("/", get(async move || handler()))
             .layer(CatchPanicLayer::custom(panic_response))
@@ -106,11 +106,15 @@ mod tests {
         config.object_cache_bytes = 0;
         let app = App::over(storage.clone(), config);
         app.json(Call::post("/ns/direct/store/string", "hello")).await;
-        let blob = "ns/blobs/2c/f2/2cf24dba5fb0a30e".parse().unwrap();
-        storage.put(&blob, "hallo".into(), PutMode::Overwrite).await.unwrap();
+        let manifest = "ns/refs/by-hash/2c/f2/2cf24dba5fb0a30e".parse().unwrap();
+        let object = storage.get(&manifest, &GetOptions::default()).await.unwrap().unwrap().into_object().unwrap();
+        let mut damaged = object.bytes.to_vec();
+        let start = damaged.windows(5).rposition(|bytes| bytes == b"hello").expect("it holds the content");
+        damaged[start + 1] = b'a';
+        storage.put(&manifest, damaged.into(), PutMode::Overwrite).await.unwrap();
         let answer = app.get("/ns/retrieve/hash/2cf24dba5fb0a30e/string").await;
         assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
-        assert!(!answer.text().contains("blobs"), "{}", answer.text());
+        assert!(!answer.text().contains("by-hash"), "{}", answer.text());
     }
 
     #[tokio::test]

@@ -109,7 +109,8 @@ pub fn as_stored(entry: &Entry, form: Representation, conditions: &ConditionalHe
         (Representation::Json, ContentKind::Json) => plain(JSON),
         (Representation::Binary, ContentKind::String | ContentKind::Zip) => plain(BYTES),
         (Representation::Binary, ContentKind::Binary) if entry.content.content_encoding.as_deref() == Some(GZIP) => {
-            let packed = ResponseHeaders { content_encoding: Some(GZIP), content_type: BYTES, content_disposition: None };
+            let packed =
+                ResponseHeaders { content_encoding: Some(GZIP), content_type: BYTES, content_disposition: None };
             (conditions.accepts_gzip && !conditions.has_range()).then_some(packed)
         }
         (Representation::Binary, ContentKind::Binary) => plain(BYTES),

@@ -22,7 +22,6 @@ use crate::extract::Params;
 use crate::problem::Problem;
 use crate::state::{AppState, Service};
 
-
 /// How much longer than its storage calls a piece of work may take before its caller is answered without it: it may be queued
 /// behind a request with a later deadline.
 const GRACE: Duration = Duration::from_millis(100);
@@ -129,11 +128,11 @@ mod tests {
     use std::time::Duration;
 
     use cache_core::clock::Clock;
+    use cache_storage::memory::Memory;
     use cache_storage::operation::StorageOp;
+    use cache_storage::system::{OsRng, SystemClock};
     use cache_testing::fault_injection::{Fault, FaultInjectingStorage};
     use cache_testing::mock_clock::MockClock;
-    use cache_storage::memory::Memory;
-    use cache_storage::system::{OsRng, SystemClock};
     use tower::ServiceExt;
 
     use super::Deadline;
@@ -142,16 +141,16 @@ mod tests {
     use crate::test_support::{App, Call, config};
 
     /// A service over a storage that never answers the next call of this kind.
-    fn over_stuck(verb: StorageOp, key_contains: &str, surroundings: Arc<dyn Surroundings>) -> AppState {
+    fn over_stuck(operation: StorageOp, key_contains: &str, clock: Arc<dyn Clock>) -> AppState {
         let storage = FaultInjectingStorage::new(Arc::new(Memory::default()));
-        storage.once(verb, key_contains, Fault::Stuck);
-        Service::new(Arc::new(storage), surroundings, config())
+        storage.once(operation, key_contains, Fault::Stuck);
+        Service::new(Arc::new(storage), clock, Arc::new(OsRng), config())
     }
 
     /// The status and the advice that a store gets which has to be answered in so many milliseconds.
     async fn store_within(state: &AppState, milliseconds: u64) -> (u16, Option<String>) {
         let mut request = Call::post("/ns/direct/store/string", "hello").request();
-        request.extensions_mut().insert(Deadline(System.now_ms() + milliseconds));
+        request.extensions_mut().insert(Deadline::at(SystemClock.now().plus(Duration::from_millis(milliseconds))));
         let answer = app::app(state.clone()).oneshot(request).await.unwrap();
         let advice = answer.headers().get("retry-after").map(|value| value.to_str().unwrap().to_owned());
         (answer.status().as_u16(), advice)
@@ -164,16 +163,17 @@ mod tests {
     #[tokio::test]
     async fn a_read_that_the_storage_does_not_answer_is_503_at_the_deadline() {
         let clock = Arc::new(MockClock::default());
+        let start = clock.now();
         let state = over_stuck(StorageOp::Get, "refs/by-hash", clock.clone());
-        let patience = state.config.request_timeout.as_millis() as u64;
+        let timeout = state.config.request_timeout;
         let answer = App::around(app::app(state)).get("/ns/retrieve/hash/2cf24dba5fb0a30e/string").await;
         assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, Some("1")), "{}", answer.text());
-        assert_eq!(clock.now_ms(), MockClock::STARTS_AT_MS + patience);
+        assert_eq!(clock.now(), start.plus(timeout));
     }
 
     #[tokio::test]
     async fn a_write_that_the_storage_does_not_answer_is_503_and_stops() {
-        let state = over_stuck(StorageOp::Put, "refs/by-hash", Arc::new(System));
+        let state = over_stuck(StorageOp::Put, "refs/by-hash", Arc::new(SystemClock));
         assert_eq!(store_within(&state, 50).await, try_later());
         state.background_tasks.close();
         let stopped = tokio::time::timeout(Duration::from_secs(20), state.background_tasks.wait()).await;
@@ -182,7 +182,10 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_waits_for_a_slower_request_is_answered_at_its_own_deadline() {
-        let state = over_stuck(StorageOp::Put, "refs/by-hash", Arc::new(System));
+        let storage = Arc::new(FaultInjectingStorage::new(Arc::new(Memory::default())));
+        let state = Service::new(storage.clone(), Arc::new(SystemClock), Arc::new(OsRng), config());
+        assert_eq!(store_within(&state, 3_600_000).await, (200, None));
+        storage.once(StorageOp::Put, "refs/by-hash", Fault::Stuck);
         let mut leader = pin!(store_within(&state, 3_600_000));
         for _ in 0..100 {
             assert!(futures::poll!(leader.as_mut()).is_pending(), "its write of the index never ends");
@@ -213,7 +216,7 @@ mod tests {
         {
             let request = Call::post("/ns/direct/zip/create/k/f", "").request();
             let mut call = pin!(app.router().oneshot(request));
-            // The thread may even be done by now: then there is nothing left to be explicit_deadline up.
+            // The thread may even be done by now: then there is nothing left to be given up.
             let _ = futures::poll!(call.as_mut());
         }
         let exists = async || app.json(Call::get("/ns/exists/hash/e3b0c44298fc1c14")).await["exists"] == true;
@@ -223,6 +226,6 @@ mod tests {
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        panic!("the store was explicit_deadline up");
+        panic!("the store was given up");
     }
 }

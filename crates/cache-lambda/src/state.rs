@@ -51,8 +51,7 @@ impl Service {
             max_in_memory_bytes: config.max_in_memory_bytes(),
             ..CacheConfig::default()
         };
-        let cache =
-            Cache::with_config(Arc::clone(&storage), Arc::clone(&clock), Arc::clone(&rng), &cache_config);
+        let cache = Cache::with_config(Arc::clone(&storage), Arc::clone(&clock), Arc::clone(&rng), &cache_config);
         Arc::new(Self {
             cache,
             storage,

@@ -40,7 +40,7 @@ impl App {
     }
 
     pub(crate) fn over(storage: Arc<dyn Storage>, config: Config) -> Self {
-        Self(app::app(Service::new(storage, Arc::new(System), config)))
+        Self(app::app(Service::new(storage, Arc::new(SystemClock), Arc::new(OsRng), config)))
     }
 
     /// Another application than the whole one.

@@ -68,7 +68,7 @@ impl fmt::Debug for UploadSigningKey {
 
 #[cfg(test)]
 mod tests {
-    use cache_storage::system::{OsRng, SystemClock};
+    use cache_storage::system::OsRng;
 
     use super::*;
 
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn a_signature_is_of_one_permission_and_one_process() {
-        let (key, other) = (UploadSigningKey::generate(&System), UploadSigningKey::generate(&System));
+        let (key, other) = (UploadSigningKey::generate(&OsRng), UploadSigningKey::generate(&OsRng));
         let signature = key.sign(&grant());
         assert!(key.verify(&grant(), &signature));
         assert!(!other.verify(&grant(), &signature));
@@ -106,7 +106,8 @@ mod tests {
     fn the_code_is_the_one_of_rfc_4231() {
         let mut mac = Hmac::<Sha256>::new_from_slice(b"Jefe").unwrap();
         mac.update(b"what do ya want for nothing?");
-        let expected: Sha256Digest = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843".parse().unwrap();
+        let expected: Sha256Digest =
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843".parse().unwrap();
         assert!(mac.verify_slice(expected.as_bytes()).is_ok());
     }
 }

@@ -1,7 +1,7 @@
 //! The contract of [`cache_core::storage`] as named checks. A failure names the promise that was broken.
 //!
-//! [`conformance!`](crate::conformance!) makes a test of each check. A check works below a random prefix, so all checks can
-//! share one storage, in one run and the next.
+//! [`conformance!`](crate::conformance!) makes a test of each check. A check works below a random prefix, so all checks
+//! can share one storage, in one run and the next.
 
 #![allow(clippy::unwrap_used, reason = "these are tests, though other crates can call them")]
 
@@ -37,8 +37,8 @@ const MAX_CLOCK_SKEW: Duration = Duration::from_secs(60);
 
 /// Makes one `#[tokio::test]` per check of [`conformance`](mod@crate::conformance), in a module of that name.
 ///
-/// The expression makes the storage. What must be kept alive for it comes first: `let folder = tempdir().unwrap();`. With
-/// `let Some(server) = …;` the tests return early if there is none.
+/// The expression makes the storage. What must be kept alive for it comes first: `let folder = tempdir().unwrap();`.
+/// With `let Some(server) = …;` the tests return early if there is none.
 #[macro_export]
 macro_rules! conformance {
     ($(let $guard:ident = $value:expr;)? $storage:expr) => {

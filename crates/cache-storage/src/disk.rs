@@ -1,29 +1,32 @@
 //! Objects as files in a folder, which any number of processes of one machine may share.
 //!
-//! A write goes to a temporary file, is flushed to the disk, and is renamed to its place in one step. So a process that is
-//! killed, or a disk that is full, never leaves half an object under a key. When a call returns, its name in the folder is
-//! flushed as well. `path_encoding` maps keys to paths; `workspace` is the store's own folder.
+//! A write goes to a temporary file, is flushed to the disk, and is renamed to its place in one step. So a process that
+//! is killed, or a disk that is full, never leaves half an object under a key. When a call returns, its name in the
+//! folder is flushed as well. `path_encoding` maps keys to paths; `workspace` is the store's own folder.
 //!
 //! What makes conditional writes atomic:
 //!
 //! - [`PutMode::Create`] renames the file in a way that fails if the name exists; that needs no lock.
-//! - Whatever changes or removes an existing object holds the lock of the object's shard: a [`PutMode::Update`] compares and
-//!   renames under it. Tasks of this process queue up without blocking a thread; between processes a file is locked.
+//! - Whatever changes or removes an existing object holds the lock of the object's shard: a [`PutMode::Update`]
+//!   compares and renames under it. Tasks of this process queue up without blocking a thread; between processes a file
+//!   is locked.
 //!
-//! A [`Version`] is inode, modification time and size, so no call reads more bytes than it returns; `version` tells why it
-//! never repeats. A cached file is read on the runtime's own thread, everything else in the blocking pool, with one hop.
+//! A [`Version`] is inode, modification time and size, so no call reads more bytes than it returns; `version` tells why
+//! it never repeats. A cached file is read on the runtime's own thread, everything else in the blocking pool, with one
+//! hop.
 //!
-//! What a flush covers: a write flushes its file, then the folder that the file is renamed to, once. The folders that had to
-//! be created for it are flushed by the same two calls, because every file system with a journal (ext4, XFS, Btrfs, ZFS)
-//! writes a new folder's name before or with what is in it.
+//! What a flush covers: a write flushes its file, then the folder that the file is renamed to, once. The folders that
+//! had to be created for it are flushed by the same two calls, because every file system with a journal (ext4, XFS,
+//! Btrfs, ZFS) writes a new folder's name before or with what is in it.
 //!
-//! If the root is removed, moved or unmounted while the store is open, calls are [`StorageError::Unavailable`], never a miss.
-//! A removed working folder is made again. Symbolic links below the root are refused. New files and folders are for their
+//! The root is held open. If it is removed, moved or unmounted meanwhile, objects that can still be read are read, and
+//! every other call is [`StorageError::Unavailable`]: never a miss, an empty listing, or a write that nobody will find. A
+//! removed working folder is made again. Symbolic links below the root are refused. New files and folders are for their
 //! owner only.
 //!
-//! The folder must lie on one POSIX file system with hard links or atomic renames, advisory locks, modification times of
-//! microseconds, and names that keep case and bytes as they are. Case-insensitive or normalising ones (the default on macOS
-//! and Windows) are not supported: there, two keys can be one file.
+//! The folder must lie on one POSIX file system with hard links or atomic renames, advisory locks, modification times
+//! of microseconds, and names that keep case and bytes as they are. Case-insensitive or normalising ones (the default
+//! on macOS and Windows) are not supported: there, two keys can be one file.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -79,7 +82,8 @@ impl Disk {
         Ok(Self { store, queues: (0..SHARDS).map(|_| Arc::default()).collect() })
     }
 
-    /// Runs a call on a thread that may block. Once it has begun it runs to its end, even if the caller drops its future.
+    /// Runs a call on a thread that may block. Once it has begun it runs to its end, even if the caller drops its
+    /// future.
     async fn run<T, F>(&self, key: &str, call: F) -> Result<T, StorageError>
     where
         T: Send + 'static,
@@ -154,8 +158,8 @@ impl Storage for Disk {
 }
 
 impl Store {
-    /// Changes an object under the lock of its shard. If the disk is full, the change is tried again with the reserve, if it
-    /// may have that.
+    /// Changes an object under the lock of its shard. If the disk is full, the change is tried again with the reserve,
+    /// if it may have that.
     fn change<T>(
         &self,
         turn: Turn,

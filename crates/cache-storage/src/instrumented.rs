@@ -1,10 +1,10 @@
 //! A storage as one request uses it: every call is counted, and none goes on after the request's deadline.
 //!
-//! A call that has not returned at the deadline ends as [`StorageError::Unavailable`]: it may or may not take effect. A call
-//! that would begin after the deadline is not made.
+//! A call that has not returned at the deadline ends as [`StorageError::Unavailable`]: it may or may not take effect. A
+//! call that would begin after the deadline is not made.
 //!
-//! [`crate::round_trips`] defines what a round trip is. Memory and disk may end each of several joined calls before the next
-//! one begins; there, every call can be a round trip.
+//! [`crate::round_trips`] defines what a round trip is. Memory and disk may end each of several joined calls before the
+//! next one begins; there, every call can be a round trip.
 
 use std::fmt;
 use std::future::poll_fn;

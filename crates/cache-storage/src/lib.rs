@@ -6,17 +6,20 @@
 //! | [`disk`] | a local server | any number of processes on one machine |
 //! | [`memory`] | tests and trying things out | the threads of one process |
 //!
-//! The port's docs are the contract; `conformance` (feature `testing`) is the same contract as named checks, which every
-//! backend and every decorator passes. This crate knows nothing about HTTP or the meaning of keys.
+//! The port's docs are the contract; `conformance` (feature `testing`) is the same contract as named checks, which
+//! every backend and every decorator passes. This crate knows nothing about HTTP or the meaning of keys.
 //!
-//! Reading order: [`memory`] implements the contract in its plainest form, and `list_page` holds the rules of a listing.
-//! Then [`disk`] and [`s3`] with their parts.
+//! [`open`] opens the one that a [`StorageConfig`] names.
+//!
+//! Reading order: [`memory`] implements the contract in its plainest form, and `list_page` holds the rules of a
+//! listing. Then [`disk`] and [`s3`] with their parts.
 //!
 //! [`instrumented`] wraps any of them, once for each request: it counts calls, and ends them at the request's deadline.
 //!
 //! The crate `cache-testing` has what tests need: fault injection, a log of calls, a mock clock, an S3 look-alike and a
 //! faulty network in front of it.
 
+pub mod config;
 pub mod disk;
 pub mod instrumented;
 pub mod memory;
@@ -30,3 +33,5 @@ pub mod conformance;
 
 mod list_page;
 mod slice;
+
+pub use config::{StorageConfig, open};

@@ -1,4 +1,5 @@
-//! The rules of a listing, independent of the backend: which keys belong to it, how they are grouped, when a page is full.
+//! The rules of a listing, independent of the backend: which keys belong to it, how they are grouped, when a page is
+//! full.
 
 use std::ops::ControlFlow;
 

@@ -1,8 +1,8 @@
 //! Counts round trips: how often a caller had to wait for the storage before it could go on.
 //!
-//! A **round trip** is a set of calls that are in flight together. A call belongs to the current round trip if no call of
-//! it has ended yet; the first call that begins after one has ended starts the next round trip. So calls that are awaited
-//! one after the other are one round trip each, and calls that are joined are one round trip together.
+//! A **round trip** is a set of calls that are in flight together. A call belongs to the current round trip if no call
+//! of it has ended yet; the first call that begins after one has ended starts the next round trip. So calls that are
+//! awaited one after the other are one round trip each, and calls that are joined are one round trip together.
 
 /// Counts round trips from the beginnings and ends of calls.
 #[derive(Debug, Default)]

@@ -1,12 +1,12 @@
 //! Objects in a bucket of Amazon S3, or of a server that speaks its protocol.
 //!
 //! A call is one request, unless it has to be retried: the SDK makes up to three attempts after 5xx, throttling, broken
-//! connections, and 409. Each PUT carries the SHA-256 of its bytes, which S3 verifies. A [`Version`] is an ETag without its
-//! quotes.
+//! connections, and 409. Each PUT carries the SHA-256 of its bytes, which S3 verifies. A [`Version`] is an ETag without
+//! its quotes.
 //!
-//! A **failed precondition may be caused by an earlier attempt of the same call**: when a conditional PUT is applied, its
-//! response is lost, and the SDK sends it again, S3 responds 412. Callers that must know compare what is stored with what
-//! they wrote; this module cannot tell the two apart.
+//! A **failed precondition may be caused by an earlier attempt of the same call**: when a conditional PUT is applied,
+//! its response is lost, and the SDK sends it again, S3 responds 412. Callers that must know compare what is stored
+//! with what they wrote; this module cannot tell the two apart.
 //!
 //! The bucket must be a general purpose bucket (directory buckets do not list in key order). It is not created by
 //! [`S3::open`], and a missing one shows with the first call.
@@ -37,6 +37,7 @@ mod environment;
 mod error;
 mod listing;
 mod presign;
+mod probe;
 mod tls;
 
 /// Which bucket, and how long to wait for it.
@@ -48,8 +49,10 @@ pub struct S3Config {
     pub endpoint_url: Option<String>,
     /// `None`: what the environment, the profile or the machine says, else `us-east-1`.
     pub region: Option<String>,
-    /// How conditional writes name an ETag.
+    /// How conditional writes name an ETag. [`S3::probe`] finds out what a server needs.
     pub etag_quoting: ETagQuoting,
+    /// Whether [`crate::open`] calls [`S3::warm_up`] in the background.
+    pub warm_up: bool,
     /// How long it may take to connect.
     pub connect_timeout: Duration,
     /// How long one attempt may take until its response begins.
@@ -76,6 +79,7 @@ impl S3Config {
             endpoint_url: None,
             region: None,
             etag_quoting: ETagQuoting::Quoted,
+            warm_up: false,
             connect_timeout: Duration::from_secs(1),
             attempt_timeout: Duration::from_secs(4),
             operation_timeout: Duration::from_secs(10),
@@ -88,6 +92,7 @@ impl S3Config {
 pub struct S3 {
     client: Client,
     bucket: String,
+    is_aws: bool,
     etag_quoting: ETagQuoting,
     operation_timeout: Duration,
 }
@@ -128,8 +133,8 @@ impl S3 {
         self.with_timeout("", async { Ok(request.send().await.map(drop)?) }).await
     }
 
-    /// Opens the two connections that a retrieve needs, before the first retrieve has to wait for them. Failures are only
-    /// logged: the call that needs a connection opens its own.
+    /// Opens the two connections that a retrieve needs, before the first retrieve has to wait for them. Failures are
+    /// only logged: the call that needs a connection opens its own.
     pub async fn warm_up(&self) {
         let head_bucket = || self.client.head_bucket().bucket(&self.bucket).customize();
         let connect = || head_bucket().config_override(connect::without_retries()).send();
@@ -142,12 +147,23 @@ impl S3 {
         }
     }
 
-    fn with_client(client: Client, config: S3Config) -> Self {
-        let S3Config { bucket, etag_quoting, operation_timeout, .. } = config;
-        Self { client, bucket, etag_quoting, operation_timeout }
+    /// Whether the bucket is one of Amazon S3, as far as the endpoint tells.
+    pub fn is_aws(&self) -> bool {
+        self.is_aws
     }
 
-    /// Waits for a call, at most for the operation timeout. The SDK's own timeout ends where the body of a response begins.
+    /// How conditional writes name an ETag.
+    pub fn etag_quoting(&self) -> ETagQuoting {
+        self.etag_quoting
+    }
+
+    fn with_client(client: connect::S3Client, config: S3Config) -> Self {
+        let S3Config { bucket, etag_quoting, operation_timeout, .. } = config;
+        Self { client: client.client, bucket, is_aws: client.is_aws, etag_quoting, operation_timeout }
+    }
+
+    /// Waits for a call, at most for the operation timeout. The SDK's own timeout ends where the body of a response
+    /// begins.
     async fn with_timeout<T>(
         &self,
         key: &str,
@@ -211,12 +227,18 @@ impl S3 {
     async fn put_object(&self, key: &ObjectKey, bytes: Bytes, mode: PutMode) -> Result<Version, S3Error> {
         let checksum = STANDARD.encode(Sha256Digest::of(&bytes).as_bytes());
         let request = self.client.put_object().bucket(&self.bucket).key(key.as_str()).checksum_sha256(checksum);
+        let is_conditional = mode != PutMode::Overwrite;
         let request = match mode {
             PutMode::Overwrite => request,
             PutMode::Create => request.if_none_match("*"),
             PutMode::Update(version) => request.if_match(self.etag_quoting.header(&version)),
         };
-        match request.body(bytes.into()).send().await.map_err(S3Error::from) {
+        let request = request.body(bytes.into());
+        let response = match is_conditional {
+            true => request.customize().config_override(connect::for_conditional_write()).send().await,
+            false => request.send().await,
+        };
+        match response.map_err(S3Error::from) {
             Ok(response) => version(response.e_tag),
             // Quirk: If-Match on an absent key is 404, not 412.
             Err(S3Error::NoSuchKey) => Err(S3Error::PreconditionFailed),
@@ -300,8 +322,8 @@ fn unix_millis(time: Option<DateTime>) -> UnixMillis {
     UnixMillis::new(millis.and_then(|millis| u64::try_from(millis).ok()).unwrap_or_default())
 }
 
-/// The SHA-256 of the whole object. Quirk: of an object that was uploaded in parts it is a digest of their digests, and ends
-/// with `-` and their number.
+/// The SHA-256 of the whole object. Quirk: of an object that was uploaded in parts it is a digest of their digests, and
+/// ends with `-` and their number.
 fn whole_object_sha256(checksum: &str) -> Option<Sha256Digest> {
     let bytes = STANDARD.decode(checksum).ok()?;
     bytes.try_into().ok().map(Sha256Digest::from_bytes)

@@ -1,7 +1,7 @@
 //! A disk that is full can be emptied again.
 //!
-//! `MGRAPH_SMALL_VOLUME` names an empty volume of a few megabytes, as `mount -t tmpfs -o size=4m tmpfs FOLDER` makes it;
-//! without it the test returns early.
+//! `MGRAPH_SMALL_VOLUME` names an empty volume of a few megabytes, as `mount -t tmpfs -o size=4m tmpfs FOLDER` makes
+//! it; without it the test returns early.
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 

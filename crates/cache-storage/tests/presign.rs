@@ -1,5 +1,5 @@
-//! Presigned requests, sent to moto as a client would send them. moto accepts any signature and checksum, so the tests look
-//! for them in the URL and the headers.
+//! Presigned requests, sent to moto as a client would send them. moto accepts any signature and checksum, so the tests
+//! look for them in the URL and the headers.
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 

@@ -21,7 +21,8 @@ pub enum Fault {
     Lost,
     /// It takes effect, but its response is lost: the caller sees a failure.
     ResponseLost,
-    /// The caller sees a failure at once, and the call takes effect this much later: a request that was delayed on its way.
+    /// The caller sees a failure at once, and the call takes effect this much later: a request that was delayed on its
+    /// way.
     Late(Duration),
     /// It never completes and has no effect; only a timeout ends it.
     Stuck,
@@ -74,8 +75,8 @@ impl FaultInjectingStorage {
         Self { inner, plan: Mutex::new(plan) }
     }
 
-    /// Plans this fault for the next call of this operation whose key (or prefix) contains this text. Several faults of one
-    /// operation and key are a queue.
+    /// Plans this fault for the next call of this operation whose key (or prefix) contains this text. Several faults of
+    /// one operation and key are a queue.
     pub fn once(&self, operation: StorageOp, key_contains: &str, fault: Fault) {
         let planned = PlannedFault { operation, key_contains: key_contains.to_owned(), fault };
         self.plan.lock().unwrap_or_else(PoisonError::into_inner).once.push(planned);

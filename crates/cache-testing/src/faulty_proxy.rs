@@ -1,9 +1,11 @@
-//! S3 behind a faulty network: an HTTP/1.1 proxy on loopback that records calls, delays them, and makes some of them fail.
+//! S3 behind a faulty network: an HTTP/1.1 proxy on loopback that records calls, delays them, and makes some of them
+//! fail.
 //!
-//! The fate of a call follows from the seed and the number of calls before it. Paths and headers are passed on unchanged,
-//! including `Host`, so signatures stay valid. Bodies are held in memory.
+//! The fate of a call follows from the seed and the number of calls before it. Paths and headers are passed on
+//! unchanged, including `Host`, so signatures stay valid. Bodies are held in memory.
 //!
-//! Each recorded call says whether a PUT carried the SHA-256 of its body: S3 would refuse a wrong one, look-alikes accept it.
+//! Each recorded call says whether a PUT carried the SHA-256 of its body: S3 would refuse a wrong one, look-alikes
+//! accept it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -37,8 +39,8 @@ const SLOW_DOWN: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
 /// The state of the network. The rates are probabilities from 0 to 1; by default nothing fails.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Network {
-    /// The shortest duration of a call. The time of the look-alike itself is part of it, so that concurrent calls do not
-    /// seem to wait for each other, as they would not on S3.
+    /// The shortest duration of a call. The time of the look-alike itself is part of it, so that concurrent calls do
+    /// not seem to wait for each other, as they would not on S3.
     pub delay: Duration,
     /// The rate of calls that take up to 200 ms longer.
     pub slow: f64,
@@ -154,8 +156,8 @@ impl FaultyProxy {
     async fn accept(self, listener: TcpListener) {
         while let Ok((stream, _)) = listener.accept().await {
             let proxy = self.clone();
-            // Nagle's algorithm would delay small responses by up to 40 ms. Without linger, a connection that is dropped
-            // early, which is how faults break it, is reset and not closed.
+            // Nagle's algorithm would delay small responses by up to 40 ms. Without linger, a connection that is
+            // dropped early, which is how faults break it, is reset and not closed.
             let prepared = stream.set_nodelay(true).and_then(|()| stream.set_zero_linger());
             let service = service_fn(move |request| {
                 let proxy = proxy.clone();
@@ -202,8 +204,8 @@ impl FaultyProxy {
         (InFlight { proxy: self.clone(), round_trip }, fate)
     }
 
-    /// On a new connection: the server could close an idle one in the moment of the next call, which would be a fault that
-    /// was not injected.
+    /// On a new connection: the server could close an idle one in the moment of the next call, which would be a fault
+    /// that was not injected.
     async fn pass_on(&self, mut head: Parts, body: Bytes) -> io::Result<Response<Full<Bytes>>> {
         let upstream = self.state().upstream.clone();
         let stream = TcpStream::connect(upstream).await?;

@@ -7,8 +7,10 @@
 //! | [`mock_clock`] | a clock that moves only when somebody sleeps |
 //! | [`seeded_rng`] | random numbers that repeat with the seed |
 //! | [`moto`] | an S3 look-alike that runs as long as the test |
+//! | [`fake_s3`] | a minimal S3 with the quirks of look-alikes |
 //! | [`faulty_proxy`] | an HTTP proxy in front of S3 that delays, refuses and breaks requests |
 
+pub mod fake_s3;
 pub mod fault_injection;
 pub mod faulty_proxy;
 pub mod mock_clock;

@@ -1,7 +1,7 @@
 //! An S3 look-alike for tests: moto's server, started as a child process.
 //!
-//! `MGRAPH_MOTO_PYTHON` names the Python that runs it; the default is `.tools/moto/bin/python` at the root of the workspace.
-//! If there is none, [`Moto::shared`] reports that on stderr and returns `None`, and tests return early.
+//! `MGRAPH_MOTO_PYTHON` names the Python that runs it; the default is `.tools/moto/bin/python` at the root of the
+//! workspace. If there is none, [`Moto::shared`] reports that on stderr and returns `None`, and tests return early.
 
 use std::env;
 use std::fmt;
@@ -12,9 +12,9 @@ use std::sync::OnceLock;
 
 use cache_storage::s3::{S3, S3Config};
 
-/// Prints the port that it serves on. It ends when its standard input does, so it never outlives the process that holds the
-/// other end. moto evaluates a condition before it writes, so two concurrent writes could both meet it; S3 does not have that
-/// gap, and serving one write at a time closes it.
+/// Prints the port that it serves on. It ends when its standard input does, so it never outlives the process that holds
+/// the other end. moto evaluates a condition before it writes, so two concurrent writes could both meet it; S3 does not
+/// have that gap, and serving one write at a time closes it.
 const SERVER: &str = r#"
 import os, sys, threading
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app

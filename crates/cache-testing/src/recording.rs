@@ -1,5 +1,6 @@
 //! A storage that keeps a log of its calls, for tests that hold the use cases to their budget of calls and round trips.
-//! [`cache_storage::round_trips`] defines what a round trip is; [`cache_storage::instrumented`] counts them in production.
+//! [`cache_storage::round_trips`] defines what a round trip is; [`cache_storage::instrumented`] counts them in
+//! production.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -70,7 +71,8 @@ impl RecordingStorage {
 
     async fn call<T>(&self, operation: StorageOp, key: &str, written_bytes: usize, call: impl Future<Output = T>) -> T {
         let round_trip = self.log().begin(operation, key, written_bytes);
-        // Without this, a storage that returns at once would end each of several joined calls before the next one begins.
+        // Without this, a storage that returns at once would end each of several joined calls before the next one
+        // begins.
         tokio::task::yield_now().await;
         let result = call.await;
         self.log().round_trips.end(round_trip);

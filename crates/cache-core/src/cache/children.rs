@@ -41,12 +41,7 @@ impl NamespaceCache {
     /// # Errors
     ///
     /// `Invalid` when the data key leads to a path that is too long.
-    pub async fn store_child(
-        &self,
-        id: CacheId,
-        name: &ChildName,
-        content: Bytes,
-    ) -> Result<Option<String>, Error> {
+    pub async fn store_child(&self, id: CacheId, name: &ChildName, content: Bytes) -> Result<Option<String>, Error> {
         let key = child_key(self.layout(), id, name)?;
         let (entry, _) = try_join(self.exists(id), self.cache.overwrite(&key, content)).await?;
         if !entry {
@@ -58,12 +53,7 @@ impl NamespaceCache {
     }
 
     /// Writes a child that is there already and returns its path; `None` when there is no such entry or child.
-    pub async fn update_child(
-        &self,
-        id: CacheId,
-        name: &ChildName,
-        content: Bytes,
-    ) -> Result<Option<String>, Error> {
+    pub async fn update_child(&self, id: CacheId, name: &ChildName, content: Bytes) -> Result<Option<String>, Error> {
         if !self.child_exists(id, name).await? {
             return Ok(None);
         }
@@ -73,11 +63,7 @@ impl NamespaceCache {
     }
 
     /// The content of a child; `None` when there is no such entry or child.
-    pub async fn retrieve_child(
-        &self,
-        id: CacheId,
-        name: &ChildName,
-    ) -> Result<Option<Bytes>, Error> {
+    pub async fn retrieve_child(&self, id: CacheId, name: &ChildName) -> Result<Option<Bytes>, Error> {
         let key = child_key(self.layout(), id, name)?;
         let (entry, content) = try_join(self.exists(id), self.cache.read(&key)).await?;
         Ok(content.filter(|_| entry))
@@ -99,8 +85,7 @@ impl NamespaceCache {
         data_key: Option<&DataKey>,
         recursive: bool,
     ) -> Result<Option<Vec<Child>>, Error> {
-        let (entry, children) =
-            try_join(self.exists(id), self.list_children(id, data_key, recursive)).await?;
+        let (entry, children) = try_join(self.exists(id), self.list_children(id, data_key, recursive)).await?;
         Ok(entry.then_some(children))
     }
 
@@ -114,11 +99,7 @@ impl NamespaceCache {
     }
 
     /// Removes all children of an entry, or those under a data key, and returns their paths.
-    pub async fn delete_children(
-        &self,
-        id: CacheId,
-        data_key: Option<&DataKey>,
-    ) -> Result<Vec<String>, Error> {
+    pub async fn delete_children(&self, id: CacheId, data_key: Option<&DataKey>) -> Result<Vec<String>, Error> {
         self.remove_folder(&self.layout().children(id, data_key)).await
     }
 

@@ -346,11 +346,7 @@ impl<H: Head> Write<'_, H> {
     }
 
     /// Waits, and reads the object again. Leaves intents when too many others are changing it.
-    async fn reload(
-        &mut self,
-        backoff: &mut Backoff<'_>,
-        intents: &mut Intents<'_>,
-    ) -> Result<Loaded<H>, Error> {
+    async fn reload(&mut self, backoff: &mut Backoff<'_>, intents: &mut Intents<'_>) -> Result<Loaded<H>, Error> {
         if self.history.losses >= LOSSES_BEFORE_INTENT && intents.are_absent() {
             let own = self.changes.iter().filter_map(H::intent).collect();
             intents.leave(own).await?;

@@ -47,7 +47,10 @@ impl NamespaceCache {
     ) -> Result<Option<Prefetched>, Error> {
         let key = self.layout().blob(cache_hash, token);
         if let Some(CachedObject::Blob(bytes, sha256)) = self.cache.shared.objects.get(&key) {
-            return Ok(Some(Prefetched { token, blob: PrefetchedBlob::Whole(bytes, sha256) }));
+            // A larger one is asked for again: whoever is sent to the storage should find it there.
+            if bytes.len() as u64 <= max {
+                return Ok(Some(Prefetched { token, blob: PrefetchedBlob::Whole(bytes, sha256) }));
+            }
         }
         let options = GetOptions { range: (max < u64::MAX).then(|| 0..max + 1), ..GetOptions::default() };
         let object = self.cache.storage.get(&key, &options).await?.and_then(GetResult::into_object);
@@ -74,7 +77,8 @@ impl NamespaceCache {
         let token = match &content.location {
             Location::Inline(inline) => {
                 let bytes = inline.bytes().ok_or(ContentError::Missing);
-                let intact = bytes.and_then(|bytes| inline.is_intact(&content.sha256).then_some(bytes).ok_or(ContentError::Damaged));
+                let intact = bytes
+                    .and_then(|bytes| inline.is_intact(&content.sha256).then_some(bytes).ok_or(ContentError::Damaged));
                 return Ok(intact.map(|bytes| (content.size <= max).then(|| bytes.clone())));
             }
             Location::Blob(token) => *token,
@@ -121,9 +125,8 @@ impl NamespaceCache {
         content: &StoredContent,
     ) -> Result<bool, Error> {
         let head = self.cache.storage.head(&self.layout().blob(cache_hash, token)).await?;
-        Ok(head.is_some_and(|head| {
-            head.size == content.size && head.sha256.is_none_or(|sha256| sha256 == content.sha256)
-        }))
+        Ok(head
+            .is_some_and(|head| head.size == content.size && head.sha256.is_none_or(|sha256| sha256 == content.sha256)))
     }
 }
 

@@ -11,11 +11,11 @@ use crate::ids::{BlobToken, CacheHash, CacheId};
 use crate::manifest::Manifest;
 use crate::storage::{ListPage, ObjectKey};
 
-use super::{NamespaceCache, Paths};
 use super::commit::History;
 use super::load::{Current, Part};
 use super::manifest_changes::{ManifestChange, ManifestOutcome, Target};
 use super::views::entry_view;
+use super::{NamespaceCache, Paths};
 
 /// What a delete removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +59,8 @@ impl NamespaceCache {
             self.retire_alias(id).await?;
         }
         let views = self.remove_views(&entry);
-        let (blobs, views, children) = join3(self.remove_freed(&key, &hash, freed), views, self.remove_children(children)).await;
+        let (blobs, views, children) =
+            join3(self.remove_freed(&key, &hash, freed), views, self.remove_children(children)).await;
         let paths = self.removed_paths(&entry, blobs, views, children?);
         Ok(Some(Deleted { entry, paths }))
     }

@@ -14,12 +14,12 @@ use crate::strategy::ContentKind;
 use crate::time::UnixMillis;
 use crate::version_log::Row;
 
+use super::Shared;
 use super::commit::{Attempt, Head};
 use super::group_commit::GroupCommit;
 use super::intents::{IntentEntry, IntentPayload};
 use super::object_cache::CachedObject;
 use super::pages::{FoundRow, Pages};
-use super::Shared;
 
 /// A change of a key index.
 #[derive(Debug, Clone)]

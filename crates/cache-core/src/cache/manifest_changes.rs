@@ -9,8 +9,8 @@ use crate::entry::Entry;
 use crate::error::Error;
 use crate::ids::{BlobToken, CacheHash, CacheId, Namespace};
 use crate::manifest::{
-    ContentNumber, ContentSource, Contents, DecodeError, Encoded, EntryRow, InsertError, Limits, Manifest,
-    NewContent, NewEntry, RemovedEntry, Revision, StoredContent,
+    ContentNumber, ContentSource, Contents, DecodeError, Encoded, EntryRow, InsertError, Limits, Manifest, NewContent,
+    NewEntry, RemovedEntry, Revision, StoredContent,
 };
 use crate::nonce::{Nonce, NonceOrigin};
 use crate::storage::{ObjectKey, Version};
@@ -285,18 +285,14 @@ impl Manifest {
                 Ok(ManifestOutcome::Listed(Box::new(ListedEntry { row, content, is_shared })))
             }
             Err(InsertError::VersionsExhausted) => Err(Error::full(InsertError::VersionsExhausted.to_string())),
-            Err(
-                error @ (InsertError::NeedsBlob | InsertError::TokenRetired | InsertError::ContentMissing),
-            ) => Ok(ManifestOutcome::NoPlace(error)),
+            Err(error @ (InsertError::NeedsBlob | InsertError::TokenRetired | InsertError::ContentMissing)) => {
+                Ok(ManifestOutcome::NoPlace(error))
+            }
         }
     }
 
     /// What an earlier attempt, a repeat, or somebody else who committed the intent made of this store.
-    async fn find_inserted(
-        &self,
-        entry: &NewEntry,
-        attempt: &Attempt<'_>,
-    ) -> Result<Option<ManifestOutcome>, Error> {
+    async fn find_inserted(&self, entry: &NewEntry, attempt: &Attempt<'_>) -> Result<Option<ManifestOutcome>, Error> {
         let is_repeatable = entry.nonce.origin() != NonceOrigin::Random;
         if !is_repeatable && !attempt.check_existing {
             return Ok(None);

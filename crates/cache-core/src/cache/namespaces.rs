@@ -135,7 +135,8 @@ impl NamespaceCache {
         while ids.len() < max {
             let Some(manifests) = walk.next(max - ids.len()).await? else { break };
             let live = manifests.into_iter().filter(|manifest| !manifest.row.counts.is_zero());
-            let entries = stream::iter(live.map(|manifest| self.entries_of(manifest)).collect::<Vec<_>>()).buffered(CONCURRENCY);
+            let entries =
+                stream::iter(live.map(|manifest| self.entries_of(manifest)).collect::<Vec<_>>()).buffered(CONCURRENCY);
             let entries: Vec<_> = entries.try_collect().await?;
             let own = entries.iter().flatten().map(|entry| entry.cache_id).filter(|id| id.parts().is_some());
             ids.extend(own.filter(|id| after.is_none_or(|after| *id > after)));

@@ -74,12 +74,7 @@ impl<'a> Pages<'a> {
     }
 
     /// The newest `limit` rows below `before`, oldest first, of head and pages.
-    pub(super) async fn newest<R: Row>(
-        self,
-        log: &VersionLog<R>,
-        before: u64,
-        limit: usize,
-    ) -> Result<Vec<R>, Error> {
+    pub(super) async fn newest<R: Row>(self, log: &VersionLog<R>, before: u64, limit: usize) -> Result<Vec<R>, Error> {
         let mut newest: Vec<R> = Vec::new();
         let mut take = |rows: &[R]| {
             let wanted = rows.iter().rev().filter(|row| row.version() < before);

@@ -2,9 +2,7 @@
 //! list: each names the one before.
 
 use crate::error::Error;
-use crate::manifest::{
-    Contents, EntryRow, Manifest, Revision, RevisionPage, StoredContent,
-};
+use crate::manifest::{Contents, EntryRow, Manifest, Revision, RevisionPage, StoredContent};
 use crate::nonce::Nonce;
 use crate::storage::ObjectKey;
 
@@ -54,7 +52,8 @@ impl NamespaceCache {
         while let Some(name) = next {
             let page = self.revision_page(key, &name).await?;
             if let Some(revision) = page.revisions.iter().find(|revision| revision.number == number) {
-                let content = page.contents.get(revision.content).or_else(|| located.content(manifest, revision.content));
+                let content =
+                    page.contents.get(revision.content).or_else(|| located.content(manifest, revision.content));
                 return Ok(content.map(|content| (Some(revision.clone()), content.clone())));
             }
             next = page.previous;

@@ -20,15 +20,14 @@ use crate::entry::{ContentInfo, Entry};
 use crate::error::Error;
 use crate::ids::{BlobToken, CacheId, CacheKey, FileId, Namespace};
 use crate::key_index::KeyIndex;
-use crate::manifest::{
-    ContentSource, EntrySpec, InsertError, Location, Manifest, NewContent, NewEntry, RemovedEntry,
-};
+use crate::manifest::{ContentSource, EntrySpec, InsertError, Location, Manifest, NewContent, NewEntry, RemovedEntry};
 use crate::nonce::{Nonce, NonceOrigin};
 use crate::settings::Settings;
 use crate::storage::{ObjectKey, PutMode, StorageError};
 use crate::strategy::Strategy;
 use crate::time::UnixMillis;
 
+use super::NamespaceCache;
 use super::commit::{Applied, History};
 use super::key::ListOptions;
 use super::load::{Loaded, Part};
@@ -36,7 +35,6 @@ use super::manifest_changes::{Insert, ListedEntry, ManifestChange, ManifestOutco
 use super::paths::Paths;
 use super::settings::CachedSettings;
 use super::views::{entry_view, key_view};
-use super::NamespaceCache;
 
 /// Contents larger than this are looked up before they are sent: that is worth a round trip.
 const LOOK_FIRST_ABOVE_BYTES: u64 = 1024 * 1024;
@@ -139,7 +137,12 @@ impl NamespaceCache {
     }
 
     /// The expiry of an entry by the settings of its namespace and by its own time to live, whichever is sooner.
-    pub(super) fn expiry(&self, settings: &Settings, ttl: Option<Duration>, stored_at: UnixMillis) -> Option<UnixMillis> {
+    pub(super) fn expiry(
+        &self,
+        settings: &Settings,
+        ttl: Option<Duration>,
+        stored_at: UnixMillis,
+    ) -> Option<UnixMillis> {
         let by_settings = settings.expires_at(stored_at, self.cache.default_ttl_hours);
         [by_settings, ttl.map(|ttl| stored_at.plus(ttl))].into_iter().flatten().min()
     }
@@ -311,10 +314,15 @@ impl<'a> Store<'a> {
         Ok(FirstRound { manifest, index, created: None, history: self.history() })
     }
 
-    async fn from_memory(&mut self, manifest: Loaded<Manifest>, settings: &CachedSettings) -> Result<FirstRound, Error> {
-        let listed = manifest.head.as_ref().is_some_and(|head| {
-            head.contents().with_sha256(&self.request.content.sha256()).is_some()
-        });
+    async fn from_memory(
+        &mut self,
+        manifest: Loaded<Manifest>,
+        settings: &CachedSettings,
+    ) -> Result<FirstRound, Error> {
+        let listed = manifest
+            .head
+            .as_ref()
+            .is_some_and(|head| head.contents().with_sha256(&self.request.content.sha256()).is_some());
         let writes_blob = !self.is_small() && !listed;
         let round = try_join(self.index_from_memory(), self.write_blob_if(writes_blob));
         let (round, ()) = join(round, self.cache.refresh_settings(Some(settings))).await;
@@ -337,7 +345,8 @@ impl<'a> Store<'a> {
         let (manifest, listed) = self.first_state()?;
         let view = self.entry_view(&listed);
         let put = self.put_created(manifest);
-        let round = try_join4(put, self.load_manifest(), self.load_index(), self.write_entry_view(view.as_ref(), &listed));
+        let round =
+            try_join4(put, self.load_manifest(), self.load_index(), self.write_entry_view(view.as_ref(), &listed));
         let (round, ()) = join(round, self.cache.refresh_settings(Some(settings))).await;
         let (created, manifest, index, ()) = round?;
         self.views.extend(view);
@@ -455,7 +464,9 @@ impl<'a> Store<'a> {
                 // Others may reference the blob, so it is left for the sweep.
                 ManifestOutcome::AlreadyRemoved(removed) => return Ok(Err(removed)),
                 ManifestOutcome::NoPlace(
-                    InsertError::NeedsBlob | InsertError::TokenRetired | InsertError::ContentMissing
+                    InsertError::NeedsBlob
+                    | InsertError::TokenRetired
+                    | InsertError::ContentMissing
                     | InsertError::VersionsExhausted,
                 ) => self.own_blob = self.write_blob_if(true).await?,
                 ManifestOutcome::Removed { .. }
@@ -470,11 +481,7 @@ impl<'a> Store<'a> {
     }
 
     /// Tries to list the entry, and beside that writes its entry view under the id that it is expected to get.
-    async fn commit_once(
-        &mut self,
-        manifest: Loaded<Manifest>,
-        history: History,
-    ) -> Result<Applied<Manifest>, Error> {
+    async fn commit_once(&mut self, manifest: Loaded<Manifest>, history: History) -> Result<Applied<Manifest>, Error> {
         let entry = self.new_entry();
         let expected = self.expected_view(&manifest, &entry);
         let unused = std::mem::take(&mut self.views);
@@ -503,7 +510,9 @@ impl<'a> Store<'a> {
     }
 
     fn entry_view(&self, listed: &ListedEntry) -> Option<ObjectKey> {
-        entry_view(self.cache.layout(), &listed.entry(&self.cache.namespace, self.request.content.cache_hash())).ok().flatten()
+        entry_view(self.cache.layout(), &listed.entry(&self.cache.namespace, self.request.content.cache_hash()))
+            .ok()
+            .flatten()
     }
 
     async fn write_entry_view(&self, view: Option<&ObjectKey>, listed: &ListedEntry) -> Result<(), Error> {
@@ -516,7 +525,8 @@ impl<'a> Store<'a> {
     /// Writes the entry view of the id that the entry got, and removes those of other ids.
     async fn settle_entry_views(&mut self, entry: &Entry) -> Result<(), Error> {
         let view = entry_view(self.cache.layout(), entry).ok().flatten();
-        let (written, unused): (Vec<_>, Vec<_>) = self.views.drain(..).partition(|written| view.as_ref() == Some(written));
+        let (written, unused): (Vec<_>, Vec<_>) =
+            self.views.drain(..).partition(|written| view.as_ref() == Some(written));
         let write = async {
             match &view {
                 Some(view) if written.is_empty() => {

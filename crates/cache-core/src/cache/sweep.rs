@@ -172,8 +172,9 @@ impl Sweep {
             let wanted =
                 page.objects[..in_part].iter().filter(|object| folder == Folder::KeyIndexes || self.is_old(object));
             let groups = group(folder, wanted);
-            let mut swept = stream::iter(groups.iter().map(|group| sweep_group(&cache, folder, group)).collect::<Vec<_>>())
-                .buffer_unordered(CONCURRENCY);
+            let mut swept =
+                stream::iter(groups.iter().map(|group| sweep_group(&cache, folder, group)).collect::<Vec<_>>())
+                    .buffer_unordered(CONCURRENCY);
             while let Some(swept) = swept.next().await {
                 self.report.add(swept?);
                 if cache.cache.is_over() {

@@ -121,10 +121,7 @@ impl Update<'_> {
             None => Nonce::from_random(self.cache.cache.random()),
         };
         // A repeat looks for its revision first.
-        let mut history = History {
-            check_existing: idempotency_key.is_some(),
-            ..History::since(self.started_at)
-        };
+        let mut history = History { check_existing: idempotency_key.is_some(), ..History::since(self.started_at) };
         let mut loaded = current.manifest.clone();
         for attempt in 1.. {
             let source = match blob {

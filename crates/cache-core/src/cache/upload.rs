@@ -180,8 +180,7 @@ impl UploadRequest {
 
     fn draw_id(&self, token: BlobToken, random: u64) -> CacheId {
         let locator = Locator::Blob { version: random & Locator::MAX_BLOB_VERSION, token };
-        let parts =
-            IdParts { cache_hash: self.cache_hash(), strategy: self.strategy, kind: self.kind, locator };
+        let parts = IdParts { cache_hash: self.cache_hash(), strategy: self.strategy, kind: self.kind, locator };
         CacheId::new(&parts).expect("the hash of a SHA-256 has 16 digits, and the random bits fit")
     }
 

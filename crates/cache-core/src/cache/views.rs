@@ -202,7 +202,9 @@ impl Settling<'_> {
         }
         let others: Vec<ContentKind> = match self.key.strategy {
             Strategy::KeyBased => other_kinds(index.kinds(), expected.kind).collect(),
-            Strategy::Direct | Strategy::Temporal | Strategy::TemporalLatest | Strategy::TemporalVersioned => Vec::new(),
+            Strategy::Direct | Strategy::Temporal | Strategy::TemporalLatest | Strategy::TemporalVersioned => {
+                Vec::new()
+            }
         };
         let no_others = self.remove_existing(&others).await?;
         Ok(shows_it && no_others)
@@ -212,7 +214,10 @@ impl Settling<'_> {
     async fn expected(&self, index: &KeyIndex, cache_id: CacheId) -> Result<Option<Expected>, Error> {
         let copied = index.newest().and_then(|newest| {
             let bytes = newest.inline_bytes()?;
-            Some((Entry::with_content(&self.cache.namespace, &newest.cache_hash, &newest.row, &newest.content), bytes.clone()))
+            Some((
+                Entry::with_content(&self.cache.namespace, &newest.cache_hash, &newest.row, &newest.content),
+                bytes.clone(),
+            ))
         });
         let found = match copied {
             Some(copied) => Some(copied),

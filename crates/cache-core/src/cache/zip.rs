@@ -12,8 +12,8 @@ use thiserror::Error;
 use crate::archive::batch::{Batch, BatchOutcome};
 use crate::archive::{Archive, CentralDirectory, EditError, InvalidArchive, Limits, MemberName};
 use crate::content::{Content, GZIP, InflateError, inflate};
-use crate::error::Error;
 use crate::entry::Entry;
+use crate::error::Error;
 use crate::ids::{CacheId, CacheKey, FileId, InvalidName};
 use crate::strategy::{ContentKind, Strategy};
 
@@ -134,11 +134,7 @@ impl Archives {
     }
 
     /// The content of a member, verified; `None` when there is no such entry.
-    pub async fn member(
-        &self,
-        selector: &Selector,
-        path: &str,
-    ) -> Result<Option<Bytes>, ArchiveError> {
+    pub async fn member(&self, selector: &Selector, path: &str) -> Result<Option<Bytes>, ArchiveError> {
         let Some(entry) = self.find(selector).await? else { return Ok(None) };
         let name = meant(path, entry.directory.member_name(path))?;
         let content = entry.directory.get(&name)?;
@@ -161,11 +157,7 @@ impl Archives {
     }
 
     /// Removes a member and tells its name; `None` when there is no such entry.
-    pub async fn remove(
-        &self,
-        selector: &Selector,
-        path: &str,
-    ) -> Result<Option<Edited<MemberName>>, ArchiveError> {
+    pub async fn remove(&self, selector: &Selector, path: &str) -> Result<Option<Edited<MemberName>>, ArchiveError> {
         let remove = |archive: &mut Archive| {
             let name = meant(path, archive.member_name(path))?;
             archive.remove(&name)?;
@@ -191,11 +183,7 @@ impl Archives {
     }
 
     /// Carries out a batch; `None` when there is no such entry. A batch that fails is told by its outcome, not as an error.
-    pub async fn apply(
-        &self,
-        selector: &Selector,
-        batch: Batch,
-    ) -> Result<Option<Edited<BatchOutcome>>, ArchiveError> {
+    pub async fn apply(&self, selector: &Selector, batch: Batch) -> Result<Option<Edited<BatchOutcome>>, ArchiveError> {
         self.edit(selector, |archive| Ok(batch.apply(archive))).await
     }
 
@@ -223,8 +211,7 @@ impl Archives {
     async fn put(&self, place: ArchivePlace, archive: &Archive, bytes: Bytes) -> Result<StoredArchive, ArchiveError> {
         let ArchivePlace { strategy, cache_key, file_id, idempotency_key } = place;
         let content = Content::zip(bytes, archive.content_hash());
-        let request =
-            StoreRequest { cache_key, file_id, idempotency_key, ..StoreRequest::new(strategy, content) };
+        let request = StoreRequest { cache_key, file_id, idempotency_key, ..StoreRequest::new(strategy, content) };
         Ok(StoredArchive { stored: self.cache.store(&request).await?, members: archive.len() })
     }
 

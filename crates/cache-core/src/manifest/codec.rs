@@ -87,7 +87,8 @@ pub(crate) fn read_contents(json: Vec<ContentJson>, inline: Option<&Bytes>) -> R
             (None, Some(_), None) => Location::Inline(Inline::not_loaded()),
             (None, Some(offset), Some(inline)) => {
                 let range = usize::try_from(offset).ok().zip(usize::try_from(offset.saturating_add(json.size)).ok());
-                let (from, to) = range.filter(|(_, to)| *to <= inline.len()).ok_or(DecodeError::Content(json.number.0))?;
+                let (from, to) =
+                    range.filter(|(_, to)| *to <= inline.len()).ok_or(DecodeError::Content(json.number.0))?;
                 Location::Inline(Inline::unverified(inline.slice(from..to)))
             }
             (None, None, _) => return Err(DecodeError::Content(json.number.0)),

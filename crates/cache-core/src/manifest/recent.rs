@@ -78,7 +78,14 @@ impl Recent {
     /// # Errors
     ///
     /// When there are too many that clients may still come back for.
-    pub fn add(&mut self, nonce: Nonce, cache_id: CacheId, version: u64, stored_at: UnixMillis, now: UnixMillis) -> Result<(), RecentIsFull> {
+    pub fn add(
+        &mut self,
+        nonce: Nonce,
+        cache_id: CacheId,
+        version: u64,
+        stored_at: UnixMillis,
+        now: UnixMillis,
+    ) -> Result<(), RecentIsFull> {
         let until = stored_at.plus(nonce.remembered_for());
         if until <= now {
             return Ok(());

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::Manifest;
 use super::contents::{ContentNumber, Contents, StoredContent};
 use super::limits::Limits;
 use super::page::Page;
 use super::rows::EntryRow;
-use super::Manifest;
 use crate::version_log::PageRef;
 
 /// A page that has to be written under this name before the head that references it.

@@ -46,7 +46,10 @@ fn written(mut manifest: Manifest) -> Manifest {
     let parsed = Manifest::parse(&encoded.bytes, false).unwrap();
     assert_eq!(parsed, manifest);
     let head = Manifest::parse(&encoded.bytes.slice(..encoded.head_len), true).unwrap();
-    assert_eq!((head.log(), head.counts(), head.next_version()), (parsed.log(), parsed.counts(), parsed.next_version()));
+    assert_eq!(
+        (head.log(), head.counts(), head.next_version()),
+        (parsed.log(), parsed.counts(), parsed.next_version())
+    );
     parsed
 }
 
@@ -61,7 +64,9 @@ fn equal_contents_are_kept_once_and_counted() {
     let stored = manifest.contents().with_sha256(&Sha256Digest::of(b"one")).unwrap();
     assert_eq!((stored.ref_count, manifest.contents().len(), manifest.counts().of(Strategy::Temporal)), (2, 1, 2));
     let Location::Inline(inline) = &stored.location else { panic!("{stored:?}") };
-    assert!(inline.is_intact(&stored.sha256) && !inline.is_intact(&Sha256Digest::of(b"two")) || inline.bytes().is_some());
+    assert!(
+        inline.is_intact(&stored.sha256) && !inline.is_intact(&Sha256Digest::of(b"two")) || inline.bytes().is_some()
+    );
 }
 
 #[test]

@@ -100,9 +100,8 @@ impl State {
         for content in manifest.contents().iter() {
             let intact = match &content.location {
                 Location::Inline(inline) => inline.is_intact(&content.sha256),
-                Location::Blob(token) => layout_blob(*token).is_some_and(|stored| {
-                    cache_core::digest::Sha256Digest::of(&stored.bytes) == content.sha256
-                }),
+                Location::Blob(token) => layout_blob(*token)
+                    .is_some_and(|stored| cache_core::digest::Sha256Digest::of(&stored.bytes) == content.sha256),
             };
             hold(intact, format!("the content {content:?} is missing or damaged"));
         }
@@ -119,7 +118,8 @@ impl State {
         for number in manifest.log().rows().iter().flat_map(|row| row.references().collect::<Vec<_>>()) {
             *references.entry(number).or_default() += 1;
         }
-        let counted: BTreeMap<_, _> = manifest.contents().iter().map(|content| (content.number, content.ref_count)).collect();
+        let counted: BTreeMap<_, _> =
+            manifest.contents().iter().map(|content| (content.number, content.ref_count)).collect();
         hold(counted == references, format!("the head counts {counted:?} references, its rows have {references:?}"));
     }
 
@@ -133,13 +133,7 @@ impl State {
     }
 
     /// The readable copy is the newest version under the key, and there is no other one.
-    fn check_view(
-        &self,
-        world: &World,
-        cache: &NamespaceCache,
-        ledger: &Ledger,
-        hold: &mut impl FnMut(bool, String),
-    ) {
+    fn check_view(&self, world: &World, cache: &NamespaceCache, ledger: &Ledger, hold: &mut impl FnMut(bool, String)) {
         let copies: Vec<&Bytes> = self
             .objects
             .iter()

@@ -6,8 +6,8 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use cache_core::cache::{Retrieved, Selector};
 use cache_core::content::GZIP;
-use cache_core::forms::{By, Generic, JsonForm, Stored, TextForm};
 use cache_core::entry::Entry;
+use cache_core::forms::{By, Generic, JsonForm, Stored, TextForm};
 use http::{HeaderValue, header};
 use serde_json::value::RawValue;
 

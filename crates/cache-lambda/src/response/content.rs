@@ -1,8 +1,8 @@
 //! An entry's content with what accompanies it.
 
 use cache_core::cache::Paths;
-use cache_core::ids::{CacheHash, CacheId, Namespace};
 use cache_core::entry::Entry;
+use cache_core::ids::{CacheHash, CacheId, Namespace};
 use cache_core::strategy::{ContentKind, Strategy};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -50,7 +50,7 @@ pub struct Metadata {
 
 impl From<&Entry> for Metadata {
     fn from(record: &Entry) -> Self {
-                Self {
+        Self {
             cache_id: record.cache_id,
             cache_hash: record.cache_hash.clone(),
             cache_key: key_or_empty(record),
@@ -213,7 +213,7 @@ pub struct FileMetadataData {
 
 impl From<&Entry> for FileMetadata {
     fn from(record: &Entry) -> Self {
-                let mut content_hash = record.content.sha256.to_string();
+        let mut content_hash = record.content.sha256.to_string();
         content_hash.truncate(SHORT_HASH_DIGITS);
         // A document under a key could have been stored by a field, so its field is empty; for all others there is none.
         let no_field = (record.content.kind == ContentKind::Json && record.cache_key.is_some()).then(String::new);

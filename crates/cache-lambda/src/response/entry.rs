@@ -2,8 +2,8 @@
 
 use cache_core::cache::{Deleted, Paths, Stored};
 use cache_core::digest::Sha256Digest;
-use cache_core::ids::{CacheHash, CacheId, Namespace};
 use cache_core::entry::{Entry, RevisionInfo};
+use cache_core::ids::{CacheHash, CacheId, Namespace};
 use serde::Serialize;
 use utoipa::ToSchema;
 

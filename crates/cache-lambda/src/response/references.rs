@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use cache_core::cache::{ListedVersion, Paths, Versions};
+use cache_core::entry::Entry;
 use cache_core::ids::{CacheHash, CacheId, Namespace};
 use cache_core::layout::Layout;
-use cache_core::entry::Entry;
 use cache_core::strategy::Strategy;
 use serde::Serialize;
 use serde_json::Value;
@@ -70,7 +70,8 @@ impl AllReferences {
     pub fn new(entry: &Entry, versions: Option<&Versions>) -> Result<Self, serde_json::Error> {
         let paths = Paths::of(entry);
         let by_hash = versions.map(|versions| HashReferences::of(entry.cache_hash.clone(), versions));
-        let hashes = paths.by_hash.iter().cloned().zip(by_hash).map(|(path, file)| Ok((path, serde_json::to_value(file)?)));
+        let hashes =
+            paths.by_hash.iter().cloned().zip(by_hash).map(|(path, file)| Ok((path, serde_json::to_value(file)?)));
         let file = serde_json::to_value(References::from(entry))?;
         let ids = paths.by_id.iter().cloned().map(|path| Ok((path, file.clone())));
         Ok(Self { by_id: entry.into(), details: hashes.chain(ids).collect::<Result<_, serde_json::Error>>()? })

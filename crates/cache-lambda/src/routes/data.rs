@@ -186,8 +186,9 @@ async fn delete_one(at: ParentEntry, params: Params) -> Result<Json<ChildDeleted
     let kind = data_type.kind().ok_or_else(missing)?;
     let name = ChildName { data_key, file_id: file_id.clone(), kind };
     let (within, child) = (namespace.clone(), name.clone());
-    let deleted =
-        cache.run_to_completion(async move |cache| cache.namespace(&within).delete_child(cache_id, &child).await).await?;
+    let deleted = cache
+        .run_to_completion(async move |cache| cache.namespace(&within).delete_child(cache_id, &child).await)
+        .await?;
     match deleted {
         true => Ok(Json(ChildDeleted::new(namespace, cache_id, name, data_type.name()))),
         false => Err(missing()),
@@ -208,12 +209,7 @@ impl FromRequestParts<AppState> for ParentEntry {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
         let params = Params::from_request_parts(parts, state).await?;
         let Ok(cache) = RequestCache::from_request_parts(parts, state).await;
-        Ok(Self {
-            cache,
-            namespace: params.namespace()?,
-            cache_id: params.cache_id()?,
-            now_ms: state.now_ms(),
-        })
+        Ok(Self { cache, namespace: params.namespace()?, cache_id: params.cache_id()?, now_ms: state.now_ms() })
     }
 }
 
@@ -249,7 +245,9 @@ impl ParentEntry {
         let Self { cache, namespace, cache_id, .. } = self;
         let (within, child) = (namespace.clone(), name.clone());
         let updated = cache
-            .run_to_completion(async move |cache| cache.namespace(&within).update_child(cache_id, &child, content).await)
+            .run_to_completion(async move |cache| {
+                cache.namespace(&within).update_child(cache_id, &child, content).await
+            })
             .await?;
         let path = updated.ok_or(missing)?;
         Ok(Json(ChildUpdated::new(namespace, cache_id, name, path, size)))

@@ -3,8 +3,8 @@
 use axum::Json;
 use axum::response::Response;
 use cache_core::cache::{Selector, VersionsOf};
-use cache_core::forms::By;
 use cache_core::entry::Entry;
+use cache_core::forms::By;
 use http::StatusCode;
 
 use crate::extract::Params;
@@ -165,7 +165,9 @@ async fn hash_references(cache: RequestCache, params: Params) -> Result<Json<Has
 async fn id_of_hash(cache: RequestCache, params: Params) -> Result<Json<HashCacheId>, Problem> {
     let (cache, selector) = (cache.namespace_of(&params)?, Selector::Hash(params.cache_hash()?, None));
     match cache.entry(&selector).await? {
-        Some(Entry { namespace, cache_hash, cache_id, .. }) => Ok(Json(HashCacheId { namespace, cache_hash, cache_id })),
+        Some(Entry { namespace, cache_hash, cache_id, .. }) => {
+            Ok(Json(HashCacheId { namespace, cache_hash, cache_id }))
+        }
         None => Err(Problem::entry_not_found_short(cache.name(), &selector)),
     }
 }

@@ -100,9 +100,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn another_kind_is_refused() {
+    async fn json_and_strings_replace_each_other_and_a_binary() {
+        for (kind, update) in [("json", "string"), ("string", "json"), ("binary", "string"), ("binary", "json")] {
+            check(kind, "{}", update, body("{\"a\":1}"), 200, "\"revision\":1}").await;
+        }
+    }
+
+    #[tokio::test]
+    async fn bytes_do_not_replace_what_is_not_binary() {
         let short = "{\"detail\":{\"error_type\":\"INVALID_INPUT\",\"message\":\"the entry holds json content";
-        check("json", "{}", "string", body("x"), 400, short).await;
+        check("json", "{}", "binary", body("x"), 400, short).await;
         check("string", "x", "binary", body("x"), 400, "\"field_name\":\"body\"}").await;
     }
 

@@ -100,7 +100,9 @@ async fn complete(
     fields.nothing_else()?;
     let (namespace, limits) = (params.namespace()?, limits(&state));
     let completed = cache
-        .run_to_completion(async move |cache| Ok(cache.namespace(&namespace).complete_upload(id, &request, limits).await))
+        .run_to_completion(async move |cache| {
+            Ok(cache.namespace(&namespace).complete_upload(id, &request, limits).await)
+        })
         .await?;
     Ok(Json(completed.map_err(in_body)?.into()))
 }
@@ -128,7 +130,9 @@ async fn receive(
     let announced = UploadRequest { strategy, cache_key: None, file_id: None, kind, sha256, size };
     let content = Payload::up_to(size, request, more_than_announced).await?.raw()?;
     let received = cache
-        .run_to_completion(async move |cache| Ok(cache.namespace(&namespace).receive_upload(upload_id, &announced, content).await))
+        .run_to_completion(async move |cache| {
+            Ok(cache.namespace(&namespace).receive_upload(upload_id, &announced, content).await)
+        })
         .await?;
     match received.map_err(in_body)? {
         true => Ok(Json(UploadReceived { upload_id, size })),

@@ -45,11 +45,7 @@ async fn of_key(cache: RequestCache, params: Params) -> Result<Json<VersionList>
     list(&cache, &params, VersionsOf::Key(params.key_ref()?)).await
 }
 
-async fn list(
-    cache: &RequestCache,
-    params: &Params,
-    of: VersionsOf,
-) -> Result<Json<VersionList>, Problem> {
+async fn list(cache: &RequestCache, params: &Params, of: VersionsOf) -> Result<Json<VersionList>, Problem> {
     let limit = params.number("limit", 1..=MAX_LIMIT)?.unwrap_or(DEFAULT_LIMIT) as usize;
     let before = params.number("before", 1..=u64::MAX)?;
     let cache = cache.namespace_of(params)?;
@@ -74,7 +70,11 @@ async fn rollback(
     let (namespace, name) = (params.namespace()?, params.key_ref()?);
     let version = params.version()?.ok_or_else(|| Problem::missing_query("version"))?;
     let missing = Problem::entry_not_found(&namespace, &Selector::Key(name.clone(), Some(version)));
-    let stored = cache.run_to_completion(async move |cache| cache.namespace(&namespace).rollback(&name, version, idempotency_key).await).await?;
+    let stored = cache
+        .run_to_completion(async move |cache| {
+            cache.namespace(&namespace).rollback(&name, version, idempotency_key).await
+        })
+        .await?;
     stored.map(|stored| Json(stored.into())).ok_or(missing)
 }
 

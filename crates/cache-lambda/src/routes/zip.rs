@@ -81,11 +81,7 @@ fn edits() -> Routes {
 /// When an archive is 413.
 const TOO_LARGE: &str = "The archive is above a limit when it is inflated";
 
-async fn create(
-    request: ArchiveRequest,
-    params: Params,
-    headers: HeaderMap,
-) -> Result<Json<ArchiveStore>, Problem> {
+async fn create(request: ArchiveRequest, params: Params, headers: HeaderMap) -> Result<Json<ArchiveStore>, Problem> {
     let (namespace, place) = (params.namespace()?, place(&params, &headers)?);
     let stored = request.run(namespace, async move |archives| archives.create(place).await).await?;
     stored.map(|stored| Json(stored.into())).map_err(|error| Problem::archive(ArchiveOp::Store, error))
@@ -224,7 +220,11 @@ impl ArchiveRequest {
     }
 
     /// Runs a use case on a thread of its own, since it packs and unpacks.
-    async fn run<T, F>(self, namespace: Namespace, job: impl FnOnce(Archives) -> F + Send + 'static) -> Result<T, Problem>
+    async fn run<T, F>(
+        self,
+        namespace: Namespace,
+        job: impl FnOnce(Archives) -> F + Send + 'static,
+    ) -> Result<T, Problem>
     where
         T: Send + 'static,
         F: Future<Output = T>,

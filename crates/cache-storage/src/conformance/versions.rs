@@ -87,8 +87,8 @@ pub async fn get_head_put_and_list_agree_on_the_version(storage: &dyn Storage) {
     }
 }
 
-/// A thousand states of one size, each written right after the one before: by overwrite, by update, and by create after a
-/// delete.
+/// A thousand states of one size, each written right after the one before: by overwrite, by update, and by create after
+/// a delete.
 pub async fn different_bytes_never_have_equal_versions(storage: &dyn Storage) {
     let sandbox = Sandbox::new(storage);
     let mut last = sandbox.overwrite("a", "none").await;

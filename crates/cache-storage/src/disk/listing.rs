@@ -1,7 +1,7 @@
 //! Listing a folder tree in key order, a page at a time.
 //!
-//! A page reads only the folders that it needs: those on the way to `start_after` and those that contain its keys. Of such a
-//! folder it reads all names, because the file system keeps no order.
+//! A page reads only the folders that it needs: those on the way to `start_after` and those that contain its keys. Of
+//! such a folder it reads all names, because the file system keeps no order.
 
 use std::ffi::OsStr;
 use std::ops::ControlFlow;
@@ -82,7 +82,8 @@ fn walk(root: &Root, path: &Path, base: &str, page: &mut ListPageBuilder<'_>) ->
     Ok(ControlFlow::Continue(()))
 }
 
-/// Whether an object below this folder belongs to the listing. Folders can be empty while something is written or deleted.
+/// Whether an object below this folder belongs to the listing. Folders can be empty while something is written or
+/// deleted.
 fn has_objects(root: &Root, path: &Path, base: &str, page: &ListPageBuilder<'_>) -> Result<bool, DiskError> {
     let Some(folder) = Folder::open(root, path, base)? else { return Ok(false) };
     for entry in folder.entries(base, page)? {

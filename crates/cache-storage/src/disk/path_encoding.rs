@@ -12,8 +12,8 @@
 //! | a dot at the start: `.hidden` | `%2Ehidden` | names with a dot at the start are the store's own (`.mgraph`), or mean something else (`..`) |
 //! | a segment over 250 bytes: `aaa…aaaz` | `aaa…aaa%+/z%` | file systems take names of 255 bytes; `%+` says that the next name goes on with this one |
 //!
-//! The rules look at nothing but the key, so a key has one path for ever, whatever else is stored. [`decode`] takes only
-//! what [`path`] makes; a foreign file in the folder is no object.
+//! The rules look at nothing but the key, so a key has one path for ever, whatever else is stored. [`decode`] takes
+//! only what [`path`] makes; a foreign file in the folder is no object.
 
 use std::path::PathBuf;
 

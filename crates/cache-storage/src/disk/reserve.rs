@@ -1,8 +1,8 @@
 //! A file that is given up when the disk is full, so that objects can still be deleted.
 //!
-//! A delete may have to write before anything gets smaller: the new state of an index, or just the name of a lock file. On a
-//! full disk that would fail, and the disk could not be emptied. The reserve is room for such writes. It is filled again
-//! when they are done.
+//! A delete may have to write before anything gets smaller: the new state of an index, or just the name of a lock file.
+//! On a full disk that would fail, and the disk could not be emptied. The reserve is room for such writes. It is filled
+//! again when they are done.
 
 use std::fs;
 use std::io::{self, Write};

@@ -43,8 +43,8 @@ impl Root {
 
     /// Checks that the path of the root still leads to the folder that was opened.
     ///
-    /// A volume that was unmounted, or a folder that was moved away, would otherwise look like an empty store: every read a
-    /// miss, every listing empty. It is one system call, for each miss, listing and write.
+    /// A volume that was unmounted, or a folder that was moved away, would otherwise look like an empty store: every
+    /// read a miss, every listing empty. It is one system call, for each miss, listing and write.
     pub(super) fn check(&self) -> Result<(), DiskError> {
         match stat(&self.path) {
             Ok(found) if identity(&found) == self.identity => Ok(()),
@@ -74,7 +74,8 @@ impl Root {
         open_beneath(&self.folder, path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC)
     }
 
-    /// Opens a folder, which is created with its parents if it does not exist. A delete may remove it again at any time.
+    /// Opens a folder, which is created with its parents if it does not exist. A delete may remove it again at any
+    /// time.
     pub(super) fn create_folder(&self, path: &Path) -> io::Result<OwnedFd> {
         for _ in 0..MAX_ATTEMPTS {
             match self.open_folder(path) {

@@ -16,8 +16,8 @@ use super::version::{Stamp, modified, size, version_of};
 use super::workspace::{TmpFile, Workspace};
 use crate::slice::clamp;
 
-/// How much an update may grow an object and still use the reserve of a full disk. Whoever deletes adds a line to an index
-/// at most; a store adds an entry, and must not use up what deletes need.
+/// How much an update may grow an object and still use the reserve of a full disk. Whoever deletes adds a line to an
+/// index at most; a store adds an entry, and must not use up what deletes need.
 const MAX_RESERVED_GROWTH: u64 = 1_024;
 
 /// The folder, and this process's working folder in it.
@@ -52,11 +52,12 @@ impl Store {
         let folder = match mode {
             // There is nothing to update where there is no folder.
             PutMode::Update(_) => self.open_folder(folder_path)?.ok_or(DiskError::Precondition)?,
-            // Folders come before the file: flushing the file then flushes them with it, on a file system with a journal.
+            // Folders come before the file: flushing the file then flushes them with it, on a file system with a
+            // journal.
             PutMode::Overwrite | PutMode::Create => self.root.create_folder(folder_path)?,
         };
-        // A create could leave this to the rename. But many creates are refused, and this costs them microseconds instead
-        // of the milliseconds of a flushed file.
+        // A create could leave this to the rename. But many creates are refused, and this costs them microseconds
+        // instead of the milliseconds of a flushed file.
         let replaced = file_in(&folder, name)?;
         let allowed = match mode {
             PutMode::Overwrite => true,

@@ -1,8 +1,8 @@
 //! Versions of files: inode, modification time in nanoseconds, and size. No byte has to be read for them.
 //!
-//! A version must never come back for a key, so writers set the modification time themselves. The time that the kernel would
-//! set is that of its last tick, some milliseconds ago: two writes within one tick get the same time, and because the inode
-//! of a deleted file is reused at once, a file that is deleted and created again could look unchanged.
+//! A version must never come back for a key, so writers set the modification time themselves. The time that the kernel
+//! would set is that of its last tick, some milliseconds ago: two writes within one tick get the same time, and because
+//! the inode of a deleted file is reused at once, a file that is deleted and created again could look unchanged.
 
 use std::fs::{File, FileTimes};
 use std::io;
@@ -28,7 +28,8 @@ impl Stamp {
         Self(replaced.map_or(now, |file| now.max(modified_nanos(file) + MIN_STEP_NANOS)))
     }
 
-    /// Sets the time of a file that is written but not yet in its place, and returns the version that it will have there.
+    /// Sets the time of a file that is written but not yet in its place, and returns the version that it will have
+    /// there.
     pub(super) fn apply(&self, file: &File) -> io::Result<Version> {
         let since = Duration::from_nanos(u64::try_from(self.0).unwrap_or_default());
         file.set_times(FileTimes::new().set_modified(UNIX_EPOCH + since))?;

@@ -8,8 +8,8 @@
 //! | `.mgraph/open.lock` | locked while a process opens the store |
 //! | `.mgraph/reserve` | room for the deletes of a full disk |
 //!
-//! All locks are advisory locks on open files. The operating system releases them when a process ends in whatever way, so
-//! a lock that is free has no owner.
+//! All locks are advisory locks on open files. The operating system releases them when a process ends in whatever way,
+//! so a lock that is free has no owner.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
@@ -190,7 +190,7 @@ fn remove_leftovers(all: &Path) -> io::Result<()> {
         let path = entry?.path();
         if path.extension() == Some(OsStr::new("lock")) && is_abandoned(&path)? {
             let unfinished = path.with_extension("");
-            tracing::info!(folder = %unfinished.display(), "removing the unfinished writes of a process that has ended");
+            tracing::info!(folder = %unfinished.display(), "removing the unfinished writes of an ended process");
             unless_missing(fs::remove_dir_all(unfinished))?;
             unless_missing(fs::remove_file(path))?;
         }

@@ -7,7 +7,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::{ClassifyRetry, RetryAction, RetryConfig};
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
-    Builder, Config, Credentials, ProvideCredentials, RequestChecksumCalculation, ResponseChecksumValidation,
+    Builder, Credentials, ProvideCredentials, RequestChecksumCalculation, ResponseChecksumValidation,
 };
 use aws_smithy_http_client::tls::{Provider, TlsContext, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
@@ -28,8 +28,15 @@ const MAX_ATTEMPTS: u32 = 3;
 /// The default of AWS's own tools for S3.
 const DEFAULT_REGION: &str = "us-east-1";
 
+/// A client, and where it sends its requests.
+pub(super) struct S3Client {
+    pub(super) client: Client,
+    /// Whether that is Amazon S3.
+    pub(super) is_aws: bool,
+}
+
 /// A client with the credentials of the environment.
-pub(super) async fn client(config: &S3Config) -> Result<Client, S3Error> {
+pub(super) async fn client(config: &S3Config) -> Result<S3Client, S3Error> {
     let environment = Environment::of_this_process();
     if environment.get("AWS_CA_BUNDLE").is_some() {
         tracing::warn!("AWS_CA_BUNDLE is ignored: name the file of certificates in SSL_CERT_FILE");
@@ -38,7 +45,7 @@ pub(super) async fn client(config: &S3Config) -> Result<Client, S3Error> {
         Some(sdk) => sdk,
         None => load_sdk_config().await?,
     };
-    Ok(Client::from_conf(settings(&sdk, config, &environment)?))
+    build(&sdk, config, &environment)
 }
 
 /// What the SDK finds in the environment, in files, and in the metadata service of the machine.
@@ -56,7 +63,7 @@ pub(super) fn client_with_keys(
     access_key_id: &str,
     secret_access_key: &str,
     environment: &Environment,
-) -> Result<Client, S3Error> {
+) -> Result<S3Client, S3Error> {
     use aws_sdk_s3::config::SharedCredentialsProvider;
 
     let credentials = Credentials::new(access_key_id, secret_access_key, None, None, "given");
@@ -64,12 +71,18 @@ pub(super) fn client_with_keys(
         .behavior_version(behavior_version())
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .build();
-    Ok(Client::from_conf(settings(&sdk, config, environment)?))
+    build(&sdk, config, environment)
 }
 
 /// The override for a call that is not retried.
 pub(super) fn without_retries() -> Builder {
     Builder::new().retry_config(RetryConfig::disabled())
+}
+
+/// The override for a conditional write, which is sent again only if it was certainly not applied. If the response to an
+/// applied write is lost, the same write would fail its own condition, and the caller would take it for another one's.
+pub(super) fn for_conditional_write() -> Builder {
+    Builder::new().retry_classifier(UnknownOutcome)
 }
 
 fn http_client(roots: TrustRoots) -> Result<SharedHttpClient, S3Error> {
@@ -79,7 +92,7 @@ fn http_client(roots: TrustRoots) -> Result<SharedHttpClient, S3Error> {
     Ok(aws_smithy_http_client::Builder::new().tls_provider(tls).tls_context(context).build_https())
 }
 
-fn settings(sdk: &SdkConfig, config: &S3Config, environment: &Environment) -> Result<Config, S3Error> {
+fn build(sdk: &SdkConfig, config: &S3Config, environment: &Environment) -> Result<S3Client, S3Error> {
     let region = config.region.clone().map(Region::new).or_else(|| sdk.region().cloned());
     let region = region.unwrap_or(Region::from_static(DEFAULT_REGION));
     let endpoint = config.endpoint_url.as_deref().or(sdk.endpoint_url());
@@ -104,10 +117,18 @@ fn settings(sdk: &SdkConfig, config: &S3Config, environment: &Environment) -> Re
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         // Readers compare with the SHA-256 that the cache keeps; once is enough.
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
-    Ok(match endpoint {
+    let config = match endpoint {
         Some(url) => builder.endpoint_url(url).build(),
         None => builder.build(),
-    })
+    };
+    Ok(S3Client { client: Client::from_conf(config), is_aws: endpoint.is_none_or(is_amazon) })
+}
+
+/// Whether an endpoint is Amazon's own, such as that of a VPC or a FIPS one.
+fn is_amazon(url: &str) -> bool {
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = host.split(['/', ':']).next().unwrap_or_default();
+    [".amazonaws.com", ".amazonaws.com.cn", ".api.aws"].iter().any(|domain| host.ends_with(domain))
 }
 
 /// Without credentials, each call would wait for its retries and then report that it could not connect.
@@ -126,8 +147,8 @@ async fn require_credentials(sdk: &SdkConfig) -> Result<(), S3Error> {
     }
 }
 
-/// Quirk: S3 responds 409 (ConditionalRequestConflict, OperationAborted) when another write or delete of the same key was in
-/// progress. Nothing was written, and only another attempt shows whether the condition holds.
+/// Quirk: S3 responds 409 (ConditionalRequestConflict, OperationAborted) when another write or delete of the same key
+/// was in progress. Nothing was written, and only another attempt shows whether the condition holds.
 #[derive(Debug)]
 struct ConflictingOperation;
 
@@ -141,5 +162,40 @@ impl ClassifyRetry for ConflictingOperation {
 
     fn name(&self) -> &'static str {
         "conflicting operation on the same key"
+    }
+}
+
+/// Forbids another attempt unless the server refused this one without applying it: 409 (see [`ConflictingOperation`]), 429,
+/// and 503 (`SlowDown`).
+#[derive(Debug)]
+struct UnknownOutcome;
+
+impl ClassifyRetry for UnknownOutcome {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        match context.response().map(|response| response.status().as_u16()) {
+            Some(409 | 429 | 503) => RetryAction::NoActionIndicated,
+            Some(_) | None => RetryAction::RetryForbidden,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "conditional write with an unknown outcome"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_of_amazon_is_amazon_s3() {
+        for url in
+            ["https://s3.dualstack.eu-west-1.amazonaws.com", "https://bucket.vpce-1.s3.eu-west-1.vpce.amazonaws.com/"]
+        {
+            assert!(is_amazon(url), "{url}");
+        }
+        for url in ["http://127.0.0.1:9000", "https://amazonaws.com.example", "https://minio.example/x.amazonaws.com"] {
+            assert!(!is_amazon(url), "{url}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! What the environment says about S3.
 //!
-//! A Lambda function gets its region and credentials in environment variables. The SDK would look for everything else that
-//! could be configured, in files and other services, which takes time at each start and finds nothing.
+//! A Lambda function gets its region and credentials in environment variables. The SDK would look for everything else
+//! that could be configured, in files and other services, which takes time at each start and finds nothing.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -54,8 +54,8 @@ impl Environment {
         self.get(RUNTIME_API).is_some() && self.0.keys().filter(|name| name.starts_with("AWS_")).all(known)
     }
 
-    /// The region, credentials and endpoint of a Lambda function. `None` if one is missing or other variables are set: then
-    /// the SDK has to load its configuration.
+    /// The region, credentials and endpoint of a Lambda function. `None` if one is missing or other variables are set:
+    /// then the SDK has to load its configuration.
     pub(super) fn sdk_config(&self) -> Option<SdkConfig> {
         if !self.is_known() {
             return None;

@@ -130,8 +130,9 @@ impl ErrorResponse {
         if *status == 507 || FULL_CODES.contains(&code.as_str()) {
             return S3Error::Full(cause("delete objects, add storage or raise the quota"));
         }
-        // Quirks: a 400 that means "too slow", and a 409 that is over in a moment (the SDK has tried three times by now).
-        if code == "RequestTimeout" || matches!(status, 408 | 409 | 429 | 500..) {
+        // Quirks: a 400 that means "too slow", and a 409 that is over in a moment (the SDK has tried three times by
+        // now).
+        if code == "RequestTimeout" || matches!(status, 408 | 409 | 429 | 500 | 502..) {
             return S3Error::Unavailable(cause("try again later"));
         }
         S3Error::Refused(cause(self.advice()))
@@ -147,6 +148,7 @@ impl ErrorResponse {
             }
             "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken" | "ExpiredToken" => "renew the credentials",
             "RequestTimeTooSkewed" => "set the clock of this machine",
+            "NotImplemented" => "use a server that implements the request",
             "PermanentRedirect" | "AuthorizationHeaderMalformed" => "name the region that the bucket is in",
             _ => "see the S3 documentation for this code",
         }

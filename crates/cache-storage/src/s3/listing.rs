@@ -29,12 +29,12 @@ impl S3 {
 /// The `start-after` of the request.
 fn start_after(request: &ListRequest) -> Option<String> {
     match &request.start_after {
-        // Quirk: S3 would list a folder again because of the keys in it. No key in it comes after the greatest character
-        // (except keys with this very character, which no name of the cache can have).
+        // Quirk: S3 would list a folder again because of the keys in it. No key in it comes after the greatest
+        // character (except keys with this very character, which no name of the cache can have).
         Some(folder) if request.delimiter && folder.ends_with('/') => Some(format!("{folder}{}", char::MAX)),
         Some(key) => Some(key.clone()),
-        // Quirk: S3's console creates folders as empty objects whose key ends with `/`. Such an object would come first here,
-        // and as the end of a page of one it would be taken for the folder, which the next page is to skip.
+        // Quirk: S3's console creates folders as empty objects whose key ends with `/`. Such an object would come first
+        // here, and as the end of a page of one it would be taken for the folder, which the next page is to skip.
         None if request.prefix.ends_with('/') => Some(request.prefix.clone()),
         None => None,
     }

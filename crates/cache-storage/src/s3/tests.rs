@@ -91,6 +91,19 @@ async fn transient_errors_are_unavailable_after_three_attempts() {
 }
 
 #[tokio::test]
+async fn a_conditional_write_whose_outcome_is_unknown_is_not_sent_again() {
+    let update = || PutMode::Update(Version::new("etag"));
+    for (answer, mode) in [(error(500, "InternalError"), PutMode::Create), (None, PutMode::Create), (None, update())] {
+        let (url, requests) = server(answer).await;
+        let outcome = s3(url).put(&key(), "x".into(), mode).await;
+        assert!(matches!(outcome, Err(StorageError::Unavailable { .. })), "{outcome:?}");
+        assert_eq!(requests.load(Ordering::Relaxed), 1);
+    }
+    let (_, requests) = put_answered(503, "SlowDown", PutMode::Create).await;
+    assert_eq!(requests, 3, "a throttled write was not applied");
+}
+
+#[tokio::test]
 async fn lasting_errors_are_refused_at_once_with_advice() {
     let cases = [
         (404, "NoSuchBucket", "create the bucket"),
@@ -98,6 +111,7 @@ async fn lasting_errors_are_refused_at_once_with_advice() {
         (403, "InvalidAccessKeyId", "renew the credentials"),
         (400, "ExpiredToken", "renew the credentials"),
         (301, "PermanentRedirect", "name the region"),
+        (501, "NotImplemented", "use a server that implements"),
     ];
     for (status, code, advice) in cases {
         let (outcome, requests) = put_answered(status, code, PutMode::Overwrite).await;

@@ -1,8 +1,8 @@
 //! TLS root certificates for connections to S3.
 //!
-//! Reading the machine's certificates (140 of them, as text) takes longer than everything else that a client needs. A Lambda
-//! function can do without: AWS signs the certificates of its endpoints with its own root certificates, and recommends that
-//! trust stores contain all five of them (<https://www.amazontrust.com/repository/>).
+//! Reading the machine's certificates (140 of them, as text) takes longer than everything else that a client needs. A
+//! Lambda function can do without: AWS signs the certificates of its endpoints with its own root certificates, and
+//! recommends that trust stores contain all five of them (<https://www.amazontrust.com/repository/>).
 
 use aws_smithy_http_client::tls::TrustStore;
 
@@ -14,7 +14,8 @@ const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
 /// Variables that name other certificates than those of the machine.
 const CERTIFICATE_VARIABLES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
 
-/// Region prefixes of partitions in which AWS uses other root certificates, or may: China, GovCloud, isolated, European.
+/// Region prefixes of partitions in which AWS uses other root certificates, or may: China, GovCloud, isolated,
+/// European.
 const OTHER_PARTITIONS: [&str; 5] = ["cn-", "us-gov-", "us-iso", "eu-iso", "eusc-"];
 
 /// Which root certificates a connection trusts.
@@ -31,7 +32,8 @@ pub(super) enum TrustRoots {
 impl TrustRoots {
     /// The roots for an endpoint. `None` is AWS's own endpoint in this region.
     pub(super) fn of(endpoint: Option<&str>, region: &str, environment: &Environment) -> Self {
-        // Outside of Lambda a start may take longer, and a company's proxy may use a certificate that only the machine trusts.
+        // Outside of Lambda a start may take longer, and a company's proxy may use a certificate that only the machine
+        // trusts.
         let plain_aws = environment.is_known()
             && !OTHER_PARTITIONS.iter().any(|partition| region.starts_with(partition))
             && !CERTIFICATE_VARIABLES.iter().any(|name| environment.get(name).is_some());

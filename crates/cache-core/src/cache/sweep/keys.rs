@@ -37,7 +37,8 @@ impl NamespaceCache {
             return Ok(SweepReport::default());
         };
         let rows = self.retry_replaced(|| async { Pages::new(self, index_key).tree(index.log()).await }).await?.rows;
-        let findings = stream::iter(rows.iter().map(|row| self.check_key_row(&index, row)).collect::<Vec<_>>()).buffered(ROWS_AT_ONCE);
+        let findings = stream::iter(rows.iter().map(|row| self.check_key_row(&index, row)).collect::<Vec<_>>())
+            .buffered(ROWS_AT_ONCE);
         let findings: Vec<Option<Finding>> = findings.try_collect().await?;
         let findings: Vec<Finding> = findings.into_iter().flatten().collect();
         if findings.is_empty() {

@@ -42,8 +42,8 @@ impl Sweep {
                 counts.is_zero() || counts.earliest_expiry().is_some_and(|expiry| expiry <= now)
             };
             let wanted = manifests[..in_part].iter().filter(has_work);
-            let mut swept =
-                stream::iter(wanted.map(|manifest| cache.sweep_manifest(manifest)).collect::<Vec<_>>()).buffer_unordered(MANIFESTS_AT_ONCE);
+            let mut swept = stream::iter(wanted.map(|manifest| cache.sweep_manifest(manifest)).collect::<Vec<_>>())
+                .buffer_unordered(MANIFESTS_AT_ONCE);
             while let Some(swept) = swept.next().await {
                 self.report.add(report_corrupt(swept)?);
                 if cache.cache.is_over() {
@@ -70,7 +70,8 @@ impl NamespaceCache {
         let Some(tree) = self.manifest_tree(&manifest.key).await? else { return Ok(SweepReport::default()) };
         let now = self.cache.now();
         let expired = tree.pages.rows.iter().filter(|row| row.spec.is_expired(now));
-        let mut deletes = stream::iter(expired.map(|row| self.delete_expired(row)).collect::<Vec<_>>()).buffer_unordered(DELETES_AT_ONCE);
+        let mut deletes = stream::iter(expired.map(|row| self.delete_expired(row)).collect::<Vec<_>>())
+            .buffer_unordered(DELETES_AT_ONCE);
         let mut report = SweepReport::default();
         while let Some(deleted) = deletes.next().await {
             match deleted {

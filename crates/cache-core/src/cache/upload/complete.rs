@@ -86,9 +86,8 @@ impl Completion<'_> {
         let Some(head) = head else {
             // A completion that ended just now may have removed the blob, because it references another one.
             let completed = self.find_completed_again(&index).await?;
-            return completed.ok_or_else(|| {
-                refused("names an upload whose content is not there yet: send it to the url first")
-            });
+            return completed
+                .ok_or_else(|| refused("names an upload whose content is not there yet: send it to the url first"));
         };
         self.make(manifest, index, &settings, &head).await
     }
@@ -170,9 +169,7 @@ impl Completion<'_> {
             | ManifestOutcome::NotListed
             | ManifestOutcome::Revised(_)
             | ManifestOutcome::KindRefused(_)
-            | ManifestOutcome::Changed => {
-                Err(deleted())
-            }
+            | ManifestOutcome::Changed => Err(deleted()),
         }
     }
 
