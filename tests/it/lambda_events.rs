@@ -87,7 +87,7 @@ async fn a_store_that_loses_every_race_gives_up_before_its_invocation_ends() {
     let answer = function.invoke(&event, limit).await;
     assert_eq!((&answer["statusCode"], header(&answer, "retry-after")), (&503.into(), "1"), "{answer}");
     assert!(began.elapsed() < limit, "answered after {:?}", began.elapsed());
-    assert!(function.log().contains("could not be written in time"), "{}", function.log());
+    assert!(function.log().contains("could not be written before the deadline"), "{}", function.log());
 }
 
 #[tokio::test]

@@ -144,10 +144,8 @@ impl<R: Row> VersionLog<R> {
     /// Takes out the references that have to go into a page of the next level: the older two thirds of a level that has more
     /// than `max_page_refs`.
     pub fn take_full_level(&mut self, max_page_refs: usize) -> Option<Vec<PageRef>> {
-        let level = (0..=u8::MAX).find_map(|level| {
-            let of_level = self.pages.iter().filter(|page| page.level == level).count();
-            (of_level > max_page_refs).then_some(level)
-        })?;
+        let is_full = |level: &u8| self.pages.iter().filter(|page| page.level == *level).count() > max_page_refs;
+        let level = (0..=u8::MAX).find(is_full)?;
         let (mut taken, per_page) = (0, max_page_refs * 2 / 3 + 1);
         let oldest = |page: &mut PageRef| {
             let take = page.level == level && taken < per_page;

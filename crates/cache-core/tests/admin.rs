@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cache_core::cache::{FileDeleted, ListFiles};
+use cache_core::cache::{FileDeleted, ListFiles, Paths};
 use cache_core::content::Content;
 use cache_core::entry::Entry;
 use cache_core::ids::CacheId;
@@ -50,7 +50,7 @@ async fn an_entry_is_shown_under_the_paths_of_its_store() {
     for strategy in Strategy::ALL {
         for (key, file) in [(None, None), (Some("k/l"), None), (Some("k/l"), Some("my-file"))] {
             let entry = world.store_as("text", strategy, key, file).await;
-            let paths = world.demo.paths(&entry);
+            let paths = Paths::of(&entry);
             for path in paths.data.iter().chain(&paths.by_hash).chain(&paths.by_id) {
                 assert!(world.cache.file_exists(&path.parse().unwrap(), false).await.unwrap(), "{path}");
                 assert!(files(&world, "demo", true).await.contains(path), "{path}");
@@ -131,7 +131,7 @@ async fn deleting_what_shows_an_entry_deletes_the_entry() {
             let mut nth = 0;
             loop {
                 let entry = world.store_as("text", strategy, Some("k"), file_id).await;
-                let paths = world.demo.paths(&entry);
+                let paths = Paths::of(&entry);
                 let Some(path) = paths.data.iter().chain(&paths.by_id).nth(nth) else { break };
                 assert_eq!(delete(&world, path, false).await, FileDeleted::Deleted, "{path}");
                 assert_eq!(world.text_of(&entry).await, None, "{path}");
@@ -177,7 +177,7 @@ async fn a_child_is_deleted_alone() {
 async fn a_view_whose_entry_is_gone_can_be_deleted() {
     let world = World::new();
     let entry = world.store_as("a", Strategy::Temporal, None, None).await;
-    let view = world.demo.paths(&entry).data[0].parse().unwrap();
+    let view = Paths::of(&entry).data[0].parse().unwrap();
     let pointer = world.get(&view).await.unwrap();
     world.delete(&entry).await;
     world.put(&view, pointer).await;
@@ -216,7 +216,7 @@ async fn physical_objects_are_shown_on_demand() {
     let shown = world.cache.file(&manifest, true).await.unwrap().unwrap().bytes;
     assert_eq!(Some(shown), world.get(&manifest).await);
     let shown: BTreeSet<String> = files(&world, "", true).await.into_iter().collect();
-    let paths = world.demo.paths(&entry);
+    let paths = Paths::of(&entry);
     assert_eq!(shown, paths.data.into_iter().chain(paths.by_hash).chain(paths.by_id).collect());
 }
 
@@ -327,7 +327,7 @@ proptest! {
                 live.extend(world.demo.store_with_id(id, Content::string("0".to_owned()).unwrap()).await.unwrap());
             }
             for entry in &live {
-                let paths = world.demo.paths(entry);
+                let paths = Paths::of(entry);
                 expected.extend(paths.data.into_iter().chain(paths.by_hash).chain(paths.by_id));
             }
             for folder in FOLDERS {

@@ -4,10 +4,10 @@
 //! | step | where |
 //! |---|---|
 //! | which entry, and how its content may be delivered | [`EntryReader::entry`], [`DeliveryOptions`] |
-//! | read it, or only its metadata when it is too large | [`EntryRead::read`] |
+//! | read it, or only its metadata when it is too large | `EntryRead::read` |
 //! | 304, cache headers | [`ConditionalHeaders::respond`] |
-//! | redirect to the storage | [`EntryRead::redirect`] |
-//! | the body in the representation that was asked for | [`representation`] |
+//! | redirect to the storage | `EntryRead::redirect` |
+//! | the body in the representation that was asked for | `representation` |
 
 mod representation;
 

@@ -131,7 +131,7 @@ impl ListedEntry {
 
 /// A row of a manifest, in the head or in a page.
 pub(super) enum Located {
-    InHead(EntryRow),
+    InHead(Box<EntryRow>),
     InPage(Box<FoundRow<EntryRow>>),
 }
 
@@ -161,7 +161,7 @@ impl NamespaceCache {
         target: Target,
     ) -> Result<Option<Located>, Error> {
         let located = match manifest.log().row(target.version) {
-            Some(row) => Some(Located::InHead(row.clone())),
+            Some(row) => Some(Located::InHead(Box::new(row.clone()))),
             None if manifest.log().pages().is_empty() => None,
             None => {
                 let found = Pages::new(self, key).version(manifest.log(), target.version).await?;
@@ -397,7 +397,7 @@ impl Manifest {
         }
         let outcome = match &mut located {
             Located::InHead(head_row) => {
-                *head_row = row;
+                **head_row = row;
                 self.revised(&located, attempt)?
             }
             Located::InPage(found) => {

@@ -59,7 +59,7 @@ impl<'a> Pages<'a> {
                 return Ok(Some(FoundRow { row, page, path }));
             }
             for below in page.pages.clone() {
-                let mut deeper: Vec<_> = path.iter().cloned().collect();
+                let mut deeper: Vec<_> = path.to_vec();
                 deeper.push((below, Some(page.clone())));
                 left.push(deeper);
             }

@@ -284,7 +284,7 @@ impl NamespaceCache {
         };
         let Some(version) = version else { return Ok(None) };
         match manifest.log().row(version) {
-            Some(row) => Ok(Some(Located::InHead(row.clone()))),
+            Some(row) => Ok(Some(Located::InHead(Box::new(row.clone())))),
             None => Ok(pages.version(manifest.log(), version).await?.map(|found| Located::InPage(Box::new(found)))),
         }
     }

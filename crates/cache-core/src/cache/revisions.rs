@@ -117,7 +117,7 @@ impl Manifest {
         attempt.write_page(&name, page.to_bytes()).await?;
         row.revision_page = Some(name);
         if let Some(listed) = self.log_mut().row_mut(row.version) {
-            *listed = row;
+            *listed = *row;
         }
         Ok(ManifestOutcome::Changed)
     }

@@ -270,7 +270,7 @@ impl<'a> Store<'a> {
             None => self.read_first().await?,
             Some(settings) if self.looks_first() => self.look_first(settings).await?,
             Some(settings) => match self.cache.cached(&self.manifest_key) {
-                Some(manifest) => self.from_memory(manifest, settings).await?,
+                Some(manifest) => self.begin_from_memory(manifest, settings).await?,
                 None if self.is_small() => self.create(settings).await?,
                 None => self.blob_first(settings).await?,
             },
@@ -314,7 +314,7 @@ impl<'a> Store<'a> {
         Ok(FirstRound { manifest, index, created: None, history: self.history() })
     }
 
-    async fn from_memory(
+    async fn begin_from_memory(
         &mut self,
         manifest: Loaded<Manifest>,
         settings: &CachedSettings,

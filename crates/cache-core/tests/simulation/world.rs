@@ -157,16 +157,6 @@ impl World {
         self.lock().objects.clone()
     }
 
-    /// Removes an object, or puts other bytes there.
-    pub fn damage(&self, key: &str, bytes: Option<Bytes>) {
-        let mut inner = self.lock();
-        let modified = UnixMillis::new(inner.now);
-        match bytes {
-            Some(bytes) => drop(inner.objects.insert(key.to_owned(), Stored { bytes, modified })),
-            None => drop(inner.objects.remove(key)),
-        }
-    }
-
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap()
     }

@@ -25,7 +25,7 @@ pub struct AccessLogEntry {
     pub status: u16,
     /// How many calls to the storage it took.
     pub storage_calls: u64,
-    /// How many of them had to wait for others: see [`cache_storage::metered`].
+    /// How many of them had to wait for others: see [`cache_storage::round_trips`].
     pub storage_round_trips: u64,
     /// From the arrival of its head to the answer, in milliseconds.
     pub duration_ms: f64,
