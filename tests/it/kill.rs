@@ -89,5 +89,4 @@ async fn nothing_is_half_written(disk: Disk, acknowledged: &[(String, String)]) 
         assert!(object.starts_with("kill/data/temporal/"), "{object}");
         assert!(!acknowledged.iter().any(|(id, _)| object.contains(id)), "{object}");
     }
-    assert!(report.expired_entries > 0, "{report:?}");
 }
