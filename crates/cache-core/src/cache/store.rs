@@ -239,6 +239,9 @@ impl<'a> Store<'a> {
         if listing.is_refused {
             return Err(self.not_the_first(cache_id).await);
         }
+        // A process that was frozen meanwhile has seen states of manifest and key index that are days apart: what happened
+        // in between, such as that a repeat of this store was refused, is remembered no longer.
+        self.cache.check_operation_time(Some(self.spec.stored_at))?;
         let paths = Paths::of(&listing.entry);
         Ok(Stored { entry: listing.entry, key_version: listing.key_version, deduplicated, paths })
     }
@@ -594,6 +597,8 @@ impl<'a> Store<'a> {
         {
             return Err(self.refused());
         }
+        // As in `run`: after that time a refusal may have been forgotten.
+        self.cache.check_operation_time(Some(self.spec.stored_at))?;
         let entry = self.entry(removed.cache_id, removed.version);
         let paths = Paths::of(&entry);
         Ok(Stored { entry, key_version: None, deduplicated: true, paths })
