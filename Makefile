@@ -8,7 +8,7 @@ SHELL := bash
 	local-lambda replay
 
 PYTHON ?= python3
-SCHEDULES ?= 20000
+SCHEDULES ?= 100000
 MODEL_SCHEDULES ?= 20000
 OPERATIONS ?= 10000
 SEED ?= 1
@@ -76,7 +76,7 @@ licences: $(CARGO_DENY) ## Part of check: dependencies are what deny.toml allows
 model: ## Runs 20,000 random schedules of the storage protocol's executable model (MODEL_SCHEDULES=n, SEED=n; BREAK=rule leaves one out).
 	$(PYTHON) model/manifest_protocol.py $(MODEL_SCHEDULES) $(SEED)
 
-simulate: ## Runs 20,000 random schedules with faults (SCHEDULES=n for another number).
+simulate: ## Runs 100,000 random schedules with faults (SCHEDULES=n for another number).
 	SIMULATION_SCHEDULES=$(SCHEDULES) cargo test --profile simulation --package cache-core --test simulation -- --nocapture
 
 campaign: ## Runs 10,000 random operations over an S3 that fails (OPERATIONS=n, SEED=n for another run; needs moto, as for test).

@@ -118,8 +118,9 @@ impl NamespaceCache {
             let content_ref = NewContent { sha256: content.sha256(), size, source };
             let entry = NewEntry { nonce, spec: spec.clone(), content: content_ref, foreign_id: Some(id) };
             let insert = Insert { cache_hash: content.cache_hash().clone(), entry };
-            let applied =
-                self.commit(&key, loaded, ManifestChange::Insert(Arc::new(insert)), History::default()).await?;
+            let applied = self
+                .commit(&key, loaded, ManifestChange::Insert(Arc::new(insert)), History::since(self.cache.now()))
+                .await?;
             match applied.outcome {
                 ManifestOutcome::Listed(listed) => return Ok(*listed),
                 ManifestOutcome::NoPlace(

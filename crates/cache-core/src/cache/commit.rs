@@ -99,14 +99,14 @@ pub(super) struct Attempt<'a> {
 }
 
 /// How an operation has fared before its first compare-and-swap.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct History {
     /// Races that were lost.
     pub(super) losses: u32,
     /// Whether the change may have been made already.
     pub(super) check_existing: bool,
-    /// When the operation began to write; `None`: now.
-    pub(super) started_at: Option<UnixMillis>,
+    /// When the operation began.
+    pub(super) started_at: UnixMillis,
     /// Whether the state was taken from memory, where it may be out of date.
     pub(super) from_memory: bool,
 }
@@ -114,7 +114,7 @@ pub(super) struct History {
 impl History {
     /// No race was lost yet, by an operation that began at this time.
     pub(super) fn since(started_at: UnixMillis) -> Self {
-        Self { started_at: Some(started_at), ..Self::default() }
+        Self { losses: 0, check_existing: false, started_at, from_memory: false }
     }
 }
 
@@ -131,10 +131,12 @@ impl NamespaceCache {
         change: H::Change,
         mut history: History,
     ) -> Result<Applied<H>, Error> {
-        history.started_at.get_or_insert_with(|| self.cache.now());
-        self.check_operation_time(history.started_at)?;
-        let group = H::group(&self.cache.shared);
-        let mut role = group.join(key, &change);
+        let started_at = history.started_at;
+        let join = || {
+            self.check_operation_time(started_at)?;
+            Ok::<_, Error>(H::group(&self.cache.shared).join(key, &change))
+        };
+        let mut role = join()?;
         loop {
             role = match role {
                 Role::Leader(guard, newer) => {
@@ -147,17 +149,40 @@ impl NamespaceCache {
                     // The leader failed: whether the change was made is unknown, so it is tried again from the start.
                     Err(oneshot::Canceled) => {
                         history.check_existing = true;
-                        group.join(key, &change)
+                        join()?
                     }
                 },
             }
         }
     }
 
-    /// Refuses to begin another attempt of an operation that began too long ago.
-    pub(super) fn check_operation_time(&self, started_at: Option<UnixMillis>) -> Result<(), Error> {
-        let now = self.cache.now();
-        if started_at.is_some_and(|started_at| now.since(started_at) > MAX_OPERATION_TIME) {
+    /// Writes a head for an operation that began at this time. Every write of a head goes through here, because all that a
+    /// head references is written before it: the process may have been frozen since, and the sweep have taken it.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` when the operation began too long ago. What the storage says of the write is the inner result.
+    pub(super) async fn put_head<H: Head>(
+        &self,
+        key: &ObjectKey,
+        head: H,
+        bytes: Bytes,
+        replaced: Option<&Version>,
+        started_at: UnixMillis,
+    ) -> Result<Result<Loaded<H>, StorageError>, Error> {
+        self.check_operation_time(started_at)?;
+        let size = bytes.len() as u64;
+        let mode = replaced.cloned().map_or(PutMode::Create, PutMode::Update);
+        Ok(self.cache.storage.put(key, bytes, mode).await.map(|version| {
+            let written = Loaded::at(Arc::new(head), version);
+            self.keep(key, &written, size);
+            written
+        }))
+    }
+
+    /// Refuses to go on with an operation that began too long ago.
+    pub(super) fn check_operation_time(&self, started_at: UnixMillis) -> Result<(), Error> {
+        if self.cache.now().since(started_at) > MAX_OPERATION_TIME {
             return Err(Error::unavailable("the operation was interrupted for more than a minute: retry it"));
         }
         Ok(())
@@ -209,12 +234,8 @@ impl NamespaceCache {
         if attempt.written.is_empty() {
             return Err(Error::full("nothing can be moved into a page"));
         }
-        match self.cache.storage.put(key, encoded.bytes.clone(), PutMode::Update(version.clone())).await {
-            Ok(version) => {
-                let loaded = Loaded::at(Arc::new(head), version);
-                self.keep(key, &loaded, encoded.bytes.len() as u64);
-                Ok(loaded)
-            }
+        match self.put_head(key, head, encoded.bytes, Some(version), attempt.now).await? {
+            Ok(spilled) => Ok(spilled),
             Err(error) => {
                 attempt.discard(&error).await;
                 Err(error.into())
@@ -246,8 +267,7 @@ struct Write<'a, H: Head> {
 impl<H: Head> Write<'_, H> {
     /// Writes all changes, and returns what became of each, in order.
     async fn run(&mut self, mut loaded: Loaded<H>) -> Result<Written<H>, Error> {
-        let cache = &self.cache.cache;
-        let mut backoff = Backoff::new(cache);
+        let mut backoff = Backoff::new(&self.cache.cache);
         let mut intents = Intents::new(self.cache, self.key);
         let mut unreadable = 0;
         loop {
@@ -272,15 +292,9 @@ impl<H: Head> Write<'_, H> {
             };
             head.prepare_write(attempt.now);
             let encoded = attempt.shrink(&mut head, MAX_HEAD_BYTES).await?;
-            // Pages and blobs that were written long ago may have been swept.
-            self.cache.check_operation_time(self.history.started_at)?;
-            let mode = loaded.version.clone().map_or(PutMode::Create, PutMode::Update);
-            // As late as possible: the process may have been frozen while it read.
-            self.cache.check_operation_time(self.history.started_at)?;
-            match cache.storage.put(self.key, encoded.bytes.clone(), mode).await {
-                Ok(version) => {
-                    let state = Loaded::at(Arc::new(head), version);
-                    self.cache.keep(self.key, &state, encoded.bytes.len() as u64);
+            let replaced = loaded.version.as_ref();
+            match self.cache.put_head(self.key, head, encoded.bytes, replaced, self.history.started_at).await? {
+                Ok(state) => {
                     attempt.clean_up().await;
                     intents.withdraw().await;
                     let head_len = Some(encoded.head_len);
@@ -349,6 +363,8 @@ impl<H: Head> Write<'_, H> {
     async fn reload(&mut self, backoff: &mut Backoff<'_>, intents: &mut Intents<'_>) -> Result<Loaded<H>, Error> {
         if self.history.losses >= LOSSES_BEFORE_INTENT && intents.are_absent() {
             let own = self.changes.iter().filter_map(H::intent).collect();
+            // Others commit an intent by the time in its name, which is that of its writing.
+            self.cache.check_operation_time(self.history.started_at)?;
             intents.leave(own).await?;
         } else if intents.are_absent() {
             backoff.wait(self.key).await?;

@@ -69,7 +69,8 @@ impl NamespaceCache {
     pub(super) async fn remove_from_manifest(&self, hash: &CacheHash, target: Target) -> Result<(), Error> {
         let key = self.layout().manifest(hash);
         let loaded = self.load::<Manifest>(&key, Part::Whole).await?;
-        let applied = self.commit(&key, loaded, ManifestChange::Remove(target), History::default()).await?;
+        let applied =
+            self.commit(&key, loaded, ManifestChange::Remove(target), History::since(self.cache.now())).await?;
         self.remove_freed(&key, hash, Freed::of(applied.outcome)).await;
         Ok(())
     }

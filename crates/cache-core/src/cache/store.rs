@@ -23,7 +23,7 @@ use crate::key_index::KeyIndex;
 use crate::manifest::{ContentSource, EntrySpec, InsertError, Location, Manifest, NewContent, NewEntry, RemovedEntry};
 use crate::nonce::{Nonce, NonceOrigin};
 use crate::settings::Settings;
-use crate::storage::{ObjectKey, PutMode, StorageError};
+use crate::storage::{ObjectKey, StorageError};
 use crate::strategy::Strategy;
 use crate::time::UnixMillis;
 
@@ -241,7 +241,7 @@ impl<'a> Store<'a> {
         }
         // A process that was frozen meanwhile has seen states of manifest and key index that are days apart: what happened
         // in between, such as that a repeat of this store was refused, is remembered no longer.
-        self.cache.check_operation_time(Some(self.spec.stored_at))?;
+        self.cache.check_operation_time(self.spec.stored_at)?;
         let paths = Paths::of(&listing.entry);
         Ok(Stored { entry: listing.entry, key_version: listing.key_version, deduplicated, paths })
     }
@@ -358,7 +358,6 @@ impl<'a> Store<'a> {
 
     /// Creates the manifest with the entry, when it was seen to be absent.
     async fn create_now(&mut self, index: Option<Loaded<KeyIndex>>) -> Result<FirstRound, Error> {
-        self.cache.check_operation_time(Some(self.spec.stored_at))?;
         let (manifest, listed) = self.first_state()?;
         let view = self.entry_view(&listed);
         let put = self.put_created(manifest);
@@ -402,12 +401,8 @@ impl<'a> Store<'a> {
 
     async fn put_created(&self, manifest: Manifest) -> Result<Created, Error> {
         let bytes = manifest.encode().bytes;
-        let size = bytes.len() as u64;
-        match self.cache.cache.storage.put(&self.manifest_key, bytes, PutMode::Create).await {
-            Ok(version) => {
-                self.cache.keep(&self.manifest_key, &Loaded::at(manifest.into(), version), size);
-                Ok(Created::Done)
-            }
+        match self.cache.put_head(&self.manifest_key, manifest, bytes, None, self.spec.stored_at).await? {
+            Ok(_) => Ok(Created::Done),
             Err(StorageError::Precondition { .. }) => Ok(Created::Refused),
             Err(StorageError::Unavailable { .. }) => Ok(Created::Unclear),
             Err(error) => Err(error.into()),
@@ -571,7 +566,7 @@ impl<'a> Store<'a> {
         self.own_blob = Some(replacement);
         let change = ManifestChange::ReplaceBlob { sha256: listed.content.sha256, damaged: token, replacement };
         let manifest = self.load_manifest().await?;
-        self.cache.commit(&self.manifest_key, manifest, change, History::default()).await?;
+        self.cache.commit(&self.manifest_key, manifest, change, History::since(self.cache.cache.now())).await?;
         listed.content.location = Location::Blob(replacement);
         Ok(listed)
     }
@@ -598,7 +593,7 @@ impl<'a> Store<'a> {
             return Err(self.refused());
         }
         // As in `run`: after that time a refusal may have been forgotten.
-        self.cache.check_operation_time(Some(self.spec.stored_at))?;
+        self.cache.check_operation_time(self.spec.stored_at)?;
         let entry = self.entry(removed.cache_id, removed.version);
         let paths = Paths::of(&entry);
         Ok(Stored { entry, key_version: None, deduplicated: true, paths })

@@ -156,7 +156,7 @@ impl Update<'_> {
         let roll = async {
             let loaded = self.cache.load::<Manifest>(&current.key, Part::Whole).await?;
             let change = ManifestChange::RollRevisions(current.target);
-            self.cache.commit(&current.key, loaded, change, History::default()).await.map(drop)
+            self.cache.commit(&current.key, loaded, change, History::since(self.cache.cache.now())).await.map(drop)
         };
         if let Err(error) = roll.await {
             tracing::info!(key = %current.key, %error, "older revisions were not moved");

@@ -77,7 +77,7 @@ impl NamespaceCache {
 
     async fn change_key(&self, index_key: &ObjectKey, change: KeyChange) -> Result<(), Error> {
         let loaded = self.load::<KeyIndex>(index_key, Part::Whole).await?;
-        self.commit(index_key, loaded, change, History::default()).await.map(drop)
+        self.commit(index_key, loaded, change, History::since(self.cache.now())).await.map(drop)
     }
 
     async fn settle_after_sweep(&self, key: &KeyRef, report: &SweepReport) {

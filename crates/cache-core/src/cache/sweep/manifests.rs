@@ -102,7 +102,7 @@ impl NamespaceCache {
         if !manifest.is_tombstone() || manifest.recent().is_empty() || !pruned.is_empty() {
             return Ok(false);
         }
-        self.commit(key, loaded, ManifestChange::Prune, History::default()).await?;
+        self.commit(key, loaded, ManifestChange::Prune, History::since(self.cache.now())).await?;
         Ok(true)
     }
 }

@@ -197,7 +197,7 @@ impl Completion<'_> {
             let (sha256, replacement) = (self.request.sha256, self.token);
             let change = ManifestChange::ReplaceBlob { sha256, damaged, replacement };
             let manifest = self.load_manifest().await?;
-            self.cache.commit(&self.manifest_key, manifest, change, History::default()).await?;
+            self.cache.commit(&self.manifest_key, manifest, change, History::since(self.cache.cache.now())).await?;
             listed.content.location = Location::Blob(replacement);
         } else if !is_ambiguous {
             self.cache.cache.remove_garbage(&self.blob).await;
