@@ -11,7 +11,7 @@ use cache_lambda::config::Config;
 use cache_lambda::config::settings;
 use cache_lambda::config::storage::StorageConfig;
 use cache_lambda::state::{AppState, Service};
-use cache_lambda::sweep::{self, Report};
+use cache_lambda::sweep::{self, NamespaceReport};
 use cache_lambda::telemetry::logging;
 use cache_lambda::{lambda, serve};
 use cache_storage::disk::Disk;
@@ -99,7 +99,7 @@ async fn sweep_here(state: &AppState, namespaces: Vec<Namespace>) -> Result<(), 
     let reports = sweep::run(state, namespaces, Deadline::NEVER).await.map_err(|error| error.to_string())?;
     for report in reports {
         print_line(&summary(&report));
-        for object in report.damaged {
+        for object in report.report.damaged {
             print_line(&format!("{}: damaged: {object}", report.namespace));
         }
     }
@@ -107,7 +107,7 @@ async fn sweep_here(state: &AppState, namespaces: Vec<Namespace>) -> Result<(), 
 }
 
 /// What was removed, in a line.
-fn summary(report: &Report) -> String {
+fn summary(NamespaceReport { namespace, report }: &NamespaceReport) -> String {
     let removed = [
         (report.expired_entries, "expired entries"),
         (report.unreferenced_blobs, "unreferenced blobs"),
@@ -120,7 +120,7 @@ fn summary(report: &Report) -> String {
         (report.emptied_tombstones, "tombstones"),
     ];
     let removed: Vec<String> = removed.iter().map(|(count, what)| format!("{count} {what}")).collect();
-    format!("{}: removed {}", report.namespace, removed.join(", "))
+    format!("{namespace}: removed {}", removed.join(", "))
 }
 
 /// Opens the storage. A server also looks whether it answers; a function does not spend a call on that at each start.

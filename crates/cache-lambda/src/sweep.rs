@@ -10,73 +10,25 @@ use crate::state::AppState;
 
 /// What a sweep did in one namespace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Report {
+pub struct NamespaceReport {
     /// The namespace.
     pub namespace: Namespace,
-    /// Entries that had expired.
-    pub expired_entries: u64,
-    /// Blobs that nothing references.
-    pub unreferenced_blobs: u64,
-    /// Intents that nobody commits any more.
-    pub stale_intents: u64,
-    /// Children whose entry is gone.
-    pub orphaned_children: u64,
-    /// Aliases whose entry is gone.
-    pub orphaned_aliases: u64,
-    /// Pages that nothing leads to.
-    pub orphaned_pages: u64,
-    /// Views whose entry is gone.
-    pub orphaned_views: u64,
-    /// Rows of key indexes whose entry is gone.
-    pub orphaned_key_rows: u64,
-    /// Tombstones that have nothing to remember any more.
-    pub emptied_tombstones: u64,
-    /// Objects that a person has to look at; they were not touched.
-    pub damaged: Vec<String>,
-    /// Whether the namespace was swept to its end before the deadline.
-    pub complete: bool,
+    /// What was removed and found.
+    #[serde(flatten)]
+    pub report: SweepReport,
 }
 
-impl Report {
-    fn new(namespace: Namespace, report: SweepReport) -> Self {
-        let SweepReport {
-            expired_entries,
-            unreferenced_blobs,
-            stale_intents,
-            orphaned_children,
-            orphaned_aliases,
-            orphaned_pages,
-            orphaned_views,
-            orphaned_key_rows,
-            emptied_tombstones,
-            damaged,
-            complete,
-        } = report;
-        Self {
-            namespace,
-            expired_entries,
-            unreferenced_blobs,
-            stale_intents,
-            orphaned_children,
-            orphaned_aliases,
-            orphaned_pages,
-            orphaned_views,
-            orphaned_key_rows,
-            emptied_tombstones,
-            damaged,
-            complete,
-        }
-    }
-
+impl NamespaceReport {
     fn log(&self) {
-        tracing::info!(namespace = %self.namespace, expired_entries = self.expired_entries,
-            unreferenced_blobs = self.unreferenced_blobs, stale_intents = self.stale_intents,
-            orphaned_children = self.orphaned_children, orphaned_aliases = self.orphaned_aliases,
-            orphaned_pages = self.orphaned_pages, orphaned_views = self.orphaned_views,
-            orphaned_key_rows = self.orphaned_key_rows, emptied_tombstones = self.emptied_tombstones,
-            complete = self.complete, "swept");
-        for object in &self.damaged {
-            tracing::error!(namespace = %self.namespace, object, "damaged");
+        let Self { namespace, report } = self;
+        tracing::info!(%namespace, expired_entries = report.expired_entries,
+            unreferenced_blobs = report.unreferenced_blobs, stale_intents = report.stale_intents,
+            orphaned_children = report.orphaned_children, orphaned_aliases = report.orphaned_aliases,
+            orphaned_pages = report.orphaned_pages, orphaned_views = report.orphaned_views,
+            orphaned_key_rows = report.orphaned_key_rows, emptied_tombstones = report.emptied_tombstones,
+            complete = report.complete, "swept");
+        for object in &report.damaged {
+            tracing::error!(%namespace, object, "damaged");
         }
     }
 }
@@ -87,7 +39,11 @@ impl Report {
 /// # Errors
 ///
 /// Those of the storage. What was swept until then stays swept.
-pub async fn run(state: &AppState, namespaces: Vec<Namespace>, deadline: Deadline) -> Result<Vec<Report>, Error> {
+pub async fn run(
+    state: &AppState,
+    namespaces: Vec<Namespace>,
+    deadline: Deadline,
+) -> Result<Vec<NamespaceReport>, Error> {
     let meter = state.metrics.meter();
     let cache = state.cache_with_deadline(deadline, &meter);
     let mut namespaces = if namespaces.is_empty() { cache.namespaces().await? } else { namespaces };
@@ -98,9 +54,9 @@ pub async fn run(state: &AppState, namespaces: Vec<Namespace>, deadline: Deadlin
     }
     let mut reports = Vec::with_capacity(namespaces.len());
     for namespace in namespaces {
-        let swept = cache.namespace(&namespace).sweep().await?;
-        let report = Report::new(namespace, swept);
+        let report = cache.namespace(&namespace).sweep().await?;
         let complete = report.complete;
+        let report = NamespaceReport { namespace, report };
         report.log();
         reports.push(report);
         if !complete {
@@ -128,6 +84,6 @@ mod tests {
         let state = Service::new(Arc::new(Memory::default()), Arc::new(SystemClock), Arc::new(OsRng), config());
         let namespaces = ["a", "b"].map(|name| name.parse().unwrap()).to_vec();
         let reports = run(&state, namespaces, Deadline::at(state.clock.now())).await.unwrap();
-        assert_eq!(reports.iter().map(|report| report.complete).collect::<Vec<_>>(), [false]);
+        assert_eq!(reports.iter().map(|report| report.report.complete).collect::<Vec<_>>(), [false]);
     }
 }
