@@ -105,10 +105,18 @@ impl NamespaceCache {
         self.commit(&index_key, index, change, History::since(started_at)).await.map(drop)
     }
 
+    /// The key index of an entry, if it has one.
+    pub(super) async fn load_index(&self, index_key: Option<&ObjectKey>) -> Result<Option<Loaded<KeyIndex>>, Error> {
+        match index_key {
+            Some(key) => self.load(key, Part::Whole).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// The newest version under a key that has neither expired nor been deleted.
     pub(super) async fn live_version(&self, index_key: &ObjectKey, index: &KeyIndex) -> Result<Option<KeyRow>, Error> {
         let newest = Pages::new(self, index_key).newest_live(index.log(), self.cache.now()).await?;
-        let Some(row) = newest else { return Ok(None) };
+        let Some(row) = newest.map(|newest| newest.row().clone()) else { return Ok(None) };
         let is_there = match self.place_of(row.cache_id).await? {
             Some((cache_hash, target)) => self.is_in_manifest(&cache_hash, target).await?,
             None => false,

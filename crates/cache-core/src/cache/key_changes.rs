@@ -19,7 +19,7 @@ use super::commit::{Attempt, Head};
 use super::group_commit::GroupCommit;
 use super::intents::{IntentEntry, IntentPayload};
 use super::object_cache::CachedObject;
-use super::pages::{FoundRow, Pages};
+use super::pages::{Located, Pages};
 
 /// A change of a key index.
 #[derive(Debug, Clone)]
@@ -161,21 +161,6 @@ impl Head for KeyIndex {
     }
 }
 
-/// Where a row of a key index is.
-enum FoundKeyRow {
-    InHead(KeyRow),
-    InPage(Box<FoundRow<KeyRow>>),
-}
-
-impl FoundKeyRow {
-    fn version(&self) -> u64 {
-        match self {
-            Self::InHead(row) => row.version,
-            Self::InPage(found) => found.row.version,
-        }
-    }
-}
-
 impl KeyIndex {
     /// The row of an entry that was stored at this time, in the head or in a page.
     async fn find(
@@ -183,14 +168,14 @@ impl KeyIndex {
         cache_id: CacheId,
         stored_at: UnixMillis,
         attempt: &Attempt<'_>,
-    ) -> Result<Option<FoundKeyRow>, Error> {
+    ) -> Result<Option<Located<KeyRow>>, Error> {
         if let Some(row) = self.row_of(cache_id) {
-            return Ok(Some(FoundKeyRow::InHead(row.clone())));
+            return Ok(Some(Located::InHead(Box::new(row.clone()))));
         }
         let pages = Pages::new(attempt.cache, attempt.key);
         let is_it = |row: &KeyRow| row.cache_id == cache_id;
         let found = pages.find(self.log(), |page| page.may_list_time(stored_at), is_it, usize::MAX).await?;
-        Ok(found.map(|found| FoundKeyRow::InPage(Box::new(found))))
+        Ok(found.map(|found| Located::InPage(Box::new(found))))
     }
 
     async fn apply_list(&mut self, list: &List, attempt: &mut Attempt<'_>) -> Result<KeyOutcome, Error> {
@@ -204,7 +189,7 @@ impl KeyIndex {
         }
         if let Some(found) = self.find(cache_id, spec.stored_at, attempt).await? {
             attempt.found = true;
-            return Ok(KeyOutcome::Listed { version: found.version() });
+            return Ok(KeyOutcome::Listed { version: found.row().version });
         }
         if list.create_only && attempt.cache.live_version(attempt.key, self).await?.is_some() {
             if list.row.is_repeatable() {
@@ -227,8 +212,8 @@ impl KeyIndex {
     ) -> Result<(), Error> {
         match self.find(cache_id, stored_at, attempt).await? {
             None => {}
-            Some(FoundKeyRow::InHead(_)) => self.unlist(cache_id),
-            Some(FoundKeyRow::InPage(mut found)) => {
+            Some(Located::InHead(_)) => self.unlist(cache_id),
+            Some(Located::InPage(mut found)) => {
                 found.page.rows.retain(|row| row.cache_id != cache_id);
                 found.rewrite(self.log_mut(), attempt).await?;
             }

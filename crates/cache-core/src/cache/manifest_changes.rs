@@ -22,7 +22,7 @@ use super::commit::{Attempt, Head};
 use super::group_commit::GroupCommit;
 use super::intents::{IntentEntry, IntentPayload};
 use super::object_cache::CachedObject;
-use super::pages::{FoundRow, Pages};
+use super::pages::{FoundRow, Located, Pages};
 use super::{NamespaceCache, Shared};
 
 /// How many pages a repeat of a store looks for its entry in, at most.
@@ -129,20 +129,7 @@ impl ListedEntry {
     }
 }
 
-/// A row of a manifest, in the head or in a page.
-pub(super) enum Located {
-    InHead(Box<EntryRow>),
-    InPage(Box<FoundRow<EntryRow>>),
-}
-
-impl Located {
-    pub(super) fn row(&self) -> &EntryRow {
-        match self {
-            Self::InHead(row) => row,
-            Self::InPage(found) => &found.row,
-        }
-    }
-
+impl Located<EntryRow> {
     /// A content that the row references.
     pub(super) fn content<'c>(&'c self, manifest: &'c Manifest, number: ContentNumber) -> Option<&'c StoredContent> {
         match self {
@@ -159,15 +146,8 @@ impl NamespaceCache {
         key: &ObjectKey,
         manifest: &Manifest,
         target: Target,
-    ) -> Result<Option<Located>, Error> {
-        let located = match manifest.log().row(target.version) {
-            Some(row) => Some(Located::InHead(Box::new(row.clone()))),
-            None if manifest.log().pages().is_empty() => None,
-            None => {
-                let found = Pages::new(self, key).version(manifest.log(), target.version).await?;
-                found.map(|found| Located::InPage(Box::new(found)))
-            }
-        };
+    ) -> Result<Option<Located<EntryRow>>, Error> {
+        let located = Pages::new(self, key).locate(manifest.log(), target.version).await?;
         Ok(located.filter(|located| located.row().cache_id == target.cache_id))
     }
 
@@ -411,7 +391,7 @@ impl Manifest {
         Ok(outcome)
     }
 
-    fn revised(&self, located: &Located, attempt: &Attempt<'_>) -> Result<ManifestOutcome, Error> {
+    fn revised(&self, located: &Located<EntryRow>, attempt: &Attempt<'_>) -> Result<ManifestOutcome, Error> {
         let row = located.row().clone();
         let content = located.content(self, row.current_content()).cloned();
         let content = content.ok_or_else(|| content_unknown(attempt.key, &row))?;

@@ -31,6 +31,22 @@ pub(super) struct FoundRow<R> {
     path: Vec<(PageRef, Option<Page<R>>)>,
 }
 
+/// A row, in the head or in a page.
+#[derive(Debug)]
+pub(super) enum Located<R> {
+    InHead(Box<R>),
+    InPage(Box<FoundRow<R>>),
+}
+
+impl<R> Located<R> {
+    pub(super) fn row(&self) -> &R {
+        match self {
+            Self::InHead(row) => row,
+            Self::InPage(found) => &found.row,
+        }
+    }
+}
+
 impl<'a> Pages<'a> {
     /// The pages of the head under this key.
     pub(super) fn new(cache: &'a NamespaceCache, head: &'a ObjectKey) -> Self {
@@ -48,7 +64,7 @@ impl<'a> Pages<'a> {
         let mut left: Vec<Vec<(PageRef, Option<Page<R>>)>> =
             log.pages().iter().map(|page| vec![(page.clone(), None)]).collect();
         let mut read = 0;
-        while let Some(mut path) = left.pop() {
+        while let Some(path) = left.pop() {
             let Some((reference, _)) = path.last().filter(|(page, _)| may_hold(page)) else { continue };
             if read == max_pages {
                 break;
@@ -58,19 +74,36 @@ impl<'a> Pages<'a> {
             if let Some(row) = page.rows.iter().rev().find(|row| matches(row)).cloned() {
                 return Ok(Some(FoundRow { row, page, path }));
             }
-            for below in page.pages.clone() {
-                let mut deeper: Vec<_> = path.to_vec();
-                deeper.push((below, Some(page.clone())));
+            for below in &page.pages {
+                let mut deeper = path.clone();
+                deeper.push((below.clone(), Some(page.clone())));
                 left.push(deeper);
             }
-            path.clear();
         }
         Ok(None)
     }
 
-    /// The row of a version, in a page.
-    pub(super) async fn version<R: Row>(self, log: &VersionLog<R>, version: u64) -> Result<Option<FoundRow<R>>, Error> {
-        self.find(log, |page| page.may_list(version), |row: &R| row.version() == version, usize::MAX).await
+    /// The row of a version, or with `None` the newest that has not expired.
+    pub(super) async fn select<R: Row>(
+        self,
+        log: &VersionLog<R>,
+        version: Option<u64>,
+        now: UnixMillis,
+    ) -> Result<Option<Located<R>>, Error> {
+        match version {
+            Some(version) => self.locate(log, version).await,
+            None => self.newest_live(log, now).await,
+        }
+    }
+
+    /// The row of a version.
+    pub(super) async fn locate<R: Row>(self, log: &VersionLog<R>, version: u64) -> Result<Option<Located<R>>, Error> {
+        if let Some(row) = log.row(version) {
+            return Ok(Some(Located::InHead(Box::new(row.clone()))));
+        }
+        let is_it = |row: &R| row.version() == version;
+        let found = self.find(log, |page| page.may_list(version), is_it, usize::MAX).await?;
+        Ok(found.map(|found| Located::InPage(Box::new(found))))
     }
 
     /// The newest `limit` rows below `before`, oldest first, of head and pages.
@@ -96,16 +129,23 @@ impl<'a> Pages<'a> {
 
     /// The newest row that has not expired: in the head, else in one of the newest pages, else in the newest page with a row
     /// that never expires.
-    pub(super) async fn newest_live<R: Row>(self, log: &VersionLog<R>, now: UnixMillis) -> Result<Option<R>, Error> {
+    pub(super) async fn newest_live<R: Row>(
+        self,
+        log: &VersionLog<R>,
+        now: UnixMillis,
+    ) -> Result<Option<Located<R>>, Error> {
         let is_live = |row: &R| row.expires_at().is_none_or(|expires_at| expires_at > now);
         if let Some(row) = log.rows().iter().rev().find(|row| is_live(row)) {
-            return Ok(Some(row.clone()));
+            return Ok(Some(Located::InHead(Box::new(row.clone()))));
         }
-        if let Some(found) = self.find(log, |_| true, is_live, MAX_EXPIRED_PAGES).await? {
-            return Ok(Some(found.row));
-        }
-        let lasting = self.find(log, |page| page.lasting_count > 0, |row: &R| row.expires_at().is_none(), usize::MAX);
-        Ok(lasting.await?.map(|found| found.row))
+        let found = match self.find(log, |_| true, is_live, MAX_EXPIRED_PAGES).await? {
+            Some(found) => Some(found),
+            None => {
+                let is_lasting = |row: &R| row.expires_at().is_none();
+                self.find(log, |page| page.lasting_count > 0, is_lasting, usize::MAX).await?
+            }
+        };
+        Ok(found.map(|found| Located::InPage(Box::new(found))))
     }
 
     /// Reads a page.

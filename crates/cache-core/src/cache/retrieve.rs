@@ -3,7 +3,6 @@
 //! An id says which manifest lists its entry, as which version, and whether its content is inline or in which blob, so the
 //! manifest and the blob are read side by side. A key index holds a copy of its newest entry.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,8 +19,8 @@ use crate::storage::{ObjectKey, ResponseHeaders};
 use super::NamespaceCache;
 use super::content::{ContentError, Prefetched};
 use super::load::{MAX_READ_ATTEMPTS, Part};
-use super::manifest_changes::{Located, Target, content_unknown};
-use super::pages::Pages;
+use super::manifest_changes::{Target, content_unknown};
+use super::pages::{Located, Pages};
 
 /// For how long a presigned GET is valid: a client follows a redirect at once.
 const PRESIGNED_GET_TTL: Duration = Duration::from_secs(5 * 60);
@@ -265,28 +264,11 @@ impl NamespaceCache {
     ) -> Result<Option<Found>, Error> {
         let key = self.layout().manifest(hash);
         let Some(manifest) = self.load::<Manifest>(&key, want.part()).await?.head else { return Ok(None) };
-        let Some(located) = self.select(&key, &manifest, version).await? else { return Ok(None) };
+        let Some(located) = Pages::new(self, &key).select(manifest.log(), version, self.cache.now()).await? else {
+            return Ok(None);
+        };
         let found = self.found(&key, hash, &manifest, &located, revision).await?;
         Ok(found.map(|(entry, content)| Found { entry, content, prefetched: None }))
-    }
-
-    /// The row of a version, or the newest that has not expired.
-    async fn select(
-        &self,
-        key: &ObjectKey,
-        manifest: &Arc<Manifest>,
-        version: Option<u64>,
-    ) -> Result<Option<Located>, Error> {
-        let pages = Pages::new(self, key);
-        let version = match version {
-            Some(version) => Some(version),
-            None => pages.newest_live(manifest.log(), self.cache.now()).await?.map(|row: EntryRow| row.version),
-        };
-        let Some(version) = version else { return Ok(None) };
-        match manifest.log().row(version) {
-            Some(row) => Ok(Some(Located::InHead(Box::new(row.clone())))),
-            None => Ok(pages.version(manifest.log(), version).await?.map(|found| Located::InPage(Box::new(found)))),
-        }
     }
 
     async fn find_by_key(
@@ -299,16 +281,10 @@ impl NamespaceCache {
         let index_key = self.layout().key_index(key);
         for _ in 0..MAX_READ_ATTEMPTS {
             let Some(index) = self.load::<KeyIndex>(&index_key, want.part()).await?.head else { return Ok(None) };
-            let pages = Pages::new(self, &index_key);
-            let row = match version {
-                None => pages.newest_live(index.log(), self.cache.now()).await?,
-                Some(version) => match index.log().row(version) {
-                    Some(row) => Some(row.clone()),
-                    None => pages.version(index.log(), version).await?.map(|found| found.row),
-                },
-            };
-            let Some(row) = row else { return Ok(None) };
-            if let Some(found) = copied(&self.namespace, &index, &row, revision, want) {
+            let located = Pages::new(self, &index_key).select(index.log(), version, self.cache.now()).await?;
+            let Some(located) = located else { return Ok(None) };
+            let row = located.row();
+            if let Some(found) = copied(&self.namespace, &index, row, revision, want) {
                 return Ok(Some(found));
             }
             if let Some(found) = self.find_by_id(row.cache_id, revision, want).await? {
@@ -325,7 +301,7 @@ impl NamespaceCache {
         key: &ObjectKey,
         hash: &CacheHash,
         manifest: &Manifest,
-        located: &Located,
+        located: &Located<EntryRow>,
         revision: Option<u64>,
     ) -> Result<Option<(Entry, StoredContent)>, Error> {
         let row = located.row();

@@ -8,7 +8,8 @@ use crate::storage::ObjectKey;
 
 use super::NamespaceCache;
 use super::commit::Attempt;
-use super::manifest_changes::{Located, ManifestOutcome, Target};
+use super::manifest_changes::{ManifestOutcome, Target};
+use super::pages::Located;
 
 /// About how many revisions a page gets before the next one is begun.
 const REVISIONS_PER_PAGE: usize = 128;
@@ -37,7 +38,7 @@ impl NamespaceCache {
         &self,
         key: &ObjectKey,
         manifest: &Manifest,
-        located: &Located,
+        located: &Located<EntryRow>,
         number: u64,
     ) -> Result<Option<(Option<Revision>, StoredContent)>, Error> {
         let row = located.row();

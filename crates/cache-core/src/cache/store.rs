@@ -294,8 +294,13 @@ impl<'a> Store<'a> {
     async fn read_first(&mut self) -> Result<FirstRound, Error> {
         let cache = self.cache.clone();
         let blob = !self.is_small() && !self.looks_first();
-        let (settings, manifest, index, blob) =
-            try_join4(cache.settings(), self.load_manifest(), self.load_index(), self.write_blob_if(blob)).await?;
+        let (settings, manifest, index, blob) = try_join4(
+            cache.settings(),
+            self.load_manifest(),
+            self.cache.load_index(self.index_key.as_ref()),
+            self.write_blob_if(blob),
+        )
+        .await?;
         self.own_blob = blob;
         if let Err(refused) = self.apply_settings(&settings) {
             self.remove_own_blob().await;
@@ -308,7 +313,7 @@ impl<'a> Store<'a> {
     }
 
     async fn look_first(&mut self, settings: &CachedSettings) -> Result<FirstRound, Error> {
-        let read = try_join(self.load_manifest(), self.load_index());
+        let read = try_join(self.load_manifest(), self.cache.load_index(self.index_key.as_ref()));
         let (read, ()) = join(read, self.cache.refresh_settings(Some(settings))).await;
         let (manifest, index) = read?;
         if manifest.head.is_none() && self.is_small() && !self.request.if_none_match {
@@ -336,7 +341,11 @@ impl<'a> Store<'a> {
     }
 
     async fn blob_first(&mut self, settings: &CachedSettings) -> Result<FirstRound, Error> {
-        let round = futures::future::try_join3(self.load_manifest(), self.load_index(), self.write_blob_if(true));
+        let round = futures::future::try_join3(
+            self.load_manifest(),
+            self.cache.load_index(self.index_key.as_ref()),
+            self.write_blob_if(true),
+        );
         let (round, ()) = join(round, self.cache.refresh_settings(Some(settings))).await;
         let (manifest, index, blob) = round?;
         self.own_blob = blob;
@@ -348,8 +357,12 @@ impl<'a> Store<'a> {
         let (manifest, listed) = self.first_state()?;
         let view = self.entry_view(&listed);
         let put = self.put_created(manifest);
-        let round =
-            try_join4(put, self.load_manifest(), self.load_index(), self.write_entry_view(view.as_ref(), &listed));
+        let round = try_join4(
+            put,
+            self.load_manifest(),
+            self.cache.load_index(self.index_key.as_ref()),
+            self.write_entry_view(view.as_ref(), &listed),
+        );
         let (round, ()) = join(round, self.cache.refresh_settings(Some(settings))).await;
         let (created, manifest, index, ()) = round?;
         self.views.extend(view);
@@ -413,18 +426,11 @@ impl<'a> Store<'a> {
         self.cache.load(&self.manifest_key, Part::Whole).await
     }
 
-    async fn load_index(&self) -> Result<Option<Loaded<KeyIndex>>, Error> {
-        match &self.index_key {
-            Some(key) => self.cache.load(key, Part::Whole).await.map(Some),
-            None => Ok(None),
-        }
-    }
-
     /// The key index as it is in memory: if that is out of date, listing the entry there is refused.
     async fn index_from_memory(&self) -> Result<Option<Loaded<KeyIndex>>, Error> {
         match self.index_key.as_ref().and_then(|key| self.cache.cached(key)) {
             Some(index) => Ok(Some(index)),
-            None => self.load_index().await,
+            None => self.cache.load_index(self.index_key.as_ref()).await,
         }
     }
 
@@ -587,7 +593,7 @@ impl<'a> Store<'a> {
     /// The response for an entry that was committed and deleted since: it was stored.
     async fn already_removed(&self, removed: &RemovedEntry) -> Result<Stored, Error> {
         if self.request.if_none_match
-            && let Some(index) = self.load_index().await?.and_then(|loaded| loaded.head)
+            && let Some(index) = self.cache.load_index(self.index_key.as_ref()).await?.and_then(|loaded| loaded.head)
             && index.is_refused(self.nonce)
         {
             return Err(self.refused());

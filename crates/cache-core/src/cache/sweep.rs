@@ -28,6 +28,7 @@ mod views;
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt};
+use serde::Serialize;
 
 use crate::error::{Error, ErrorKind};
 use crate::ids::CacheId;
@@ -43,7 +44,7 @@ pub const SWEEP_MIN_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 pub const MAX_REPORTED_DAMAGED: usize = 1_000;
 
 /// What a sweep removed and found.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct SweepReport {
     /// Entries that had expired.
     pub expired_entries: u64,

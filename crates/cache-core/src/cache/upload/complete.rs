@@ -74,7 +74,8 @@ impl Completion<'_> {
     async fn run(&self) -> Result<Stored, Error> {
         let head = async { Ok(self.cache.cache.storage.head(&self.blob).await?) };
         let (head, manifest, index, settings) =
-            try_join4(head, self.load_manifest(), self.load_index(), self.settings()).await?;
+            try_join4(head, self.load_manifest(), self.cache.load_index(self.index_key.as_ref()), self.settings())
+                .await?;
         let completed = match self.find_completed(&manifest, &index).await {
             // A page may have been replaced since the manifest was read.
             Err(Error::Corrupt { .. }) => self.find_completed_again(&index).await?,
@@ -94,13 +95,6 @@ impl Completion<'_> {
 
     async fn load_manifest(&self) -> Result<Loaded<Manifest>, Error> {
         self.cache.load(&self.manifest_key, Part::Whole).await
-    }
-
-    async fn load_index(&self) -> Result<Option<Loaded<KeyIndex>>, Error> {
-        match &self.index_key {
-            Some(key) => self.cache.load(key, Part::Whole).await.map(Some),
-            None => Ok(None),
-        }
     }
 
     async fn settings(&self) -> Result<Settings, Error> {
