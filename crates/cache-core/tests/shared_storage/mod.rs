@@ -74,6 +74,12 @@ impl SharedStorage {
         Cache::with_config(self.storage.clone(), self.clock.clone(), rng, &config).namespace(&namespace())
     }
 
+    /// A process whose calls neither fail nor are counted.
+    pub fn healthy_process(&self) -> NamespaceCache {
+        let rng = Arc::new(SeededRng::new(self.processes.fetch_add(1, Ordering::Relaxed)));
+        Cache::new(self.s3_like.clone(), self.clock.clone(), rng).namespace(&namespace())
+    }
+
     /// A process that splits everything early.
     pub fn small_process(&self) -> NamespaceCache {
         self.process_with(CacheConfig { limits: SMALL_LIMITS, ..CacheConfig::default() })
