@@ -230,6 +230,67 @@ async fn a_read_by_key_finds_the_next_entry_when_the_newest_goes() {
     assert_eq!(found.unwrap().entry.cache_id, older);
 }
 
+/// Stores under a key. Half a second later, when the entry is found by hash but not listed under its key yet, another process
+/// does something with it.
+async fn meet_before_listing(
+    slow: StorageOp,
+    strategy: Strategy,
+    meet: impl AsyncFn(&NamespaceCache, CacheId),
+) -> (SharedStorage, Stored) {
+    let world = SharedStorage::new();
+    let (cache, other) = (world.process().await, world.process().await);
+    world.faults.once(slow, "refs/by-key", Fault::Slow(Duration::from_secs(1)));
+    let request = keyed(strategy, text("x"));
+    let (stored, ()) = join(store(&cache, &request), async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let by_hash = Selector::Hash(text("x").cache_hash().clone(), None);
+        let found = retrieve(&other, &by_hash).await.expect("it is committed");
+        assert_eq!(read(&other, &Selector::Key(key_ref(strategy), None)).await, None);
+        meet(&other, found.entry.cache_id).await;
+    })
+    .await;
+    (world, stored)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_before_its_entry_is_listed_is_not_hidden() {
+    for slow in [StorageOp::Get, StorageOp::Put] {
+        for strategy in Strategy::ALL {
+            let update = async |cache: &NamespaceCache, id| drop(update(cache, id, "y").await.unwrap());
+            let (world, stored) = meet_before_listing(slow, strategy, update).await;
+            assert_eq!(stored.key_version, Some(1));
+            let by_key = Selector::Key(key_ref(strategy), None);
+            assert_eq!(read(&world.process().await, &by_key).await.as_deref(), Some("y"), "{slow:?} {strategy}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delete_before_its_entry_is_listed_is_final() {
+    for slow in [StorageOp::Get, StorageOp::Put] {
+        for strategy in Strategy::ALL {
+            let delete = async |cache: &NamespaceCache, id| assert!(delete(cache, id).await);
+            let (world, stored) = meet_before_listing(slow, strategy, delete).await;
+            assert_eq!(stored.key_version, None);
+            let (cache, by_key) = (world.process().await, Selector::Key(key_ref(strategy), None));
+            assert_eq!(read(&cache, &by_key).await, None, "{slow:?} {strategy}");
+            assert_eq!(listed(&cache, &VersionsOf::Key(key_ref(strategy))).await, []);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+#[ignore = "the view of a kind that the key index never listed is not looked for"]
+async fn a_delete_before_its_entry_is_listed_leaves_no_view() {
+    for slow in [StorageOp::Get, StorageOp::Put] {
+        for strategy in Strategy::ALL {
+            let delete = async |cache: &NamespaceCache, id| assert!(delete(cache, id).await);
+            let (world, _) = meet_before_listing(slow, strategy, delete).await;
+            assert_eq!(world.keys("data/").await, [], "{slow:?} {strategy}");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_process_that_was_frozen_gives_up() {
     for request in [direct(text("x")), direct(binary(1, 70_000)), keyed(Strategy::Direct, text("x"))] {

@@ -10,6 +10,7 @@ use cache_core::cache::{IdempotencyKey, NamespaceCache, RetrievedOrTooLarge, Sel
 use cache_core::content::Content;
 use cache_core::error::ErrorKind;
 use cache_core::ids::CacheId;
+use cache_core::layout::Layout;
 use cache_core::strategy::{ContentKind, Strategy};
 use cache_storage::operation::StorageOp;
 use cache_testing::fault_injection::{Fault, FaultRates};
@@ -290,5 +291,7 @@ async fn a_given_id_can_be_given_again_after_a_delete() {
         assert_eq!(read_id(&cache, id).await.as_deref(), Some(content));
         assert!(delete(&cache, id).await);
         assert_eq!(read_id(&cache, id).await, None);
+        let alias = Layout::new(&namespace()).alias(id);
+        assert_eq!(world.get(&alias).await.unwrap(), "{}", "a tombstone");
     }
 }
