@@ -308,6 +308,28 @@ async fn a_process_that_was_frozen_gives_up() {
 }
 
 #[tokio::test(start_paused = true)]
+#[ignore = "a follower whose leader has failed queues up again without looking at the time"]
+async fn a_follower_that_was_frozen_gives_up() {
+    let world = SharedStorage::new();
+    let cache = world.process_keeping(10_000_000).await;
+    let request = direct(text("x"));
+    store(&cache, &request).await;
+    // The first leads for itself. The second then leads for the third, and is frozen while it reads again.
+    world.faults.once(StorageOp::Put, "refs/by-hash", Fault::Slow(Duration::from_secs(1)));
+    world.faults.once(StorageOp::Put, "refs/by-hash", Fault::Lost);
+    world.faults.once(StorageOp::Get, "refs/by-hash", Fault::Slow(Duration::from_secs(1)));
+    let after_the_freeze = async {
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        world.clock.advance(Duration::from_secs(61));
+        cache.store(&request).await
+    };
+    let frozen = join_all((0..3).map(|_| cache.store(&request)));
+    let (stores, fresh) = join(frozen, after_the_freeze).await;
+    assert!(stores[0].is_ok() && is_unavailable(&stores[1]) && is_unavailable(&stores[2]), "{stores:?}");
+    assert_eq!(fresh.unwrap().entry.version, 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_store_gives_up_at_its_deadline() {
     let world = SharedStorage::new();
     let cache = world.process().await;
