@@ -330,6 +330,28 @@ async fn a_follower_that_was_frozen_gives_up() {
 }
 
 #[tokio::test(start_paused = true)]
+#[ignore = "the intent is written under the time of now, however long ago its operation began"]
+async fn a_process_that_was_frozen_leaves_no_intent() {
+    let world = SharedStorage::new();
+    let (cache, faster) = (world.process().await, world.healthy_process());
+    let request = direct(binary(1, 70_000));
+    for _ in 0..2 {
+        world.faults.once(StorageOp::Put, "refs/by-hash", Fault::Slow(Duration::from_secs(1)));
+    }
+    // It loses two races, and is frozen during the second one.
+    let races = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        store(&faster, &request).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        store(&faster, &request).await;
+        world.clock.advance(Duration::from_secs(61));
+    };
+    let (stored, ()) = join(cache.store(&request), races).await;
+    assert!(is_unavailable(&stored), "{stored:?}");
+    assert_eq!(world.keys("intents/").await, []);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_store_gives_up_at_its_deadline() {
     let world = SharedStorage::new();
     let cache = world.process().await;
