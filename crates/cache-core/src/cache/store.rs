@@ -13,14 +13,16 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::future::{OptionFuture, join, join_all, try_join, try_join4};
+use futures::future::{OptionFuture, join, join_all, join3, try_join, try_join4};
 
 use crate::content::Content;
 use crate::entry::{ContentInfo, Entry};
 use crate::error::Error;
 use crate::ids::{BlobToken, CacheId, CacheKey, FileId, Namespace};
 use crate::key_index::KeyIndex;
-use crate::manifest::{ContentSource, EntrySpec, InsertError, Location, Manifest, NewContent, NewEntry, RemovedEntry};
+use crate::manifest::{
+    ContentSource, EntrySpec, InsertError, Location, Manifest, NewContent, NewEntry, RemovedEntry, StoredContent,
+};
 use crate::nonce::{Nonce, NonceOrigin};
 use crate::settings::Settings;
 use crate::storage::{ObjectKey, StorageError};
@@ -458,11 +460,11 @@ impl<'a> Store<'a> {
         mut history: History,
     ) -> Result<Result<ListedEntry, RemovedEntry>, Error> {
         for _ in 0..MAX_PLACES {
-            let applied = self.commit_once(manifest, history).await?;
+            let (applied, checked) = self.commit_once(manifest, history).await?;
             history.check_existing = true;
             match applied.outcome {
                 ManifestOutcome::Listed(listed) => {
-                    let listed = self.check_blob(*listed, applied.is_ambiguous).await?;
+                    let listed = self.check_blob(*listed, applied.is_ambiguous, checked).await?;
                     return Ok(Ok(listed));
                 }
                 // Others may reference the blob, so it is left for the sweep.
@@ -484,9 +486,18 @@ impl<'a> Store<'a> {
         Err(Error::unavailable(format!("{} found no place for its content: retry later", self.manifest_key)))
     }
 
-    /// Tries to list the entry, and beside that writes its entry view under the id that it is expected to get.
-    async fn commit_once(&mut self, manifest: Loaded<Manifest>, history: History) -> Result<Applied<Manifest>, Error> {
+    /// Tries to list the entry. Beside that it writes its entry view under the id that it is expected to get, and checks the
+    /// blob that it is expected to reference; the result names that blob if it is intact.
+    ///
+    /// An entry that is listed with that blob proves that it was referenced all the time since `manifest` was read: the token
+    /// of a blob that was freed is never listed again.
+    async fn commit_once(
+        &mut self,
+        manifest: Loaded<Manifest>,
+        history: History,
+    ) -> Result<(Applied<Manifest>, Option<BlobToken>), Error> {
         let entry = self.new_entry();
+        let known = self.known_blob(&manifest);
         let expected = self.expected_view(&manifest, &entry);
         let unused = std::mem::take(&mut self.views);
         let insert = Insert { cache_hash: self.request.content.cache_hash().clone(), entry };
@@ -499,9 +510,25 @@ impl<'a> Store<'a> {
             }
         };
         let remove = join_all(unused.iter().map(|view| self.cache.cache.remove_garbage(view)));
-        let (committed, _) = join(try_join(commit, write), remove).await;
+        let check = async {
+            let (token, content) = known.as_ref()?;
+            // If this fails, the blob is checked again after the commit.
+            let is_intact = self.cache.is_blob_intact(self.request.content.cache_hash(), *token, content).await;
+            is_intact.is_ok_and(|is_intact| is_intact).then_some(*token)
+        };
+        let (committed, _, checked) = join3(try_join(commit, write), remove, check).await;
         self.views.extend(expected.map(|(view, _)| view));
-        Ok(committed?.0)
+        Ok((committed?.0, checked))
+    }
+
+    /// The blob of another store that a manifest lists for this content.
+    fn known_blob(&self, manifest: &Loaded<Manifest>) -> Option<(BlobToken, StoredContent)> {
+        let contents = manifest.head.as_ref()?.contents();
+        let content = contents.with_sha256(&self.request.content.sha256())?;
+        match content.location {
+            Location::Blob(token) if self.own_blob != Some(token) => Some((token, content.clone())),
+            Location::Blob(_) | Location::Inline(_) => None,
+        }
     }
 
     fn expected_view(&self, manifest: &Loaded<Manifest>, new: &NewEntry) -> Option<(ObjectKey, Bytes)> {
@@ -545,8 +572,15 @@ impl<'a> Store<'a> {
     }
 
     /// Checks a blob that this store references but did not write, and puts its own in the place of one that is missing or
-    /// damaged. Removes its own if it is not needed.
-    async fn check_blob(&mut self, mut listed: ListedEntry, is_ambiguous: bool) -> Result<ListedEntry, Error> {
+    /// damaged. Removes its own if it is not needed. `checked` is one that was found intact beside the commit.
+    async fn check_blob(
+        &mut self,
+        mut listed: ListedEntry,
+        is_ambiguous: bool,
+        checked: Option<BlobToken>,
+    ) -> Result<ListedEntry, Error> {
+        // An update has given it another content, and the blob that was written may be that of an older revision.
+        let is_ambiguous = is_ambiguous || !listed.row.revisions.is_empty();
         let Location::Blob(token) = listed.content.location else {
             if !is_ambiguous {
                 self.remove_own_blob().await;
@@ -558,7 +592,11 @@ impl<'a> Store<'a> {
             return Ok(listed);
         }
         let hash = self.request.content.cache_hash().clone();
-        if self.cache.is_blob_intact(&hash, token, &listed.content).await? {
+        let is_intact = match checked {
+            Some(checked) if checked == token => true,
+            Some(_) | None => self.cache.is_blob_intact(&hash, token, &listed.content).await?,
+        };
+        if is_intact {
             if !is_ambiguous {
                 self.remove_own_blob().await;
             }

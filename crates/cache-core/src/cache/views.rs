@@ -189,7 +189,10 @@ impl Settling<'_> {
 
     /// Brings the view up to date; `true` when nothing had to be written.
     async fn step(&mut self, index: &KeyIndex) -> Result<bool, Error> {
-        let Some(newest) = index.newest_row() else { return self.remove_existing(index.kinds()).await };
+        // Also of the kind that this store has written: it may never have been listed.
+        let written = self.written.as_ref().and_then(|written| kind_of_extension(&written.key));
+        let kinds: Vec<ContentKind> = index.kinds().iter().copied().chain(written).collect();
+        let Some(newest) = index.newest_row() else { return self.remove_existing(&kinds).await };
         self.is_stuck = false;
         let Some(expected) = self.expected(index, newest.cache_id).await? else {
             self.is_stuck = true;
@@ -201,7 +204,7 @@ impl Settling<'_> {
             self.write(&expected, head).await?;
         }
         let others: Vec<ContentKind> = match self.key.strategy {
-            Strategy::KeyBased => other_kinds(index.kinds(), expected.kind).collect(),
+            Strategy::KeyBased => other_kinds(&kinds, expected.kind).collect(),
             Strategy::Direct | Strategy::Temporal | Strategy::TemporalLatest | Strategy::TemporalVersioned => {
                 Vec::new()
             }
