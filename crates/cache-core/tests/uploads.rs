@@ -306,7 +306,7 @@ async fn completing_again_finishes_what_was_interrupted() {
 }
 
 #[tokio::test]
-async fn a_blob_that_somebody_overwrote_is_not_taken_for_the_content() {
+async fn an_overwritten_blob_is_not_taken_for_the_content() {
     let world = SharedStorage::new();
     let (cache, content) = (world.process().await, content(1));
     let request = request(&content);

@@ -1,9 +1,9 @@
-//! The one loop that changes a manifest or a key index: read, change, compare-and-swap, and again when somebody else was
+//! The one loop that changes a manifest or a key index: read, change, compare-and-swap, and again when another writer was
 //! faster (optimistic concurrency control). Every change is idempotent: applied to a state that has it already, it changes
 //! nothing and returns what it returned before.
 //!
 //! Changes of one process share a write, see `group_commit`. When several processes change one object at once, those that
-//! lose for the second time leave intents, and whoever is next commits all of them, see `intents`.
+//! lose for the second time leave intents, and the next writer commits all of them, see `intents`.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -55,9 +55,9 @@ pub(super) trait Head: Clone + Debug + PartialEq + Send + Sync + Sized + 'static
         change: &Self::Change,
         attempt: &mut Attempt<'_>,
     ) -> impl Future<Output = Result<Self::Outcome, Error>> + Send;
-    /// What somebody else needs to make this change to this state, or to a later one; `None` when nobody else can.
+    /// What another process needs to make this change to this state, or to a later one; `None` when no other can.
     fn intent(change: &Self::Change, state: Option<&Self>) -> Option<IntentEntry>;
-    /// Makes the change of somebody else, unless it was made already.
+    /// Makes the change of another process, unless it was made already.
     fn apply_intent(
         &mut self,
         intent: &IntentEntry,
@@ -231,7 +231,7 @@ impl NamespaceCache {
         Ok(own)
     }
 
-    /// Moves what is old out of a head that has grown too large. It is tried once: whoever comes next tries again. It is done
+    /// Moves what is old out of a head that has grown too large. It is tried once: the next writer tries again. It is done
     /// after the commit, so that those who lose a race leave no pages.
     async fn spill_once<H: Head>(&self, key: &ObjectKey, state: Loaded<H>) -> Loaded<H> {
         let (Some(head), Some(version)) = (&state.head, &state.version) else { return state };

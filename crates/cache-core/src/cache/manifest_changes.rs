@@ -276,7 +276,7 @@ impl Manifest {
         }
     }
 
-    /// What an earlier attempt, a repeat, or somebody else who committed the intent made of this store.
+    /// What an earlier attempt, a repeat, or another process that committed the intent made of this store.
     async fn find_inserted(
         &self,
         entry: &NewEntry,

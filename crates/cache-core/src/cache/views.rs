@@ -1,7 +1,7 @@
 //! Views: what an entry adds under `data/` for people who look into the storage. Reads never need them.
 //!
 //! An *entry view* carries the entry's id in its name and is written once. A *key view* belongs to a key and file id and shows
-//! the newest version that the key index lists. Whoever writes a key view reads the index afterwards and writes again if
+//! the newest version that the key index lists. A writer of a key view reads the index afterwards and writes again if
 //! another version is the newest, so the last writer always sees the final state.
 
 use bytes::Bytes;
@@ -248,7 +248,7 @@ impl Settling<'_> {
         }
     }
 
-    /// Writes the view, unless somebody else has written it since it was looked at.
+    /// Writes the view, unless another process has written it since it was looked at.
     async fn write(&mut self, expected: &Expected, head: Option<ObjectHead>) -> Result<(), Error> {
         let mode = head.map_or(PutMode::Create, |head| PutMode::Update(head.version));
         match self.cache.cache.storage.put(&expected.view, expected.bytes.clone(), mode).await {

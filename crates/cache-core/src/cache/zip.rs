@@ -182,7 +182,7 @@ impl Archives {
         self.edit(selector, rename).await
     }
 
-    /// Carries out a batch; `None` when there is no such entry. A batch that fails is told by its outcome, not as an error.
+    /// Carries out a batch; `None` when there is no such entry. The outcome says whether the batch failed; that is not an error.
     pub async fn apply(&self, selector: &Selector, batch: Batch) -> Result<Option<Edited<BatchOutcome>>, ArchiveError> {
         self.edit(selector, |archive| Ok(batch.apply(archive))).await
     }

@@ -94,7 +94,7 @@ fn run(seed: u64, faults: f64, objects: Objects) -> Ledger {
     };
     schedule.run(&world);
     world.calm_down();
-    // Whoever looks at the end has nothing in memory that could hide what was lost.
+    // The process that checks at the end has nothing in memory that could hide what was lost.
     let reader = caches(&world, [0, 0]).remove(0);
     let mut ledger = schedule.ledger;
     ledger.violations.extend(invariants::check(&world, &reader, &ledger));

@@ -174,7 +174,7 @@ impl Store<'_> {
             Created::Refused => History { losses: 1, ..self.history() },
             Created::Unclear => History { check_existing: true, ..self.history() },
         };
-        // What was read beside the PUT may be the state before somebody else's.
+        // What was read beside the PUT may be the state before another store's.
         let manifest = match manifest.head {
             Some(_) => manifest,
             None => self.load_manifest().await?,
