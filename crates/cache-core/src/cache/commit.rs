@@ -77,7 +77,7 @@ pub(super) trait Head: Clone + Debug + PartialEq + Send + Sync + Sized + 'static
 pub(super) struct Applied<H: Head> {
     pub(super) outcome: H::Outcome,
     /// Whether something that the state does not show may reference what was written for the change: an attempt had an unknown
-    /// outcome, or the change was found in a page.
+    /// outcome, or the change was found [`Found::Elsewhere`].
     pub(super) is_ambiguous: bool,
     /// The state that was written, or that was found.
     pub(super) state: Loaded<H>,
@@ -107,9 +107,9 @@ pub(super) struct Attempt<'a> {
 pub(super) enum Found {
     /// It was not: this attempt makes it.
     Nowhere,
-    /// In the head.
+    /// In the head, which shows all that references what was written for it.
     InHead,
-    /// In a page, or where it left nothing behind.
+    /// In a page, or in a state that has changed since.
     Elsewhere,
 }
 

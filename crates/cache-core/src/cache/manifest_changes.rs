@@ -300,7 +300,9 @@ impl Manifest {
         now: UnixMillis,
     ) -> Result<Option<(ManifestOutcome, Found)>, Error> {
         if let Some(row) = self.row_of(nonce) {
-            return Ok(Some((self.listed(row.clone(), None, key)?, Found::InHead)));
+            // After an update, what was written for the store may be the content of an older revision.
+            let found = if row.revisions.is_empty() { Found::InHead } else { Found::Elsewhere };
+            return Ok(Some((self.listed(row.clone(), None, key)?, found)));
         }
         if let Some(removed) = self.recent().find(nonce) {
             return Ok(Some((ManifestOutcome::AlreadyRemoved(*removed), Found::Elsewhere)));

@@ -36,8 +36,10 @@ impl Store<'_> {
         is_ambiguous: bool,
         checked: Option<BlobToken>,
     ) -> Result<ListedEntry, Error> {
-        // An update has given it another content, and the blob that was written may be that of an older revision.
-        let is_ambiguous = is_ambiguous || !listed.row.revisions.is_empty();
+        if listed.content.sha256 != self.request.content.sha256() {
+            // An update has given the entry another content since.
+            return Ok(listed);
+        }
         let Location::Blob(token) = listed.content.location else {
             if !is_ambiguous {
                 self.remove_own_blob().await;
