@@ -3,12 +3,13 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test events fuzz-api check format lint docs boundaries cycles licences simulate chaos release \
+.PHONY: help run test events fuzz-api check format lint docs boundaries cycles licences model simulate chaos release \
 	bench-local bench-cold bench-s3 bench-http bench-growth clean-tools deploy-tools validate build build-lambda deploy \
 	local-lambda replay
 
 PYTHON ?= python3
 SCHEDULES ?= 100000
+MODEL_SCHEDULES ?= 20000
 OPERATIONS ?= 10000
 SEED ?= 1
 BENCH_SECONDS ?= 5
@@ -72,6 +73,9 @@ CARGO_DENY := $(or $(shell command -v cargo-deny),.tools/bin/cargo-deny)
 
 licences: $(CARGO_DENY) ## Part of check: dependencies are what deny.toml allows.
 	$(CARGO_DENY) check bans licenses sources
+
+model: ## Runs 20,000 random schedules of the storage protocol's executable model (MODEL_SCHEDULES=n, SEED=n; BREAK=rule leaves one out).
+	$(PYTHON) model/manifest_protocol.py $(MODEL_SCHEDULES) $(SEED)
 
 simulate: ## Runs 100,000 random schedules with faults (SCHEDULES=n for another number).
 	SIMULATION_SCHEDULES=$(SCHEDULES) cargo test --profile simulation --package cache-core --test simulation -- --nocapture

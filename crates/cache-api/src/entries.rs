@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::names::{CacheHash, CacheId, Digest, Namespace};
+use crate::names::{CacheHash, CacheId, Namespace, Sha256Digest};
 
 /// What a store made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,24 +24,21 @@ pub struct Store {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_version: Option<u64>,
     /// SHA-256 of the content.
-    pub sha256: Digest,
+    pub sha256: Sha256Digest,
     /// Whether the content was stored already.
     pub deduplicated: bool,
 }
 
-/// The keys of everything that an entry consists of.
+/// Where an entry can be read by path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Paths {
-    /// Its views, and the blob. The first one holds the content or points to it.
+    /// Its content, or a pointer to it.
     pub data: Vec<String>,
-    /// Its hash index.
+    /// The reference file of its hash.
     pub by_hash: Vec<String>,
-    /// Its record.
+    /// Its reference file.
     pub by_id: Vec<String>,
-    /// Its key index, when it has one.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub by_key: Vec<String>,
 }
 
 /// Whether an entry is there. The one of id and hash that was not asked for is `null`.

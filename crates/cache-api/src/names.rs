@@ -58,5 +58,5 @@ name! {
 }
 name! {
     /// A SHA-256 in 64 lowercase hex digits.
-    Digest
+    Sha256Digest
 }

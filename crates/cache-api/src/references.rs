@@ -41,7 +41,7 @@ pub struct FilePaths {
     pub data_folders: Vec<String>,
 }
 
-/// What an entry consists of, with the record and the hash index as they are stored.
+/// What an entry consists of, with the reference files of the entry and of its hash.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AllReferences {
@@ -51,7 +51,7 @@ pub struct AllReferences {
     pub details: BTreeMap<String, Value>,
 }
 
-/// The versions under a hash: the newest that its index lists by itself, and how many there are in all.
+/// The newest versions under a hash, and how many there are in all.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct HashReferences {

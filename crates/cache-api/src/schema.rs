@@ -8,7 +8,7 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaFormat, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::names::{CacheHash, CacheId, CacheKey, DataKey, Digest, FileId, Namespace};
+use crate::names::{CacheHash, CacheId, CacheKey, DataKey, FileId, Namespace, Sha256Digest};
 
 /// The longest namespace or file id, in characters.
 const MAX_ID_CHARS: usize = 128;
@@ -61,4 +61,4 @@ schema!(
     text("^[0-9A-Fa-f]{8}-([0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}$", "The name of one stored entry, a UUID with dashes")
         .format(Some(SchemaFormat::Custom("uuid".to_owned())))
 );
-schema!(Digest, text("^[a-f0-9]{64}$", "A SHA-256"));
+schema!(Sha256Digest, text("^[a-f0-9]{64}$", "A SHA-256"));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::names::{CacheHash, CacheId, CacheKey, Digest, FileId, Namespace};
+use crate::names::{CacheHash, CacheId, CacheKey, FileId, Namespace, Sha256Digest};
 
 /// What can be uploaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +25,7 @@ pub struct NewUpload {
     /// The kind of content.
     pub data_type: UploadType,
     /// SHA-256 of the content.
-    pub sha256: Digest,
+    pub sha256: Sha256Digest,
     /// Bytes of the content.
     #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 5368709120_u64))]
     pub size: u64,
@@ -47,7 +47,7 @@ pub struct SentUpload {
     /// The kind of content.
     pub data_type: UploadType,
     /// SHA-256 of the content.
-    pub sha256: Digest,
+    pub sha256: Sha256Digest,
     /// Bytes of the content.
     #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 5368709120_u64))]
     pub size: u64,

@@ -11,7 +11,7 @@ use crate::names::{CacheHash, CacheId, CacheKey, FileId};
 pub struct VersionList {
     /// Whose versions they are.
     #[serde(flatten)]
-    pub of: VersionsOf,
+    pub of: Subject,
     /// How many there are in all.
     pub count: u64,
     /// A page of them.
@@ -24,7 +24,7 @@ pub struct VersionList {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(untagged)]
-pub enum VersionsOf {
+pub enum Subject {
     /// Those under a hash.
     Hash {
         /// The hash.

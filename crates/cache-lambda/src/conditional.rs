@@ -6,7 +6,7 @@ use std::ops::Range;
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use cache_core::content::Digest;
+use cache_core::digest::Sha256Digest;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
@@ -43,7 +43,7 @@ impl ETag {
     /// The ETag of a representation that is determined by these parts and by the version of the service.
     pub fn of(parts: &[&str]) -> Self {
         let text = [&[env!("CARGO_PKG_VERSION")], parts].concat().join("\0");
-        let mut digits = Digest::of(text.as_bytes()).to_string();
+        let mut digits = Sha256Digest::of(text.as_bytes()).to_string();
         digits.truncate(ETAG_DIGITS);
         Self(format!("\"{digits}\""))
     }

@@ -17,7 +17,7 @@ use self::auth::Auth;
 use self::origins::AllowedOrigins;
 use self::reader::{BoolValue, ConfigErrors, EnvReader};
 use self::settings::{
-    API_KEY_NAME, API_KEY_VALUE, BLOB_CACHE_BYTES, CLOUDWATCH_METRICS, LISTEN, LOG_FORMAT, MAX_BODY_BYTES,
+    API_KEY_NAME, API_KEY_VALUE, CLOUDWATCH_METRICS, LISTEN, LOG_FORMAT, MAX_BODY_BYTES, OBJECT_CACHE_BYTES,
     REQUEST_TIMEOUT, SERVER_ID, SERVER_NAME, STRICT_NAMES, TEST_ROUTES, TTL_HOURS,
 };
 use self::storage::StorageConfig;
@@ -47,7 +47,7 @@ pub struct Config {
     /// The largest request body in bytes, compressed or inflated.
     pub max_body_bytes: u64,
     /// How many bytes of contents the process keeps in memory in addition to the storage; 0 for none.
-    pub blob_cache_bytes: u64,
+    pub object_cache_bytes: u64,
     /// Whether a name that would have to be sanitized is refused.
     pub strict_names: bool,
     /// Whether the routes that make test data are served.
@@ -83,7 +83,7 @@ impl Config {
             origins: AllowedOrigins::read(&mut reader, &auth),
             auth,
             max_body_bytes: reader.parsed(&MAX_BODY_BYTES),
-            blob_cache_bytes: reader.parsed(&BLOB_CACHE_BYTES),
+            object_cache_bytes: reader.parsed(&OBJECT_CACHE_BYTES),
             strict_names: reader.parsed::<BoolValue>(&STRICT_NAMES).0,
             test_routes: reader.parsed::<BoolValue>(&TEST_ROUTES).0,
             request_timeout: Duration::from_secs(reader.parsed(&REQUEST_TIMEOUT)),

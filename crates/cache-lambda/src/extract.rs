@@ -9,7 +9,7 @@ use cache_core::archive::MemberName;
 use cache_core::cache::Selector;
 use cache_core::ids::{CacheHash, CacheId, CacheKey, FileId, InvalidName, Namespace};
 use cache_core::json::FieldPath;
-use cache_core::layout::KeyName;
+use cache_core::layout::KeyRef;
 use cache_core::strategy::Strategy;
 use http::request::Parts;
 
@@ -97,9 +97,9 @@ impl Params {
     }
 
     /// The strategy in the path, and the key and file name at its end: `{strategy}/{cache_key}/{file_id}`.
-    pub fn key_name(&self) -> Result<KeyName, Problem> {
+    pub fn key_ref(&self) -> Result<KeyRef, Problem> {
         let (key, file_id) = self.path(REST).rsplit_once('/').ok_or_else(Problem::route_not_found)?;
-        Ok(KeyName {
+        Ok(KeyRef {
             strategy: self.strategy()?,
             cache_key: self.name("cache_key", key)?,
             file_id: self.name("file_id", file_id)?,

@@ -16,6 +16,7 @@ use std::pin::Pin;
 use axum::Router;
 use axum::body::Body;
 use cache_core::ids::Namespace;
+use cache_core::time::{Deadline, UnixMillis};
 use http::{Extensions, Request, Response};
 use lambda_http::request::RequestContext;
 use lambda_http::{Body as EventBody, RequestExt};
@@ -23,7 +24,6 @@ use serde::Deserialize;
 use tower::ServiceExt;
 
 use crate::app;
-use crate::request_cache::Deadline;
 use crate::state::AppState;
 use crate::telemetry::request_tracker::Invocation;
 use crate::{normalize_path, sweep};
@@ -49,18 +49,17 @@ async fn invocation(
     match event.request_context_ref() {
         Some(RequestContext::PassThrough) => scheduled(&state, &event).await,
         _ => {
-            let now_ms = state.surroundings.now_ms();
-            let deadline = deadline_ms(&event, now_ms).map(Deadline);
+            let now_ms = state.now_ms();
+            let deadline = deadline(&event, now_ms);
             Ok(respond(app, event, deadline, now_ms).await?)
         }
     }
 }
 
-/// When the response has to be sent, in milliseconds since 1970 UTC. A deadline in the past is ignored: `cargo lambda
-/// watch` sends one in 1970.
-fn deadline_ms(event: &lambda_http::Request, now_ms: u64) -> Option<u64> {
+/// When the response has to be sent. A deadline in the past is ignored: `cargo lambda watch` sends one in 1970.
+fn deadline(event: &lambda_http::Request, now_ms: u64) -> Option<Deadline> {
     let end = event.lambda_context_ref()?.deadline;
-    (end > now_ms).then(|| end.saturating_sub(MARGIN_MS))
+    (end > now_ms).then(|| Deadline::at(UnixMillis::new(end.saturating_sub(MARGIN_MS))))
 }
 
 /// The event of a schedule, as EventBridge sends it by default; or `{"sweep":["a namespace"]}`.
@@ -80,7 +79,7 @@ async fn scheduled(state: &AppState, event: &lambda_http::Request) -> Result<Eve
             return Err("the event is neither a request nor a schedule: see events/ for those that are answered".into());
         }
     };
-    let deadline = deadline_ms(event, state.surroundings.now_ms()).unwrap_or(u64::MAX);
+    let deadline = deadline(event, state.now_ms()).unwrap_or(Deadline::NEVER);
     let reports = sweep::run(state, namespaces, deadline).await?;
     Ok(EventResponse(Response::new(EventBody::Text(serde_json::to_string(&reports)?))))
 }

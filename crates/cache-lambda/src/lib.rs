@@ -33,6 +33,7 @@ pub mod routes;
 pub mod routing;
 pub mod serve;
 pub mod state;
+pub mod store_options;
 pub mod upload_url;
 
 mod auth;

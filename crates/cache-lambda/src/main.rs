@@ -6,17 +6,18 @@ use std::sync::Arc;
 
 use cache_core::ids::Namespace;
 use cache_core::storage::{ListRequest, Storage};
+use cache_core::time::Deadline;
 use cache_lambda::config::Config;
 use cache_lambda::config::settings;
 use cache_lambda::config::storage::StorageConfig;
 use cache_lambda::state::{AppState, Service};
-use cache_lambda::sweep::{self, Report};
+use cache_lambda::sweep::{self, NamespaceReport};
 use cache_lambda::telemetry::logging;
 use cache_lambda::{lambda, serve};
 use cache_storage::disk::Disk;
 use cache_storage::memory::Memory;
 use cache_storage::s3::{S3, S3Config};
-use cache_storage::system::System;
+use cache_storage::system::{OsRng, SystemClock};
 
 const USAGE: &str = "\
 cache-lambda: the cache service, as a Lambda function or as a server on this machine.
@@ -84,7 +85,7 @@ async fn run(command: Command) -> ExitCode {
         Err(problem) => return exit_with(&problem, 1),
     };
     let in_lambda = config.in_lambda;
-    let state = Service::new(storage, Arc::new(System), config);
+    let state = Service::new(storage, Arc::new(SystemClock), Arc::new(OsRng), config);
     let ended = match command {
         Command::Sweep(namespaces) => sweep_here(&state, namespaces).await,
         Command::Serve if in_lambda => lambda::run(state).await.map_err(|error| error.to_string()),
@@ -95,22 +96,37 @@ async fn run(command: Command) -> ExitCode {
 
 /// Collects garbage without a deadline, and prints a line for each namespace.
 async fn sweep_here(state: &AppState, namespaces: Vec<Namespace>) -> Result<(), String> {
-    let reports = sweep::run(state, namespaces, u64::MAX).await.map_err(|error| error.to_string())?;
+    let reports = sweep::run(state, namespaces, Deadline::NEVER).await.map_err(|error| error.to_string())?;
     for report in reports {
-        let Report { namespace, expired, tombstones, unlisted_records, unreferenced_blobs, orphaned_children, .. } =
-            report;
-        print_line(&format!(
-            "{namespace}: removed {expired} expired entries, {tombstones} tombstones, {unlisted_records} unlisted records, \
-             {unreferenced_blobs} unreferenced blobs, {orphaned_children} orphaned children"
-        ));
+        print_line(&summary(&report));
+        for object in report.report.damaged {
+            print_line(&format!("{}: damaged: {object}", report.namespace));
+        }
     }
     Ok(())
+}
+
+/// What was removed, in a line.
+fn summary(NamespaceReport { namespace, report }: &NamespaceReport) -> String {
+    let removed = [
+        (report.expired_entries, "expired entries"),
+        (report.unreferenced_blobs, "unreferenced blobs"),
+        (report.stale_intents, "stale intents"),
+        (report.orphaned_children, "orphaned children"),
+        (report.orphaned_aliases, "orphaned aliases"),
+        (report.orphaned_pages, "orphaned pages"),
+        (report.orphaned_views, "orphaned views"),
+        (report.orphaned_key_rows, "orphaned rows of key indexes"),
+        (report.emptied_tombstones, "tombstones"),
+    ];
+    let removed: Vec<String> = removed.iter().map(|(count, what)| format!("{count} {what}")).collect();
+    format!("{namespace}: removed {}", removed.join(", "))
 }
 
 /// Opens the storage. A server also checks that it responds; a function saves that call at a cold start.
 async fn open(config: &Config) -> Result<Arc<dyn Storage>, String> {
     let storage: Arc<dyn Storage> = match &config.storage {
-        StorageConfig::Memory => Arc::new(Memory::default()),
+        StorageConfig::Memory => Arc::new(Memory::new(Arc::new(SystemClock))),
         StorageConfig::LocalDisk { path } => Arc::new(Disk::open(path).map_err(|error| {
             format!("{error}; set CACHE__SERVICE__LOCAL_DISK_PATH to a folder that can be written to")
         })?),

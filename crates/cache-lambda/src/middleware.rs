@@ -40,7 +40,7 @@ fn render(state: &Service, problem: &Problem, request_id: &str, bare: Response) 
     if let Some(cause) = problem.cause() {
         tracing::error!("{cause}");
     }
-    let context = ErrorContext { request_id, now_ms: state.surroundings.now_ms() };
+    let context = ErrorContext { request_id, now_ms: state.now_ms() };
     problem.render(context, bare.into_parts().0.headers)
 }
 
@@ -57,10 +57,11 @@ mod tests {
     use axum::Router;
     use axum::middleware::from_fn_with_state;
     use axum::routing::get;
-    use cache_core::storage::{PutMode, Storage};
-    use cache_storage::faulty::{Fault, Faulty, Verb};
+    use cache_core::storage::{GetOptions, PutMode, Storage};
     use cache_storage::memory::Memory;
-    use cache_storage::system::System;
+    use cache_storage::operation::StorageOp;
+    use cache_storage::system::{OsRng, SystemClock};
+    use cache_testing::fault_injection::{Fault, FaultInjectingStorage};
     use http::StatusCode;
     use tower::ServiceExt;
     use tower_http::catch_panic::CatchPanicLayer;
@@ -71,7 +72,7 @@ mod tests {
 
     /// What an error of a handler looks like to a caller.
     async fn check(handler: fn() -> Response, status: u16, expected: &str) {
-        let state = Service::new(Arc::new(Memory::default()), Arc::new(System), config());
+        let state = Service::new(Arc::new(Memory::default()), Arc::new(SystemClock), Arc::new(OsRng), config());
         let router = Router::new()
             .route("/", get(async move || handler()))
             .layer(CatchPanicLayer::custom(panic_response))
@@ -102,21 +103,25 @@ mod tests {
     async fn damaged_content_is_500_and_never_served() {
         let storage = Arc::new(Memory::default());
         let mut config = config();
-        config.blob_cache_bytes = 0;
+        config.object_cache_bytes = 0;
         let app = App::over(storage.clone(), config);
         app.json(Call::post("/ns/direct/store/string", "hello")).await;
-        let blob = "ns/blobs/2c/f2/2cf24dba5fb0a30e".parse().unwrap();
-        storage.put(&blob, "hallo".into(), PutMode::Overwrite).await.unwrap();
+        let manifest = "ns/refs/by-hash/2c/f2/2cf24dba5fb0a30e".parse().unwrap();
+        let object = storage.get(&manifest, &GetOptions::default()).await.unwrap().unwrap().into_object().unwrap();
+        let mut damaged = object.bytes.to_vec();
+        let start = damaged.windows(5).rposition(|bytes| bytes == b"hello").expect("it holds the content");
+        damaged[start + 1] = b'a';
+        storage.put(&manifest, damaged.into(), PutMode::Overwrite).await.unwrap();
         let answer = app.get("/ns/retrieve/hash/2cf24dba5fb0a30e/string").await;
         assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
-        assert!(!answer.text().contains("blobs"), "{}", answer.text());
+        assert!(!answer.text().contains("by-hash"), "{}", answer.text());
     }
 
     #[tokio::test]
     async fn a_storage_that_does_not_answer_is_503_with_retry_after() {
         check(|| Problem::unavailable("secret").into_response(), 503, "retry later").await;
-        let storage = Arc::new(Faulty::new(Arc::new(Memory::default())));
-        storage.once(Verb::Get, "refs/by-hash", Fault::Lost);
+        let storage = Arc::new(FaultInjectingStorage::new(Arc::new(Memory::default())));
+        storage.once(StorageOp::Get, "refs/by-hash", Fault::Lost);
         let answer = App::over(storage, config()).get("/ns/exists/hash/2cf24dba5fb0a30e").await;
         assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, Some("1")));
         assert!(!answer.text().contains("refs/by-hash"), "{}", answer.text());

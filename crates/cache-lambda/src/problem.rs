@@ -92,6 +92,11 @@ impl Problem {
         Self::item(kind, json!(["query", name]), format!("{name} {reason}"), json!(raw), None)
     }
 
+    /// A header that is not understood.
+    pub fn header(name: &str, raw: &str, reason: impl Display) -> Self {
+        Self::item("value_error", json!(["header", name]), format!("{name} {reason}"), json!(raw), None)
+    }
+
     /// A query parameter that has to be there.
     pub fn missing_query(name: &str) -> Self {
         let message = format!("{name} is required: add '?{name}=…' to the URL");
@@ -301,6 +306,12 @@ impl Problem {
     }
 }
 
+/// An error with its sources, for the log.
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let sources = std::iter::successors(error.source(), |error| error.source());
+    sources.fold(error.to_string(), |text, source| format!("{text}: {source}"))
+}
+
 /// JSON with an indent of four, as the clients expect for these bodies.
 fn pretty(body: &Value) -> String {
     let mut text = Vec::new();
@@ -343,8 +354,10 @@ impl From<Error> for Problem {
             Error::TooLarge { size, limit } => {
                 Self::response_too_large(size, limit, "read it in the form that it was stored in, by its id")
             }
-            Error::Unavailable(_) => Self::unavailable(error.to_string()),
-            Error::Refused(_) | Error::Corrupt { .. } => Self::internal(error.to_string()),
+            Error::PreconditionFailed(message) => Self::precondition_failed(message),
+            Error::Unavailable { .. } => Self::unavailable(with_sources(&error)),
+            Error::Full { .. } => Self::storage_full(with_sources(&error)),
+            Error::Refused { .. } | Error::Corrupt { .. } => Self::internal(with_sources(&error)),
         }
     }
 }

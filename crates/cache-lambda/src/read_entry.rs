@@ -4,7 +4,7 @@
 //! | step | where |
 //! |---|---|
 //! | which entry, and how its content may be delivered | [`EntryReader::entry`], [`DeliveryOptions`] |
-//! | read it, or only its record when it is too large | `EntryRead::read` |
+//! | read it, or only its metadata when it is too large | `EntryRead::read` |
 //! | 304, cache headers | [`ConditionalHeaders::respond`] |
 //! | redirect to the storage | `EntryRead::redirect` |
 //! | the body in the representation that was asked for | `representation.rs` |
@@ -16,11 +16,10 @@ use std::convert::Infallible;
 use axum::body::HttpBody;
 use axum::extract::FromRequestParts;
 use axum::response::Response;
-use cache_core::cache::{Entry, Retrieved, Selector};
+use cache_core::cache::{NamespaceCache, Retrieved, RetrievedOrTooLarge, Selector};
 use cache_core::content::GZIP;
-use cache_core::ids::Namespace;
-use cache_core::record::Record;
-use cache_core::storage::AnswerHeaders;
+use cache_core::entry::Entry;
+use cache_core::storage::ResponseHeaders;
 use cache_core::strategy::ContentKind;
 use http::request::Parts;
 use http::{HeaderValue, header};
@@ -57,7 +56,8 @@ impl EntryReader {
     /// The entry that a selector finds in the namespace of the path.
     pub fn entry(self, params: &Params, selector: Selector) -> Result<EntryRead, Problem> {
         let options = self.options.with_query(params)?;
-        Ok(EntryRead { reader: Self { options, ..self }, namespace: params.namespace()?, selector, revision: None })
+        let cache = self.cache.namespace_of(params)?;
+        Ok(EntryRead { reader: Self { options, ..self }, cache, selector, revision: None })
     }
 
     /// The entry in the path, at the revision in the query if there is one.
@@ -71,14 +71,14 @@ impl EntryReader {
 #[derive(Debug)]
 pub struct EntryRead {
     reader: EntryReader,
-    namespace: Namespace,
+    cache: NamespaceCache,
     selector: Selector,
     revision: Option<u64>,
 }
 
 /// What a read leads to.
 enum ReadOutcome {
-    Content(Box<Entry>),
+    Content(Box<Retrieved>),
     /// The caller has to read the content from the storage.
     Redirect(Response),
 }
@@ -88,68 +88,67 @@ impl EntryRead {
     async fn read(
         &self,
         representation: Representation,
-        etag: impl Fn(&Record) -> ETag,
+        etag: impl Fn(&Entry) -> ETag,
     ) -> Result<ReadOutcome, Problem> {
         let (options, conditions) = (self.reader.options, &self.reader.conditions);
-        let record = match self.retrieve(options.initial_read_limit()).await?.ok_or_else(|| self.not_found())? {
-            Retrieved::Whole(entry) => return Ok(ReadOutcome::Content(Box::new(entry))),
-            Retrieved::TooLarge(record) => record,
+        let entry = match self.retrieve(options.initial_read_limit()).await?.ok_or_else(|| self.not_found())? {
+            RetrievedOrTooLarge::Retrieved(found) => return Ok(ReadOutcome::Content(Box::new(found))),
+            RetrievedOrTooLarge::TooLarge(entry) => entry,
         };
-        let as_stored = redirect::as_stored(&record, representation, conditions);
-        if let Some(headers) = as_stored.filter(|_| options.may_redirect()) {
-            return self.redirect(&record, &etag(&record), &headers).await.map(ReadOutcome::Redirect);
+        let as_stored = redirect::as_stored(&entry, representation, conditions);
+        if let Some(headers) = as_stored.filter(|_| options.may_redirect() && entry.content.blob.is_some()) {
+            return self.redirect(&entry, &etag(&entry), &headers).await.map(ReadOutcome::Redirect);
         }
         if options.max_bytes() <= options.initial_read_limit() {
-            return Err(options.too_large(&record));
+            return Err(options.too_large(&entry));
         }
         let found = self.retrieve(options.max_bytes()).await?.ok_or_else(|| self.not_found())?;
-        self.whole(found).map(|entry| ReadOutcome::Content(Box::new(entry)))
+        self.whole(found).map(|found| ReadOutcome::Content(Box::new(found)))
     }
 
     /// Redirects to the storage, unless the caller has the content already. A signed URL is for GET, so HEAD is
     /// answered here.
-    async fn redirect(&self, record: &Record, etag: &ETag, headers: &AnswerHeaders) -> Result<Response, Problem> {
+    async fn redirect(&self, entry: &Entry, etag: &ETag, headers: &ResponseHeaders) -> Result<Response, Problem> {
         let url = match self.reader.options.head_only {
             true => None,
-            false => self.reader.cache.presigned_get(record, headers).await?,
+            false => self.cache.presigned_get(entry, headers).await?,
         };
         let response = self.reader.conditions.respond(etag, self.cache_policy(), || match url {
             Some(url) => redirect::redirect(&url),
-            None => Ok(redirect::head(record, headers)),
+            None => Ok(redirect::head(entry, headers)),
         })?;
-        Ok(vary_on_encoding(response, record))
+        Ok(vary_on_encoding(response, entry))
     }
 
-    async fn retrieve(&self, max_bytes: u64) -> Result<Option<Retrieved>, Problem> {
-        let cache = &self.reader.cache;
+    async fn retrieve(&self, max_bytes: u64) -> Result<Option<RetrievedOrTooLarge>, Problem> {
         Ok(match self.revision {
-            Some(number) => cache.retrieve_revision(&self.namespace, &self.selector, number, max_bytes).await?,
-            None => cache.retrieve_within(&self.namespace, &self.selector, max_bytes).await?,
+            Some(number) => self.cache.retrieve_revision(&self.selector, number, max_bytes).await?,
+            None => self.cache.retrieve_up_to(&self.selector, max_bytes).await?,
         })
     }
 
-    fn whole(&self, found: Retrieved) -> Result<Entry, Problem> {
+    fn whole(&self, found: RetrievedOrTooLarge) -> Result<Retrieved, Problem> {
         match found {
-            Retrieved::Whole(entry) => Ok(entry),
-            Retrieved::TooLarge(record) => Err(self.reader.options.too_large(&record)),
+            RetrievedOrTooLarge::Retrieved(found) => Ok(found),
+            RetrievedOrTooLarge::TooLarge(entry) => Err(self.reader.options.too_large(&entry)),
         }
     }
 
     fn not_found(&self) -> Problem {
-        Problem::entry_not_found_short(&self.namespace, &self.selector)
+        Problem::entry_not_found_short(self.cache.name(), &self.selector)
     }
 
     /// The response, unless the caller has it already, or it turns out larger than Lambda takes.
     fn respond(
         &self,
-        record: &Record,
+        entry: &Entry,
         etag: &ETag,
         make: impl FnOnce() -> Result<Response, Problem>,
     ) -> Result<Response, Problem> {
         let options = self.reader.options;
         let response = self.reader.conditions.respond(etag, self.cache_policy(), make)?;
         match options.in_lambda && response.body().size_hint().lower() > MAX_RESPONSE_BYTES {
-            true => Err(options.too_large(record)),
+            true => Err(options.too_large(entry)),
             false => Ok(response),
         }
     }
@@ -160,13 +159,13 @@ impl EntryRead {
     }
 }
 
-fn is_gzip(record: &Record) -> bool {
-    record.kind == ContentKind::Binary && record.current().content_encoding == Some(GZIP)
+fn is_gzip(entry: &Entry) -> bool {
+    entry.content.kind == ContentKind::Binary && entry.content.content_encoding.as_deref() == Some(GZIP)
 }
 
 /// Gzip content is sent as it is to callers that accept it, so the response depends on `Accept-Encoding`.
-fn vary_on_encoding(mut response: Response, record: &Record) -> Response {
-    if is_gzip(record) {
+fn vary_on_encoding(mut response: Response, entry: &Entry) -> Response {
+    if is_gzip(entry) {
         response.headers_mut().append(header::VARY, HeaderValue::from_static("accept-encoding"));
     }
     response

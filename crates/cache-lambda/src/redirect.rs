@@ -7,8 +7,8 @@
 
 use axum::response::{IntoResponse, Response};
 use cache_core::content::GZIP;
-use cache_core::record::Record;
-use cache_core::storage::AnswerHeaders;
+use cache_core::entry::Entry;
+use cache_core::storage::ResponseHeaders;
 use cache_core::strategy::ContentKind;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 
@@ -89,27 +89,28 @@ impl DeliveryOptions {
     }
 
     /// The content is too large; the message says what to do.
-    pub fn too_large(self, record: &Record) -> Problem {
-        let path = stored_representation(record);
+    pub fn too_large(self, entry: &Entry) -> Problem {
+        let path = stored_representation(entry);
         let advice = match (self.presigns, self.redirect) {
             (true, true) => format!("read it as it is stored, with GET {path}, which redirects to the storage"),
             (true, false) => format!("leave out 'redirect=never', and read it as it is stored, with GET {path}"),
             (false, _) if self.in_lambda => "this storage cannot be read directly: use S3".to_owned(),
             (false, _) => "raise CACHE__SERVICE__MAX_BODY_BYTES".to_owned(),
         };
-        Problem::response_too_large(record.current().size, self.max_bytes(), &advice)
+        Problem::response_too_large(entry.content.size, self.max_bytes(), &advice)
     }
 }
 
 /// The headers of the response if the representation is the stored bytes and this caller accepts them.
-pub fn as_stored(record: &Record, form: Representation, conditions: &ConditionalHeaders) -> Option<AnswerHeaders> {
-    let plain = |content_type| Some(AnswerHeaders { content_type, ..AnswerHeaders::default() });
-    match (form, record.kind) {
+pub fn as_stored(entry: &Entry, form: Representation, conditions: &ConditionalHeaders) -> Option<ResponseHeaders> {
+    let plain = |content_type| Some(ResponseHeaders { content_type, ..ResponseHeaders::default() });
+    match (form, entry.content.kind) {
         (Representation::String, ContentKind::String) => plain(TEXT_UTF_8),
         (Representation::Json, ContentKind::Json) => plain(JSON),
         (Representation::Binary, ContentKind::String | ContentKind::Zip) => plain(BYTES),
-        (Representation::Binary, ContentKind::Binary) if record.current().content_encoding == Some(GZIP) => {
-            let packed = AnswerHeaders { content_encoding: Some(GZIP), content_type: BYTES, content_disposition: None };
+        (Representation::Binary, ContentKind::Binary) if entry.content.content_encoding.as_deref() == Some(GZIP) => {
+            let packed =
+                ResponseHeaders { content_encoding: Some(GZIP), content_type: BYTES, content_disposition: None };
             (conditions.accepts_gzip && !conditions.has_range()).then_some(packed)
         }
         (Representation::Binary, ContentKind::Binary) => plain(BYTES),
@@ -127,10 +128,10 @@ pub fn redirect(url: &str) -> Result<Response, Problem> {
 }
 
 /// The response to HEAD, without reading the content. A presigned URL is for GET, so HEAD is not redirected.
-pub fn head(record: &Record, answer: &AnswerHeaders) -> Response {
+pub fn head(entry: &Entry, answer: &ResponseHeaders) -> Response {
     let mut headers: Vec<(HeaderName, HeaderValue)> = vec![
         (header::CONTENT_TYPE, HeaderValue::from_static(answer.content_type)),
-        (header::CONTENT_LENGTH, record.current().size.into()),
+        (header::CONTENT_LENGTH, entry.content.size.into()),
     ];
     headers.extend(answer.content_encoding.map(|it| (header::CONTENT_ENCODING, HeaderValue::from_static(it))));
     let mut response = StatusCode::OK.into_response();
@@ -139,16 +140,16 @@ pub fn head(record: &Record, answer: &AnswerHeaders) -> Response {
 }
 
 /// The path of the representation whose body is the stored bytes.
-fn stored_representation(record: &Record) -> String {
-    let (form, how) = match record.kind {
+fn stored_representation(entry: &Entry) -> String {
+    let (form, how) = match entry.content.kind {
         ContentKind::String => ("string", ""),
         ContentKind::Json => ("json", ""),
-        ContentKind::Binary if record.current().content_encoding == Some(GZIP) => {
+        ContentKind::Binary if entry.content.content_encoding.as_deref() == Some(GZIP) => {
             ("binary", " and 'Accept-Encoding: gzip'")
         }
         ContentKind::Binary | ContentKind::Zip => ("binary", ""),
     };
-    format!("/{}/retrieve/{}/{form}{how}", record.namespace, record.cache_id)
+    format!("/{}/retrieve/{}/{form}{how}", entry.namespace, entry.cache_id)
 }
 
 #[cfg(test)]

@@ -8,26 +8,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
-use cache_core::cache::Cache;
+use cache_core::cache::{Cache, NamespaceCache};
 use cache_core::error::Error;
-use cache_storage::metered::Meter;
+use cache_core::time::Deadline;
+use cache_storage::instrumented::RequestMetrics;
 use futures::future::{Either, select};
 use http::request::Parts;
 use tokio::runtime::Handle;
 use tokio::task::{JoinError, JoinHandle};
 use tracing::{Instrument, Span};
 
+use crate::extract::Params;
 use crate::problem::Problem;
 use crate::state::{AppState, Service};
 
-/// The deadline of a request, in milliseconds since 1970 UTC. In the request's extensions it overrides the configured
-/// timeout.
-#[derive(Debug, Clone, Copy)]
-pub struct Deadline(pub u64);
-
-/// How long after the deadline the response waits for the use case, in milliseconds. A use case that is queued behind a
-/// request with a later deadline may take longer.
-const GRACE_MS: u64 = 100;
+/// How long after the deadline the response waits for the use case. A use case that is queued behind a request with a
+/// later deadline may take longer.
+const GRACE: Duration = Duration::from_millis(100);
 
 /// The cache with the deadline and the storage counters of a request.
 #[derive(Debug)]
@@ -35,7 +32,7 @@ pub struct RequestCache {
     cache: Cache,
     service: AppState,
     explicit_deadline: Option<Deadline>,
-    meter: Arc<Meter>,
+    meter: Arc<RequestMetrics>,
 }
 
 impl FromRequestParts<AppState> for RequestCache {
@@ -44,16 +41,15 @@ impl FromRequestParts<AppState> for RequestCache {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
         let explicit_deadline = parts.extensions.get().copied();
         let meter = parts.extensions.get().map_or_else(|| state.metrics.meter(), Arc::clone);
-        let Deadline(deadline_ms) = explicit_deadline.unwrap_or_else(|| default_deadline(state));
-        let cache = state.cache_with_deadline(deadline_ms, &meter);
+        let deadline = explicit_deadline.unwrap_or_else(|| default_deadline(state));
+        let cache = state.cache_with_deadline(deadline, &meter);
         Ok(Self { cache, service: Arc::clone(state), explicit_deadline, meter })
     }
 }
 
 /// The configured deadline of work that starts now.
 fn default_deadline(state: &Service) -> Deadline {
-    let patience = u64::try_from(state.config.request_timeout.as_millis()).unwrap_or(u64::MAX);
-    Deadline(state.surroundings.now_ms().saturating_add(patience))
+    Deadline::at(state.clock.now().plus(state.config.request_timeout))
 }
 
 impl Deref for RequestCache {
@@ -65,6 +61,11 @@ impl Deref for RequestCache {
 }
 
 impl RequestCache {
+    /// The use cases of the namespace in the path.
+    pub fn namespace_of(&self, params: &Params) -> Result<NamespaceCache, Problem> {
+        Ok(self.cache.namespace(&params.namespace()?))
+    }
+
     /// Runs a use case that writes. It continues when the caller hangs up, and a graceful shutdown waits for it.
     pub async fn run_to_completion<T, F>(self, job: impl FnOnce(Cache) -> F) -> Result<T, Problem>
     where
@@ -96,16 +97,16 @@ impl RequestCache {
             Some(deadline) => (self.cache.clone(), deadline),
             None => {
                 let deadline = default_deadline(&self.service);
-                (self.service.cache_with_deadline(deadline.0, &self.meter), deadline)
+                (self.service.cache_with_deadline(deadline, &self.meter), deadline)
             }
         }
     }
 
     /// The result of a task. A task that is still running after the deadline continues, but its caller gets a 503.
-    async fn with_deadline<T>(&self, task: JoinHandle<T>, Deadline(deadline_ms): Deadline) -> Result<T, Problem> {
-        let surroundings = &self.service.surroundings;
-        let left = deadline_ms.saturating_add(GRACE_MS).saturating_sub(surroundings.now_ms());
-        match select(task, surroundings.sleep(Duration::from_millis(left))).await {
+    async fn with_deadline<T>(&self, task: JoinHandle<T>, deadline: Deadline) -> Result<T, Problem> {
+        let clock = &self.service.clock;
+        let left = deadline.remaining(clock.now()).saturating_add(GRACE);
+        match select(task, clock.sleep(left)).await {
             Either::Left((done, _)) => joined(done),
             Either::Right(_) => Err(Problem::unavailable("request deadline exceeded while queued")),
         }
@@ -126,11 +127,12 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use cache_core::surroundings::Surroundings;
-    use cache_storage::faulty::{Fault, Faulty, Verb};
-    use cache_storage::impatience::Impatience;
+    use cache_core::clock::Clock;
     use cache_storage::memory::Memory;
-    use cache_storage::system::System;
+    use cache_storage::operation::StorageOp;
+    use cache_storage::system::{OsRng, SystemClock};
+    use cache_testing::fault_injection::{Fault, FaultInjectingStorage};
+    use cache_testing::mock_clock::MockClock;
     use tower::ServiceExt;
 
     use super::Deadline;
@@ -139,16 +141,16 @@ mod tests {
     use crate::test_support::{App, Call, config};
 
     /// A service over a storage that never answers the next call of this kind.
-    fn over_stuck(verb: Verb, key_contains: &str, surroundings: Arc<dyn Surroundings>) -> AppState {
-        let storage = Faulty::new(Arc::new(Memory::default()));
-        storage.once(verb, key_contains, Fault::Stuck);
-        Service::new(Arc::new(storage), surroundings, config())
+    fn over_stuck(operation: StorageOp, key_contains: &str, clock: Arc<dyn Clock>) -> AppState {
+        let storage = FaultInjectingStorage::new(Arc::new(Memory::default()));
+        storage.once(operation, key_contains, Fault::Stuck);
+        Service::new(Arc::new(storage), clock, Arc::new(OsRng), config())
     }
 
     /// The status and the advice that a store gets which has to be answered in so many milliseconds.
     async fn store_within(state: &AppState, milliseconds: u64) -> (u16, Option<String>) {
         let mut request = Call::post("/ns/direct/store/string", "hello").request();
-        request.extensions_mut().insert(Deadline(System.now_ms() + milliseconds));
+        request.extensions_mut().insert(Deadline::at(SystemClock.now().plus(Duration::from_millis(milliseconds))));
         let answer = app::app(state.clone()).oneshot(request).await.unwrap();
         let advice = answer.headers().get("retry-after").map(|value| value.to_str().unwrap().to_owned());
         (answer.status().as_u16(), advice)
@@ -160,17 +162,18 @@ mod tests {
 
     #[tokio::test]
     async fn an_unanswered_read_is_503_at_the_deadline() {
-        let clock = Arc::new(Impatience::default());
-        let state = over_stuck(Verb::Get, "refs/by-hash", clock.clone());
-        let patience = state.config.request_timeout.as_millis() as u64;
+        let clock = Arc::new(MockClock::default());
+        let start = clock.now();
+        let state = over_stuck(StorageOp::Get, "refs/by-hash", clock.clone());
+        let timeout = state.config.request_timeout;
         let answer = App::around(app::app(state)).get("/ns/retrieve/hash/2cf24dba5fb0a30e/string").await;
         assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, Some("1")), "{}", answer.text());
-        assert_eq!(clock.now_ms(), Impatience::STARTS_AT_MS + patience);
+        assert_eq!(clock.now(), start.plus(timeout));
     }
 
     #[tokio::test]
     async fn an_unanswered_write_is_503_and_stops() {
-        let state = over_stuck(Verb::Put, "refs/by-hash", Arc::new(System));
+        let state = over_stuck(StorageOp::Put, "refs/by-hash", Arc::new(SystemClock));
         assert_eq!(store_within(&state, 50).await, try_later());
         state.background_tasks.close();
         let stopped = tokio::time::timeout(Duration::from_secs(20), state.background_tasks.wait()).await;
@@ -179,7 +182,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_queued_store_is_503_at_its_own_deadline() {
-        let state = over_stuck(Verb::Put, "refs/by-hash", Arc::new(System));
+        let storage = Arc::new(FaultInjectingStorage::new(Arc::new(Memory::default())));
+        let state = Service::new(storage.clone(), Arc::new(SystemClock), Arc::new(OsRng), config());
+        assert_eq!(store_within(&state, 3_600_000).await, (200, None));
+        storage.once(StorageOp::Put, "refs/by-hash", Fault::Stuck);
         let mut leader = pin!(store_within(&state, 3_600_000));
         for _ in 0..100 {
             assert!(futures::poll!(leader.as_mut()).is_pending(), "its write of the index never ends");
@@ -220,6 +226,6 @@ mod tests {
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        panic!("the store was explicit_deadline up");
+        panic!("the store was given up");
     }
 }

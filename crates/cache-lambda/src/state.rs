@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use cache_core::cache::Cache;
+use cache_core::cache::{Cache, CacheConfig};
+use cache_core::clock::Clock;
+use cache_core::rng::Rng;
 use cache_core::storage::Storage;
-use cache_core::surroundings::Surroundings;
-use cache_storage::metered::{Meter, Metered};
+use cache_core::time::Deadline;
+use cache_storage::instrumented::{InstrumentedStorage, RequestMetrics};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
@@ -22,8 +24,10 @@ pub struct Service {
     /// The use cases. Each request uses them through a `RequestCache`.
     cache: Cache,
     storage: Arc<dyn Storage>,
-    /// The clock and the RNG.
-    pub surroundings: Arc<dyn Surroundings>,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// Random numbers.
+    pub rng: Arc<dyn Rng>,
     /// The configuration.
     pub config: Config,
     /// The metrics of this process.
@@ -40,30 +44,38 @@ pub struct Service {
 
 impl Service {
     /// A service over a storage.
-    pub fn new(storage: Arc<dyn Storage>, surroundings: Arc<dyn Surroundings>, config: Config) -> AppState {
-        let cache = Cache::new(Arc::clone(&storage), Arc::clone(&surroundings))
-            .with_default_ttl_hours(config.ttl_hours)
-            .with_blob_cache(config.blob_cache_bytes)
-            .with_largest_in_memory(config.max_in_memory_bytes());
+    pub fn new(storage: Arc<dyn Storage>, clock: Arc<dyn Clock>, rng: Arc<dyn Rng>, config: Config) -> AppState {
+        let cache_config = CacheConfig {
+            object_cache_bytes: config.object_cache_bytes,
+            default_ttl_hours: config.ttl_hours,
+            max_in_memory_bytes: config.max_in_memory_bytes(),
+            ..CacheConfig::default()
+        };
+        let cache = Cache::with_config(Arc::clone(&storage), Arc::clone(&clock), Arc::clone(&rng), &cache_config);
         Arc::new(Self {
             cache,
             storage,
             metrics: Metrics::default(),
             background_tasks: TaskTracker::new(),
-            upload_signing_key: UploadSigningKey::generate(surroundings.as_ref()),
+            upload_signing_key: UploadSigningKey::generate(rng.as_ref()),
             instance_id: Uuid::new_v4(),
-            started_ms: surroundings.now_ms(),
-            surroundings,
+            started_ms: clock.now().get(),
+            clock,
+            rng,
             config,
         })
     }
 
-    /// The cache for work that has to end at `deadline_ms` (milliseconds since 1970 UTC). `meter` counts its storage
-    /// calls.
-    pub fn cache_with_deadline(&self, deadline_ms: u64, meter: &Arc<Meter>) -> Cache {
-        let (storage, surroundings) = (Arc::clone(&self.storage), Arc::clone(&self.surroundings));
-        let metered = Metered::new(storage, surroundings, deadline_ms, Arc::clone(meter));
-        self.cache.until(deadline_ms).through(Arc::new(metered))
+    /// The cache for work that has to end at this deadline. `metrics` counts its storage calls.
+    pub fn cache_with_deadline(&self, deadline: Deadline, metrics: &Arc<RequestMetrics>) -> Cache {
+        let (storage, clock) = (Arc::clone(&self.storage), Arc::clone(&self.clock));
+        let instrumented = InstrumentedStorage::new(storage, clock, deadline, Arc::clone(metrics));
+        self.cache.with_deadline(deadline).with_storage(Arc::new(instrumented))
+    }
+
+    /// The current time, in milliseconds since 1970 UTC.
+    pub fn now_ms(&self) -> u64 {
+        self.clock.now().get()
     }
 
     /// The cache without a deadline, for questions that need no storage call.

@@ -1,82 +1,69 @@
 //! Garbage collection in all namespaces: `cache-lambda sweep`, or an event of a schedule in Lambda.
 
-use cache_core::cache::Swept;
+use cache_core::cache::SweepReport;
 use cache_core::error::Error;
 use cache_core::ids::Namespace;
+use cache_core::time::Deadline;
 use serde::Serialize;
 
 use crate::state::AppState;
 
 /// What a sweep did in one namespace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Report {
+pub struct NamespaceReport {
     /// The namespace.
     pub namespace: Namespace,
-    /// Entries that had expired.
-    pub expired: u64,
-    /// Tombstones of deleted entries, and completion records of uploads.
-    pub tombstones: u64,
-    /// Records that no index lists.
-    pub unlisted_records: u64,
-    /// Blobs that no index references.
-    pub unreferenced_blobs: u64,
-    /// Children and revisions whose entry is gone.
-    pub orphaned_children: u64,
-    /// Whether the whole namespace was processed before the deadline.
-    pub complete: bool,
+    /// What was removed and found.
+    #[serde(flatten)]
+    pub report: SweepReport,
 }
 
-impl Report {
-    fn new(namespace: Namespace, swept: Swept) -> Self {
-        let Swept { expired, graves, records, blobs, orphans, complete } = swept;
-        Self {
-            namespace,
-            expired,
-            tombstones: graves,
-            unlisted_records: records,
-            unreferenced_blobs: blobs,
-            orphaned_children: orphans,
-            complete,
+impl NamespaceReport {
+    fn log(&self) {
+        let Self { namespace, report } = self;
+        tracing::info!(%namespace, expired_entries = report.expired_entries,
+            unreferenced_blobs = report.unreferenced_blobs, stale_intents = report.stale_intents,
+            orphaned_children = report.orphaned_children, orphaned_aliases = report.orphaned_aliases,
+            orphaned_pages = report.orphaned_pages, orphaned_views = report.orphaned_views,
+            orphaned_key_rows = report.orphaned_key_rows, emptied_tombstones = report.emptied_tombstones,
+            complete = report.complete, "swept");
+        for object in &report.damaged {
+            tracing::error!(%namespace, object, "damaged");
         }
     }
 }
 
-/// Collects garbage in these namespaces, or in all when none is named, one after the other, until the deadline
-/// (milliseconds since 1970 UTC). The last report may be incomplete.
+/// Collects garbage in these namespaces, or in all when none is named, one after the other, until the deadline. The
+/// last report may be incomplete.
 ///
 /// # Errors
 ///
 /// Those of the storage. What was removed until then stays removed.
-pub async fn run(state: &AppState, namespaces: Vec<Namespace>, deadline_ms: u64) -> Result<Vec<Report>, Error> {
+pub async fn run(
+    state: &AppState,
+    namespaces: Vec<Namespace>,
+    deadline: Deadline,
+) -> Result<Vec<NamespaceReport>, Error> {
     let meter = state.metrics.meter();
-    let cache = state.cache_with_deadline(deadline_ms, &meter);
+    let cache = state.cache_with_deadline(deadline, &meter);
     let mut namespaces = if namespaces.is_empty() { cache.namespaces().await? } else { namespaces };
     // Starts at a random namespace, so that a deadline does not always skip the same ones.
     if !namespaces.is_empty() {
-        let first = state.surroundings.random() % namespaces.len() as u64;
+        let first = state.rng.next_u64() % namespaces.len() as u64;
         namespaces.rotate_left(first as usize);
     }
     let mut reports = Vec::with_capacity(namespaces.len());
     for namespace in namespaces {
-        let swept = cache.sweep(&namespace).await?;
-        let report = Report::new(namespace, swept);
+        let report = cache.namespace(&namespace).sweep().await?;
         let complete = report.complete;
-        tracing::info!(
-            namespace = %report.namespace,
-            expired = report.expired,
-            tombstones = report.tombstones,
-            unlisted_records = report.unlisted_records,
-            unreferenced_blobs = report.unreferenced_blobs,
-            orphaned_children = report.orphaned_children,
-            complete = report.complete,
-            "swept"
-        );
+        let report = NamespaceReport { namespace, report };
+        report.log();
         reports.push(report);
         if !complete {
             break;
         }
     }
-    let (calls, rounds) = (meter.tally().calls(), meter.tally().rounds());
+    let (calls, rounds) = (meter.counters().calls(), meter.counters().round_trips());
     tracing::info!(namespaces = reports.len(), storage_calls = calls, storage_round_trips = rounds, "sweep ended");
     Ok(reports)
 }
@@ -86,7 +73,7 @@ mod tests {
     use std::sync::Arc;
 
     use cache_storage::memory::Memory;
-    use cache_storage::system::System;
+    use cache_storage::system::{OsRng, SystemClock};
 
     use super::*;
     use crate::state::Service;
@@ -94,9 +81,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_sweep_at_its_deadline_reports_where_it_stopped() {
-        let state = Service::new(Arc::new(Memory::default()), Arc::new(System), config());
+        let state = Service::new(Arc::new(Memory::default()), Arc::new(SystemClock), Arc::new(OsRng), config());
         let namespaces = ["a", "b"].map(|name| name.parse().unwrap()).to_vec();
-        let reports = run(&state, namespaces, state.surroundings.now_ms()).await.unwrap();
-        assert_eq!(reports.iter().map(|report| report.complete).collect::<Vec<_>>(), [false]);
+        let reports = run(&state, namespaces, Deadline::at(state.clock.now())).await.unwrap();
+        assert_eq!(reports.iter().map(|report| report.report.complete).collect::<Vec<_>>(), [false]);
     }
 }

@@ -8,7 +8,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use cache_core::storage::Storage;
 use cache_storage::memory::Memory;
-use cache_storage::system::System;
+use cache_storage::system::{OsRng, SystemClock};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -40,7 +40,7 @@ impl App {
     }
 
     pub(crate) fn over(storage: Arc<dyn Storage>, config: Config) -> Self {
-        Self(app::app(Service::new(storage, Arc::new(System), config)))
+        Self(app::app(Service::new(storage, Arc::new(SystemClock), Arc::new(OsRng), config)))
     }
 
     /// Another application than the whole one.

@@ -3,9 +3,9 @@
 
 use std::fmt;
 
-use cache_core::content::Digest;
+use cache_core::digest::Sha256Digest;
 use cache_core::ids::{CacheId, Namespace};
-use cache_core::surroundings::Surroundings;
+use cache_core::rng::Rng;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
@@ -17,7 +17,7 @@ pub struct UploadGrant {
     /// The upload; its id encodes strategy and kind.
     pub upload_id: CacheId,
     /// SHA-256 of the content.
-    pub sha256: Digest,
+    pub sha256: Sha256Digest,
     /// Bytes of the content.
     pub size: u64,
     /// When the URL expires, in milliseconds since 1970 UTC.
@@ -30,10 +30,10 @@ pub struct UploadSigningKey([u8; 64]);
 
 impl UploadSigningKey {
     /// A new key.
-    pub fn generate(surroundings: &dyn Surroundings) -> Self {
+    pub fn generate(rng: &dyn Rng) -> Self {
         let mut key = [0; 64];
         for part in key.chunks_exact_mut(8) {
-            part.copy_from_slice(&surroundings.random().to_le_bytes());
+            part.copy_from_slice(&rng.next_u64().to_le_bytes());
         }
         Self(key)
     }
@@ -46,7 +46,7 @@ impl UploadSigningKey {
     /// Whether a signature is valid for this grant. In constant time.
     pub fn verify(&self, grant: &UploadGrant, signature: &str) -> bool {
         // A digest has the same form as a signature: 64 lowercase hex digits.
-        let Ok(signature) = signature.parse::<Digest>() else { return false };
+        let Ok(signature) = signature.parse::<Sha256Digest>() else { return false };
         self.mac(grant).verify_slice(signature.as_bytes()).is_ok()
     }
 
@@ -68,7 +68,7 @@ impl fmt::Debug for UploadSigningKey {
 
 #[cfg(test)]
 mod tests {
-    use cache_storage::system::System;
+    use cache_storage::system::OsRng;
 
     use super::*;
 
@@ -76,7 +76,7 @@ mod tests {
         UploadGrant {
             namespace: "ns".parse().unwrap(),
             upload_id: CacheId::from_u128(7),
-            sha256: Digest::of(b"x"),
+            sha256: Sha256Digest::of(b"x"),
             size: 1,
             expires_at: 1000,
         }
@@ -84,14 +84,14 @@ mod tests {
 
     #[test]
     fn a_signature_is_of_one_permission_and_one_process() {
-        let (key, other) = (UploadSigningKey::generate(&System), UploadSigningKey::generate(&System));
+        let (key, other) = (UploadSigningKey::generate(&OsRng), UploadSigningKey::generate(&OsRng));
         let signature = key.sign(&grant());
         assert!(key.verify(&grant(), &signature));
         assert!(!other.verify(&grant(), &signature));
         for changed in [
             UploadGrant { namespace: "other".parse().unwrap(), ..grant() },
             UploadGrant { upload_id: CacheId::from_u128(8), ..grant() },
-            UploadGrant { sha256: Digest::of(b"y"), ..grant() },
+            UploadGrant { sha256: Sha256Digest::of(b"y"), ..grant() },
             UploadGrant { size: 2, ..grant() },
             UploadGrant { expires_at: 1001, ..grant() },
         ] {
@@ -106,7 +106,8 @@ mod tests {
     fn the_code_is_the_one_of_rfc_4231() {
         let mut mac = Hmac::<Sha256>::new_from_slice(b"Jefe").unwrap();
         mac.update(b"what do ya want for nothing?");
-        let expected: Digest = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843".parse().unwrap();
+        let expected: Sha256Digest =
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843".parse().unwrap();
         assert!(mac.verify_slice(expected.as_bytes()).is_ok());
     }
 }

@@ -1,4 +1,4 @@
-//! Archives that somebody made to do harm, or that were harmed.
+//! Malformed and malicious archives.
 
 use std::collections::BTreeMap;
 

@@ -92,7 +92,7 @@ impl Archive {
         Self { members: BTreeMap::new(), inflated: 0, limits: *limits }
     }
 
-    /// Reads an archive that somebody wants to store: every member is unpacked and verified, every name must be safe.
+    /// Reads an archive that is to be stored: every member is unpacked and verified, every name must be safe.
     pub fn read(bytes: Bytes, limits: &Limits) -> Result<Self, InvalidArchive> {
         let archive = Self::read_foreign(bytes, limits)?;
         archive.check_names()?;

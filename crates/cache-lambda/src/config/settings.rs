@@ -83,8 +83,8 @@ pub const MAX_BODY_BYTES: Setting = Setting {
     expected: "a number of bytes such as 67108864",
 };
 /// The size of the cache in memory.
-pub const BLOB_CACHE_BYTES: Setting = Setting {
-    name: "CACHE__SERVICE__BLOB_CACHE_BYTES",
+pub const OBJECT_CACHE_BYTES: Setting = Setting {
+    name: "CACHE__SERVICE__OBJECT_CACHE_BYTES",
     default: DefaultValue::Value("67108864"),
     help: "how many bytes of contents the process keeps in memory, to read and hash them only once; 0 for none",
     expected: "a number of bytes such as 67108864, or 0 for none",
@@ -198,7 +198,7 @@ pub const SETTINGS: &[Setting] = &[
     API_KEY_NAME,
     API_KEY_VALUE,
     MAX_BODY_BYTES,
-    BLOB_CACHE_BYTES,
+    OBJECT_CACHE_BYTES,
     REQUEST_TIMEOUT,
     TTL_HOURS,
     STRICT_NAMES,

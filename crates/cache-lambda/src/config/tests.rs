@@ -53,12 +53,12 @@ fn a_value_that_does_not_parse_is_an_error() {
 
 #[test]
 fn contents_are_kept_in_memory_unless_told_otherwise() {
-    let kept = |variables: &[(&str, &str)]| read(variables).unwrap().blob_cache_bytes;
+    let kept = |variables: &[(&str, &str)]| read(variables).unwrap().object_cache_bytes;
     assert_eq!(kept(&[]), 64 * 1024 * 1024);
     assert_eq!(kept(&[(BUCKET_NAME.name, "b")]), 64 * 1024 * 1024);
-    assert_eq!(kept(&[(BLOB_CACHE_BYTES.name, "1000")]), 1000);
-    assert_eq!(kept(&[(BLOB_CACHE_BYTES.name, "0")]), 0);
-    check(&[(BLOB_CACHE_BYTES.name, "64M")], "or 0 for none");
+    assert_eq!(kept(&[(OBJECT_CACHE_BYTES.name, "1000")]), 1000);
+    assert_eq!(kept(&[(OBJECT_CACHE_BYTES.name, "0")]), 0);
+    check(&[(OBJECT_CACHE_BYTES.name, "64M")], "or 0 for none");
 }
 
 #[test]

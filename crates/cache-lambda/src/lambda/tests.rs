@@ -3,7 +3,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use cache_storage::memory::Memory;
-use cache_storage::system::System;
+use cache_storage::system::{OsRng, SystemClock};
 use serde_json::{Value, json};
 
 use super::*;
@@ -71,7 +71,7 @@ async fn a_namespace_may_be_called_as_the_stage() {
 }
 
 async fn invoke(event: Value) -> Result<String, String> {
-    let state = Service::new(Arc::new(Memory::default()), Arc::new(System), config());
+    let state = Service::new(Arc::new(Memory::default()), Arc::new(SystemClock), Arc::new(OsRng), config());
     let app = App::around(app::app(state.clone()));
     app.json(Call::post("/demo/direct/store/string", "x")).await;
     let event = lambda_http::request::from_str(&event.to_string()).unwrap();
@@ -90,13 +90,13 @@ async fn a_schedule_sweeps_all_namespaces() {
         "version": "0", "id": "1", "detail-type": "Scheduled Event", "source": "aws.events", "account": "1",
         "time": "2026-11-20T15:00:00Z", "region": "eu-west-1", "resources": [], "detail": {},
     });
-    let nothing = r#"[{"namespace":"demo","expired":0,"tombstones":0,"unlisted_records":0,"unreferenced_blobs":0,"orphaned_children":0,"complete":true}]"#;
+    let nothing = r#"[{"namespace":"demo","expired_entries":0,"unreferenced_blobs":0,"stale_intents":0,"orphaned_children":0,"orphaned_aliases":0,"orphaned_pages":0,"orphaned_views":0,"orphaned_key_rows":0,"emptied_tombstones":0,"damaged":[],"complete":true}]"#;
     assert_eq!(invoke(event).await.unwrap(), nothing);
 }
 
 #[tokio::test]
 async fn an_event_may_name_the_namespaces_to_sweep() {
-    let other = r#"[{"namespace":"other","expired":0,"tombstones":0,"unlisted_records":0,"unreferenced_blobs":0,"orphaned_children":0,"complete":true}]"#;
+    let other = r#"[{"namespace":"other","expired_entries":0,"unreferenced_blobs":0,"stale_intents":0,"orphaned_children":0,"orphaned_aliases":0,"orphaned_pages":0,"orphaned_views":0,"orphaned_key_rows":0,"emptied_tombstones":0,"damaged":[],"complete":true}]"#;
     assert_eq!(invoke(json!({"sweep": ["other"]})).await.unwrap(), other);
 }
 
@@ -106,22 +106,23 @@ async fn an_event_that_is_neither_request_nor_schedule_fails() {
 }
 
 /// When an invocation that ends at 10 s has to be answered.
-fn deadline_at(now_ms: u64) -> Option<u64> {
+fn deadline_at(now_ms: u64) -> Option<Deadline> {
     let event = v1("GET", "/info/health", Value::Null);
     let event: lambda_http::Request = lambda_http::request::from_str(&event.to_string()).unwrap();
     let mut context = lambda_http::Context::default();
     context.deadline = 10_000;
-    deadline_ms(&event.with_lambda_context(context), now_ms)
+    deadline(&event.with_lambda_context(context), now_ms)
 }
 
 #[test]
 fn the_invocation_says_when_to_be_done() {
-    assert_eq!(deadline_at(1_000), Some(9_500));
-    assert_eq!(deadline_at(9_900), Some(9_500));
+    let expected = Deadline::at(UnixMillis::new(9_500));
+    assert_eq!(deadline_at(1_000), Some(expected));
+    assert_eq!(deadline_at(9_900), Some(expected));
     let event: lambda_http::Request =
         lambda_http::request::from_str(&v1("GET", "/info/health", Value::Null).to_string()).unwrap();
-    let request = request(event, Some(Deadline(9_500)));
-    assert_eq!(request.extensions().get::<Deadline>().unwrap().0, 9_500);
+    let request = request(event, Some(expected));
+    assert_eq!(request.extensions().get::<Deadline>(), Some(&expected));
 }
 
 #[test]

@@ -83,6 +83,13 @@ impl Operation {
         self
     }
 
+    /// The options of a store: [`crate::store_options::StoreOptions`].
+    pub fn store_options(self) -> Self {
+        self.parameter(parameters::idempotency_key())
+            .parameter(parameters::ttl_seconds())
+            .parameter(parameters::if_none_match_any())
+    }
+
     /// Pagination: `limit` and `cursor`.
     pub fn paginated(self) -> Self {
         self.parameter(parameters::limit()).parameter(parameters::cursor())

@@ -2,6 +2,7 @@
 
 use cache_api::kinds::Strategy;
 use cache_api::names::{CacheHash, CacheId, CacheKey, DataKey, FileId, Namespace};
+use cache_core::cache::{MAX_TTL, MIN_TTL};
 use utoipa::ToSchema;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
@@ -115,6 +116,25 @@ pub fn folder() -> Parameter {
 /// `If-None-Match`.
 pub fn if_none_match() -> Parameter {
     parameter("If-None-Match", ParameterIn::Header, "The ETag of the caller's copy").schema(Some(text(""))).build()
+}
+
+/// `Idempotency-Key`.
+pub fn idempotency_key() -> Parameter {
+    let about =
+        "The same for all repeats of one request, which then all get the same entry; up to 255 visible characters";
+    parameter("Idempotency-Key", ParameterIn::Header, about).schema(Some(text("^[!-~]{1,255}$"))).build()
+}
+
+/// `If-None-Match` of a store.
+pub fn if_none_match_any() -> Parameter {
+    let about = "`*`: store only if nothing is under the key and file id";
+    parameter("If-None-Match", ParameterIn::Header, about).schema(Some(words(&["*"]))).build()
+}
+
+/// The time to live of one entry.
+pub fn ttl_seconds() -> Parameter {
+    let about = "How long the entry lives, if that is sooner than what the settings of its namespace say";
+    in_query("ttl_seconds", whole_number(MIN_TTL.as_secs(), MAX_TTL.as_secs()), about)
 }
 
 /// `Range`.

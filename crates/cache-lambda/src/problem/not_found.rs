@@ -75,6 +75,17 @@ impl Problem {
         Self::new(StatusCode::PRECONDITION_FAILED, Detail::Message, message)
     }
 
+    /// A condition of the request that does not hold.
+    pub fn precondition_failed(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::PRECONDITION_FAILED, Detail::Message, message)
+    }
+
+    /// A storage without room. `cause` is for the log.
+    pub fn storage_full(cause: impl Into<String>) -> Self {
+        let message = "the storage is full, and nothing was stored: delete entries, or give it more room";
+        Self { cause: Some(cause.into()), ..Self::new(StatusCode::INSUFFICIENT_STORAGE, Detail::Message, message) }
+    }
+
     /// A field of a JSON body that has the wrong type. `kind` is the type of the item, such as `string_type`.
     pub fn body_field(kind: &str, field: &str, message: &str, input: Value) -> Self {
         Self::item(kind, json!(["body", field]), format!("{field} {message}"), input, None)

@@ -1,16 +1,15 @@
 //! Retrieves of a large content over a storage that signs requests.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use cache_core::content::Digest;
+use cache_core::digest::Sha256Digest;
 use cache_core::storage::{
-    AnswerHeaders, ListPage, ListRequest, Object, ObjectHead, ObjectKey, Presign, PresignedRequest, PutMode, Storage,
-    StorageError, Version,
+    GetOptions, GetResult, ListPage, ListRequest, ObjectHead, ObjectKey, Presign, PresignedRequest, PutMode,
+    ResponseHeaders, Storage, StorageError, Version,
 };
 use cache_storage::memory::Memory;
 use http::Method;
@@ -28,11 +27,14 @@ struct Signing {
 
 #[async_trait]
 impl Storage for Signing {
-    async fn get(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Object>, StorageError> {
-        let object = self.memory.get(key, range).await?;
-        let bytes = object.as_ref().map_or(0, |object| object.bytes.len() as u64);
+    async fn get(&self, key: &ObjectKey, options: &GetOptions) -> Result<Option<GetResult>, StorageError> {
+        let result = self.memory.get(key, options).await?;
+        let bytes = match &result {
+            Some(GetResult::Object(object)) => object.bytes.len() as u64,
+            Some(GetResult::NotModified) | None => 0,
+        };
         self.read.fetch_add(bytes, Ordering::Relaxed);
-        Ok(object)
+        Ok(result)
     }
 
     async fn head(&self, key: &ObjectKey) -> Result<Option<ObjectHead>, StorageError> {
@@ -62,7 +64,7 @@ impl Presign for Signing {
         &self,
         key: &ObjectKey,
         _: u64,
-        _: Digest,
+        _: Sha256Digest,
         _: Duration,
     ) -> Result<PresignedRequest, StorageError> {
         Ok(PresignedRequest { url: format!("https://storage.example/{key}"), headers: Vec::new() })
@@ -71,7 +73,7 @@ impl Presign for Signing {
     async fn presigned_get(
         &self,
         key: &ObjectKey,
-        answer: &AnswerHeaders,
+        answer: &ResponseHeaders,
         _: Duration,
     ) -> Result<String, StorageError> {
         let encoding = answer.content_encoding.unwrap_or("plain");
@@ -225,7 +227,7 @@ async fn gzip_is_redirected_for_callers_that_accept_it() {
 
 #[tokio::test]
 async fn a_large_archive_is_redirected_with_its_file_name() {
-    let digest = |n: u64| Digest::of(&n.to_le_bytes());
+    let digest = |n: u64| Sha256Digest::of(&n.to_le_bytes());
     let noise: Vec<u8> = (0..140_000).flat_map(|n| *digest(n).as_bytes()).collect();
     for in_lambda in [true, false] {
         let stored = Stored::new(in_lambda, Call::post("/ns/direct/zip/create/k/f", "")).await;
@@ -257,8 +259,10 @@ async fn a_head_needs_no_read_and_its_etag_saves_the_redirect() {
 #[tokio::test]
 async fn a_large_content_that_is_gone_is_an_error_and_no_redirect() {
     let stored = Stored::text(true, SIZE).await;
-    let blob = format!("ns/blobs/{}/{}/{}", &stored.hash[..2], &stored.hash[2..4], stored.hash);
-    stored.storage.delete(&blob.parse().unwrap()).await.unwrap();
+    let blobs = ListRequest { prefix: "ns/blobs/".to_owned(), limit: 10, ..ListRequest::default() };
+    let blobs = stored.storage.list(&blobs).await.unwrap().objects;
+    assert_eq!(blobs.len(), 1);
+    stored.storage.delete(&blobs[0].key.parse().unwrap()).await.unwrap();
     assert_eq!(stored.read("/string").await.status, 500);
 }
 

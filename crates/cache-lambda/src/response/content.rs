@@ -5,7 +5,7 @@ use cache_api::contents::{
 };
 use cache_api::kinds::FileType;
 use cache_core::cache::Paths;
-use cache_core::record::Record;
+use cache_core::entry::Entry;
 use cache_core::strategy::ContentKind;
 
 use super::wire::{file_type, name, strategy};
@@ -13,42 +13,41 @@ use super::wire::{file_type, name, strategy};
 /// How many hex digits `content__hash` has.
 const SHORT_HASH_DIGITS: usize = 10;
 
-/// What accompanies the content of a record.
-pub fn metadata(record: &Record) -> Metadata {
-    let current = record.current();
+/// What accompanies the content of an entry.
+pub fn metadata(entry: &Entry) -> Metadata {
     Metadata {
-        cache_id: name(&record.cache_id),
-        cache_hash: name(&record.cache_hash),
-        cache_key: key_or_empty(record),
-        file_id: file_name(record),
-        namespace: name(&record.namespace),
-        strategy: strategy(record.strategy),
-        stored_at: record.stored_at,
-        file_type: file_type(record.kind),
-        content_encoding: current.content_encoding.map(ToOwned::to_owned),
-        content_size: current.size,
+        cache_id: name(&entry.cache_id),
+        cache_hash: name(&entry.cache_hash),
+        cache_key: key_or_empty(entry),
+        file_id: file_name(entry),
+        namespace: name(&entry.namespace),
+        strategy: strategy(entry.strategy),
+        stored_at: entry.stored_at.get(),
+        file_type: file_type(entry.content.kind),
+        content_encoding: entry.content.content_encoding.clone(),
+        content_size: entry.content.size,
     }
 }
 
-fn key_or_empty(record: &Record) -> String {
-    record.cache_key.as_ref().map(ToString::to_string).unwrap_or_default()
+fn key_or_empty(entry: &Entry) -> String {
+    entry.cache_key.as_ref().map(ToString::to_string).unwrap_or_default()
 }
 
-fn file_name(record: &Record) -> String {
-    record.file_id.as_ref().map_or_else(|| record.cache_id.to_string(), ToString::to_string)
+fn file_name(entry: &Entry) -> String {
+    entry.file_id.as_ref().map_or_else(|| entry.cache_id.to_string(), ToString::to_string)
 }
 
 /// Names the URL, relative to the host, that answers with `size` bytes.
-pub fn binary_reference(record: &Record, size: usize, binary_url: String) -> BinaryReference {
+pub fn binary_reference(entry: &Entry, size: usize, binary_url: String) -> BinaryReference {
     BinaryReference {
         message: "the content is binary: read it from binary_url".to_owned(),
         data_type: "binary".to_owned(),
         size,
-        cache_hash: name(&record.cache_hash),
-        cache_id: name(&record.cache_id),
-        namespace: name(&record.namespace),
+        cache_hash: name(&entry.cache_hash),
+        cache_id: name(&entry.cache_id),
+        namespace: name(&entry.namespace),
         binary_url,
-        metadata: metadata(record),
+        metadata: metadata(entry),
     }
 }
 
@@ -58,13 +57,13 @@ pub fn base64(data: String) -> Base64 {
 }
 
 /// How an entry is kept.
-pub fn entry_config(record: &Record) -> EntryConfig {
+pub fn entry_config(entry: &Entry) -> EntryConfig {
     let folder = |path: &String| path.rsplit_once('/').map(|(folder, _)| folder.to_owned());
     EntryConfig {
-        file_id: file_name(record),
-        file_key: key_or_empty(record),
-        file_paths: Paths::of(record).data.iter().filter_map(folder).collect(),
-        file_type: file_type_details(file_type(record.kind)),
+        file_id: file_name(entry),
+        file_key: key_or_empty(entry),
+        file_paths: Paths::of(entry).data.iter().filter_map(folder).collect(),
+        file_type: file_type_details(file_type(entry.content.kind)),
         exists_strategy: "first".to_owned(),
     }
 }
@@ -84,34 +83,33 @@ fn file_type_details(name: FileType) -> FileTypeDetails {
 }
 
 /// What is known about an entry's content.
-pub fn file_metadata(record: &Record) -> FileMetadata {
-    let current = record.current();
-    let mut content_hash = current.sha256.to_string();
+pub fn file_metadata(entry: &Entry) -> FileMetadata {
+    let mut content_hash = entry.content.sha256.to_string();
     content_hash.truncate(SHORT_HASH_DIGITS);
     FileMetadata {
         content_hash,
-        content_size: current.size,
+        content_size: entry.content.size,
         chain_hash: None,
         previous_version_path: None,
         tags: Vec::new(),
-        timestamp: record.stored_at,
-        data: file_metadata_data(record),
+        timestamp: entry.stored_at.get(),
+        data: file_metadata_data(entry),
     }
 }
 
-fn file_metadata_data(record: &Record) -> FileMetadataData {
+fn file_metadata_data(entry: &Entry) -> FileMetadataData {
     // A document under a key could have been stored by a field, so its field is empty; for all others there is none.
-    let no_field = (record.kind == ContentKind::Json && record.cache_key.is_some()).then(String::new);
+    let no_field = (entry.content.kind == ContentKind::Json && entry.cache_key.is_some()).then(String::new);
     FileMetadataData {
-        cache_hash: name(&record.cache_hash),
-        cache_key: key_or_empty(record),
-        cache_id: name(&record.cache_id),
-        content_encoding: record.current().content_encoding.map(ToOwned::to_owned),
-        file_id: file_name(record),
-        file_type: file_type(record.kind),
-        json_field_path: record.json_field_path.as_ref().map(ToString::to_string).or(no_field),
-        namespace: name(&record.namespace),
-        stored_at: record.stored_at,
-        strategy: strategy(record.strategy),
+        cache_hash: name(&entry.cache_hash),
+        cache_key: key_or_empty(entry),
+        cache_id: name(&entry.cache_id),
+        content_encoding: entry.content.content_encoding.clone(),
+        file_id: file_name(entry),
+        file_type: file_type(entry.content.kind),
+        json_field_path: entry.json_field_path.as_ref().map(ToString::to_string).or(no_field),
+        namespace: name(&entry.namespace),
+        stored_at: entry.stored_at.get(),
+        strategy: strategy(entry.strategy),
     }
 }

@@ -2,36 +2,35 @@
 
 use cache_api::entries::{Delete, Store, Update};
 use cache_core::cache::{Deleted, Paths, Stored};
+use cache_core::entry::{Entry, RevisionInfo};
 use cache_core::ids::CacheId;
-use cache_core::record::{Record, Revision};
 
 use super::wire::{name, paths};
 
 /// The response to a store.
 pub fn store(stored: Stored) -> Store {
     Store {
-        cache_id: name(&stored.record.cache_id),
-        cache_hash: name(&stored.record.cache_hash),
-        namespace: name(&stored.record.namespace),
+        cache_id: name(&stored.entry.cache_id),
+        cache_hash: name(&stored.entry.cache_hash),
+        namespace: name(&stored.entry.namespace),
         paths: paths(stored.paths),
-        size: stored.record.size,
-        version: stored.version,
+        size: stored.entry.content.size,
+        version: stored.entry.version,
         key_version: stored.key_version,
-        sha256: name(&stored.record.sha256),
+        sha256: name(&stored.entry.content.sha256),
         deduplicated: stored.deduplicated,
     }
 }
 
 /// The response for an entry that has this revision now.
-pub fn update(record: &Record, revision: &Revision) -> Update {
-    let views = Paths::of(record).data.into_iter().filter(|path| *path != record.blob().to_string());
+pub fn update(entry: &Entry, revision: RevisionInfo) -> Update {
     Update {
-        cache_id: name(&record.cache_id),
-        cache_hash: name(&record.cache_hash),
-        namespace: name(&record.namespace),
-        paths: views.chain([record.current().key.to_string()]).collect(),
-        size: revision.size,
-        timestamp: revision.updated_at,
+        cache_id: name(&entry.cache_id),
+        cache_hash: name(&entry.cache_hash),
+        namespace: name(&entry.namespace),
+        paths: Paths::of(entry).data,
+        size: entry.content.size,
+        timestamp: revision.updated_at.get(),
         updated_content: true,
         updated_hash: false,
         updated_metadata: false,

@@ -50,7 +50,7 @@ pub fn entries(entries: &[DatedEntry], next_cursor: Option<String>) -> Entries {
     let item = |entry: &DatedEntry| EntryItem {
         cache_id: name(&entry.cache_id),
         strategy: strategy(entry.strategy),
-        timestamp: entry.stored_at,
+        timestamp: entry.stored_at.get(),
     };
     Entries { entries: entries.iter().map(item).collect(), next_cursor }
 }

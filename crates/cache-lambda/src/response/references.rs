@@ -1,58 +1,55 @@
 //! What an entry consists of, and which entries a hash leads to.
 
-use std::collections::BTreeMap;
-
 use cache_api::references::{AllReferences, FilePaths, HashReference, HashReferences, References};
-use cache_core::cache::{Details, Paths};
+use cache_core::cache::{ListedVersion, Paths, Versions};
+use cache_core::entry::Entry;
 use cache_core::ids::CacheHash;
-use cache_core::index::{Index, Listed};
 use cache_core::layout::Layout;
-use cache_core::record::Record;
 
 use super::wire::{file_type, name, paths, strategy};
 
 /// What an entry consists of.
-pub fn references(record: &Record) -> References {
-    let all_paths = Paths::of(record);
-    let children = Layout::new(&record.namespace).children(record.cache_id, None);
+pub fn references(entry: &Entry) -> References {
+    let all_paths = Paths::of(entry);
+    let children = Layout::new(&entry.namespace).children(entry.cache_id, None);
     References {
         file_paths: FilePaths {
             content_files: all_paths.data.clone(),
             data_folders: vec![children.trim_end_matches('/').to_owned()],
         },
         all_paths: paths(all_paths),
-        cache_id: name(&record.cache_id),
-        cache_hash: name(&record.cache_hash),
-        file_type: file_type(record.kind),
-        namespace: name(&record.namespace),
-        strategy: strategy(record.strategy),
-        timestamp: record.stored_at,
+        cache_id: name(&entry.cache_id),
+        cache_hash: name(&entry.cache_hash),
+        file_type: file_type(entry.content.kind),
+        namespace: name(&entry.namespace),
+        strategy: strategy(entry.strategy),
+        timestamp: entry.stored_at.get(),
     }
 }
 
-/// What an entry consists of, with the record and the hash index as they are stored.
+/// What an entry consists of, with the reference files of the entry and of its hash.
 ///
 /// # Errors
 ///
-/// A record or an index that cannot be written as JSON.
-pub fn all_references(found: Details) -> Result<AllReferences, serde_json::Error> {
-    let Details { record, hash_index } = found;
-    let layout = Layout::new(&record.namespace);
-    let mut details = BTreeMap::new();
-    if let Some(index) = hash_index {
-        details.insert(layout.hash_index(&record.cache_hash).to_string(), serde_json::to_value(index)?);
-    }
-    details.insert(layout.record(record.cache_id).to_string(), serde_json::to_value(&record)?);
-    Ok(AllReferences { by_id: references(&record), details })
+/// When a reference file cannot be written as JSON.
+pub fn all_references(entry: &Entry, versions: Option<&Versions>) -> Result<AllReferences, serde_json::Error> {
+    let paths = Paths::of(entry);
+    let by_hash = versions.map(|versions| hash_references(&entry.cache_hash, versions));
+    let hashes = paths.by_hash.into_iter().zip(by_hash).map(|(path, file)| Ok((path, serde_json::to_value(file)?)));
+    let by_id = serde_json::to_value(references(entry))?;
+    let ids = paths.by_id.into_iter().map(|path| Ok((path, by_id.clone())));
+    let details = hashes.chain(ids).collect::<Result<_, serde_json::Error>>()?;
+    Ok(AllReferences { by_id: references(entry), details })
 }
 
-/// The versions under a hash; `None` for an index that lists nothing.
-pub fn hash_references(cache_hash: &CacheHash, index: &Index) -> Option<HashReferences> {
-    let reference = |listed: &Listed| HashReference { cache_id: name(&listed.cache_id), timestamp: listed.timestamp };
-    Some(HashReferences {
+/// The newest versions under a hash, and how many there are in all.
+pub fn hash_references(cache_hash: &CacheHash, versions: &Versions) -> HashReferences {
+    let reference =
+        |listed: &ListedVersion| HashReference { cache_id: name(&listed.cache_id), timestamp: listed.stored_at.get() };
+    HashReferences {
         cache_hash: name(cache_hash),
-        cache_ids: index.versions.iter().map(reference).collect(),
-        latest_id: name(&index.newest()?.cache_id),
-        total_versions: index.live,
-    })
+        cache_ids: versions.versions.iter().map(reference).collect(),
+        latest_id: name(&versions.latest),
+        total_versions: versions.count,
+    }
 }

@@ -3,7 +3,7 @@ use cache_api::contents::Retrieved;
 use cache_api::entries::{Delete, Store};
 use cache_api::lists::List;
 use cache_api::names::CacheId;
-use cache_api::versions::{VersionList, VersionNumber, VersionsOf};
+use cache_api::versions::{Subject, VersionList, VersionNumber};
 use http::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -27,7 +27,7 @@ async fn a_client_reads_what_the_server_writes() {
     let retrieved: Retrieved<'_> = serde_json::from_slice(&response.body).unwrap();
     assert_eq!((retrieved.data.get(), &retrieved.metadata.cache_id), ("\"hello\"", &stored.cache_id));
     let versions: VersionList = read(&app, Call::get("/ns/versions/key/key_based/k/f")).await;
-    assert!(matches!(versions.of, VersionsOf::Key { .. }), "{versions:?}");
+    assert!(matches!(versions.of, Subject::Key { .. }), "{versions:?}");
     assert_eq!(versions.versions[0].number, VersionNumber::KeyVersion(1));
     let all: List<CacheId> = read(&app, Call::get("/ns/file-ids")).await;
     assert_eq!(all, List::Whole(vec![stored.cache_id.clone()]));

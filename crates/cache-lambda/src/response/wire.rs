@@ -50,6 +50,6 @@ pub fn on_expiry(on_expiry: settings::OnExpiry) -> namespaces::OnExpiry {
 }
 
 /// The objects of an entry.
-pub fn paths(cache::Paths { data, by_hash, by_id, by_key }: cache::Paths) -> entries::Paths {
-    entries::Paths { data, by_hash, by_id, by_key }
+pub fn paths(cache::Paths { data, by_hash, by_id }: cache::Paths) -> entries::Paths {
+    entries::Paths { data, by_hash, by_id }
 }

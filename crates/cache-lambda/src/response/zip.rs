@@ -12,7 +12,7 @@ use super::wire::name;
 /// An archive was stored.
 pub fn archive_store(StoredArchive { stored, members }: StoredArchive) -> ArchiveStore {
     ArchiveStore {
-        stored_at: stored.record.stored_at,
+        stored_at: stored.entry.stored_at.get(),
         store: store(stored),
         file_count: members,
         error_type: None,
@@ -25,7 +25,7 @@ pub fn archive_store(StoredArchive { stored, members }: StoredArchive) -> Archiv
 pub fn member_list(entry: &ArchiveEntry) -> ArchiveOperation {
     let file_list: Vec<String> = entry.directory.names().map(str::to_owned).collect();
     let message = format!("the archive has {} members", file_list.len());
-    ArchiveOperation { file_list, ..operation("list", entry.record.cache_id, message) }
+    ArchiveOperation { file_list, ..operation("list", entry.entry.cache_id, message) }
 }
 
 /// A member got a content.

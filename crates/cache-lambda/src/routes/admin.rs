@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use cache_api::admin as wire;
 use cache_api::admin::{BucketName, FileExists};
-use cache_core::cache::{File, FileDeleted};
+use cache_core::cache::{AdminFile, FileDeleted};
 use cache_core::json::{Document, Json as JsonValue};
 use cache_core::storage::{InvalidObjectKey, ObjectKey};
 use cache_core::strategy::ContentKind;
@@ -37,16 +37,16 @@ pub fn routes() -> Routes {
     files_routes().merge(lists::routes()).merge(delete_routes())
 }
 
-fn raw() -> Parameter {
-    parameters::flag("raw", "The files as stored: pointers are not followed, tombstones are shown")
+fn physical() -> Parameter {
+    parameters::flag("physical", "The objects of the storage as they are, instead of the files that clients know")
 }
 
 fn files_routes() -> Routes {
-    let read = |op: Operation, summary| op.summary(summary).parameter(raw()).payload_too_large().not_found();
+    let read = |op: Operation, summary| op.summary(summary).parameter(physical()).payload_too_large().not_found();
     Routes::below(STORAGE)
         .get("/bucket-name", bucket_name, |op| op.summary("The bucket, or `NA`").response::<BucketName>())
         .get("/file/exists/{*path?}", exists, |op| {
-            op.summary("Whether a file is there").parameter(raw()).response::<FileExists>()
+            op.summary("Whether a file is there").parameter(physical()).response::<FileExists>()
         })
         .get("/file/bytes/{*path?}", bytes, |op| read(op, "A file as bytes").raw_response(BYTES))
         .get("/file/content/{*path?}", content, |op| {
@@ -77,9 +77,9 @@ async fn bucket_name(State(state): State<AppState>) -> Json<BucketName> {
 }
 
 async fn exists(cache: RequestCache, params: Params) -> Result<Json<FileExists>, Problem> {
-    let raw = params.flag("raw", false)?;
+    let physical = params.flag("physical", false)?;
     let exists = match file_path(&params)? {
-        Some(path) => cache.file_exists(&path, raw).await?,
+        Some(path) => cache.file_exists(&path, physical).await?,
         None => false,
     };
     Ok(Json(FileExists { exists, path: params.path("path").to_owned() }))
@@ -128,15 +128,15 @@ async fn delete_at(cache: RequestCache, params: &Params) -> Result<bool, Problem
     let key = path.clone();
     match cache.run_to_completion(async move |cache| cache.delete_file(&key, force).await).await? {
         FileDeleted::Deleted => Ok(true),
-        FileDeleted::NotThere => Ok(false),
-        FileDeleted::Needed(reason) => Err(Problem::file_in_use(path.as_str(), reason)),
+        FileDeleted::NotFound => Ok(false),
+        FileDeleted::InUse(reason) => Err(Problem::file_in_use(path.as_str(), reason)),
     }
 }
 
-async fn read(cache: &RequestCache, params: &Params) -> Result<File, Problem> {
-    let raw = params.flag("raw", false)?;
+async fn read(cache: &RequestCache, params: &Params) -> Result<AdminFile, Problem> {
+    let physical = params.flag("physical", false)?;
     let file = match file_path(params)? {
-        Some(path) => cache.file(&path, raw).await?,
+        Some(path) => cache.file(&path, physical).await?,
         None => None,
     };
     file.ok_or_else(|| Problem::file_not_found(params.path("path")))

@@ -147,7 +147,7 @@ async fn exists(at: ParentEntry, params: Params) -> Result<Json<ChildExists>, Pr
     let exists = match data_type.kind() {
         Some(kind) => {
             let child = ChildName { data_key, file_id: file_id.clone(), kind };
-            at.cache.child_exists(&at.namespace, at.cache_id, &child).await?
+            at.cache.namespace(&at.namespace).child_exists(at.cache_id, &child).await?
         }
         None => false,
     };
@@ -164,7 +164,7 @@ async fn exists(at: ParentEntry, params: Params) -> Result<Json<ChildExists>, Pr
 async fn list(at: ParentEntry, params: Params) -> Result<Json<ChildList>, Problem> {
     let data_key = folder(&params)?;
     let recursive = params.flag("recursive", true)?;
-    let found = at.cache.children(&at.namespace, at.cache_id, data_key.as_ref(), recursive).await?;
+    let found = at.cache.namespace(&at.namespace).children(at.cache_id, data_key.as_ref(), recursive).await?;
     let found = found.ok_or_else(|| Problem::parent_not_found(&at.namespace, at.cache_id))?;
     Ok(Json(children::child_list(&at.namespace, at.cache_id, data_key.as_ref(), found)))
 }
@@ -174,7 +174,7 @@ async fn delete_all(at: ParentEntry, params: Params) -> Result<Json<ChildrenDele
     let ParentEntry { cache, namespace, cache_id, .. } = at;
     let (within, key) = (namespace.clone(), data_key.clone());
     let deleted = cache
-        .run_to_completion(async move |cache| cache.delete_children(&within, cache_id, key.as_ref()).await)
+        .run_to_completion(async move |cache| cache.namespace(&within).delete_children(cache_id, key.as_ref()).await)
         .await?;
     Ok(Json(children::children_deleted(&namespace, cache_id, data_key.as_ref(), deleted)))
 }
@@ -187,8 +187,9 @@ async fn delete_one(at: ParentEntry, params: Params) -> Result<Json<ChildDeleted
     let kind = data_type.kind().ok_or_else(missing)?;
     let name = ChildName { data_key, file_id: file_id.clone(), kind };
     let (within, child) = (namespace.clone(), name.clone());
-    let deleted =
-        cache.run_to_completion(async move |cache| cache.delete_child(&within, cache_id, &child).await).await?;
+    let deleted = cache
+        .run_to_completion(async move |cache| cache.namespace(&within).delete_child(cache_id, &child).await)
+        .await?;
     match deleted {
         true => Ok(Json(children::child_deleted(&namespace, cache_id, &name, data_type.name()))),
         false => Err(missing()),
@@ -209,12 +210,7 @@ impl FromRequestParts<AppState> for ParentEntry {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
         let params = Params::from_request_parts(parts, state).await?;
         let Ok(cache) = RequestCache::from_request_parts(parts, state).await;
-        Ok(Self {
-            cache,
-            namespace: params.namespace()?,
-            cache_id: params.cache_id()?,
-            now_ms: state.surroundings.now_ms(),
-        })
+        Ok(Self { cache, namespace: params.namespace()?, cache_id: params.cache_id()?, now_ms: state.now_ms() })
     }
 }
 
@@ -231,7 +227,7 @@ impl ParentEntry {
         let Self { cache, namespace, cache_id, now_ms } = self;
         let (within, child) = (namespace.clone(), name.clone());
         let stored = cache
-            .run_to_completion(async move |cache| cache.store_child(&within, cache_id, &child, content).await)
+            .run_to_completion(async move |cache| cache.namespace(&within).store_child(cache_id, &child, content).await)
             .await?;
         let path = stored.ok_or(missing)?;
         Ok(Json(children::child_stored(&namespace, cache_id, &name, path, size, now_ms)))
@@ -239,7 +235,7 @@ impl ParentEntry {
 
     async fn read(self, params: &Params, kind: ContentKind, content_type: &'static str) -> Result<Response, Problem> {
         let name = ChildPath::of(params)?.of_kind(kind);
-        let content = self.cache.retrieve_child(&self.namespace, self.cache_id, &name).await?;
+        let content = self.cache.namespace(&self.namespace).retrieve_child(self.cache_id, &name).await?;
         let content = content.ok_or_else(|| Problem::child_not_found(self.cache_id, name.file_id.as_str(), None))?;
         Ok(([(header::CONTENT_TYPE, content_type)], content).into_response())
     }
@@ -250,7 +246,9 @@ impl ParentEntry {
         let Self { cache, namespace, cache_id, .. } = self;
         let (within, child) = (namespace.clone(), name.clone());
         let updated = cache
-            .run_to_completion(async move |cache| cache.update_child(&within, cache_id, &child, content).await)
+            .run_to_completion(async move |cache| {
+                cache.namespace(&within).update_child(cache_id, &child, content).await
+            })
             .await?;
         let path = updated.ok_or(missing)?;
         Ok(Json(children::child_updated(&namespace, cache_id, &name, path, size)))

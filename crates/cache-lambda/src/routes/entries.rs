@@ -25,19 +25,19 @@ pub fn routes() -> Routes {
 
 async fn exists_id(cache: RequestCache, params: Params) -> Result<Json<Exists>, Problem> {
     let (namespace, id) = (params.namespace()?, params.cache_id()?);
-    let exists = cache.exists(&namespace, id).await?;
+    let exists = cache.namespace(&namespace).exists(id).await?;
     Ok(Json(Exists { exists, cache_id: Some(name(&id)), cache_hash: None, namespace: name(&namespace) }))
 }
 
 async fn exists_hash(cache: RequestCache, params: Params) -> Result<Json<Exists>, Problem> {
     let (namespace, hash) = (params.namespace()?, params.cache_hash()?);
-    let exists = cache.exists_hash(&namespace, &hash).await?;
+    let exists = cache.namespace(&namespace).exists_hash(&hash).await?;
     Ok(Json(Exists { exists, cache_id: None, cache_hash: Some(name(&hash)), namespace: name(&namespace) }))
 }
 
 async fn delete_id(cache: RequestCache, params: Params) -> Result<Json<Delete>, Problem> {
     let (namespace, id) = (params.namespace()?, params.cache_id()?);
-    let deleted = cache.run_to_completion(async move |cache| cache.delete(&namespace, id).await).await?;
+    let deleted = cache.run_to_completion(async move |cache| cache.namespace(&namespace).delete(id).await).await?;
     Ok(Json(entry::delete(id, deleted)))
 }
 

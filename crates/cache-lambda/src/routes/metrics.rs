@@ -29,7 +29,7 @@ async fn metrics(State(state): State<AppState>) -> Result<Response, Problem> {
         storage_mode: state.config.storage.mode(),
         started_ms: state.started_ms,
     };
-    let page = prometheus::page(&state.metrics, state.cache().blob_cache(), &process);
+    let page = prometheus::page(&state.metrics, state.cache().object_cache(), &process);
     Ok(([(header::CONTENT_TYPE, prometheus::MEDIA)], page).into_response())
 }
 
@@ -37,8 +37,8 @@ async fn metrics(State(state): State<AppState>) -> Result<Response, Problem> {
 mod tests {
     use std::sync::Arc;
 
-    use cache_storage::counting::Counting;
     use cache_storage::memory::Memory;
+    use cache_testing::recording::RecordingStorage;
     use http::Method;
 
     use crate::config::auth::Auth;
@@ -89,27 +89,26 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn storage_calls_are_counted_by_verb_and_in_rounds() {
+    async fn storage_calls_are_counted_by_operation_and_in_round_trips() {
         // This one lets others take their turn during a call, as a storage far away does.
-        let app = App::over(Arc::new(Counting::new(Arc::new(Memory::default()))), config());
+        let app = App::over(Arc::new(RecordingStorage::new(Arc::new(Memory::default()))), config());
         app.json(Call::post("/ns/direct/store/string", "hello")).await;
         let page = app.get("/metrics").await.text();
         check(&page, "mgraph_cache_storage_round_trips_total 2");
-        // As the first of a minute it also reads the namespace's settings; beside them the hash index.
+        // As the first of a minute it also reads the namespace's settings, beside the manifest.
         check(&page, "mgraph_cache_storage_requests_total{operation=\"get\"} 2");
-        // Blob, record and index.
-        check(&page, "mgraph_cache_storage_requests_total{operation=\"put\"} 3");
+        check(&page, "mgraph_cache_storage_requests_total{operation=\"put\"} 1");
         check(&page, "mgraph_cache_storage_requests_total{operation=\"list\"} 0");
     }
 
     #[tokio::test]
-    async fn what_the_blob_cache_saved_is_counted() {
+    async fn what_the_object_cache_saved_is_counted() {
         let mut config = config();
-        config.blob_cache_bytes = 1_000_000;
+        config.object_cache_bytes = 1_000_000;
         let app = App::with(config);
         app.json(Call::post("/ns/direct/store/string", "hello")).await;
         app.get("/ns/retrieve/hash/2cf24dba5fb0a30e/string").await;
-        check(&app.get("/metrics").await.text(), "mgraph_cache_blob_cache_hits_total 1");
+        check(&app.get("/metrics").await.text(), "mgraph_cache_object_cache_hits_total 1");
     }
 
     #[tokio::test]

@@ -7,8 +7,9 @@ use cache_api::names as wire;
 use cache_api::namespaces::{Entries, NamespaceSettings, NamespaceStats, NewSettings};
 use cache_core::cache::EntriesRequest;
 use cache_core::ids::Namespace;
-use cache_core::settings::Settings;
+use cache_core::settings::{InvalidSetting, Settings};
 use cache_core::strategy::Strategy;
+use cache_core::time::UnixMillis;
 use chrono::DateTime;
 use serde_json::{Map, Value};
 
@@ -70,18 +71,18 @@ async fn namespaces(cache: RequestCache) -> Result<Json<Vec<wire::Namespace>>, P
 }
 
 async fn hashes(cache: RequestCache, params: Params) -> Result<Json<List<wire::CacheHash>>, Problem> {
-    let namespace = params.namespace()?;
+    let cache = cache.namespace_of(&params)?;
     Ok(Json(match params.paging()? {
-        None => List::Whole(names(&cache.hashes(&namespace).await?)),
-        Some(wanted) => List::Page(page(cache.hash_page(&namespace, wanted.limit, wanted.cursor).await?)),
+        None => List::Whole(names(&cache.hashes().await?)),
+        Some(wanted) => List::Page(page(cache.hash_page(wanted.limit, wanted.cursor).await?)),
     }))
 }
 
 async fn ids(cache: RequestCache, params: Params) -> Result<Json<List<wire::CacheId>>, Problem> {
-    let namespace = params.namespace()?;
+    let cache = cache.namespace_of(&params)?;
     Ok(Json(match params.paging()? {
-        None => List::Whole(names(&cache.ids(&namespace).await?)),
-        Some(wanted) => List::Page(page(cache.id_page(&namespace, wanted.limit, wanted.cursor).await?)),
+        None => List::Whole(names(&cache.ids().await?)),
+        Some(wanted) => List::Page(page(cache.id_page(wanted.limit, wanted.cursor).await?)),
     }))
 }
 
@@ -91,23 +92,24 @@ async fn stats(
     params: Params,
 ) -> Result<Json<NamespaceStats>, Problem> {
     let namespace = params.namespace()?;
-    let (stats, settings) = futures::try_join!(cache.stats(&namespace), cache.settings(&namespace))?;
+    let cache = cache.namespace(&namespace);
+    let (stats, settings) = futures::try_join!(cache.stats(), cache.settings())?;
     let bucket = state.config.storage.bucket().map(ToOwned::to_owned);
     let ttl_hours = settings.ttl_hours.unwrap_or(state.config.ttl_hours);
     Ok(Json(bodies::namespace_stats(&namespace, ttl_hours, &stats, bucket)))
 }
 
 async fn entries(cache: RequestCache, params: Params) -> Result<Json<Entries>, Problem> {
-    let namespace = params.namespace()?;
+    let cache = cache.namespace_of(&params)?;
     let page = params.paging()?.unwrap_or_default();
     let request = EntriesRequest {
         strategy: dated_strategy(&params)?,
-        from_ms: time(&params, "from")?,
-        to_ms: time(&params, "to")?,
+        from: time(&params, "from")?,
+        to: time(&params, "to")?,
         limit: page.limit,
         cursor: page.cursor,
     };
-    let (entries, next_cursor) = cache.entries(&namespace, &request).await?;
+    let (entries, next_cursor) = cache.entries(&request).await?;
     Ok(Json(bodies::entries(&entries, next_cursor)))
 }
 
@@ -122,11 +124,11 @@ fn dated_strategy(params: &Params) -> Result<Option<Strategy>, Problem> {
 }
 
 /// A time in the query, as milliseconds since 1970 UTC or as RFC 3339.
-fn time(params: &Params, name: &str) -> Result<Option<u64>, Problem> {
+fn time(params: &Params, name: &str) -> Result<Option<UnixMillis>, Problem> {
     let Some(raw) = params.filled(name).map(str::trim) else { return Ok(None) };
     let spelt = || u64::try_from(DateTime::parse_from_rfc3339(raw).ok()?.timestamp_millis()).ok();
     let at_ms = raw.parse().ok().or_else(spelt);
-    at_ms.map(Some).ok_or_else(|| {
+    at_ms.map(|ms| Some(UnixMillis::new(ms))).ok_or_else(|| {
         let reason = "should be milliseconds since 1970, or a time such as 2026-11-20T15:04:05Z";
         Problem::query("datetime_parsing", name, raw, reason)
     })
@@ -134,7 +136,7 @@ fn time(params: &Params, name: &str) -> Result<Option<u64>, Problem> {
 
 async fn settings(cache: RequestCache, params: Params) -> Result<Json<NamespaceSettings>, Problem> {
     let namespace = params.namespace()?;
-    let settings = cache.settings(&namespace).await?;
+    let settings = cache.namespace(&namespace).settings().await?;
     Ok(Json(bodies::namespace_settings(&namespace, settings)))
 }
 
@@ -146,7 +148,7 @@ async fn change_settings(
     let namespace = params.namespace()?;
     let settings = parse_settings(&namespace, payload)?;
     let (within, new) = (namespace.clone(), settings.clone());
-    cache.run_to_completion(async move |cache| cache.change_settings(&within, &new).await).await?;
+    cache.run_to_completion(async move |cache| cache.namespace(&within).change_settings(&new).await).await?;
     Ok(Json(bodies::namespace_settings(&namespace, settings)))
 }
 
@@ -172,7 +174,9 @@ fn parse_settings(namespace: &Namespace, payload: Payload) -> Result<Settings, P
         serde_json::from_value(all.clone()).map_err(|error| Problem::internal(error.to_string()))?;
     match settings.check() {
         Ok(()) => Ok(settings),
-        Err((field, message)) => Err(Problem::body_field("value_error", field, &message, all[field].clone())),
+        Err(InvalidSetting { field, message }) => {
+            Err(Problem::body_field("value_error", field, &message, all[field].clone()))
+        }
     }
 }
 

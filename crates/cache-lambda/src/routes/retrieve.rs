@@ -4,9 +4,9 @@ use axum::Json;
 use axum::response::Response;
 use cache_api::contents::{BinaryReference, EntryConfig, FileMetadata, Metadata, Retrieved};
 use cache_api::references::{AllReferences, HashCacheId, HashReferences, References};
-use cache_core::cache::Selector;
+use cache_core::cache::{Selector, VersionsOf};
+use cache_core::entry::Entry;
 use cache_core::forms::By;
-use cache_core::record::Record;
 use http::StatusCode;
 
 use crate::extract::Params;
@@ -21,6 +21,8 @@ use crate::response::references as reference_bodies;
 use crate::response::wire::name;
 use crate::routing::Routes;
 
+/// How many versions a list of references shows.
+const MAX_REFERENCES: usize = 256;
 /// The values of the query parameter `as`.
 const FORMS: [&str; 4] = ["string", "json", "binary", "metadata"];
 
@@ -111,29 +113,30 @@ async fn binary_by_id(reader: EntryReader, params: Params) -> Result<Response, P
 }
 
 async fn config(cache: RequestCache, params: Params) -> Result<Json<EntryConfig>, Problem> {
-    Ok(Json(content::entry_config(&record(&cache, &params).await?)))
+    Ok(Json(content::entry_config(&entry(&cache, &params).await?)))
 }
 
 async fn file_metadata(cache: RequestCache, params: Params) -> Result<Json<FileMetadata>, Problem> {
     let Some(number) = params.revision()? else {
-        return Ok(Json(content::file_metadata(&record(&cache, &params).await?)));
+        return Ok(Json(content::file_metadata(&entry(&cache, &params).await?)));
     };
-    let (namespace, selector) = (params.namespace()?, params.entry()?);
-    // Only the record is needed, not the content.
-    let found = cache.retrieve_revision(&namespace, &selector, number, 0).await?;
-    let found = found.ok_or_else(|| Problem::entry_not_found(&namespace, &selector))?;
-    Ok(Json(content::file_metadata(found.record())))
+    let (cache, selector) = (cache.namespace_of(&params)?, params.entry()?);
+    // Only the metadata is needed, not the content.
+    let found = cache.retrieve_revision(&selector, number, 0).await?;
+    let found = found.ok_or_else(|| Problem::entry_not_found(cache.name(), &selector))?;
+    Ok(Json(content::file_metadata(found.entry())))
 }
 
 async fn references(cache: RequestCache, params: Params) -> Result<Json<References>, Problem> {
-    Ok(Json(reference_bodies::references(&record(&cache, &params).await?)))
+    Ok(Json(reference_bodies::references(&entry(&cache, &params).await?)))
 }
 
 async fn all_references(cache: RequestCache, params: Params) -> Result<Json<AllReferences>, Problem> {
-    let (namespace, selector) = (params.namespace()?, params.entry()?);
-    let details = cache.details(&namespace, &selector).await?;
-    let details = details.ok_or_else(|| Problem::entry_not_found(&namespace, &selector))?;
-    reference_bodies::all_references(details).map(Json).map_err(|error| Problem::internal(error.to_string()))
+    let entry = entry(&cache, &params).await?;
+    let of = VersionsOf::Hash(entry.cache_hash.clone());
+    let versions = cache.namespace_of(&params)?.versions(&of, None, MAX_REFERENCES).await?;
+    let references = reference_bodies::all_references(&entry, versions.as_ref());
+    references.map(Json).map_err(|error| Problem::internal(error.to_string()))
 }
 
 async fn by_hash(reader: EntryReader, params: Params) -> Result<Response, Problem> {
@@ -157,27 +160,27 @@ async fn metadata_by_hash(reader: EntryReader, params: Params) -> Result<Respons
 }
 
 async fn hash_references(cache: RequestCache, params: Params) -> Result<Json<HashReferences>, Problem> {
-    let (namespace, hash) = (params.namespace()?, params.cache_hash()?);
-    let index = cache.hash_index(&namespace, &hash).await?;
-    let references = index.and_then(|index| reference_bodies::hash_references(&hash, &index));
-    references.map(Json).ok_or_else(|| Problem::entry_not_found_short(&namespace, &Selector::Hash(hash, None)))
+    let (cache, hash) = (cache.namespace_of(&params)?, params.cache_hash()?);
+    match cache.versions(&VersionsOf::Hash(hash.clone()), None, MAX_REFERENCES).await? {
+        Some(versions) => Ok(Json(reference_bodies::hash_references(&hash, &versions))),
+        None => Err(Problem::entry_not_found_short(cache.name(), &Selector::Hash(hash, None))),
+    }
 }
 
 async fn id_of_hash(cache: RequestCache, params: Params) -> Result<Json<HashCacheId>, Problem> {
-    let (namespace, hash) = (params.namespace()?, params.cache_hash()?);
-    let index = cache.hash_index(&namespace, &hash).await?;
-    match index.and_then(|index| index.newest()) {
-        Some(newest) => Ok(Json(HashCacheId {
+    let (cache, selector) = (cache.namespace_of(&params)?, Selector::Hash(params.cache_hash()?, None));
+    match cache.entry(&selector).await? {
+        Some(Entry { namespace, cache_hash, cache_id, .. }) => Ok(Json(HashCacheId {
             namespace: name(&namespace),
-            cache_hash: name(&hash),
-            cache_id: name(&newest.cache_id),
+            cache_hash: name(&cache_hash),
+            cache_id: name(&cache_id),
         })),
-        None => Err(Problem::entry_not_found_short(&namespace, &Selector::Hash(hash, None))),
+        None => Err(Problem::entry_not_found_short(cache.name(), &selector)),
     }
 }
 
 async fn by_key(reader: EntryReader, params: Params) -> Result<Response, Problem> {
-    let read = reader.entry(&params, Selector::Key(params.key_name()?, params.version()?))?;
+    let read = reader.entry(&params, Selector::Key(params.key_ref()?, params.version()?))?;
     match params.query("as") {
         None | Some("") => read.generic().await,
         Some("string") => read.string(By::Id).await,
@@ -193,10 +196,10 @@ fn hash(params: &Params) -> Result<Selector, Problem> {
     Ok(Selector::Hash(params.cache_hash()?, params.version()?))
 }
 
-async fn record(cache: &RequestCache, params: &Params) -> Result<Record, Problem> {
-    let (namespace, selector) = (params.namespace()?, params.entry()?);
-    let record = cache.record(&namespace, &selector).await?;
-    record.ok_or_else(|| Problem::entry_not_found(&namespace, &selector))
+async fn entry(cache: &RequestCache, params: &Params) -> Result<Entry, Problem> {
+    let (cache, selector) = (cache.namespace_of(params)?, params.entry()?);
+    let entry = cache.entry(&selector).await?;
+    entry.ok_or_else(|| Problem::entry_not_found(cache.name(), &selector))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use cache_api::entries::Store;
 use cache_core::cache::StoreRequest;
 use cache_core::content::Content;
 use cache_core::ids::{CacheKey, FileId};
+use http::StatusCode;
 
 use crate::body::Payload;
 use crate::extract::Params;
@@ -15,11 +16,17 @@ use crate::problem::Problem;
 use crate::request_cache::RequestCache;
 use crate::response::entry;
 use crate::routing::Routes;
+use crate::store_options::StoreOptions;
 
 /// The routes of this group. A key may have several segments.
 pub fn routes() -> Routes {
-    let store = |op: Operation, summary| op.summary(summary).response::<Store>().entry_links();
-    let keyed = move |op, summary| store(op, summary).parameter(parameters::file_id());
+    let store = |op: Operation, summary| op.summary(summary).store_options().response::<Store>().entry_links();
+    let keyed = move |op, summary| {
+        store(op, summary)
+            .parameter(parameters::file_id())
+            .parameter(parameters::if_none_match())
+            .status(StatusCode::PRECONDITION_FAILED, "`If-None-Match: *`, and the key has a live version")
+    };
     let encoding = parameters::content_encoding;
     Routes::below("/{namespace}/{strategy}/store")
         .post("/string", string, |op| store(op, "Stores a text").text_body(1))
@@ -34,29 +41,59 @@ pub fn routes() -> Routes {
         })
 }
 
-async fn string(cache: RequestCache, params: Params, payload: Payload) -> Result<Json<Store>, Problem> {
-    store(cache, &params, None, payload.string_content()?).await
+async fn string(
+    cache: RequestCache,
+    params: Params,
+    options: StoreOptions,
+    payload: Payload,
+) -> Result<Json<Store>, Problem> {
+    store(cache, &params, options, None, payload.string_content()?).await
 }
 
-async fn keyed_string(cache: RequestCache, params: Params, payload: Payload) -> Result<Json<Store>, Problem> {
-    store(cache, &params, Some(key(&params)?), payload.string_content()?).await
+async fn keyed_string(
+    cache: RequestCache,
+    params: Params,
+    options: StoreOptions,
+    payload: Payload,
+) -> Result<Json<Store>, Problem> {
+    store(cache, &params, options, Some(key(&params)?), payload.string_content()?).await
 }
 
-async fn json(cache: RequestCache, params: Params, payload: Payload) -> Result<Json<Store>, Problem> {
-    store(cache, &params, None, payload.json_content(None)?).await
+async fn json(
+    cache: RequestCache,
+    params: Params,
+    options: StoreOptions,
+    payload: Payload,
+) -> Result<Json<Store>, Problem> {
+    store(cache, &params, options, None, payload.json_content(None)?).await
 }
 
-async fn keyed_json(cache: RequestCache, params: Params, payload: Payload) -> Result<Json<Store>, Problem> {
+async fn keyed_json(
+    cache: RequestCache,
+    params: Params,
+    options: StoreOptions,
+    payload: Payload,
+) -> Result<Json<Store>, Problem> {
     let field = params.json_field_path()?;
-    store(cache, &params, Some(key(&params)?), payload.json_content(field)?).await
+    store(cache, &params, options, Some(key(&params)?), payload.json_content(field)?).await
 }
 
-async fn binary(cache: RequestCache, params: Params, payload: Payload) -> Result<Json<Store>, Problem> {
-    store(cache, &params, None, payload.binary_content()?).await
+async fn binary(
+    cache: RequestCache,
+    params: Params,
+    options: StoreOptions,
+    payload: Payload,
+) -> Result<Json<Store>, Problem> {
+    store(cache, &params, options, None, payload.binary_content()?).await
 }
 
-async fn keyed_binary(cache: RequestCache, params: Params, payload: Payload) -> Result<Json<Store>, Problem> {
-    store(cache, &params, Some(key(&params)?), payload.binary_content()?).await
+async fn keyed_binary(
+    cache: RequestCache,
+    params: Params,
+    options: StoreOptions,
+    payload: Payload,
+) -> Result<Json<Store>, Problem> {
+    store(cache, &params, options, Some(key(&params)?), payload.binary_content()?).await
 }
 
 /// A key, and the file name under it if there is one.
@@ -69,18 +106,22 @@ fn key(params: &Params) -> Result<Key, Problem> {
 async fn store(
     cache: RequestCache,
     params: &Params,
+    options: StoreOptions,
     key: Option<Key>,
     content: Content,
 ) -> Result<Json<Store>, Problem> {
     let (cache_key, file_id) = key.unzip();
+    let StoreOptions { idempotency_key, ttl, if_none_match } = options;
     let request = StoreRequest {
-        namespace: params.namespace()?,
-        strategy: params.strategy()?,
         cache_key,
         file_id: file_id.flatten(),
-        content,
+        idempotency_key,
+        ttl,
+        if_none_match,
+        ..StoreRequest::new(params.strategy()?, content)
     };
-    let stored = cache.run_to_completion(async move |cache| cache.store(&request).await).await?;
+    let namespace = params.namespace()?;
+    let stored = cache.run_to_completion(async move |cache| cache.namespace(&namespace).store(&request).await).await?;
     Ok(Json(entry::store(stored)))
 }
 

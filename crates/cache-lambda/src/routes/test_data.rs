@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::{FromRequestParts, State};
 use cache_api::contents::FileMetadataData;
 use cache_api::{kinds, names};
-use cache_core::cache::{Cache, ChildName, Entry, Selector, StoreRequest};
+use cache_core::cache::{Cache, ChildName, Retrieved, Selector, StoreRequest};
 use cache_core::content::Content;
 use cache_core::error::Error;
 use cache_core::ids::{CacheId, Namespace};
@@ -92,20 +92,20 @@ async fn fixtures(
 ) -> Result<Json<Manifest>, Problem> {
     let namespace = named(DEFAULT)?;
     let selector = Selector::Id(MANIFEST);
-    if let Some(entry) = cache.retrieve(&namespace, &selector).await? {
+    if let Some(entry) = cache.namespace(&namespace).retrieve(&selector).await? {
         return manifest(entry);
     }
-    let (now_ms, fixtures) = (state.surroundings.now_ms(), samples::fixtures()?);
+    let (now_ms, fixtures) = (state.now_ms(), samples::fixtures()?);
     let made = cache.run_to_completion(async move |cache| {
         make_fixtures(&cache, &namespace, fixtures, now_ms).await?;
-        cache.retrieve(&namespace, &selector).await
+        cache.namespace(&namespace).retrieve(&selector).await
     });
     manifest(made.await?.ok_or_else(|| Problem::internal("the fixtures were deleted while they were made"))?)
 }
 
-fn manifest(Entry { record, content }: Entry) -> Result<Json<Manifest>, Problem> {
-    let data = serde_json::from_slice(&content).map_err(|error| Problem::internal(error.to_string()))?;
-    let metadata = content::file_metadata(&record).data;
+fn manifest(Retrieved { entry, bytes }: Retrieved) -> Result<Json<Manifest>, Problem> {
+    let data = serde_json::from_slice(&bytes).map_err(|error| Problem::internal(error.to_string()))?;
+    let metadata = content::file_metadata(&entry).data;
     Ok(Json(Manifest { data, metadata, data_type: ContentKind::Json.name(), content_encoding: None }))
 }
 
@@ -113,22 +113,18 @@ fn manifest(Entry { record, content }: Entry) -> Result<Json<Manifest>, Problem>
 async fn make_fixtures(cache: &Cache, namespace: &Namespace, fixtures: Vec<Fixture>, now_ms: u64) -> Result<(), Error> {
     let mut listed = Map::new();
     for Fixture { name, content, python_type } in fixtures {
-        let stored = cache.store(&unkeyed(namespace, Strategy::Direct, content)).await?.record;
+        let stored = cache.namespace(namespace).store(&StoreRequest::new(Strategy::Direct, content)).await?.entry;
         let about = json!({"cache_id": stored.cache_id, "cache_hash": stored.cache_hash, "type": python_type});
         listed.insert(name.to_owned(), about);
     }
     let list = json!({"fixtures": listed, "created_at": now_ms}).to_string();
     let list = Document::parse(&list.into()).map_err(|error| not_made(&error))?;
-    cache.store_under_id(namespace, MANIFEST, Content::json(list)).await?;
+    cache.namespace(namespace).store_with_id(MANIFEST, Content::json(list)).await?;
     Ok(())
 }
 
-fn unkeyed(namespace: &Namespace, strategy: Strategy, content: Content) -> StoreRequest {
-    StoreRequest { namespace: namespace.clone(), strategy, cache_key: None, file_id: None, content }
-}
-
 fn not_made(error: &dyn std::error::Error) -> Error {
-    Error::Refused(format!("a sample could not be made: {error}"))
+    Error::Corrupt { object: "a sample".to_owned(), problem: error.to_string() }
 }
 
 /// What was created.
@@ -194,7 +190,7 @@ async fn create(
     let used = |strategy: &kinds::Strategy| entries.iter().any(|entry| entry.strategy == *strategy);
     Ok(Json(Created {
         success: true,
-        timestamp: state.surroundings.now_ms(),
+        timestamp: state.now_ms(),
         entries_created: entries.len(),
         namespaces,
         strategies_used: Strategy::ALL.into_iter().map(wire::strategy).filter(used).collect(),
@@ -213,18 +209,19 @@ async fn store_all(cache: &Cache, wanted: Vec<(Namespace, Vec<Sample>)>) -> Resu
 
 async fn store(cache: &Cache, namespace: Namespace, sample: Sample) -> Result<CreatedEntry, Error> {
     let Sample { strategy, cache_key, content, description, children } = sample;
-    let request = StoreRequest { cache_key: cache_key.clone(), ..unkeyed(&namespace, strategy, content) };
-    let record = cache.store(&request).await?.record;
+    let request = StoreRequest { cache_key: cache_key.clone(), ..StoreRequest::new(strategy, content) };
+    let cache = cache.namespace(&namespace);
+    let entry = cache.store(&request).await?.entry;
     for (file_id, text) in children {
         let child = ChildName { data_key: None, file_id, kind: ContentKind::String };
-        cache.store_child(&namespace, record.cache_id, &child, text.into()).await?;
+        cache.store_child(entry.cache_id, &child, text.into()).await?;
     }
     Ok(CreatedEntry {
-        cache_id: name(&record.cache_id),
-        cache_hash: name(&record.cache_hash),
+        cache_id: name(&entry.cache_id),
+        cache_hash: name(&entry.cache_hash),
         namespace: name(&namespace),
         strategy: wire::strategy(strategy),
-        data_type: wire::content_kind(record.kind),
+        data_type: wire::content_kind(entry.content.kind),
         cache_key: cache_key.as_ref().map(name),
         description,
     })
@@ -243,7 +240,7 @@ struct Cleared {
 async fn clear(TestRequestCache(cache): TestRequestCache, params: Params) -> Result<Json<Cleared>, Problem> {
     let namespace = params.namespace()?;
     let within = namespace.clone();
-    let files_deleted = cache.run_to_completion(async move |cache| cache.clear(&within).await).await?;
+    let files_deleted = cache.run_to_completion(async move |cache| cache.namespace(&within).clear().await).await?;
     let message = format!("{files_deleted} files of {namespace} are deleted");
     Ok(Json(Cleared { success: true, namespace: name(&namespace), files_deleted, message, error: "" }))
 }

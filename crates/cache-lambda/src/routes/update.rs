@@ -3,6 +3,7 @@
 use axum::Json;
 use bytes::Bytes;
 use cache_api::entries::Update;
+use cache_core::cache::UpdateRequest;
 use cache_core::strategy::ContentKind;
 
 use crate::body::Payload;
@@ -51,13 +52,14 @@ async fn update(
     kind: ContentKind,
     content: Bytes,
 ) -> Result<Json<Update>, Problem> {
-    let (namespace, id) = (params.namespace()?, params.cache_id()?);
-    let missing = Problem::updated_entry_not_found(&namespace, id);
-    let record = cache.run_to_completion(async move |cache| cache.update(&namespace, id, kind, content).await).await?;
-    let record = record.ok_or(missing)?;
-    match &record.revision {
-        Some(revision) => Ok(Json(entry::update(&record, revision))),
-        None => Err(Problem::internal(format!("{id}: an update left no revision"))),
+    let (namespace, cache_id) = (params.namespace()?, params.cache_id()?);
+    let missing = Problem::updated_entry_not_found(&namespace, cache_id);
+    let request = UpdateRequest { cache_id, kind, content, idempotency_key: None };
+    let entry = cache.run_to_completion(async move |cache| cache.namespace(&namespace).update(&request).await).await?;
+    let entry = entry.ok_or(missing)?;
+    match entry.revision {
+        Some(revision) => Ok(Json(entry::update(&entry, revision))),
+        None => Err(Problem::internal(format!("{cache_id}: an update left no revision"))),
     }
 }
 
@@ -99,9 +101,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn another_kind_is_refused() {
+    async fn json_and_strings_replace_each_other_and_a_binary() {
+        for (kind, update) in [("json", "string"), ("string", "json"), ("binary", "string"), ("binary", "json")] {
+            check(kind, "{}", update, body("{\"a\":1}"), 200, "\"revision\":1}").await;
+        }
+    }
+
+    #[tokio::test]
+    async fn bytes_do_not_replace_what_is_not_binary() {
         let short = "{\"detail\":{\"error_type\":\"INVALID_INPUT\",\"message\":\"the entry holds json content";
-        check("json", "{}", "string", body("x"), 400, short).await;
+        check("json", "{}", "binary", body("x"), 400, short).await;
         check("string", "x", "binary", body("x"), 400, "\"field_name\":\"body\"}").await;
     }
 

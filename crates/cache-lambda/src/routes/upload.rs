@@ -10,10 +10,11 @@ use axum::extract::{Request, State};
 use cache_api::entries::Store;
 use cache_api::uploads::{NewUpload, SentUpload, UploadReceived, UploadStarted};
 use cache_core::cache::{Upload, UploadLimits, UploadRequest};
-use cache_core::content::Digest;
+use cache_core::digest::Sha256Digest;
 use cache_core::error::Error;
-use cache_core::ids::CacheId;
+use cache_core::ids::{CacheId, Namespace};
 use cache_core::strategy::ContentKind;
+use cache_core::time::UnixMillis;
 use http::uri::Authority;
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
@@ -80,20 +81,21 @@ async fn begin(
     let mut fields = Fields::read(payload)?;
     let request = fields.request(&params)?;
     fields.nothing_else()?;
-    let upload = cache.begin_upload(&request, limits(&state)).await.map_err(in_body)?;
+    let namespace = params.namespace()?;
+    let upload = cache.namespace(&namespace).begin_upload(&request, limits(&state)).await.map_err(in_body)?;
     let Upload { upload_id, direct, expires_at } = upload;
     let (url, headers) = match direct {
         Some(signed) => (signed.url, signed.headers.into_iter().collect()),
-        None => (own_url(&state, &headers, &request, upload_id, expires_at), BTreeMap::new()),
+        None => (own_url(&state, &headers, &namespace, &request, upload_id, expires_at), BTreeMap::new()),
     };
     Ok(Json(UploadStarted {
         upload_id: name(&upload_id),
         cache_hash: name(&request.cache_hash()),
-        namespace: name(&request.namespace),
+        namespace: name(&namespace),
         method: "PUT".to_owned(),
         url,
         headers,
-        expires_at,
+        expires_at: expires_at.get(),
     }))
 }
 
@@ -107,9 +109,12 @@ async fn complete(
     let id: CacheId = fields.need(UPLOAD_ID)?;
     let request = fields.request(&params)?;
     fields.nothing_else()?;
-    let limits = limits(&state);
-    let completed =
-        cache.run_to_completion(async move |cache| Ok(cache.complete_upload(id, &request, limits).await)).await?;
+    let (namespace, limits) = (params.namespace()?, limits(&state));
+    let completed = cache
+        .run_to_completion(async move |cache| {
+            Ok(cache.namespace(&namespace).complete_upload(id, &request, limits).await)
+        })
+        .await?;
     Ok(Json(entry::store(completed.map_err(in_body)?)))
 }
 
@@ -127,16 +132,18 @@ async fn receive(
             "this is not the URL that POST …/upload answered, or the server was restarted since: begin a new upload",
         ));
     }
-    if state.surroundings.now_ms() >= grant.expires_at {
+    if state.now_ms() >= grant.expires_at {
         return Err(Problem::forbidden("this URL has expired: begin a new upload"));
     }
     let UploadGrant { namespace, upload_id, sha256, size, .. } = grant;
     let kind = upload_id.parts().map_or(ContentKind::Binary, |parts| parts.kind);
     let strategy = params.strategy()?;
-    let announced = UploadRequest { namespace, strategy, cache_key: None, file_id: None, kind, sha256, size };
+    let announced = UploadRequest { strategy, cache_key: None, file_id: None, kind, sha256, size };
     let content = Payload::up_to(size, request, more_than_announced).await?.raw()?;
     let received = cache
-        .run_to_completion(async move |cache| Ok(cache.receive_upload(upload_id, &announced, content).await))
+        .run_to_completion(async move |cache| {
+            Ok(cache.namespace(&namespace).receive_upload(upload_id, &announced, content).await)
+        })
         .await?;
     match received.map_err(in_body)? {
         true => Ok(Json(UploadReceived { upload_id: name(&upload_id), size })),
@@ -154,11 +161,13 @@ fn limits(state: &AppState) -> UploadLimits {
 fn own_url(
     state: &AppState,
     headers: &HeaderMap,
+    namespace: &Namespace,
     request: &UploadRequest,
     upload_id: CacheId,
-    expires_at: u64,
+    expires_at: UnixMillis,
 ) -> String {
-    let UploadRequest { namespace, strategy, sha256, size, .. } = request;
+    let UploadRequest { strategy, sha256, size, .. } = request;
+    let expires_at = expires_at.get();
     let grant = UploadGrant { namespace: namespace.clone(), upload_id, sha256: *sha256, size: *size, expires_at };
     let signature = state.upload_signing_key.sign(&grant);
     let text = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
@@ -213,12 +222,11 @@ impl Fields {
 
     fn request(&mut self, params: &Params) -> Result<UploadRequest, Problem> {
         Ok(UploadRequest {
-            namespace: params.namespace()?,
             strategy: params.strategy()?,
             cache_key: self.name("cache_key", params.strict())?,
             file_id: self.name("file_id", params.strict())?,
             kind: self.need::<ContentKind>("data_type")?,
-            sha256: self.need::<Digest>("sha256")?,
+            sha256: self.need::<Sha256Digest>("sha256")?,
             size: self.need::<WholeNumber>("size")?.0,
         })
     }

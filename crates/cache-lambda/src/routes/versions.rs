@@ -3,8 +3,7 @@
 use axum::Json;
 use cache_api::entries::Store;
 use cache_api::versions::VersionList;
-use cache_core::cache::{Of, Selector};
-use cache_core::ids::Namespace;
+use cache_core::cache::{Selector, VersionsOf};
 
 use crate::extract::Params;
 use crate::openapi::operation::Operation;
@@ -14,6 +13,7 @@ use crate::problem::Problem;
 use crate::request_cache::RequestCache;
 use crate::response::{entry, versions};
 use crate::routing::Routes;
+use crate::store_options::StoreOptions;
 
 /// The routes of this group.
 pub fn routes() -> Routes {
@@ -39,41 +39,43 @@ pub fn routes() -> Routes {
 }
 
 async fn of_hash(cache: RequestCache, params: Params) -> Result<Json<VersionList>, Problem> {
-    let of = Of::Hash(params.cache_hash()?);
-    list(&cache, &params, params.namespace()?, of).await
+    list(&cache, &params, VersionsOf::Hash(params.cache_hash()?)).await
 }
 
 async fn of_key(cache: RequestCache, params: Params) -> Result<Json<VersionList>, Problem> {
-    let of = Of::Key(params.key_name()?);
-    list(&cache, &params, params.namespace()?, of).await
+    list(&cache, &params, VersionsOf::Key(params.key_ref()?)).await
 }
 
-async fn list(
-    cache: &RequestCache,
-    params: &Params,
-    namespace: Namespace,
-    of: Of,
-) -> Result<Json<VersionList>, Problem> {
+async fn list(cache: &RequestCache, params: &Params, of: VersionsOf) -> Result<Json<VersionList>, Problem> {
     let limit = params.number("limit", 1..=MAX_LIMIT)?.unwrap_or(DEFAULT_LIMIT) as usize;
     let before = params.number("before", 1..=u64::MAX)?;
-    match cache.versions(&namespace, &of, before, limit).await? {
+    let cache = cache.namespace_of(params)?;
+    match cache.versions(&of, before, limit).await? {
         Some(found) => Ok(Json(versions::version_list(&of, &found))),
-        None => Err(Problem::entry_not_found(&namespace, &newest(of))),
+        None => Err(Problem::entry_not_found(cache.name(), &newest(of))),
     }
 }
 
-fn newest(of: Of) -> Selector {
+fn newest(of: VersionsOf) -> Selector {
     match of {
-        Of::Hash(hash) => Selector::Hash(hash, None),
-        Of::Key(name) => Selector::Key(name, None),
+        VersionsOf::Hash(hash) => Selector::Hash(hash, None),
+        VersionsOf::Key(name) => Selector::Key(name, None),
     }
 }
 
-async fn rollback(cache: RequestCache, params: Params) -> Result<Json<Store>, Problem> {
-    let (namespace, name) = (params.namespace()?, params.key_name()?);
+async fn rollback(
+    cache: RequestCache,
+    params: Params,
+    StoreOptions { idempotency_key, .. }: StoreOptions,
+) -> Result<Json<Store>, Problem> {
+    let (namespace, name) = (params.namespace()?, params.key_ref()?);
     let version = params.version()?.ok_or_else(|| Problem::missing_query("version"))?;
     let missing = Problem::entry_not_found(&namespace, &Selector::Key(name.clone(), Some(version)));
-    let stored = cache.run_to_completion(async move |cache| cache.rollback(&namespace, &name, version).await).await?;
+    let stored = cache
+        .run_to_completion(async move |cache| {
+            cache.namespace(&namespace).rollback(&name, version, idempotency_key).await
+        })
+        .await?;
     stored.map(|stored| Json(entry::store(stored))).ok_or(missing)
 }
 

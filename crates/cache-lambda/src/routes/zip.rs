@@ -12,21 +12,23 @@ use cache_core::archive::Limits;
 use cache_core::cache::{ArchiveError, ArchivePlace, Archives, Selector};
 use cache_core::content::GZIP;
 use cache_core::ids::Namespace;
-use cache_core::storage::AnswerHeaders;
+use cache_core::storage::ResponseHeaders;
 use http::request::Parts;
-use http::{Method, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header};
 
 use crate::batch;
 use crate::body::Payload;
 use crate::extract::Params;
 use crate::media_type::{BYTES, ZIP};
 use crate::openapi::operation::Operation;
+use crate::openapi::parameters;
 use crate::problem::{ArchiveOp, Problem};
 use crate::redirect::{self, DeliveryOptions, MAX_RESPONSE_BYTES};
 use crate::request_cache::RequestCache;
 use crate::response::zip;
 use crate::routing::Routes;
 use crate::state::AppState;
+use crate::store_options::idempotency_key;
 
 /// The routes of this group.
 pub fn routes() -> Routes {
@@ -34,7 +36,9 @@ pub fn routes() -> Routes {
 }
 
 fn stores() -> Routes {
-    let store = |op: Operation, summary| op.summary(summary).response::<ArchiveStore>().entry_links();
+    let store = |op: Operation, summary| {
+        op.summary(summary).parameter(parameters::idempotency_key()).response::<ArchiveStore>().entry_links()
+    };
     Routes::below("/{namespace}/{strategy}/zip")
         .post("/create/{*cache_key}/{file_id}", create, |op| store(op, "Stores an empty archive"))
         .post("/store/{*cache_key}/{file_id}", self::store, |op| store(op, "Stores an archive").bytes_body(ZIP, 1))
@@ -77,15 +81,20 @@ fn edits() -> Routes {
 /// When an archive is 413.
 const TOO_LARGE: &str = "The archive is above a limit when it is inflated";
 
-async fn create(request: ArchiveRequest, params: Params) -> Result<Json<ArchiveStore>, Problem> {
-    let place = place(&params)?;
-    let stored = request.run(async move |archives| archives.create(place).await).await?;
+async fn create(request: ArchiveRequest, params: Params, headers: HeaderMap) -> Result<Json<ArchiveStore>, Problem> {
+    let (namespace, place) = (params.namespace()?, place(&params, &headers)?);
+    let stored = request.run(namespace, async move |archives| archives.create(place).await).await?;
     stored.map(|stored| Json(zip::archive_store(stored))).map_err(|error| Problem::archive(ArchiveOp::Store, error))
 }
 
-async fn store(request: ArchiveRequest, params: Params, payload: Payload) -> Result<Json<ArchiveStore>, Problem> {
-    let (place, bytes) = (place(&params)?, payload.bytes()?);
-    let stored = request.run(async move |archives| archives.store(place, bytes).await).await?;
+async fn store(
+    request: ArchiveRequest,
+    params: Params,
+    headers: HeaderMap,
+    payload: Payload,
+) -> Result<Json<ArchiveStore>, Problem> {
+    let (namespace, place, bytes) = (params.namespace()?, place(&params, &headers)?, payload.bytes()?);
+    let stored = request.run(namespace, async move |archives| archives.store(place, bytes).await).await?;
     stored.map(|stored| Json(zip::archive_store(stored))).map_err(|error| Problem::archive(ArchiveOp::Store, error))
 }
 
@@ -94,16 +103,16 @@ async fn store(request: ArchiveRequest, params: Params, payload: Payload) -> Res
 async fn retrieve(method: Method, request: ArchiveRequest, params: Params) -> Result<Response, Problem> {
     let state = AppState::clone(&request.state);
     let options = DeliveryOptions::for_method(&state, &method).with_query(&params)?;
-    let find = async |archives: Archives, entry: EntryName| archives.find(&entry.0, &entry.1).await;
+    let find = async |archives: Archives, selector: Selector| archives.find(&selector).await;
     let entry = request.run_on_entry(ArchiveOp::Retrieve, &params, find).await?;
-    let disposition = format!("attachment; filename={}.zip", entry.record.cache_id);
+    let disposition = format!("attachment; filename={}.zip", entry.entry.cache_id);
     if entry.bytes.len() as u64 > MAX_RESPONSE_BYTES && !options.head_only {
         let (content_type, content_disposition) = (ZIP, Some(disposition.clone()));
-        let answer = AnswerHeaders { content_type, content_encoding: None, content_disposition };
-        let as_stored = entry.record.current().content_encoding != Some(GZIP);
-        match state.cache().presigned_get(&entry.record, &answer).await? {
+        let response_headers = ResponseHeaders { content_type, content_encoding: None, content_disposition };
+        let as_stored = entry.entry.content.content_encoding.as_deref() != Some(GZIP);
+        match state.cache().namespace(&params.namespace()?).presigned_get(&entry.entry, &response_headers).await? {
             Some(url) if as_stored && options.redirect => return redirect::redirect(&url),
-            _ if options.in_lambda => return Err(options.too_large(&entry.record)),
+            _ if options.in_lambda => return Err(options.too_large(&entry.entry)),
             _ => {}
         }
     }
@@ -112,14 +121,14 @@ async fn retrieve(method: Method, request: ArchiveRequest, params: Params) -> Re
 }
 
 async fn list(request: ArchiveRequest, params: Params) -> Result<Json<ArchiveOperation>, Problem> {
-    let find = async |archives: Archives, entry: EntryName| archives.find(&entry.0, &entry.1).await;
+    let find = async |archives: Archives, selector: Selector| archives.find(&selector).await;
     let entry = request.run_on_entry(ArchiveOp::Inspect, &params, find).await?;
     Ok(Json(zip::member_list(&entry)))
 }
 
 async fn member(request: ArchiveRequest, params: Params) -> Result<Response, Problem> {
     let path = params.file_path(ArchiveOp::Inspect)?;
-    let read = async move |archives: Archives, entry: EntryName| archives.member(&entry.0, &entry.1, &path).await;
+    let read = async move |archives: Archives, selector: Selector| archives.member(&selector, &path).await;
     let content = request.run_on_entry(ArchiveOp::Inspect, &params, read).await?;
     Ok(([(header::CONTENT_TYPE, BYTES)], content).into_response())
 }
@@ -142,14 +151,14 @@ async fn add_string(
 
 async fn add(request: ArchiveRequest, params: &Params, content: Bytes) -> Result<Json<ArchiveOperation>, Problem> {
     let path = params.file_path(ArchiveOp::Edit)?;
-    let add = async move |archives: Archives, entry: EntryName| archives.add(&entry.0, &entry.1, &path, content).await;
+    let add = async move |archives: Archives, selector: Selector| archives.add(&selector, &path, content).await;
     let edited = request.run_on_entry(ArchiveOp::Edit, params, add).await?;
     Ok(Json(zip::member_added(&edited)))
 }
 
 async fn remove(request: ArchiveRequest, params: Params) -> Result<Json<ArchiveOperation>, Problem> {
     let path = params.file_path(ArchiveOp::Edit)?;
-    let remove = async move |archives: Archives, entry: EntryName| archives.remove(&entry.0, &entry.1, &path).await;
+    let remove = async move |archives: Archives, selector: Selector| archives.remove(&selector, &path).await;
     let edited = request.run_on_entry(ArchiveOp::Edit, &params, remove).await?;
     Ok(Json(zip::member_removed(&edited)))
 }
@@ -161,8 +170,8 @@ async fn operations(request: ArchiveRequest, params: Params, payload: Payload) -
     let batch = batch::read(payload, params.strict())?;
     let state = AppState::clone(&request.state);
     let missing = format!("there is no entry with cache_id {id} in namespace {namespace}");
-    let edited = request.run(async move |archives| archives.apply(&namespace, &selector, batch).await).await?;
-    let now_ms = state.surroundings.now_ms();
+    let edited = request.run(namespace, async move |archives| archives.apply(&selector, batch).await).await?;
+    let now_ms = state.now_ms();
     match edited {
         Ok(Some(edited)) => Ok(Json(zip::batch(edited, now_ms))),
         Ok(None) => Ok(Json(zip::failed_batch(id, missing, now_ms))),
@@ -171,13 +180,11 @@ async fn operations(request: ArchiveRequest, params: Params, payload: Payload) -
     }
 }
 
-fn place(params: &Params) -> Result<ArchivePlace, Problem> {
+fn place(params: &Params, headers: &HeaderMap) -> Result<ArchivePlace, Problem> {
     let (cache_key, file_id) = params.key_and_file()?;
-    Ok(ArchivePlace { namespace: params.namespace()?, strategy: params.strategy()?, cache_key, file_id })
+    let idempotency_key = idempotency_key(headers)?;
+    Ok(ArchivePlace { strategy: params.strategy()?, cache_key, file_id, idempotency_key })
 }
-
-/// Which entry a request is about.
-struct EntryName(Namespace, Selector);
 
 /// A request about an archive.
 struct ArchiveRequest {
@@ -200,7 +207,7 @@ impl ArchiveRequest {
         self,
         op: ArchiveOp,
         params: &Params,
-        job: impl FnOnce(Archives, EntryName) -> F + Send + 'static,
+        job: impl FnOnce(Archives, Selector) -> F + Send + 'static,
     ) -> Result<T, Problem>
     where
         T: Send + 'static,
@@ -208,18 +215,22 @@ impl ArchiveRequest {
     {
         let (namespace, selector) = (params.namespace()?, params.entry()?);
         let missing = Problem::archive_not_found(op, &namespace, &selector);
-        let found = self.run(move |archives| job(archives, EntryName(namespace, selector))).await?;
+        let found = self.run(namespace, move |archives| job(archives, selector)).await?;
         found.map_err(|error| Problem::archive(op, error))?.ok_or(missing)
     }
 
     /// Runs a use case on a blocking thread, since it compresses and inflates.
-    async fn run<T, F>(self, job: impl FnOnce(Archives) -> F + Send + 'static) -> Result<T, Problem>
+    async fn run<T, F>(
+        self,
+        namespace: Namespace,
+        job: impl FnOnce(Archives) -> F + Send + 'static,
+    ) -> Result<T, Problem>
     where
         T: Send + 'static,
         F: Future<Output = T>,
     {
         let limits = Limits { max_inflated_bytes: self.state.config.max_body_bytes, ..Limits::default() };
-        self.cache.run_blocking(move |cache| job(cache.archives(limits))).await
+        self.cache.run_blocking(move |cache| job(cache.namespace(&namespace).archives(limits))).await
     }
 }
 

@@ -25,7 +25,7 @@ pub struct AccessLogEntry {
     pub status: u16,
     /// How many storage calls it made.
     pub storage_calls: u64,
-    /// How many storage round trips it waited for; concurrent calls are one: see [`cache_storage::metered`].
+    /// How many storage round trips it waited for; concurrent calls are one: see [`cache_storage::round_trips`].
     pub storage_round_trips: u64,
     /// From receiving its head to the response, in milliseconds.
     pub duration_ms: f64,

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use cache_storage::metered::{Meter, Tally};
+use cache_storage::instrumented::{RequestMetrics, StorageCounters};
 
 use super::operation::OperationLabels;
 use super::outcome::Outcome;
@@ -18,7 +18,7 @@ pub(super) const LATENCY_BUCKETS_US: [u64; 10] =
 #[derive(Debug, Default)]
 pub struct Metrics {
     /// Storage calls.
-    pub storage: Arc<Tally>,
+    pub storage: Arc<StorageCounters>,
     /// By operation id. An operation is added with its first request; only that takes the write lock.
     operations: RwLock<BTreeMap<&'static str, Arc<OperationMetrics>>>,
     in_flight: AtomicU64,
@@ -35,8 +35,8 @@ pub(super) struct OperationMetrics {
 
 impl Metrics {
     /// Storage counters for one request.
-    pub fn meter(&self) -> Arc<Meter> {
-        Arc::new(Meter::new(Arc::clone(&self.storage)))
+    pub fn meter(&self) -> Arc<RequestMetrics> {
+        Arc::new(RequestMetrics::new(Arc::clone(&self.storage)))
     }
 
     /// A request was received.

@@ -6,8 +6,8 @@
 
 use std::fmt::{Display, Write};
 
-use cache_core::cache::BlobCacheCounts;
-use cache_storage::verb::Verb;
+use cache_core::cache::ObjectCacheCounts;
+use cache_storage::operation::StorageOp;
 
 use super::metrics::{LATENCY_BUCKETS_US, Metrics, OperationMetrics};
 use super::outcome::Outcome;
@@ -27,14 +27,14 @@ pub struct Process<'a> {
 }
 
 /// All metrics of a process.
-pub fn page(metrics: &Metrics, blob_cache: BlobCacheCounts, process: &Process<'_>) -> String {
+pub fn page(metrics: &Metrics, object_cache: ObjectCacheCounts, process: &Process<'_>) -> String {
     let mut page = Page(String::new());
     page.requests(metrics);
     page.durations(metrics);
     page.family("mgraph_cache_requests_in_flight", "gauge", "Requests in flight.");
     page.sample("mgraph_cache_requests_in_flight", &[], metrics.in_flight());
     page.storage(metrics);
-    page.blob_cache(blob_cache);
+    page.object_cache(object_cache);
     page.process(process);
     page.0
 }
@@ -79,11 +79,11 @@ impl Page {
     fn storage(&mut self, metrics: &Metrics) {
         let storage = &metrics.storage;
         self.family("mgraph_cache_storage_requests_total", "counter", "Storage requests, by operation.");
-        for verb in Verb::ALL {
+        for verb in StorageOp::ALL {
             self.sample("mgraph_cache_storage_requests_total", &[("operation", verb.name())], storage.calls_of(verb));
         }
         for (name, help, value) in [
-            ("round_trips", "Storage round trips; concurrent requests are one.", storage.rounds()),
+            ("round_trips", "Storage round trips; concurrent requests are one.", storage.round_trips()),
             ("read_bytes", "Bytes of objects that were read from the storage.", storage.read_bytes()),
             ("written_bytes", "Bytes of objects that were given to the storage.", storage.written_bytes()),
         ] {
@@ -93,14 +93,14 @@ impl Page {
         }
     }
 
-    fn blob_cache(&mut self, counts: BlobCacheCounts) {
-        self.family("mgraph_cache_blob_cache_hits_total", "counter", "Contents served from memory.");
-        self.sample("mgraph_cache_blob_cache_hits_total", &[], counts.hits);
+    fn object_cache(&mut self, counts: ObjectCacheCounts) {
+        self.family("mgraph_cache_object_cache_hits_total", "counter", "Contents served from memory.");
+        self.sample("mgraph_cache_object_cache_hits_total", &[], counts.hits);
         let misses = "Contents read from the storage.";
-        self.family("mgraph_cache_blob_cache_misses_total", "counter", misses);
-        self.sample("mgraph_cache_blob_cache_misses_total", &[], counts.misses);
-        self.family("mgraph_cache_blob_cache_bytes", "gauge", "Size of the contents in memory.");
-        self.sample("mgraph_cache_blob_cache_bytes", &[], counts.bytes);
+        self.family("mgraph_cache_object_cache_misses_total", "counter", misses);
+        self.sample("mgraph_cache_object_cache_misses_total", &[], counts.misses);
+        self.family("mgraph_cache_object_cache_bytes", "gauge", "Size of the contents in memory.");
+        self.sample("mgraph_cache_object_cache_bytes", &[], counts.bytes);
     }
 
     fn process(&mut self, process: &Process<'_>) {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request};
 use cache_core::ids::Namespace;
-use cache_storage::metered::Meter;
+use cache_storage::instrumented::RequestMetrics;
 use http::StatusCode;
 use percent_encoding::percent_decode_str;
 use tracing::{Span, error_span};
@@ -30,7 +30,7 @@ pub struct Invocation(pub String);
 pub struct RequestTracker {
     state: AppState,
     operation: &'static OperationLabels,
-    meter: Arc<Meter>,
+    meter: Arc<RequestMetrics>,
     started: Instant,
     span: Span,
     entry: AccessLogEntry,
@@ -69,7 +69,7 @@ impl RequestTracker {
     }
 
     /// Counts the storage calls of the request.
-    pub fn meter(&self) -> Arc<Meter> {
+    pub fn meter(&self) -> Arc<RequestMetrics> {
         Arc::clone(&self.meter)
     }
 
@@ -85,8 +85,8 @@ impl Drop for RequestTracker {
         let took = self.started.elapsed();
         let Self { entry, state, .. } = self;
         state.metrics.request_finished(self.operation, entry.outcome, took);
-        entry.storage_calls = self.meter.tally().calls();
-        entry.storage_round_trips = self.meter.tally().rounds();
+        entry.storage_calls = self.meter.counters().calls();
+        entry.storage_round_trips = self.meter.counters().round_trips();
         entry.duration_ms = milliseconds(took);
         let _entered = self.span.enter();
         write(entry, state);
@@ -107,7 +107,7 @@ fn milliseconds(duration: Duration) -> f64 {
 /// In Lambda the entry also has the metrics, and is written at every log level.
 fn write(entry: &AccessLogEntry, state: &Service) {
     if let Some(function) = &state.config.cloudwatch {
-        let mut embedded = emf::line(entry, function, state.surroundings.now_ms());
+        let mut embedded = emf::line(entry, function, state.now_ms());
         embedded.push('\n');
         // In one write, since requests may be concurrent. A failure cannot be reported anywhere.
         let _ = std::io::stdout().lock().write_all(embedded.as_bytes());

@@ -7,7 +7,7 @@ use super::super::EditError;
 use super::Action;
 use crate::ids::InvalidName;
 
-/// What came of a batch. The fields are those of the batch answer; whoever stores the result adds its id, size and time.
+/// What came of a batch. The fields are those of the batch answer; the caller that stores the result adds its id, size and time.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct BatchOutcome {
     /// Whether no operation failed.

@@ -7,7 +7,7 @@ use cache_api::admin::AllFiles;
 use cache_api::lists::{List, Page};
 use cache_core::cache::{ListFiles, NamePage};
 
-use super::{STORAGE, parse, raw};
+use super::{STORAGE, parse, physical};
 use crate::extract::Params;
 use crate::openapi::operation::Operation;
 use crate::openapi::parameters;
@@ -23,7 +23,7 @@ pub fn routes() -> Routes {
         op.summary(summary)
             .parameter(parameters::flag("recursive", "Folders within as well"))
             .parameter(parameters::flag("return_full_path", "Paths from the root of the storage"))
-            .parameter(raw())
+            .parameter(physical())
             .paginated()
             .register::<String>()
     };
@@ -63,7 +63,7 @@ async fn all_files(State(state): State<AppState>, cache: RequestCache, params: P
     if query.paged {
         return Ok(Json(query.answer(found)).into_response());
     }
-    let timestamp = state.surroundings.now_ms();
+    let timestamp = state.now_ms();
     Ok(Json(AllFiles { timestamp, file_count: found.items.len(), files: found.items }).into_response())
 }
 
@@ -104,7 +104,7 @@ impl<'a> ListQuery<'a> {
             recursive: params.flag("recursive", false)?,
             limit: paging.map(|paging| paging.limit),
             cursor: paging.and_then(|paging| paging.cursor),
-            raw: params.flag("raw", false)?,
+            physical: params.flag("physical", false)?,
         };
         Ok(Self { list, full_paths: params.flag("return_full_path", false)?, paged: paging.is_some() })
     }

@@ -76,9 +76,9 @@ async fn content_has_the_type_of_its_entry() {
     let stored = app.json(Call::post("/ns/temporal/store/string", "text")).await;
     let dated = stored["paths"]["data"][0].as_str().unwrap();
     assert_eq!(read(dated).await, text);
-    let (pointer, content_type) = read(&format!("{dated}?raw=true")).await;
+    let (pointer, content_type) = read(&format!("{dated}?physical=true")).await;
     assert_eq!(content_type, "application/json");
-    assert!(pointer.contains("\"points_to\":\"ns/blobs/"), "{pointer}");
+    assert!(!pointer.contains("text"), "{pointer}");
 }
 
 #[tokio::test]
@@ -105,7 +105,7 @@ async fn files_and_folders_are_listed_by_name_or_path() {
     assert_eq!(list("files/all/none").await["file_count"], 0);
     assert_eq!(list("folders/").await, json!(["ns"]));
     assert_eq!(list("folders").await, json!(["ns"]));
-    assert_eq!(list("folders/ns").await, json!(["blobs", "data", "refs"]));
+    assert_eq!(list("folders/ns").await, json!(["data", "refs"]));
     assert_eq!(list("folders?path=ns/data&return_full_path=True").await, json!(["ns/data/key-based"]));
     let deep = json!(["key-based", "key-based/k1", "key-based/k1/k2"]);
     assert_eq!(list("folders/ns/data?recursive=true").await, deep);
@@ -163,7 +163,10 @@ async fn deleting_a_view_or_a_record_deletes_the_entry() {
     let record = format!("ns/refs/by-id/{}/{}/{id}.json", &id[..2], &id[2..4]);
     assert_eq!(send(&app, Method::DELETE, &record).await.json(), json!(true));
     assert_eq!(send(&app, Method::GET, &format!("file/exists/{record}")).await.json()["exists"], false);
-    assert_eq!(send(&app, Method::GET, &format!("file/exists/{record}?raw=1")).await.json()["exists"], true);
+    let manifest = "ns/refs/by-hash/2d/71/2d711642b726b044";
+    assert_eq!(send(&app, Method::GET, &format!("file/exists/{manifest}")).await.json()["exists"], false);
+    let tombstone = send(&app, Method::GET, &format!("file/exists/{manifest}?physical=1")).await;
+    assert_eq!(tombstone.json()["exists"], true);
     assert_eq!(app.get(&format!("/ns/retrieve/{id}/string")).await.status, 404);
 }
 
@@ -179,16 +182,17 @@ async fn a_readable_copy_without_a_file_id_deletes_its_entry() {
 }
 
 #[tokio::test]
-async fn contents_and_indexes_stay_unless_forced() {
-    for path in ["ns/blobs/98/2d/982d9e3eb996f559", "ns/refs/by-hash/98/2d/982d9e3eb996f559.json"] {
-        let app = App::new();
-        app.json(Call::post("/ns/direct/store/string", "text")).await;
+async fn a_manifest_stays_unless_forced_and_a_rendered_index_stays() {
+    let app = App::new();
+    app.json(Call::post("/ns/direct/store/string", "text")).await;
+    let manifest = "ns/refs/by-hash/98/2d/982d9e3eb996f559";
+    for path in [manifest, "ns/refs/by-hash/98/2d/982d9e3eb996f559.json"] {
         let answer = send(&app, Method::DELETE, &format!("file/delete/{path}")).await;
         assert_eq!(answer.status, 409, "{}", answer.text());
-        assert!(answer.text().contains("delete the entries"), "{}", answer.text());
-        assert_eq!(send(&app, Method::DELETE, &format!("{path}?force=true")).await.json(), json!(true));
-        assert_eq!(send(&app, Method::DELETE, &format!("file/delete/{path}")).await.json()["deleted"], false);
+        assert!(answer.text().contains("delete these entries"), "{}", answer.text());
     }
+    assert_eq!(send(&app, Method::DELETE, &format!("{manifest}?force=true")).await.json(), json!(true));
+    assert_eq!(send(&app, Method::DELETE, &format!("file/delete/{manifest}")).await.json()["deleted"], false);
 }
 
 #[tokio::test]

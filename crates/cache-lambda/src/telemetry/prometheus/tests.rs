@@ -106,7 +106,7 @@ async fn a_page_is_what_a_strict_reader_takes() {
         assert_eq!(is_total, family.kind == "counter", "{name}");
         assert!(!family.samples.is_empty(), "{name}");
     }
-    assert_eq!(families["mgraph_cache_storage_requests_total"].samples.len(), Verb::ALL.len());
+    assert_eq!(families["mgraph_cache_storage_requests_total"].samples.len(), StorageOp::ALL.len());
     assert_eq!(families["mgraph_cache_build_info"].samples[0].labels["storage_mode"], "memory");
     assert!(families["process_start_time_seconds"].samples[0].value > 1.6e9);
 }
