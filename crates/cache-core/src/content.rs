@@ -3,14 +3,14 @@
 //! | made from | bytes that are stored | what the cache hash is taken over |
 //! |---|---|---|
 //! | [`Content::string`] | the text in UTF-8 | the same |
-//! | [`Content::json`] | the minified text, see [`Document::text`] | the canonical text, see [`Json::canonical`] |
-//! | [`Content::json_by_field`] | the same | one field, see [`Json::field_text`] |
+//! | [`Content::json`] | the minified text, see [`Document::text`] | the canonical text, see [`JsonValue::canonical_to`] |
+//! | [`Content::json_by_field`] | the same | one field, see [`JsonValue::field_to`] |
 //! | [`Content::binary`], [`Content::binary_encoded`] | the bytes | the same |
 //! | [`Content::gzip`] | the bytes as sent, compressed | the inflated bytes |
 //! | [`Content::zip`] | the archive | its members; `archive` computes it |
 //!
-//! [`Json::canonical`]: crate::json::Json::canonical
-//! [`Json::field_text`]: crate::json::Json::field_text
+//! [`JsonValue::canonical_to`]: crate::json::JsonValue::canonical_to
+//! [`JsonValue::field_to`]: crate::json::JsonValue::field_to
 
 use std::fmt;
 use std::io::Read;
@@ -49,13 +49,17 @@ impl Content {
 
     /// A JSON document.
     pub fn json(document: Document) -> Self {
-        let canonical = Digest::of(document.root().canonical().as_bytes());
+        let mut hasher = Sha256::new();
+        document.root().canonical_to(&mut |part| hasher.update(part));
+        let canonical = Digest(hasher.finalize().into());
         Self::hashed_apart(ContentKind::Json, document.into_text(), canonical.cache_hash())
     }
 
     /// A JSON document that is found by the value of one of its fields.
     pub fn json_by_field(document: Document, path: FieldPath) -> Result<Self, InvalidContent> {
-        let field = Digest::of(document.root().field_text(&path)?.as_bytes());
+        let mut hasher = Sha256::new();
+        document.root().field_to(&path, &mut |part| hasher.update(part))?;
+        let field = Digest(hasher.finalize().into());
         let content = Self::hashed_apart(ContentKind::Json, document.into_text(), field.cache_hash());
         Ok(Self { json_field_path: Some(path), ..content })
     }

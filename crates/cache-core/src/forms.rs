@@ -14,7 +14,7 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use crate::content::{GZIP, InflateError, inflate};
-use crate::json::{Document, InvalidJson};
+use crate::json::{Document, JsonError};
 use crate::strategy::ContentKind;
 
 /// How many characters of a text [`JsonFormError::NotJson`] shows.
@@ -171,7 +171,7 @@ pub enum Unreadable {
     Gzip(#[from] InflateError),
     /// A JSON document does not parse.
     #[error("the stored document is {0}")]
-    Json(#[from] InvalidJson),
+    Json(#[from] JsonError),
     /// A text is not UTF-8.
     #[error("the stored text is not valid UTF-8")]
     NotUtf8,
@@ -186,7 +186,7 @@ pub enum JsonFormError {
         /// The beginning of the text, up to [`MAX_PREVIEW_CHARS`] characters; `None` by hash.
         preview: Option<String>,
         /// Why it is not JSON.
-        reason: InvalidJson,
+        reason: JsonError,
     },
     /// The stored bytes cannot be read at all.
     #[error(transparent)]
@@ -201,7 +201,7 @@ mod tests {
     use flate2::write::GzEncoder;
 
     use super::*;
-    use crate::json::JsonFault;
+    use crate::json::JsonErrorKind;
 
     fn gzip(bytes: &[u8]) -> Bytes {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
@@ -274,7 +274,7 @@ mod tests {
         );
         assert_eq!(stored.as_string(By::Id).unwrap(), TextForm::Text(bytes.clone()));
         assert_eq!(stored.as_binary().unwrap(), bytes);
-        let reason = InvalidJson { offset: 0, reason: JsonFault::ExpectedValue };
+        let reason = JsonError { offset: 0, kind: JsonErrorKind::ExpectedValue };
         for (by, preview) in [(By::Id, Some("é<".repeat(50))), (By::Hash, None)] {
             let refused = JsonFormError::NotJson { preview, reason: reason.clone() };
             assert_eq!(stored.as_json(by), Err(refused));

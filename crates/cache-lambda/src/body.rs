@@ -8,11 +8,13 @@
 //! | JSON | an object | an object | refused |
 //! | binary | a JSON string, whose UTF-8 bytes are used | the bytes | the bytes |
 
+use std::borrow::Cow;
+
 use axum::body::{self, Body};
 use axum::extract::FromRequest;
 use bytes::Bytes;
 use cache_core::content::{Content, GZIP};
-use cache_core::json::{Document, FieldPath, Json};
+use cache_core::json::{Document, FieldPath, JsonKind};
 use http::{HeaderMap, Request, header};
 use http_body_util::LengthLimitError;
 use serde_json::Value;
@@ -119,10 +121,10 @@ impl Payload {
             return Err(Problem::body(kind, MESSAGE, shown(&self.bytes)));
         }
         let document = self.parse()?;
-        match document.root() {
-            Json::Object(_) => Ok(document),
-            _ => Err(Problem::body(kind, MESSAGE, shown_json(&document))),
+        if document.root().kind() != JsonKind::Object {
+            return Err(Problem::body(kind, MESSAGE, shown_json(&document)));
         }
+        Ok(document)
     }
 
     /// Bytes, of which there may be none when they were sent as the JSON string `""`.
@@ -179,10 +181,8 @@ impl Payload {
 
     fn json_string(&self, kind: &str, message: &str) -> Result<String, Problem> {
         let document = self.parse()?;
-        match document.root() {
-            Json::String(text) => Ok(text.clone()),
-            _ => Err(Problem::body(kind, message, shown_json(&document))),
-        }
+        let text = document.root().as_string().map(Cow::into_owned);
+        text.ok_or_else(|| Problem::body(kind, message, shown_json(&document)))
     }
 }
 
@@ -289,8 +289,21 @@ mod tests {
     async fn bytes_that_are_no_text_are_refused_as_text() {
         check(post("string", None, b"\xff\xfe"), 400, "\"type\":\"string_unicode\"").await;
         check(post("json", None, b"{\"a\":\"\xff\"}"), 400, "{\"detail\":\"the body is not readable as JSON").await;
-        let deep = [&b"{\"a\":"[..], &[b'['; 200], &[b']'; 200], b"}"].concat();
-        check(Call::post("/ns/direct/store/json", deep), 400, "nested deeper than 128").await;
+        let deep = [&b"{\"a\":"[..], &[b'['; 900]].concat();
+        check(Call::post("/ns/direct/store/json", deep), 400, "nested deeper than 900").await;
+    }
+
+    #[tokio::test]
+    async fn nine_hundred_levels_are_stored_and_read() {
+        let app = App::new();
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(899), "]".repeat(899));
+        let stored = app.json(Call::post("/ns/direct/store/json", deep.clone())).await;
+        for form in ["", "/json", "/string", "/binary"] {
+            let path = format!("/ns/retrieve/{}{form}", stored["cache_id"].as_str().unwrap());
+            let answer = app.get(&path).await;
+            assert_eq!(answer.status, 200, "{form}: {}", answer.text());
+            assert!(answer.text().replace(": ", ":").contains(&deep), "{form}");
+        }
     }
 
     #[tokio::test]
