@@ -5,12 +5,13 @@ use std::fmt;
 use std::io::{self, Read};
 
 use bytes::Bytes;
-use flate2::bufread::DeflateDecoder;
+use rawzip::extra_fields::ExtraFieldId;
 use rawzip::{
     CompressionMethod, ErrorKind, ZipArchiveEntryWayfinder, ZipFileHeaderRecord, ZipLocator, ZipSliceArchive,
 };
 
-use super::names::decode;
+use super::compression::Decoder;
+use super::names::{decode, unicode_path};
 use super::{InvalidArchive, Limits, MemberName};
 use crate::ids::InvalidName;
 
@@ -94,13 +95,12 @@ impl CentralDirectory {
         if entry.local_header().file_path().as_bytes() != packed.raw_name {
             return Err(InvalidArchive::Damaged { member: member() });
         }
-        let content = match packed.method {
-            CompressionMethod::STORE => read_verified(entry.verifying_reader(entry.data()), size),
-            CompressionMethod::DEFLATE => {
-                read_verified(entry.verifying_reader(DeflateDecoder::new(entry.data())), size)
-            }
-            method => return Err(InvalidArchive::UnknownMethod { member: member(), method: method.to_string() }),
+        let method = packed.method;
+        let decoder = match Decoder::new(method, entry.data(), size) {
+            Some(decoder) => decoder.map_err(|_| InvalidArchive::Damaged { member: member() })?,
+            None => return Err(InvalidArchive::UnknownMethod { member: member(), method: method.to_string() }),
         };
+        let content = read_verified(entry.verifying_reader(decoder), size);
         content.map(Bytes::from).map_err(|_| InvalidArchive::Damaged { member: member() })
     }
 }
@@ -119,6 +119,18 @@ fn read_verified(reader: impl Read, size: u64) -> io::Result<Vec<u8>> {
     Ok(content)
 }
 
+/// The name of a member as Python 3.12 reads it: that of the last usable Unicode path field, else the raw name.
+fn name(entry: &ZipFileHeaderRecord<'_>) -> Result<String, InvalidArchive> {
+    let raw_name = entry.file_path();
+    let mut name = decode(raw_name.as_bytes(), entry.flags().is_utf8()).ok_or(InvalidArchive::BrokenDirectory)?;
+    for (_, field) in entry.extra_fields().filter(|(id, _)| *id == ExtraFieldId::INFO_ZIP_UNICODE_PATH) {
+        if let Some(path) = unicode_path(field, raw_name.as_bytes()).map_err(|_| InvalidArchive::BrokenDirectory)? {
+            name = path;
+        }
+    }
+    Ok(name)
+}
+
 /// A list of members while it is read.
 struct Listing<'a> {
     archive: &'a ZipSliceArchive<Bytes>,
@@ -131,7 +143,7 @@ struct Listing<'a> {
 impl Listing<'_> {
     fn add(&mut self, entry: &ZipFileHeaderRecord<'_>) -> Result<(), InvalidArchive> {
         let raw_name = entry.file_path().as_bytes().to_vec();
-        let name = decode(&raw_name, entry.flags().is_utf8()).ok_or(InvalidArchive::BrokenDirectory)?;
+        let name = name(entry)?;
         let place = entry.wayfinder();
         let Ok(local) = self.archive.get_entry(place) else {
             return Err(InvalidArchive::Damaged { member: name });

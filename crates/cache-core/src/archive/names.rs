@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use flate2::Crc;
 use thiserror::Error;
 
 use crate::ids::{CacheKey, InvalidName, MAX_PATH_CHARS};
@@ -111,6 +112,24 @@ pub(super) fn decode(raw: &[u8], is_utf8: bool) -> Option<String> {
     Some(raw.iter().map(|&byte| if byte < 0x80 { char::from(byte) } else { high[usize::from(byte - 0x80)] }).collect())
 }
 
+/// The name in an Info-ZIP Unicode path field (0x7075, APPNOTE 6.3.10, 4.6.9): version, CRC-32 of the raw name, and the name
+/// in UTF-8. `None` when the field does not apply: it has another version, belongs to another raw name (a tool that does not
+/// know the field has renamed the member), or is empty.
+pub(super) fn unicode_path(field: &[u8], raw_name: &[u8]) -> Result<Option<String>, BrokenUnicodePath> {
+    let [version, crc @ ..] = field.first_chunk::<5>().ok_or(BrokenUnicodePath)?;
+    let mut crc_of_raw_name = Crc::new();
+    crc_of_raw_name.update(raw_name);
+    if *version != 1 || u32::from_le_bytes(*crc) != crc_of_raw_name.sum() {
+        return Ok(None);
+    }
+    let name = std::str::from_utf8(&field[5..]).map_err(|_| BrokenUnicodePath)?;
+    Ok(Some(name.to_owned()).filter(|name| !name.is_empty()))
+}
+
+/// A Unicode path field that is too short, or is not UTF-8.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct BrokenUnicodePath;
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -164,6 +183,21 @@ mod tests {
         assert_eq!(decode(b"caf\x82 \xe1\xff", false).as_deref(), Some("café ß\u{a0}"));
         assert_eq!(decode("é".as_bytes(), true).as_deref(), Some("é"));
         assert_eq!(decode(b"\xff", true), None);
+    }
+
+    #[test]
+    fn a_unicode_path_applies_to_the_raw_name_of_its_crc() {
+        let raw = b"caf\x82";
+        let mut crc = Crc::new();
+        crc.update(raw);
+        let field = |version: u8, crc: u32, name: &[u8]| [&[version][..], &crc.to_le_bytes(), name].concat();
+        let sound = field(1, crc.sum(), "七.txt".as_bytes());
+        assert_eq!(unicode_path(&sound, raw), Ok(Some("七.txt".to_owned())));
+        assert_eq!(unicode_path(&sound, b"cafe"), Ok(None));
+        assert_eq!(unicode_path(&field(2, crc.sum(), b"x"), raw), Ok(None));
+        assert_eq!(unicode_path(&field(1, crc.sum(), b""), raw), Ok(None));
+        assert_eq!(unicode_path(&field(1, crc.sum(), b"\xff"), raw), Err(BrokenUnicodePath));
+        assert_eq!(unicode_path(&sound[..4], raw), Err(BrokenUnicodePath));
     }
 
     proptest! {
