@@ -229,11 +229,11 @@ async fn a_batch_with_a_mistake_is_400_and_names_operation_and_field() {
         assert!(text(&item["msg"]).contains(message), "{item}");
     };
     refused(json!({"action": "add", "content": "x"}), "path", "operations[1].path is required").await;
-    refused(json!({"action": "list", "path": "a"}), "action", "must be 'add', 'replace'").await;
+    refused(json!({"action": "copy", "path": "a"}), "action", "must be 'add', 'replace'").await;
     refused(json!({"action": "remove", "path": "a", "condition": "bad"}), "condition", "'if_exists'").await;
     refused(json!({"action": "add", "path": "../x", "content": "x"}), "path", "'..'").await;
-    let list = json!({"operations": [{"action": "list", "path": "a"}]});
-    check(&app, batch(&id, &list), 400, "\"input\":\"list\",\"ctx\":{\"expected\":\"'add', 'replace'").await;
+    let copy = json!({"operations": [{"action": "copy", "path": "a"}]});
+    check(&app, batch(&id, &copy), 400, "\"input\":\"copy\",\"ctx\":{\"expected\":\"'add', 'replace'").await;
     refused(json!({"action": "add", "path": "a", "content": 5}), "content", "operations[1].content should be").await;
 }
 
