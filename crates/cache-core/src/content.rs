@@ -1,4 +1,4 @@
-//! What a store request writes: the bytes, and what follows from them alone.
+//! The content of a store request: its bytes, and the hashes that follow from them.
 //!
 //! | made from | bytes that are stored | what the cache hash is taken over |
 //! |---|---|---|
@@ -27,7 +27,7 @@ use crate::json::{Document, FieldPath, UnusableField};
 use crate::record::Record;
 use crate::strategy::ContentKind;
 
-/// The one content encoding that is looked into; it must be spelled in lower case.
+/// The only content encoding that is decoded. It must be spelled in lower case.
 pub const GZIP: &str = "gzip";
 
 /// The content of an entry, ready to be stored.
@@ -69,12 +69,12 @@ impl Content {
         Self::hashed_as_stored(ContentKind::Binary, bytes)
     }
 
-    /// Bytes with a content encoding that nobody looks into, such as `br` or even `GZIP`. In the label, each character
+    /// Bytes with a opaque content encoding, such as `br` or even `GZIP`. In the label, each character
     /// outside of `A-Za-z0-9_-` becomes `_`. For [`GZIP`] itself, [`Content::gzip`] is the constructor.
     pub fn binary_encoded(bytes: Bytes, label: String) -> Result<Self, InvalidContent> {
         debug_assert_ne!(label, GZIP, "such bytes have to be inflated for their hash");
-        let keeps = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
-        let label = label.chars().map(|c| if keeps(c) { c } else { '_' }).collect();
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
+        let label = label.chars().map(|c| if is_allowed(c) { c } else { '_' }).collect();
         Ok(Self { content_encoding: Some(label), ..Self::binary(bytes)? })
     }
 

@@ -26,7 +26,7 @@
 //!
 //! 1. [`ids`] and [`strategy`]: the names. A name that got this far is valid.
 //! 2. [`storage`] and [`surroundings`]: the two ports, which are all that core knows of the world.
-//! 3. [`json`] and [`content`]: what callers send, and its hash. [`forms`] is the way back, into the form a caller wants.
+//! 3. [`json`] and [`content`]: what callers send, and its hash. [`representation`] is the way back, into the form a caller wants.
 //! 4. [`layout`], [`record`], [`index`] and [`settings`]: where things lie and what is in them; pure.
 //! 5. [`cache`]: the use cases. Begin with its `store`, then `swap`, the one loop that changes an index.
 //! 6. [`archive`]: reading and editing ZIP archives, which knows nothing of the rest.
@@ -39,12 +39,12 @@ pub mod archive;
 pub mod cache;
 pub mod content;
 pub mod error;
-pub mod forms;
 pub mod ids;
 pub mod index;
 pub mod json;
 pub mod layout;
 pub mod record;
+pub mod representation;
 mod schema;
 pub mod settings;
 pub mod storage;

@@ -1,21 +1,22 @@
-//! ZIP archives as values: bytes in, bytes out, nothing else.
+//! Reading, editing and writing ZIP archives in memory.
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`names`] | [`MemberName`], and which foreign names are safe |
-//! | [`directory`] | [`CentralDirectory`]: the list of members, and one member's content |
+//! | [`names`] | [`MemberName`], and which names of uploaded members are safe |
+//! | [`directory`] | [`CentralDirectory`]: the list of members, and the content of one |
 //! | [`editing`] | add, remove, rename |
-//! | [`batch`] | several edits in one request, all or nothing |
-//! | [`pattern`] | shell patterns over names |
+//! | [`batch`] | several edits in one request, atomic by default |
+//! | [`glob`] | glob patterns for member names |
 //! | `compression` | the methods that members can be compressed by |
 //! | `writing` | the bytes of an archive |
 //!
 //! Rules for all of them:
 //!
-//! - An archive that is stored ([`Archive::read`]) must be sound in every member and have safe names only. One that is in the
-//!   store already ([`Archive::read_foreign`], [`CentralDirectory::read`]) may come from the Python service: its unsafe names
-//!   are listed and read, since nothing is unpacked here, and it can be written again once they are removed or renamed.
-//! - Of several members with one name the last one counts.
+//! - [`Archive::read`] is for an archive that is about to be stored: every member must be valid and every name safe.
+//! - [`Archive::read_without_name_check`] and [`CentralDirectory::read`] are for an archive in the store, which may come from
+//!   the Python service. Members with unsafe names can be listed and read, since nothing is unpacked to files. The archive
+//!   can be written again once such members are removed or renamed.
+//! - Of several members with the same name, the last one counts.
 //! - Equal members make equal bytes, whatever their history: the date is 1980-01-01, the names are sorted, the permissions
 //!   fixed, the contents deflated at one level. Dates, permissions and comments of an edited archive are not kept.
 
@@ -24,12 +25,12 @@ mod compression;
 pub mod directory;
 pub mod editing;
 pub mod error;
+pub mod glob;
 pub mod names;
-pub mod pattern;
 mod writing;
 
 #[cfg(test)]
-mod hostile;
+mod malicious_archives;
 
 use std::collections::BTreeMap;
 
@@ -54,7 +55,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// So much content is allowed at any ratio: it harms nobody.
+    /// Content up to this size, in bytes, is allowed at any ratio.
     pub const FREE_BYTES: u64 = 1 << 20;
 
     /// Checks the size of the content against the size of the archive that holds it, both in bytes.
@@ -94,15 +95,25 @@ impl Archive {
         Self { members: BTreeMap::new(), inflated: 0, limits: *limits }
     }
 
-    /// Reads an archive that somebody wants to store: every member is unpacked and verified, every name must be safe.
+    /// Reads an archive to store it. Unpacks and verifies every member; every name must be safe.
     pub fn read(bytes: Bytes, limits: &Limits) -> Result<Self, InvalidArchive> {
-        let archive = Self::read_foreign(bytes, limits)?;
+        let archive = Self::read_without_name_check(bytes, limits)?;
         archive.check_names()?;
         Ok(archive)
     }
 
-    /// Reads an archive from the store to edit it. Its names may be unsafe.
+    /// Former name of [`Archive::read_without_name_check`].
+    #[doc(hidden)]
     pub fn read_foreign(bytes: Bytes, limits: &Limits) -> Result<Self, InvalidArchive> {
+        Self::read_without_name_check(bytes, limits)
+    }
+
+    /// Reads an archive from the store to edit it. Its names may be unsafe.
+    ///
+    /// # Errors
+    ///
+    /// The archive or one of its members is damaged, unsupported, or exceeds a limit.
+    pub fn read_without_name_check(bytes: Bytes, limits: &Limits) -> Result<Self, InvalidArchive> {
         let directory = CentralDirectory::read(bytes, limits)?;
         directory.check_size()?;
         let mut archive = Self::empty(limits);
@@ -129,7 +140,7 @@ impl Archive {
         self.members.is_empty()
     }
 
-    /// The member that a request means by `raw`: the one of exactly this name when there is one, else the cleaned name.
+    /// Resolves a name in a request: the member with exactly this name when there is one, else the sanitized name.
     pub fn member_name(&self, raw: &str) -> Result<MemberName, InvalidName> {
         MemberName::resolve(raw, |name| self.members.contains_key(name))
     }
@@ -279,12 +290,12 @@ mod tests {
 
     #[test]
     fn an_unsafe_name_is_read_but_never_written() {
-        let foreign = writing::write(&BTreeMap::from([("../x".to_owned(), Bytes::new())])).unwrap();
+        let unsafe_archive = writing::write(&BTreeMap::from([("../x".to_owned(), Bytes::new())])).unwrap();
         let unsafe_name =
             InvalidArchive::UnsafeName { member: "../x".to_owned(), reason: names::UnsafeName::ParentFolder };
-        let archive = Archive::read_foreign(foreign.clone().into(), &Limits::default()).unwrap();
+        let archive = Archive::read_without_name_check(unsafe_archive.clone().into(), &Limits::default()).unwrap();
         assert_eq!(archive.to_bytes(), Err(unsafe_name.clone()));
-        assert_eq!(Archive::read(foreign.into(), &Limits::default()), Err(unsafe_name));
+        assert_eq!(Archive::read(unsafe_archive.into(), &Limits::default()), Err(unsafe_name));
     }
 
     proptest! {
@@ -306,12 +317,12 @@ mod tests {
         fn cut_or_altered_bytes_never_panic(
             archive in select(vec![FROM_PYTHON, BZIP2_AND_LZMA[0], BZIP2_AND_LZMA[1], UNICODE_PATH]),
             cut: Index,
-            place: Index,
+            offset: Index,
             byte: u8,
         ) {
             prop_assert!(Archive::read(archive[..cut.index(archive.len())].into(), &Limits::default()).is_err());
             let mut altered = archive.to_vec();
-            altered[place.index(archive.len())] = byte;
+            altered[offset.index(archive.len())] = byte;
             let _ = Archive::read(altered.into(), &Limits::default());
         }
     }

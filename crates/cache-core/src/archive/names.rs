@@ -10,11 +10,11 @@ use crate::ids::{CacheKey, InvalidName, MAX_PATH_CHARS};
 
 /// The name of a member, as a request gives it: a path such as `docs/readme.txt`.
 ///
-/// Parsing cleans it by the rules of a [`CacheKey`]: 1 to 1,024 characters of `A-Za-z0-9_-./ `, no empty, `.` or `..`
+/// Parsing sanitizes it by the rules of a [`CacheKey`]: 1 to 1,024 characters of `A-Za-z0-9_-./ `, no empty, `.` or `..`
 /// segment, no `/` at either end and no backslash. So no member that a request creates can leave the folder that the
 /// archive is unpacked in.
 ///
-/// A member of an archive that came from elsewhere may be called otherwise. Its exact name is a `MemberName` as well, see
+/// A member of an uploaded archive may have another name. Its exact name is a `MemberName` as well, see
 /// [`Archive::member_name`](super::Archive::member_name).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MemberName(String);
@@ -30,7 +30,7 @@ impl MemberName {
         self.0.ends_with('/')
     }
 
-    /// What `raw` means where some members exist: the one of exactly this name, else the cleaned name.
+    /// Resolves a name in a request: the member with exactly this name when there is one, else the sanitized name.
     pub(super) fn resolve(raw: &str, is_member: impl FnOnce(&str) -> bool) -> Result<Self, InvalidName> {
         if is_member(raw) { Ok(Self(raw.to_owned())) } else { raw.parse() }
     }
@@ -51,7 +51,7 @@ impl fmt::Display for MemberName {
     }
 }
 
-/// What is wrong with the name of a member that came from elsewhere.
+/// Why the name of a member in an uploaded archive is unsafe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum UnsafeName {
     /// No name at all.
@@ -74,7 +74,7 @@ pub enum UnsafeName {
     ControlCharacter,
 }
 
-/// Refuses a name that some system would unpack elsewhere than below the folder it is unpacked in.
+/// Refuses a name that some system would unpack outside of the target folder.
 pub(super) fn check_safe(name: &str) -> Result<(), UnsafeName> {
     let has_drive = matches!(name.as_bytes(), [letter, b':', ..] if letter.is_ascii_alphabetic());
     if name.is_empty() {
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_trimmed_and_cleaned() {
+    fn a_name_is_trimmed_and_sanitized() {
         assert_eq!(" u:é x.txt ".parse::<MemberName>().unwrap().as_str(), "u__ x.txt");
     }
 
@@ -152,14 +152,14 @@ mod tests {
     }
 
     #[test]
-    fn an_existing_member_is_meant_by_its_exact_name() {
+    fn an_existing_member_is_found_by_its_exact_name() {
         let exists = |name: &str| name == "d/é.txt";
         assert_eq!(MemberName::resolve("d/é.txt", exists).unwrap().as_str(), "d/é.txt");
         assert_eq!(MemberName::resolve("e/é.txt", exists).unwrap().as_str(), "e/_.txt");
     }
 
     #[test]
-    fn a_foreign_name_that_escapes_is_unsafe() {
+    fn an_uploaded_name_that_escapes_is_unsafe() {
         for (name, why) in [
             ("", UnsafeName::Empty),
             ("/a", UnsafeName::Absolute),

@@ -10,7 +10,7 @@ mod request;
 
 use bytes::Bytes;
 
-use super::pattern::Pattern;
+use super::glob::GlobPattern;
 use super::{Archive, EditError, InvalidArchive, MemberName};
 use outcome::{Effect, OperationError};
 use request::Operation;
@@ -18,11 +18,11 @@ use request::Operation;
 pub use outcome::{BatchOutcome, OperationResult};
 pub use request::{Action, Batch, BatchRequest, InvalidBatch, MAX_OPERATIONS, OperationProblem, OperationRequest};
 
-/// Steps that the patterns of one batch may take on an archive in the worst case: about a second's work.
+/// Steps that the patterns of one batch may take on an archive in the worst case, which is about a second.
 const MAX_MATCHING_STEPS: u64 = 1_000_000_000;
 
 impl Batch {
-    /// Carries the batch out on `archive`, which stays as it is when the batch is rolled back.
+    /// Applies the batch to `archive`. A batch that is rolled back leaves it unchanged.
     pub fn apply(self, archive: &mut Archive) -> BatchOutcome {
         let mut run = Run { archive: archive.clone(), outcome: BatchOutcome::default(), matching_steps: 0 };
         for operation in self.operations {
@@ -124,7 +124,7 @@ impl Run {
         Ok(Effect::Modified(vec![from.to_string(), to.to_string()]))
     }
 
-    fn remove_matching(&mut self, pattern: &Pattern) -> Result<Effect, OperationError> {
+    fn remove_matching(&mut self, pattern: &GlobPattern) -> Result<Effect, OperationError> {
         let names_bytes: u64 = self.archive.names().map(|name| name.len() as u64).sum();
         self.matching_steps += names_bytes * pattern.weight();
         if self.matching_steps > MAX_MATCHING_STEPS {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::super::MemberName;
-use super::super::pattern::{InvalidPattern, Pattern};
+use super::super::glob::{GlobPattern, InvalidPattern};
 use crate::ids::InvalidName;
 
 /// Most operations in one batch.
@@ -64,7 +64,7 @@ pub(super) struct Operation {
     pub(super) content: Option<String>,
     pub(super) new_path: Option<String>,
     /// Only of a `remove`.
-    pub(super) pattern: Option<Pattern>,
+    pub(super) pattern: Option<GlobPattern>,
 }
 
 /// The action of an operation.
