@@ -271,6 +271,8 @@ pub enum JsonErrorKind {
 }
 
 #[cfg(test)]
+mod property_tests;
+#[cfg(test)]
 mod reference;
 #[cfg(test)]
 mod tests;
