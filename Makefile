@@ -3,12 +3,13 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test events fuzz-api check format lint docs boundaries licences simulate campaign release \
+.PHONY: help run test events fuzz-api check format lint docs boundaries cycles licences model simulate campaign release \
 	bench-local bench-cold bench-s3 bench-http bench-growth clean-tools deploy-tools validate build build-lambda deploy \
 	local-lambda replay
 
 PYTHON ?= python3
 SCHEDULES ?= 100000
+MODEL_SCHEDULES ?= 20000
 OPERATIONS ?= 10000
 SEED ?= 1
 BENCH_SECONDS ?= 5
@@ -36,7 +37,7 @@ fuzz-api: ## Walks /openapi.json against the running server with every check tha
 	@tests/tools.sh || echo "not set up: see above"
 	tests/fuzz_api.sh
 
-check: format lint docs boundaries licences ## Checks formatting, lints, docs, the arrows between crates, and licences.
+check: format lint docs boundaries cycles licences ## Checks formatting, lints, docs, dependencies between crates and modules, and licences.
 
 format: ## Part of check: rustfmt changes nothing.
 	cargo fmt --all --check
@@ -57,6 +58,12 @@ boundaries: ## Part of check: core <- storage <- lambda, and core has no I/O, cl
 	$(call absent,cache-storage,cache-lambda|axum|lambda_,storage knows no requests)
 	@echo "core <- storage <- lambda: as it should be"
 
+# Crates whose modules must not import each other in cycles.
+ACYCLIC := crates/cache-lambda
+
+cycles: ## Part of check: no cycle among the modules of a crate.
+	$(PYTHON) tools/import_cycles.py $(ACYCLIC)
+
 # The one on the PATH, else one of our own.
 CARGO_DENY := $(or $(shell command -v cargo-deny),.tools/bin/cargo-deny)
 
@@ -65,6 +72,9 @@ CARGO_DENY := $(or $(shell command -v cargo-deny),.tools/bin/cargo-deny)
 
 licences: $(CARGO_DENY) ## Part of check: dependencies are what deny.toml allows.
 	$(CARGO_DENY) check bans licenses sources
+
+model: ## Runs 20,000 random schedules of the storage protocol's executable model (MODEL_SCHEDULES=n, SEED=n; BREAK=rule leaves one out).
+	$(PYTHON) model/manifest_protocol.py $(MODEL_SCHEDULES) $(SEED)
 
 simulate: ## Runs 100,000 random schedules with faults (SCHEDULES=n for another number).
 	SIMULATION_SCHEDULES=$(SCHEDULES) cargo test --profile simulation --package cache-core --test simulation -- --nocapture

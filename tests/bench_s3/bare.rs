@@ -10,8 +10,8 @@ use aws_sdk_s3::config::{
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use cache_storage::faulty::Verb;
-use cache_storage::proxy::Call;
+use cache_storage::operation::StorageOp;
+use cache_testing::faulty_proxy::Call;
 use futures::future::join_all;
 use percent_encoding::percent_decode_str;
 use sha2::{Digest, Sha256};
@@ -45,7 +45,7 @@ impl Bare {
     /// Makes these calls in the rounds in which they came, and returns how long it took.
     pub async fn repeat(&self, calls: &[Call]) -> Duration {
         let started = Instant::now();
-        for round in calls.chunk_by(|one, other| one.round == other.round) {
+        for round in calls.chunk_by(|one, other| one.round_trip == other.round_trip) {
             join_all(round.iter().map(|call| self.call(call))).await;
         }
         started.elapsed()
@@ -57,17 +57,17 @@ impl Bare {
         let path = percent_decode_str(path).decode_utf8_lossy();
         let key = path.strip_prefix(&format!("/{}/", self.bucket)).unwrap_or_default();
         let number = self.written.fetch_add(1, Ordering::Relaxed);
-        match call.verb {
+        match call.operation {
             // What is not there is a round trip as well.
-            Verb::Get => {
+            StorageOp::Get => {
                 if let Ok(found) = self.client.get_object().bucket(&self.bucket).key(key).send().await {
                     found.body.collect().await.unwrap();
                 }
             }
-            Verb::Head => drop(self.client.head_object().bucket(&self.bucket).key(key).send().await),
-            Verb::Put => self.put(&format!("bare/{number}"), call.size).await,
-            Verb::Delete => drop(self.client.delete_object().bucket(&self.bucket).key(key).send().await.unwrap()),
-            Verb::List => self.list(query).await,
+            StorageOp::Head => drop(self.client.head_object().bucket(&self.bucket).key(key).send().await),
+            StorageOp::Put => self.put(&format!("bare/{number}"), call.size).await,
+            StorageOp::Delete => drop(self.client.delete_object().bucket(&self.bucket).key(key).send().await.unwrap()),
+            StorageOp::List => self.list(query).await,
         }
     }
 

@@ -17,8 +17,8 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use cache_storage::faulty::Verb;
-use cache_storage::proxy::{Call, Network, Proxy};
+use cache_storage::operation::StorageOp;
+use cache_testing::faulty_proxy::{Call, FaultyProxy, Network};
 
 use self::bare::Bare;
 use self::operation::{Fixtures, MEASURED, Measured, Operation};
@@ -38,7 +38,7 @@ const MOST_GETS: f64 = 1.3;
 
 /// What is set up for all measurements.
 struct Bench {
-    proxy: Proxy,
+    proxy: FaultyProxy,
     measured: Client,
     fixtures: Fixtures,
     bare: Bare,
@@ -82,7 +82,7 @@ impl Bench {
     async fn run(&self) -> bool {
         let mut report = Report { kept: true };
         self.bare.put("bare/get", 5).await;
-        let (put, get) = (self.time_bare(Verb::Put).await, self.time_bare(Verb::Get).await);
+        let (put, get) = (self.time_bare(StorageOp::Put).await, self.time_bare(StorageOp::Get).await);
         print(&format!(
             "medians of {}; one bare PUT {:.1} ms, one bare GET {:.1} ms",
             self.repetitions,
@@ -104,9 +104,9 @@ impl Bench {
     }
 
     /// One bare call, of a small object.
-    async fn time_bare(&self, verb: Verb) -> Duration {
+    async fn time_bare(&self, operation: StorageOp) -> Duration {
         let target = format!("/{BUCKET}/bare/get");
-        let call = Call { round: 1, verb, target, size: 5, checksum_fits: true, failed: false };
+        let call = Call { round_trip: 1, operation, target, size: 5, checksum_fits: true, failed: false };
         let mut times = Vec::new();
         for _ in 0..WARM_UP + self.repetitions {
             times.push(self.bare.repeat(std::slice::from_ref(&call)).await);
@@ -125,12 +125,12 @@ impl Bench {
             let took = started.elapsed();
             assert_eq!(reply.status, 200, "{}", reply.text());
             let seen = self.proxy.calls();
-            let wrong = seen.iter().find(|call| call.verb == Verb::Put && !call.checksum_fits);
+            let wrong = seen.iter().find(|call| call.operation == StorageOp::Put && !call.checksum_fits);
             assert_eq!(wrong, None, "a PUT without the SHA-256 of its body");
             let took_bare = self.bare.repeat(&seen).await;
             if number >= WARM_UP {
                 calls.push(seen.len());
-                rounds.push(seen.last().map_or(0, |call| call.round));
+                rounds.push(seen.last().map_or(0, |call| call.round_trip));
                 service.push(took);
                 bare.push(took_bare);
             }

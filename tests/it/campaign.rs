@@ -14,8 +14,8 @@ use std::fmt::Write as _;
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
-use cache_storage::faulty::{Dice, Verb};
-use cache_storage::proxy::{Network, Proxy};
+use cache_storage::operation::StorageOp;
+use cache_testing::faulty_proxy::{FaultyProxy, Network};
 use futures::stream::{self, StreamExt};
 
 use self::ledger::Ledger;
@@ -31,10 +31,10 @@ const AT_ONCE: usize = 8;
 
 /// What S3 is like most of the time.
 const BAD: Network =
-    Network { delay: std::time::Duration::ZERO, slow: 0.02, refused: 0.03, reset: 0.02, reply_lost: 0.02 };
+    Network { delay: std::time::Duration::ZERO, slow: 0.02, refused: 0.03, reset: 0.02, response_lost: 0.02 };
 
 /// The SDK repeats a call twice, so that few operations fail under [`BAD`]. In a storm many do, and their outcome is unclear.
-const STORM: Network = Network { refused: 0.25, reset: 0.2, reply_lost: 0.25, ..BAD };
+const STORM: Network = Network { refused: 0.25, reset: 0.2, response_lost: 0.25, ..BAD };
 
 /// One operation in so many is in a storm, which lasts for [`STORM_LENGTH`] operations.
 const STORM_EVERY: u64 = 200;
@@ -43,7 +43,7 @@ const STORM_LENGTH: u64 = 20;
 /// A campaign under way.
 struct Campaign {
     seed: u64,
-    proxy: Proxy,
+    proxy: FaultyProxy,
     clients: [Client; 2],
     ledger: Mutex<Ledger>,
 }
@@ -77,9 +77,9 @@ impl Campaign {
             rest if rest == STORM_EVERY - STORM_LENGTH => self.proxy.set(STORM),
             _ => {}
         }
-        let mut dice = Dice::new(self.seed.rotate_left(32) ^ number);
-        let client = &self.clients[dice.below(self.clients.len())];
-        let operation = Operation::draw(&mut dice, number, &self.ledger());
+        let mut rng = fastrand::Rng::with_seed(self.seed.rotate_left(32) ^ number);
+        let client = &self.clients[rng.usize(..self.clients.len())];
+        let operation = Operation::draw(&mut rng, number, &self.ledger());
         operation.carry_out(client, &self.ledger).await;
     }
 
@@ -90,7 +90,7 @@ impl Campaign {
     fn summary(&self) -> String {
         let (calls, ledger) = (self.proxy.calls(), self.ledger());
         let failed = calls.iter().filter(|call| call.failed).count();
-        let wrong = calls.iter().filter(|call| call.verb == Verb::Put && !call.checksum_fits).count();
+        let wrong = calls.iter().filter(|call| call.operation == StorageOp::Put && !call.checksum_fits).count();
         assert_eq!(wrong, 0, "a PUT without the SHA-256 of its body");
         let mut text = format!("{} S3 calls, {failed} of them made to fail;", calls.len());
         for (outcome, count) in &ledger.outcomes {
@@ -109,7 +109,9 @@ fn sweep(mode: &Mode) {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let said = String::from_utf8_lossy(&output.stdout);
-    let nothing =
-        format!("{NAMESPACE}: removed 0 expired entries, 0 graves, 0 stray records, 0 stray blobs, 0 orphans\n");
+    let nothing = format!(
+        "{NAMESPACE}: removed 0 expired entries, 0 unreferenced blobs, 0 stale intents, 0 orphaned children, 0 orphaned aliases, 0 orphaned pages, \
+         0 orphaned views, 0 orphaned rows of key indexes, 0 tombstones\n"
+    );
     assert_eq!(said, nothing);
 }

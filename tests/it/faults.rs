@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use cache_core::cache::{Cache, Of, Selector, StoreRequest};
+use cache_core::cache::{Cache, Selector, StoreRequest, VersionsOf};
 use cache_core::content::Content;
 use cache_core::ids::{CacheId, Namespace};
 use cache_core::storage::Storage;
 use cache_core::strategy::Strategy;
 use cache_storage::disk::Disk;
-use cache_storage::faulty::{Chances, Faulty};
 use cache_storage::memory::Memory;
-use cache_storage::moto::Moto;
-use cache_storage::system::System;
+use cache_storage::system::{OsRng, SystemClock};
+use cache_testing::fault_injection::{FaultInjectingStorage, FaultRates};
+use cache_testing::moto::Moto;
 use futures::future::join_all;
 
 const WRITERS: usize = 32;
@@ -37,39 +37,39 @@ async fn racing_stores_over_a_failing_s3_keep_what_they_acknowledged() {
 
 /// Calls are lost before they arrive, or land and lose their reply, or arrive late.
 fn failing(storage: &Arc<dyn Storage>, seed: u64) -> Arc<dyn Storage> {
-    let chances = Chances { lost: 0.02, reply_lost: 0.02, late: 0.01, ..Chances::default() };
-    Arc::new(Faulty::at_random(Arc::clone(storage), chances, seed))
+    let rates = FaultRates { lost: 0.02, response_lost: 0.02, late: 0.01, ..FaultRates::default() };
+    Arc::new(FaultInjectingStorage::at_random(Arc::clone(storage), rates, seed))
+}
+
+fn cache_over(storage: Arc<dyn Storage>) -> Cache {
+    Cache::new(storage, Arc::new(SystemClock), Arc::new(OsRng))
 }
 
 async fn check(storage: Arc<dyn Storage>) {
     let namespace: Namespace = "race".parse().unwrap();
     // Two processes on one storage: within one, racing changes to an index share a write.
-    let caches = [1, 2].map(|seed| Cache::new(failing(&storage, seed), Arc::new(System)));
-    let request = StoreRequest {
-        namespace: namespace.clone(),
-        strategy: Strategy::Direct,
-        cache_key: None,
-        file_id: None,
-        content: Content::string(TEXT.to_owned()).unwrap(),
-    };
-    let stores = (0..WRITERS).map(|writer| caches[writer % caches.len()].store(&request));
+    let caches = [1, 2].map(|seed| cache_over(failing(&storage, seed)));
+    let request = StoreRequest::new(Strategy::Direct, Content::string(TEXT.to_owned()).unwrap());
+    let namespaces = caches.map(|cache| cache.namespace(&namespace));
+    let stores = (0..WRITERS).map(|writer| namespaces[writer % namespaces.len()].store(&request));
     let acknowledged: Vec<(CacheId, u64)> = join_all(stores)
         .await
         .into_iter()
-        .filter_map(|stored| stored.ok().map(|stored| (stored.record.cache_id, stored.version)))
+        .filter_map(|stored| stored.ok().map(|stored| (stored.entry.cache_id, stored.entry.version)))
         .collect();
     assert!(acknowledged.len() > WRITERS / 4, "only {} of {WRITERS} stores succeeded", acknowledged.len());
 
-    let calm = Cache::new(storage, Arc::new(System));
-    let of = Of::Hash(request.content.cache_hash().clone());
-    let listed = calm.versions(&namespace, &of, None, usize::MAX).await.unwrap().unwrap();
+    let calm = cache_over(storage);
+    let calm = calm.namespace(&"race".parse().unwrap());
+    let of = VersionsOf::Hash(request.content.cache_hash().clone());
+    let listed = calm.versions(&of, None, usize::MAX).await.unwrap().unwrap();
     let numbers: Vec<u64> = listed.versions.iter().map(|listed| listed.version).collect();
     assert_eq!(numbers, (1..=listed.count).collect::<Vec<_>>(), "every version once");
     let listed: BTreeSet<(CacheId, u64)> =
         listed.versions.iter().map(|listed| (listed.cache_id, listed.version)).collect();
     for (id, version) in acknowledged {
         assert!(listed.contains(&(id, version)), "{id} was acknowledged as version {version}");
-        let entry = calm.retrieve(&namespace, &Selector::Id(id)).await.unwrap();
-        assert_eq!(entry.unwrap().content, TEXT, "{id}");
+        let entry = calm.retrieve(&Selector::Id(id)).await.unwrap();
+        assert_eq!(entry.unwrap().bytes, TEXT, "{id}");
     }
 }

@@ -74,7 +74,7 @@ async fn the_event_of_a_schedule_is_answered_with_a_report_for_each_namespace() 
     let sweep = read(&folder("schedule").join("1-sweep.json"));
     assert_eq!(function.invoke(&sweep, AMPLE).await, json!([]));
     function.invoke(&read(&folder("http-api").join("07-store-string.json")), AMPLE).await;
-    let report = json!({"namespace": "demo", "expired": 0, "graves": 0, "records": 0, "blobs": 0, "orphans": 0, "complete": true});
+    let report = json!({"namespace": "demo", "expired_entries": 0, "unreferenced_blobs": 0, "stale_intents": 0, "orphaned_children": 0, "orphaned_aliases": 0, "orphaned_pages": 0, "orphaned_views": 0, "orphaned_key_rows": 0, "emptied_tombstones": 0, "damaged": [], "complete": true});
     assert_eq!(function.invoke(&sweep, AMPLE).await, json!([report]));
 }
 
@@ -87,7 +87,7 @@ async fn a_store_that_loses_every_race_gives_up_before_its_invocation_ends() {
     let answer = function.invoke(&event, limit).await;
     assert_eq!((&answer["statusCode"], header(&answer, "retry-after")), (&503.into(), "1"), "{answer}");
     assert!(began.elapsed() < limit, "answered after {:?}", began.elapsed());
-    assert!(function.log().contains("could not be written in time"), "{}", function.log());
+    assert!(function.log().contains("could not be written before the deadline"), "{}", function.log());
 }
 
 #[tokio::test]
@@ -137,7 +137,7 @@ async fn a_function_without_metrics_logs_the_same_fields() {
     function.invoke(&read(&folder("http-api").join("07-store-string.json")), AMPLE).await;
     let log = function.log();
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let line = lines.iter().find(|line| line["message"] == "answered").unwrap_or_else(|| panic!("{log}"));
+    let line = lines.iter().find(|line| line["message"] == "request completed").unwrap_or_else(|| panic!("{log}"));
     assert_eq!(
         (&line["operation"], &line["outcome"]),
         (&"post_namespace_strategy_store_string_cache_key".into(), &"ok".into())
@@ -156,7 +156,7 @@ async fn storage_that_does_not_answer_is_503_before_the_invocation_ends() {
         assert_eq!((&answer["statusCode"], header(&answer, "retry-after")), (&503.into(), "1"), "{answer}");
         assert!(began.elapsed() < limit, "answered after {:?}", began.elapsed());
     }
-    assert!(function.log().contains("silent until the request's time was up"), "{}", function.log());
+    assert!(function.log().contains("no response before the request deadline"), "{}", function.log());
 }
 
 /// Sends the events of a sender in order, and compares the answers. `CACHE_ID` stands for the entry that was stored last.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cache_storage::proxy::Network;
+use cache_testing::faulty_proxy::Network;
 use futures::future::join_all;
 
 use crate::support::{Client, Mode, Request, Server};
@@ -97,7 +97,7 @@ fn target(path: &str, entry: &Entry) -> String {
 
 /// Slower than any request may take, and its answers come too late for whoever counts on them.
 const TOO_SLOW: Network =
-    Network { delay: Duration::from_secs(30), slow: 0.0, refused: 0.0, reset: 0.0, reply_lost: 0.0 };
+    Network { delay: Duration::from_secs(30), slow: 0.0, refused: 0.0, reset: 0.0, response_lost: 0.0 };
 
 /// Long enough for a busy machine, and far too short for an answer of the storage, or for the SDK's own patience (10 s).
 const SOON: Duration = Duration::from_secs(8);

@@ -9,31 +9,40 @@ use crate::support::tree::files;
 use crate::support::{Mode, Request, Server};
 
 #[tokio::test]
-async fn an_old_grave_is_swept_and_what_lives_is_left_alone() {
+async fn a_child_that_outlived_its_entry_is_swept_and_what_lives_is_left_alone() {
     let server = Server::start(&Mode::Disk).await;
     let client = server.client();
     let store = async |text: &str| {
         let reply = client.send(Request::post("/demo/direct/store/string").text(text)).await;
-        reply.field("cache_id")
+        let id = reply.field("cache_id");
+        client.send(Request::post(&format!("/demo/cache/{id}/data/store/string/notes/child")).text(text)).await;
+        id
     };
     let (gone, kept) = (store("gone").await, store("kept").await);
-    let target = format!("/demo/delete/{gone}");
-    client.send(Request::bare("DELETE", &target).header("x-api-key", "test-key")).await;
-    let grave = files(&server.disk()).into_keys().find(|path| path.to_string_lossy().contains(&gone)).unwrap();
+    let child = files(&server.disk())
+        .into_keys()
+        .find(|path| path.to_string_lossy().contains(&gone) && path.ends_with("notes/child.txt"))
+        .unwrap();
+    client.send(Request::bare("DELETE", &format!("/demo/delete/{gone}")).header("x-api-key", "test-key")).await;
+    assert!(!child.exists(), "a delete takes the children along");
 
-    assert_eq!(
-        sweep(&server),
-        "demo: removed 0 expired entries, 0 graves, 0 stray records, 0 stray blobs, 0 orphans\n"
-    );
+    // As a process that ended in the middle of the delete would have left it.
+    std::fs::create_dir_all(child.parent().unwrap()).unwrap();
+    std::fs::write(&child, "gone").unwrap();
+    let nothing_removed = sweep(&server);
+    assert!(nothing_removed.contains(" 0 orphaned children"), "it may be under way: {nothing_removed}");
     let two_days_ago = SystemTime::now() - Duration::from_secs(2 * 24 * 3600);
-    File::options().write(true).open(&grave).unwrap().set_modified(two_days_ago).unwrap();
-    assert_eq!(
-        sweep(&server),
-        "demo: removed 0 expired entries, 1 graves, 0 stray records, 0 stray blobs, 0 orphans\n"
+    File::options().write(true).open(&child).unwrap().set_modified(two_days_ago).unwrap();
+    let removed = sweep(&server);
+    assert!(
+        removed.starts_with("demo: removed 0 expired entries") && removed.contains(" 1 orphaned children"),
+        "{removed}"
     );
 
-    assert!(!grave.exists());
+    assert!(!child.exists());
     let reply = client.send(Request::get(&format!("/demo/retrieve/{kept}/string"))).await;
+    assert_eq!(reply.text(), "kept");
+    let reply = client.send(Request::get(&format!("/demo/cache/{kept}/data/string/notes/child"))).await;
     assert_eq!(reply.text(), "kept");
 }
 

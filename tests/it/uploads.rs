@@ -1,7 +1,7 @@
 //! Large contents from end to end: announced, sent to where the answer says, completed, and read to where the answer leads.
 
 use bytes::Bytes;
-use cache_core::content::Digest;
+use cache_core::digest::Sha256Digest;
 use serde_json::{Value, json};
 
 use crate::support::{Client, Mode, Reply, Request, Server, say};
@@ -11,11 +11,11 @@ const SIZE: usize = 20_000_000;
 
 /// Bytes that do not repeat.
 fn content() -> Bytes {
-    (0..SIZE.div_ceil(32) as u64).flat_map(|n| *Digest::of(&n.to_le_bytes()).as_bytes()).take(SIZE).collect()
+    (0..SIZE.div_ceil(32) as u64).flat_map(|n| *Sha256Digest::of(&n.to_le_bytes()).as_bytes()).take(SIZE).collect()
 }
 
 fn announced(content: &[u8]) -> Value {
-    json!({"data_type": "binary", "sha256": Digest::of(content).to_string(), "size": content.len()})
+    json!({"data_type": "binary", "sha256": Sha256Digest::of(content).to_string(), "size": content.len()})
 }
 
 async fn begin(client: &Client, content: &[u8]) -> Value {

@@ -12,19 +12,17 @@
 //! [`JsonValue::canonical_to`]: crate::json::JsonValue::canonical_to
 //! [`JsonValue::field_to`]: crate::json::JsonValue::field_to
 
-use std::fmt;
 use std::io::Read;
-use std::str::FromStr;
 
 use bytes::Bytes;
 use flate2::bufread::GzDecoder;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
+use crate::digest::Sha256Digest;
+use crate::entry::Entry;
 use crate::ids::CacheHash;
 use crate::json::{Document, FieldPath, UnusableField};
-use crate::record::Record;
 use crate::strategy::ContentKind;
 
 /// The only content encoding that is decoded. It must be spelled in lower case.
@@ -37,7 +35,7 @@ pub struct Content {
     bytes: Bytes,
     content_encoding: Option<String>,
     cache_hash: CacheHash,
-    sha256: Digest,
+    sha256: Sha256Digest,
     json_field_path: Option<FieldPath>,
 }
 
@@ -51,16 +49,15 @@ impl Content {
     pub fn json(document: Document) -> Self {
         let mut hasher = Sha256::new();
         document.root().canonical_to(&mut |part| hasher.update(part));
-        let canonical = Digest(hasher.finalize().into());
-        Self::hashed_apart(ContentKind::Json, document.into_text(), canonical.cache_hash())
+        Self::hashed_apart(ContentKind::Json, document.into_text(), CacheHash::from_digest(&hasher.finalize()))
     }
 
     /// A JSON document that is found by the value of one of its fields.
     pub fn json_by_field(document: Document, path: FieldPath) -> Result<Self, InvalidContent> {
         let mut hasher = Sha256::new();
         document.root().field_to(&path, &mut |part| hasher.update(part))?;
-        let field = Digest(hasher.finalize().into());
-        let content = Self::hashed_apart(ContentKind::Json, document.into_text(), field.cache_hash());
+        let field_hash = CacheHash::from_digest(&hasher.finalize());
+        let content = Self::hashed_apart(ContentKind::Json, document.into_text(), field_hash);
         Ok(Self { json_field_path: Some(path), ..content })
     }
 
@@ -83,7 +80,7 @@ impl Content {
         if bytes.is_empty() {
             return Err(InvalidContent::Empty { kind: ContentKind::Binary });
         }
-        let inflated = Digest::of(&inflate(&bytes, max_inflated)?);
+        let inflated = Sha256Digest::of(&inflate(&bytes, max_inflated)?);
         let content = Self::hashed_apart(ContentKind::Binary, bytes, inflated.cache_hash());
         Ok(Self { content_encoding: Some(GZIP.to_owned()), ..content })
     }
@@ -98,26 +95,26 @@ impl Content {
         if bytes.is_empty() {
             return Err(InvalidContent::Empty { kind });
         }
-        let sha256 = Digest::of(&bytes);
+        let sha256 = Sha256Digest::of(&bytes);
         Ok(Self::new(kind, bytes, sha256, sha256.cache_hash()))
     }
 
     /// A content whose cache hash is not taken over the stored bytes.
     fn hashed_apart(kind: ContentKind, bytes: Bytes, cache_hash: CacheHash) -> Self {
-        let sha256 = Digest::of(&bytes);
+        let sha256 = Sha256Digest::of(&bytes);
         Self::new(kind, bytes, sha256, cache_hash)
     }
 
-    fn new(kind: ContentKind, bytes: Bytes, sha256: Digest, cache_hash: CacheHash) -> Self {
+    fn new(kind: ContentKind, bytes: Bytes, sha256: Sha256Digest, cache_hash: CacheHash) -> Self {
         Self { kind, bytes, content_encoding: None, cache_hash, sha256, json_field_path: None }
     }
 
-    /// The content that an entry was stored with, to be stored once more.
-    pub(crate) fn of_entry(record: &Record, bytes: Bytes) -> Self {
-        let content = Self::new(record.kind, bytes, record.sha256, record.cache_hash.clone());
+    /// The content that an entry has, to be stored once more.
+    pub(crate) fn of_entry(entry: &Entry, bytes: Bytes) -> Self {
+        let content = Self::new(entry.content.kind, bytes, entry.content.sha256, entry.cache_hash.clone());
         Self {
-            content_encoding: record.content_encoding.clone(),
-            json_field_path: record.json_field_path.as_deref().and_then(|path| path.parse().ok()),
+            content_encoding: entry.content.content_encoding.clone(),
+            json_field_path: entry.json_field_path.as_deref().and_then(|path| path.parse().ok()),
             ..content
         }
     }
@@ -143,7 +140,7 @@ impl Content {
     }
 
     /// SHA-256 of the stored bytes.
-    pub fn sha256(&self) -> Digest {
+    pub fn sha256(&self) -> Sha256Digest {
         self.sha256
     }
 
@@ -186,75 +183,6 @@ impl From<InflateError> for InvalidContent {
         }
     }
 }
-
-/// A SHA-256, as text 64 lowercase hex digits.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Digest([u8; 32]);
-
-impl Digest {
-    /// The SHA-256 of some bytes.
-    pub fn of(bytes: &[u8]) -> Self {
-        Self(Sha256::digest(bytes).into())
-    }
-
-    /// The digest with these bytes.
-    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    /// The 32 bytes of the digest.
-    pub fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-
-    /// The cache hash of a content that is hashed as it is stored.
-    pub(crate) fn cache_hash(&self) -> CacheHash {
-        CacheHash::from_digest(&self.0)
-    }
-}
-
-impl fmt::Display for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
-    }
-}
-
-impl fmt::Debug for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Digest({self})")
-    }
-}
-
-impl FromStr for Digest {
-    type Err = InvalidDigest;
-
-    fn from_str(text: &str) -> Result<Self, InvalidDigest> {
-        let mut digest = [0; 32];
-        // `hex` would take capitals, too; then `Display` were not the inverse.
-        if text.bytes().any(|b| b.is_ascii_uppercase()) || hex::decode_to_slice(text, &mut digest).is_err() {
-            return Err(InvalidDigest);
-        }
-        Ok(Self(digest))
-    }
-}
-
-impl Serialize for Digest {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Digest {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(|err| serde::de::Error::custom(format_args!("'{text}' {err}")))
-    }
-}
-
-/// A text that is not a [`Digest`].
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("is not a SHA-256: it must be 64 lowercase hex digits")]
-pub struct InvalidDigest;
 
 /// Why gzip bytes do not inflate.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -313,7 +241,7 @@ mod tests {
         let content = Content::json(document("{ \"b\" : 1.50, \"a\": 2 }"));
         assert_eq!(content.kind(), ContentKind::Json);
         assert_eq!(content.bytes(), "{\"b\":1.50,\"a\":2}");
-        assert_eq!(content.sha256(), Digest::of(content.bytes()));
+        assert_eq!(content.sha256(), Sha256Digest::of(content.bytes()));
         assert_eq!(content.cache_hash(), Content::string("{\"a\": 2, \"b\": 1.5}".to_owned()).unwrap().cache_hash());
     }
 
@@ -349,7 +277,7 @@ mod tests {
         let sent = Bytes::from(gzipped(b"{\"a\": 1}"));
         let content = Content::gzip(sent.clone(), 8).unwrap();
         assert_eq!((content.kind(), content.content_encoding()), (ContentKind::Binary, Some("gzip")));
-        assert_eq!((content.bytes(), content.sha256()), (&sent, Digest::of(&sent)));
+        assert_eq!((content.bytes(), content.sha256()), (&sent, Sha256Digest::of(&sent)));
         assert_eq!(content.cache_hash().as_str(), "f9d86028c6e0d64e");
     }
 
@@ -378,23 +306,7 @@ mod tests {
         assert_eq!(Content::gzip(bomb, 1_000_000), Err(InvalidContent::TooLarge { limit: 1_000_000 }));
     }
 
-    #[test]
-    fn a_digest_is_64_lowercase_hex_digits() {
-        let digest = Digest::of(b"hello");
-        assert!(digest.to_string().starts_with("2cf24dba5fb0a30e"));
-        assert_eq!(digest.to_string().to_uppercase().parse::<Digest>(), Err(InvalidDigest));
-        assert_eq!(digest.to_string()[2..].parse::<Digest>(), Err(InvalidDigest));
-    }
-
     proptest! {
-        #[test]
-        fn a_digest_reads_back(bytes: [u8; 32]) {
-            let digest = Digest(bytes);
-            prop_assert_eq!(digest.to_string().parse(), Ok(digest));
-            let json = serde_json::to_string(&digest).unwrap();
-            prop_assert_eq!(serde_json::from_str::<Digest>(&json).unwrap(), digest);
-        }
-
         #[test]
         fn whatever_was_compressed_inflates_again(bytes: Vec<u8>) {
             let limit = bytes.len() as u64;

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::storage::{InvalidObjectKey, StorageError};
+use crate::storage::{InvalidObjectKey, Source, StorageError};
 
 /// Why a use case failed.
 #[derive(Debug, Error)]
@@ -15,7 +15,10 @@ pub enum Error {
         /// What is wrong with it and what to do.
         message: String,
     },
-    /// The content is larger than what is held in memory, so nothing can be made of it but to read it as it is stored.
+    /// The request was made on a condition that does not hold.
+    #[error("{0}")]
+    PreconditionFailed(String),
+    /// The content is larger than what is held in memory, so it can only be read as it is stored.
     #[error("the content has {size} bytes, and at most {limit} are held in memory")]
     TooLarge {
         /// Bytes of the content.
@@ -23,12 +26,32 @@ pub enum Error {
         /// The limit in bytes.
         limit: u64,
     },
-    /// Trying again later may help: the storage did not answer, or too many wrote to the same place at once.
-    #[error("{0}")]
-    Unavailable(String),
+    /// Trying again later may help: the storage did not respond, or too many wrote to the same object at once.
+    #[error("{message}")]
+    Unavailable {
+        /// What could not be done.
+        message: String,
+        /// What the storage reported, if it was the storage.
+        #[source]
+        source: Option<Source>,
+    },
+    /// There is no room: an operator has to make some.
+    #[error("{message}")]
+    Full {
+        /// What is full.
+        message: String,
+        /// What the storage reported, if it was the storage.
+        #[source]
+        source: Option<Source>,
+    },
     /// The storage refuses what we ask of it: an operator has to set it up.
-    #[error("{0}")]
-    Refused(String),
+    #[error("the storage refused the call for {key}")]
+    Refused {
+        /// The object.
+        key: String,
+        /// What has to change.
+        source: Source,
+    },
     /// What is stored is not what was stored: a person has to look.
     #[error("{object}: {problem}")]
     Corrupt {
@@ -44,9 +67,13 @@ pub enum Error {
 pub enum ErrorKind {
     /// Fix the request.
     Invalid,
-    /// Try later.
+    /// Read what is there, and decide.
+    Precondition,
+    /// Retry later.
     Unavailable,
-    /// Call a human.
+    /// Make room.
+    Full,
+    /// Call an operator.
     Internal,
 }
 
@@ -55,9 +82,23 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Invalid { .. } | Self::TooLarge { .. } => ErrorKind::Invalid,
-            Self::Unavailable(_) => ErrorKind::Unavailable,
-            Self::Refused(_) | Self::Corrupt { .. } => ErrorKind::Internal,
+            Self::PreconditionFailed(_) => ErrorKind::Precondition,
+            Self::Unavailable { .. } => ErrorKind::Unavailable,
+            Self::Full { .. } => ErrorKind::Full,
+            Self::Refused { .. } | Self::Corrupt { .. } => ErrorKind::Internal,
         }
+    }
+
+    pub(crate) fn unavailable(message: impl Into<String>) -> Self {
+        Self::Unavailable { message: message.into(), source: None }
+    }
+
+    pub(crate) fn full(message: impl Into<String>) -> Self {
+        Self::Full { message: message.into(), source: None }
+    }
+
+    pub(crate) fn invalid(field: &'static str, message: impl Into<String>) -> Self {
+        Self::Invalid { field, message: message.into() }
     }
 
     pub(crate) fn corrupt(object: impl ToString, problem: impl ToString) -> Self {
@@ -70,11 +111,14 @@ impl Error {
 }
 
 impl From<StorageError> for Error {
-    /// A conflict that reaches this point was not expected by the protocol: somebody else writes where only one may.
+    /// A precondition that reaches this point was not expected by the protocol: somebody else writes where only one may.
     fn from(error: StorageError) -> Self {
+        let message = error.to_string();
         match error {
-            StorageError::Unavailable { .. } | StorageError::Conflict { .. } => Self::Unavailable(error.to_string()),
-            StorageError::Refused { .. } => Self::Refused(error.to_string()),
+            StorageError::Precondition { .. } => Self::Unavailable { message, source: None },
+            StorageError::Unavailable { source, .. } => Self::Unavailable { message, source: Some(source) },
+            StorageError::Full { source, .. } => Self::Full { message, source: Some(source) },
+            StorageError::Refused { key, source } => Self::Refused { key, source },
         }
     }
 }

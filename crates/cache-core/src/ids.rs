@@ -1,6 +1,6 @@
 //! Names that a request may carry, as types. A value of one of these types is valid; nothing behind the door checks again.
 //!
-//! Parsing **cleans**, as the Python service does: white space around the name is cut, and each character outside the
+//! Parsing **sanitizes**, as the Python service does: white space around the name is cut, and each character outside the
 //! name's alphabet becomes `_`. What cleaning leaves must then be usable: not empty, not `_` alone, and for paths free of
 //! empty, `.` and `..` segments and of backslashes. A caller who wants no cleaning compares the parsed name with what it
 //! was parsed from.
@@ -38,7 +38,7 @@ pub enum InvalidName {
     OnlyUnderscores,
     /// A path with a segment that means something else, or nothing.
     #[error("must not have empty, '.' or '..' segments, nor begin or end with '/'")]
-    OddSegment,
+    InvalidSegment,
     /// A path with a backslash.
     #[error("must not contain a backslash: separate folders with '/'")]
     Backslash,
@@ -54,7 +54,7 @@ pub enum InvalidName {
 }
 
 /// Cuts and replaces as the module's docs say. `path` keeps `.`, `/`, `\` and spaces as well.
-fn clean(raw: &str, limit: usize, path: bool) -> Result<String, InvalidName> {
+fn sanitize(raw: &str, limit: usize, path: bool) -> Result<String, InvalidName> {
     let trimmed = raw.trim();
     let chars = trimmed.chars().count();
     if chars == 0 {
@@ -71,13 +71,13 @@ fn clean(raw: &str, limit: usize, path: bool) -> Result<String, InvalidName> {
     Ok(cleaned)
 }
 
-fn clean_path(raw: &str) -> Result<String, InvalidName> {
-    let cleaned = clean(raw, MAX_PATH_CHARS, true)?;
+fn sanitize_path(raw: &str) -> Result<String, InvalidName> {
+    let cleaned = sanitize(raw, MAX_PATH_CHARS, true)?;
     if cleaned.contains('\\') {
         return Err(InvalidName::Backslash);
     }
     if cleaned.split('/').any(|segment| matches!(segment.trim(), "" | "." | "..")) {
-        return Err(InvalidName::OddSegment);
+        return Err(InvalidName::InvalidSegment);
     }
     Ok(cleaned)
 }
@@ -118,36 +118,42 @@ macro_rules! text_form {
             }
         }
 
+        serde_as_text!($name);
+    };
+}
+
+/// The same text in JSON as `Display` writes and `FromStr` reads.
+macro_rules! serde_as_text {
+    ($name:ident) => {
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(&self.0)
+                serializer.collect_str(self)
             }
         }
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(deserializer)?;
-                text.parse().map_err(|err| serde::de::Error::custom(format_args!("'{text}' {err}")))
+                crate::text_form::deserialize(deserializer)
             }
         }
     };
 }
 
 name_type! {
-    /// A world of its own: nothing is shared between two namespaces. 1 to 128 characters of `A-Za-z0-9_-`.
-    Namespace, |raw| clean(raw, MAX_ID_CHARS, false)
+    /// An isolated namespace: nothing is shared between two of them. 1 to 128 characters of `A-Za-z0-9_-`.
+    Namespace, |raw| sanitize(raw, MAX_ID_CHARS, false)
 }
 name_type! {
     /// The name of a file under a key, of an entry or of child data. 1 to 128 characters of `A-Za-z0-9_-`.
-    FileId, |raw| clean(raw, MAX_ID_CHARS, false)
+    FileId, |raw| sanitize(raw, MAX_ID_CHARS, false)
 }
 name_type! {
     /// A readable path that an entry is stored under, such as `users/u1`. 1 to 1,024 characters of `A-Za-z0-9_-./ `.
-    CacheKey, clean_path
+    CacheKey, sanitize_path
 }
 name_type! {
     /// A readable path of child data under its entry, such as `analysis/sentiment`. 1 to 1,024 characters of `A-Za-z0-9_-./ `.
-    DataKey, clean_path
+    DataKey, sanitize_path
 }
 
 /// The hash that contents are found by: 10 to 96 lowercase hex digits; those that this service makes have 16.
@@ -195,43 +201,104 @@ text_form!(CacheHash);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CacheId(Uuid);
 
-/// What an id of this service says about its entry.
+/// What an id of this service says about its entry, so that a read by id needs no lookup.
 ///
 /// | bits | what |
 /// |---|---|
 /// | 64 | the cache hash |
-/// | 18 | the blob token |
 /// | 3 | the strategy |
 /// | 2 | the kind of content |
-/// | 35 | chance |
+/// | 1 | 0: the content was stored inline, 1: as a blob |
+/// | 52 | inline: 36 bits of version, 16 random bits; blob: 20 bits of token, 32 bits of version |
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdParts {
     /// Hash of the entry's content.
     pub cache_hash: CacheHash,
-    /// Which of the blobs under that hash holds the content.
-    pub token: BlobToken,
     /// The entry's strategy.
     pub strategy: Strategy,
-    /// The kind of its content.
+    /// The kind of the content it was stored with.
     pub kind: ContentKind,
+    /// Which version under the hash it is, and where its content was stored.
+    pub locator: Locator,
+}
+
+/// The last 52 bits of an id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Locator {
+    /// The content was stored inline, in the manifest.
+    Inline {
+        /// The version under the hash.
+        version: u64,
+        /// Random bits, so that two processes that draw an id for one version draw different ones.
+        random: u16,
+    },
+    /// The content was stored as a blob.
+    Blob {
+        /// The version under the hash. In the id of an upload, which has no version yet, random bits.
+        version: u64,
+        /// Which blob under the hash.
+        token: BlobToken,
+    },
+}
+
+impl Locator {
+    /// The largest version that an id of an inline content can hold.
+    pub const MAX_INLINE_VERSION: u64 = (1 << 36) - 1;
+    /// The largest version that an id of a blob can hold.
+    pub const MAX_BLOB_VERSION: u64 = (1 << 32) - 1;
+
+    /// The version under the hash.
+    pub fn version(self) -> u64 {
+        match self {
+            Self::Inline { version, .. } | Self::Blob { version, .. } => version,
+        }
+    }
+
+    /// The blob, if the content was stored as one.
+    pub fn token(self) -> Option<BlobToken> {
+        match self {
+            Self::Inline { .. } => None,
+            Self::Blob { token, .. } => Some(token),
+        }
+    }
+
+    /// The 53 bits that stand for it in an id; `None` when the version does not fit.
+    fn bits(self) -> Option<u128> {
+        match self {
+            Self::Inline { version, random } if version <= Self::MAX_INLINE_VERSION => {
+                Some(u128::from(version) << 16 | u128::from(random))
+            }
+            Self::Blob { version, token } if version <= Self::MAX_BLOB_VERSION => {
+                Some(1 << 52 | u128::from(token.0) << 32 | u128::from(version))
+            }
+            Self::Inline { .. } | Self::Blob { .. } => None,
+        }
+    }
+
+    fn from_bits(bits: u128) -> Self {
+        if bits >> 52 & 1 == 0 {
+            Self::Inline { version: (bits >> 16) as u64 & Self::MAX_INLINE_VERSION, random: bits as u16 }
+        } else {
+            let token = BlobToken((bits >> 32) as u32 & BlobToken::MAX);
+            Self::Blob { version: bits as u64 & Self::MAX_BLOB_VERSION, token }
+        }
+    }
 }
 
 impl CacheId {
-    /// Makes an id; `None` for a hash that has not [`CacheHash::DIGITS`] digits. Of `random` the lowest 35 bits are used.
-    pub fn new(parts: &IdParts, random: u64) -> Option<Self> {
-        let hash = u128::from(parts.cache_hash.bits()?);
-        let free = (hash << 58)
-            | (u128::from(parts.token.0) << 40)
-            | (u128::from(parts.strategy.code()) << 37)
-            | (u128::from(parts.kind.code()) << 35)
-            | u128::from(random & ((1 << 35) - 1));
+    /// Makes an id; `None` for a hash that has not [`CacheHash::DIGITS`] digits, or a version that is too large.
+    pub fn new(parts: &IdParts) -> Option<Self> {
+        let free = (u128::from(parts.cache_hash.bits()?) << 58)
+            | (u128::from(parts.strategy.code()) << 55)
+            | (u128::from(parts.kind.code()) << 53)
+            | parts.locator.bits()?;
         // RFC 9562: 48 free bits, 4 bits of version, 12 free bits, 2 bits of variant, 62 free bits.
         let bits =
             (free >> 74) << 80 | 0x8 << 76 | ((free >> 62) & 0xfff) << 64 | 0b10 << 62 | (free & ((1 << 62) - 1));
         Some(Self(Uuid::from_u128(bits)))
     }
 
-    /// What the id says about its entry; `None` for an id from elsewhere.
+    /// What the id says about its entry; `None` for an id that this service did not make.
     pub fn parts(&self) -> Option<IdParts> {
         let bits = self.0.as_u128();
         if (bits >> 76) & 0xf != 0x8 || (bits >> 62) & 0b11 != 0b10 {
@@ -240,15 +307,20 @@ impl CacheId {
         let free = (bits >> 80) << 74 | ((bits >> 64) & 0xfff) << 62 | (bits & ((1 << 62) - 1));
         Some(IdParts {
             cache_hash: CacheHash(format!("{:016x}", free >> 58)),
-            token: BlobToken(((free >> 40) & u128::from(BlobToken::MAX)) as u32),
-            strategy: Strategy::from_code(((free >> 37) & 0b111) as u8)?,
-            kind: ContentKind::from_code(((free >> 35) & 0b11) as u8)?,
+            strategy: Strategy::from_code(((free >> 55) & 0b111) as u8)?,
+            kind: ContentKind::from_code(((free >> 53) & 0b11) as u8)?,
+            locator: Locator::from_bits(free),
         })
     }
 
-    /// An id from anywhere, such as one of the fixtures.
+    /// Any id, such as one of the fixtures.
     pub const fn from_u128(bits: u128) -> Self {
         Self(Uuid::from_u128(bits))
+    }
+
+    /// The 16 bytes of the id.
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
     }
 }
 
@@ -264,25 +336,19 @@ impl FromStr for CacheId {
 
 text_form!(CacheId);
 
-/// Tells the blobs under one cache hash apart. Token 0 is the blob that is named by the hash alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
-#[serde(transparent)]
+/// Tells the blobs under one cache hash apart: 20 random bits. A token is never used again once its blob was deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BlobToken(u32);
 
+serde_as_text!(BlobToken);
+
 impl BlobToken {
-    /// The blob that is named by its hash alone.
-    pub const PLAIN: Self = Self(0);
-    /// The largest token: 18 bits.
-    pub const MAX: u32 = (1 << 18) - 1;
+    /// The largest token.
+    pub const MAX: u32 = (1 << 20) - 1;
 
-    /// A token other than [`BlobToken::PLAIN`], from random bits.
-    pub fn fresh(random: u64) -> Self {
-        Self((random % u64::from(Self::MAX)) as u32 + 1)
-    }
-
-    /// Whether this is [`BlobToken::PLAIN`].
-    pub const fn is_plain(self) -> bool {
-        self.0 == 0
+    /// A token from random bits.
+    pub fn from_random(random: u64) -> Self {
+        Self((random & u64::from(Self::MAX)) as u32)
     }
 }
 
@@ -322,7 +388,7 @@ mod tests {
         assert_eq!(long.parse::<Namespace>(), Err(InvalidName::TooLong { was: 129, limit: 128 }));
         assert_eq!("..".parse::<FileId>(), Err(InvalidName::OnlyUnderscores));
         for key in ["/a", "a/", "a//b", "a/../b", ".", "a/./b", "a/ /b"] {
-            assert_eq!(key.parse::<CacheKey>(), Err(InvalidName::OddSegment), "{key}");
+            assert_eq!(key.parse::<CacheKey>(), Err(InvalidName::InvalidSegment), "{key}");
         }
         assert_eq!("a\\b".parse::<DataKey>(), Err(InvalidName::Backslash));
         assert_eq!("ABCDEF0123".parse::<CacheHash>(), Err(InvalidName::NotAHash));
@@ -335,20 +401,45 @@ mod tests {
         assert_eq!(id.parts(), None);
     }
 
+    #[test]
+    fn a_version_that_does_not_fit_gives_no_id() {
+        let parts = |locator| IdParts {
+            cache_hash: CacheHash("2cf24dba5fb0a30e".to_owned()),
+            strategy: Strategy::Direct,
+            kind: ContentKind::String,
+            locator,
+        };
+        let token = BlobToken::from_random(1);
+        for too_large in [
+            Locator::Inline { version: Locator::MAX_INLINE_VERSION + 1, random: 0 },
+            Locator::Blob { version: Locator::MAX_BLOB_VERSION + 1, token },
+        ] {
+            assert_eq!(CacheId::new(&parts(too_large)), None);
+        }
+    }
+
     proptest! {
         #[test]
-        fn an_id_gives_back_what_it_was_made_of(hash: u64, token in 0..=BlobToken::MAX, strategy in 0..5u8, kind in 0..4u8, random: u64) {
+        fn an_id_gives_back_what_it_was_made_of(
+            hash: u64, strategy in 0..5u8, kind in 0..4u8, inline: bool, version in 0..=Locator::MAX_INLINE_VERSION, random: u64,
+        ) {
+            let token = BlobToken::from_random(random);
+            let locator = if inline {
+                Locator::Inline { version, random: random as u16 }
+            } else {
+                Locator::Blob { version: version & Locator::MAX_BLOB_VERSION, token }
+            };
             let parts = IdParts {
                 cache_hash: CacheHash(format!("{hash:016x}")),
-                token: BlobToken(token),
                 strategy: Strategy::from_code(strategy).unwrap(),
                 kind: ContentKind::from_code(kind).unwrap(),
+                locator,
             };
-            let id = CacheId::new(&parts, random).unwrap();
+            let id = CacheId::new(&parts).unwrap();
             prop_assert_eq!(id.0.get_version_num(), 8);
             prop_assert_eq!(id.parts(), Some(parts));
             prop_assert_eq!(id.to_string().parse::<CacheId>(), Ok(id));
-            prop_assert_eq!(BlobToken(token).to_string().parse::<BlobToken>(), Ok(BlobToken(token)));
+            prop_assert_eq!(token.to_string().parse::<BlobToken>(), Ok(token));
         }
 
         #[test]

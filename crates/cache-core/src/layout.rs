@@ -1,30 +1,41 @@
-//! Every storage key, spelt here and nowhere else.
+//! Every storage key, spelled here and nowhere else.
 //!
 //! | what | key below `{namespace}/` |
 //! |---|---|
-//! | content (blob) | `blobs/2c/f2/2cf24dba5fb0a30e`, or `blobs/2c/f2/2cf24dba5fb0a30e-0002a` under a token |
-//! | entry record | `refs/by-id/2c/f2/2cf24dba-5fb0-8a30-....json` |
-//! | hash index | `refs/by-hash/2c/f2/2cf24dba5fb0a30e.json` |
-//! | key index | `refs/by-key/9b/1c/9b1c....json`, 32 hex digits of SHA-256 over strategy, cache key and file id |
-//! | index pages | `pages/by-hash/2cf24dba5fb0a30e/{name}.json`, `pages/by-key/9b1c.../{name}.json` |
-//! | revisions | `revisions/2c/f2/2cf24dba-5fb0-8a30-.../{n}`, and its description `{n}.json` |
-//! | dated view | `data/temporal/2026/11/20/15/5204123-{cache_id}.json` (UTC; minutes, seconds, milliseconds) |
+//! | manifest of a cache hash | `refs/by-hash/2c/f2/2cf24dba5fb0a30e` |
+//! | key index | `refs/by-key/9b/1c/9b1c...`, 32 hex digits of SHA-256 over strategy, cache key and file id |
+//! | page of either | `pages/by-hash/2cf24dba5fb0a30e/{name}`, `pages/by-key/9b1c.../{name}` |
+//! | blob | `blobs/2c/f2/2cf24dba5fb0a30e-0002a` |
+//! | intent of a group commit | `intents/2c/f2/2cf24dba5fb0a30e/{name}`, with the name of the key index for one of a key |
+//! | alias of an id that names no hash | `refs/by-id/00/00/00000000-0000-....json` |
+//! | dated view | `data/temporal/2026/11/20/15/5204123-{cache_id}-{nonce}.json` (UTC; minutes, seconds, milliseconds) |
 //! | latest view | `data/temporal-latest/latest/{cache_key}/{file_id}.json` |
 //! | readable copy | `data/key-based/{cache_key}/{file_id}.json`, `.txt` or `.bin` |
 //! | child file | `data/children/2c/f2/2cf24dba-5fb0-8a30-.../data/{data_key}/{data_file_id}.json`, `.txt` or `.bin` |
-//! | mark of a completed upload | `uploads/2c/f2/2cf24dba-5fb0-8a30-....json` |
+//! | catalog shard | `catalog/{first digits of the hashes in it}`, `catalog/all` for the one with any |
 //! | settings | `namespace.json` |
 
-mod place;
+mod compat;
+mod dated;
+mod parse;
 
 use sha2::{Digest, Sha256};
 
 use crate::ids::{BlobToken, CacheHash, CacheId, CacheKey, DataKey, FileId, Namespace};
+use crate::nonce::Nonce;
 use crate::storage::{InvalidObjectKey, ObjectKey};
 use crate::strategy::{ContentKind, Strategy};
+use crate::time::UnixMillis;
 
-pub use self::place::{Place, classify};
-pub(crate) use self::place::{dated_place, parse_dated_place};
+pub use self::compat::content_file;
+pub use self::dated::DatedName;
+pub use self::parse::ObjectKind;
+
+/// Names the shard of the catalog that has no prefix.
+const ALL_HASHES: &str = "all";
+
+/// Outside of every namespace: what the service keeps for itself, such as keys of clients.
+pub const RESERVED_FOLDER: &str = ".mgraph-cache/";
 
 /// The keys of one namespace.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +45,7 @@ pub struct Layout<'a> {
 
 /// What a key index is about: the versions stored with one strategy under one cache key and file id.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyName {
+pub struct KeyRef {
     /// The strategy of its entries.
     pub strategy: Strategy,
     /// The path they were stored under.
@@ -43,7 +54,16 @@ pub struct KeyName {
     pub file_id: FileId,
 }
 
-impl KeyName {
+/// What a page belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PageOwner {
+    /// The manifest under this key.
+    Manifest(ObjectKey),
+    /// The key index under this key.
+    KeyIndex(ObjectKey),
+}
+
+impl KeyRef {
     /// The first 32 hex digits of SHA-256 over strategy, cache key and file id, each ended by a zero byte.
     fn digest(&self) -> String {
         let mut hasher = Sha256::new();
@@ -61,66 +81,123 @@ impl<'a> Layout<'a> {
         Self { namespace }
     }
 
-    /// The content under a hash and token.
-    pub fn blob(self, hash: &CacheHash, token: BlobToken) -> ObjectKey {
-        let shards = shards(hash.as_str());
-        if token.is_plain() {
-            self.short(format_args!("blobs/{shards}/{hash}"))
-        } else {
-            self.short(format_args!("blobs/{shards}/{hash}-{token}"))
-        }
+    /// The manifest of a hash.
+    pub fn manifest(self, hash: &CacheHash) -> ObjectKey {
+        self.short(format_args!("refs/by-hash/{}/{hash}", shards(hash.as_str())))
     }
 
-    /// The record of an entry.
-    pub fn record(self, id: CacheId) -> ObjectKey {
-        self.short(format_args!("refs/by-id/{}/{id}.json", shards(&id.to_string())))
+    /// The folder of all manifests. It ends with `/`.
+    pub fn manifests(self) -> String {
+        self.folder("refs/by-hash/")
     }
 
-    /// The index of all versions under a hash.
-    pub fn hash_index(self, hash: &CacheHash) -> ObjectKey {
-        self.short(format_args!("refs/by-hash/{}/{hash}.json", shards(hash.as_str())))
+    /// A position in the listing of all manifests, before those whose hashes begin as this id, or come later.
+    pub fn manifests_from(self, id: CacheId) -> String {
+        let digits = hex::encode(&id.as_bytes()[..6]);
+        format!("{}{}/{digits}", self.manifests(), shards(&digits))
     }
 
     /// The index of all versions under a key and file id.
-    pub fn key_index(self, name: &KeyName) -> ObjectKey {
-        let digest = name.digest();
-        self.short(format_args!("refs/by-key/{}/{digest}.json", shards(&digest)))
+    pub fn key_index(self, key: &KeyRef) -> ObjectKey {
+        self.key_index_of_digest(&key.digest())
     }
 
-    /// A page of the index at `index`, which is a key that [`Layout::hash_index`] or [`Layout::key_index`] made.
-    pub fn page(self, index: &ObjectKey, name: &str) -> ObjectKey {
-        let below = index.as_str().trim_start_matches(self.namespace.as_str());
-        let folder = if below.starts_with("/refs/by-hash/") { "by-hash" } else { "by-key" };
-        let stem = below.rsplit('/').next().unwrap_or_default().trim_end_matches(".json");
-        self.short(format_args!("pages/{folder}/{stem}/{name}.json"))
+    fn key_index_of_digest(self, digest: &str) -> ObjectKey {
+        self.short(format_args!("refs/by-key/{}/{digest}", shards(digest)))
     }
 
-    /// The content of an entry's n-th revision.
-    pub fn revision(self, id: CacheId, n: u64) -> ObjectKey {
-        self.short(format_args!("revisions/{}/{id}/{n}", shards(&id.to_string())))
+    /// The folder of all key indexes. It ends with `/`.
+    pub fn key_indexes(self) -> String {
+        self.folder("refs/by-key/")
     }
 
-    /// What describes an entry's n-th revision.
-    pub fn revision_description(self, id: CacheId, n: u64) -> ObjectKey {
-        self.short(format_args!("revisions/{}/{id}/{n}.json", shards(&id.to_string())))
+    /// A page of the manifest or key index at `head`, which is a key that [`Layout::manifest`] or [`Layout::key_index`] made.
+    pub fn page(self, head: &ObjectKey, name: &str) -> ObjectKey {
+        self.short(format_args!("{}{name}", self.pages_of(head)))
     }
 
-    /// Where the dated view points to an entry. `strategy` is one that [`Strategy::is_dated`].
-    pub fn dated(self, strategy: Strategy, stored_at_ms: u64, id: CacheId) -> ObjectKey {
-        self.short(format_args!("data/{}/{}-{id}.json", strategy.folder(), dated_place(stored_at_ms)))
+    /// The folder of the pages of the manifest or key index at `head`, below the namespace.
+    fn pages_of(self, head: &ObjectKey) -> String {
+        let (folder, name) = self.head_name(head);
+        format!("pages/{folder}/{name}/")
     }
 
-    /// The folder of the dated view of a strategy. It ends with `/`.
+    /// The folder of the pages of all manifests. It ends with `/`.
+    pub fn pages_of_manifests(self) -> String {
+        self.folder("pages/by-hash/")
+    }
+
+    /// The folder of the pages of all key indexes. It ends with `/`.
+    pub fn pages_of_key_indexes(self) -> String {
+        self.folder("pages/by-key/")
+    }
+
+    /// What a page belongs to.
+    pub fn page_owner(self, page: &ObjectKey) -> Option<PageOwner> {
+        let owner = |folder: &str| page.as_str().strip_prefix(folder)?.split_once('/').map(|(owner, _)| owner);
+        if let Some(hash) = owner(&self.pages_of_manifests()) {
+            return Some(PageOwner::Manifest(self.manifest(&hash.parse().ok()?)));
+        }
+        let digest = owner(&self.pages_of_key_indexes()).filter(|digest| parse::is_key_digest(digest))?;
+        Some(PageOwner::KeyIndex(self.key_index_of_digest(digest)))
+    }
+
+    /// The folder of the intents to change the manifest or key index at `head`. It ends with `/`.
+    pub fn intents_of(self, head: &ObjectKey) -> String {
+        let (_, name) = self.head_name(head);
+        format!("{}/intents/{}/{name}/", self.namespace, shards(name))
+    }
+
+    /// The folder of all intents. It ends with `/`.
+    pub fn intents(self) -> String {
+        self.folder("intents/")
+    }
+
+    /// A blob under a hash.
+    pub fn blob(self, hash: &CacheHash, token: BlobToken) -> ObjectKey {
+        self.short(format_args!("blobs/{}/{hash}-{token}", shards(hash.as_str())))
+    }
+
+    /// The folder of all blobs. It ends with `/`.
+    pub fn blobs(self) -> String {
+        self.folder("blobs/")
+    }
+
+    /// The alias of an id that does not name its hash. Clients of the Python service find every entry under this path.
+    pub fn alias(self, id: CacheId) -> ObjectKey {
+        self.short(format_args!("refs/by-id/{}/{id}.json", shards(&id.to_string())))
+    }
+
+    /// The folder of all aliases. It ends with `/`.
+    pub fn aliases(self) -> String {
+        self.folder("refs/by-id/")
+    }
+
+    /// The dated view of an entry. `strategy` is one that [`Strategy::is_dated`].
+    pub fn dated(self, strategy: Strategy, stored_at: UnixMillis, id: CacheId, nonce: Nonce) -> ObjectKey {
+        let name = DatedName { stored_at, cache_id: id, nonce };
+        self.short(format_args!("data/{}/{name}", strategy.folder()))
+    }
+
+    /// The folder of the dated views of a strategy. It ends with `/`.
     pub fn dated_folder(self, strategy: Strategy) -> String {
         format!("{}/data/{}/", self.namespace, strategy.folder())
     }
 
-    /// Where the latest view points to the newest entry under a key and file id.
-    pub fn latest(self, name: &KeyName) -> Result<ObjectKey, InvalidObjectKey> {
-        self.long(format_args!("data/temporal-latest/latest/{}/{}.json", name.cache_key, name.file_id))
+    /// The latest view: a pointer to the newest entry under a key and file id.
+    ///
+    /// # Errors
+    ///
+    /// When the key makes the path too long.
+    pub fn latest(self, key: &KeyRef) -> Result<ObjectKey, InvalidObjectKey> {
+        self.long(format_args!("data/temporal-latest/latest/{}/{}.json", key.cache_key, key.file_id))
     }
 
     /// The readable copy of an entry: under its key, or directly in the folder when it has none.
+    ///
+    /// # Errors
+    ///
+    /// When the key makes the path too long.
     pub fn readable(
         self,
         key: Option<&CacheKey>,
@@ -134,6 +211,11 @@ impl<'a> Layout<'a> {
         }
     }
 
+    /// The folder of all readable copies. It ends with `/`.
+    pub fn readable_folder(self) -> String {
+        self.folder("data/key-based/")
+    }
+
     /// The folder of an entry's children, or of those under a data key. It ends with `/`.
     pub fn children(self, id: CacheId, data_key: Option<&DataKey>) -> String {
         let folder = format!("{}/data/children/{}/{id}/data/", self.namespace, shards(&id.to_string()));
@@ -144,6 +226,10 @@ impl<'a> Layout<'a> {
     }
 
     /// A child file of an entry.
+    ///
+    /// # Errors
+    ///
+    /// When the data key makes the path too long.
     pub fn child(
         self,
         id: CacheId,
@@ -154,49 +240,49 @@ impl<'a> Layout<'a> {
         format!("{}{file_id}.{}", self.children(id, data_key), extension(kind)).parse()
     }
 
-    /// The folder of all revisions of an entry. It ends with `/`.
-    pub fn revisions(self, id: CacheId) -> String {
-        format!("{}/revisions/{}/{id}/", self.namespace, shards(&id.to_string()))
-    }
-
-    /// The mark of a completed upload.
-    pub fn upload_mark(self, upload: CacheId) -> ObjectKey {
-        self.short(format_args!("uploads/{}/{upload}.json", shards(&upload.to_string())))
-    }
-
-    /// The folder of the marks of all completed uploads. It ends with `/`.
-    pub fn upload_marks(self) -> String {
-        format!("{}/uploads/", self.namespace)
-    }
-
     /// The folder of the children of all entries. It ends with `/`.
     pub fn all_children(self) -> String {
-        format!("{}/data/children/", self.namespace)
+        self.folder("data/children/")
     }
 
-    /// The folder of the revisions of all entries. It ends with `/`.
-    pub fn all_revisions(self) -> String {
-        format!("{}/revisions/", self.namespace)
+    /// The shard of the catalog with the hashes that begin with `prefix`, which may be empty.
+    pub fn catalog_shard(self, prefix: &str) -> ObjectKey {
+        let name = if prefix.is_empty() { ALL_HASHES } else { prefix };
+        self.short(format_args!("catalog/{name}"))
     }
 
-    /// The folder of all entry records. It ends with `/`.
-    pub fn records(self) -> String {
-        format!("{}/refs/by-id/", self.namespace)
+    /// The prefix of the shard of the catalog under a key.
+    pub fn parse_catalog_shard(self, key: &str) -> Option<&str> {
+        match key.strip_prefix(&self.catalog())? {
+            ALL_HASHES => Some(""),
+            prefix => parse::is_hex(prefix).then_some(prefix),
+        }
     }
 
-    /// The folder of all blobs. It ends with `/`.
-    pub fn blobs(self) -> String {
-        format!("{}/blobs/", self.namespace)
+    /// The folder of the catalog. It ends with `/`.
+    pub fn catalog(self) -> String {
+        self.folder("catalog/")
     }
 
-    /// The folder of all hash indexes. It ends with `/`.
-    pub fn hash_indexes(self) -> String {
-        format!("{}/refs/by-hash/", self.namespace)
+    /// The folders with objects that only this service needs. They end with `/`.
+    pub fn physical_folders(self) -> [String; 5] {
+        ["blobs/", "catalog/", "intents/", "pages/", "refs/"].map(|folder| self.folder(folder))
     }
 
     /// The settings of the namespace.
     pub fn settings(self) -> ObjectKey {
         self.short(format_args!("namespace.json"))
+    }
+
+    /// `by-hash` or `by-key`, and the last segment of a manifest's or key index's key.
+    fn head_name(self, head: &ObjectKey) -> (&'static str, &str) {
+        let below = head.as_str().trim_start_matches(self.namespace.as_str());
+        let folder = if below.starts_with("/refs/by-hash/") { "by-hash" } else { "by-key" };
+        (folder, head.as_str().rsplit('/').next().unwrap_or_default())
+    }
+
+    fn folder(self, below: &str) -> String {
+        format!("{}/{below}", self.namespace)
     }
 
     /// A key whose parts are all of bounded length, so that it is always valid.
@@ -229,37 +315,42 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_are_spelt_as_the_table_says() {
+    fn keys_are_spelled_as_the_table_says() {
         let namespace: Namespace = "demo".parse().unwrap();
         let layout = Layout::new(&namespace);
         let hash: CacheHash = "2cf24dba5fb0a30e".parse().unwrap();
         let id: CacheId = "2cf24dba-5fb0-8a30-8000-000000000001".parse().unwrap();
-        let name =
-            KeyName { strategy: Strategy::KeyBased, cache_key: "a/b".parse().unwrap(), file_id: "f".parse().unwrap() };
-        let index = layout.hash_index(&hash);
-        assert_eq!(index.as_str(), "demo/refs/by-hash/2c/f2/2cf24dba5fb0a30e.json");
-        assert_eq!(layout.page(&index, "256-9").as_str(), "demo/pages/by-hash/2cf24dba5fb0a30e/256-9.json");
-        assert_eq!(layout.blob(&hash, BlobToken::PLAIN).as_str(), "demo/blobs/2c/f2/2cf24dba5fb0a30e");
-        assert_eq!(layout.blob(&hash, BlobToken::fresh(41)).as_str(), "demo/blobs/2c/f2/2cf24dba5fb0a30e-0002a");
-        assert_eq!(layout.record(id).as_str(), "demo/refs/by-id/2c/f2/2cf24dba-5fb0-8a30-8000-000000000001.json");
-        let dated = layout.dated(Strategy::TemporalLatest, 1_795_176_411_520, id);
+        let key =
+            KeyRef { strategy: Strategy::KeyBased, cache_key: "a/b".parse().unwrap(), file_id: "f".parse().unwrap() };
+        let manifest = layout.manifest(&hash);
+        assert_eq!(manifest.as_str(), "demo/refs/by-hash/2c/f2/2cf24dba5fb0a30e");
+        assert_eq!(layout.page(&manifest, "256-9").as_str(), "demo/pages/by-hash/2cf24dba5fb0a30e/256-9");
+        assert_eq!(layout.intents_of(&manifest), "demo/intents/2c/f2/2cf24dba5fb0a30e/");
+        let blob = layout.blob(&hash, BlobToken::from_random(42));
+        assert_eq!(blob.as_str(), "demo/blobs/2c/f2/2cf24dba5fb0a30e-0002a");
+        assert_eq!(layout.alias(id).as_str(), "demo/refs/by-id/2c/f2/2cf24dba-5fb0-8a30-8000-000000000001.json");
+        let dated =
+            layout.dated(Strategy::TemporalLatest, UnixMillis::new(1_795_176_411_520), id, Nonce::from_random(42));
         assert_eq!(
             dated.as_str(),
-            "demo/data/temporal-latest/2026/11/20/12/0651520-2cf24dba-5fb0-8a30-8000-000000000001.json"
+            "demo/data/temporal-latest/2026/11/20/12/0651520-2cf24dba-5fb0-8a30-8000-000000000001-000000000000002a.json"
         );
-        let copy = layout.readable(Some(&name.cache_key), "f", ContentKind::String).unwrap();
+        let copy = layout.readable(Some(&key.cache_key), "f", ContentKind::String).unwrap();
         assert_eq!(copy.as_str(), "demo/data/key-based/a/b/f.txt");
-        let key_index = layout.key_index(&name);
-        assert!(layout.page(&key_index, "1-2").as_str().starts_with("demo/pages/by-key/"), "{key_index}");
+        let key_index = layout.key_index(&key);
+        let page = layout.page(&key_index, "1-2");
+        assert!(page.as_str().starts_with("demo/pages/by-key/"), "{key_index}");
+        assert_eq!(layout.page_owner(&page), Some(PageOwner::KeyIndex(key_index)));
+        assert_eq!(layout.page_owner(&layout.page(&manifest, "1-2")), Some(PageOwner::Manifest(manifest)));
     }
 
     #[test]
-    fn names_that_differ_only_in_where_they_are_split_have_different_key_indexes() {
+    fn names_that_are_split_differently_have_different_key_indexes() {
         let namespace: Namespace = "refs".parse().unwrap();
         let index = |key: &str, file: &str| {
-            let name =
-                KeyName { strategy: Strategy::Direct, cache_key: key.parse().unwrap(), file_id: file.parse().unwrap() };
-            Layout::new(&namespace).key_index(&name)
+            let key =
+                KeyRef { strategy: Strategy::Direct, cache_key: key.parse().unwrap(), file_id: file.parse().unwrap() };
+            Layout::new(&namespace).key_index(&key)
         };
         assert_ne!(index("a", "bc"), index("ab", "c"));
     }

@@ -5,48 +5,60 @@
 //! | word | what it means |
 //! |---|---|
 //! | content | what a caller stores: a string, a JSON document, bytes, or a ZIP archive |
-//! | blob | the object that holds a content; kept once for all entries of a namespace with the same bytes |
-//! | entry | one store: a content, and how it is to be found. Two stores of one content are two entries |
 //! | namespace | a world of its own: nothing is shared between two of them, and nothing is found from another one |
+//! | entry | one store: a content, and how it is to be found. Two stores of one content are two entries |
 //! | cache hash | 16 hex digits that follow from the content (or from one field of it); several entries may have it |
-//! | cache id | the name of one entry. It says which hash, blob, strategy and kind the entry has, so a read need not ask |
-//! | blob token | what tells apart blobs under one hash. The *plain* one has none; the others are random |
-//! | record | everything about an entry but its bytes. It is the truth where an id or an index says otherwise |
-//! | index | the versions under a hash (*hash index*) or under a key and file id (*key index*), newest last |
-//! | version, key version | the position in the hash index and in the key index, from 1, never given twice |
+//! | cache id | the name of one entry. It says which hash, strategy and kind the entry has, and where in the manifest it is listed |
+//! | manifest | the object of a cache hash: its entries, and their contents if these are small. It is the truth |
+//! | key index | the object of a key and file id: which entries were stored under it, newest last |
+//! | head, page | the part of a manifest or key index that each write replaces, and older rows that it references |
+//! | inline | said of a content that lies in the manifest itself |
+//! | blob, blob token | the object that holds a larger content, and what tells apart blobs under one hash |
+//! | nonce | what identifies a change, so that a repeat of it is known |
+//! | group commit | one write that carries the changes of several callers. Other processes leave theirs as *intents* |
+//! | version, key version | the position in the manifest and in the key index, from 1, never given twice |
 //! | strategy | how an entry can be found beside its id and hash: by key, by time, both, or not at all |
 //! | cache key, file id | the readable path that an entry is stored under, and its file name there |
-//! | view | what an entry adds under `data/` for people who look into the storage; reads never need it |
+//! | view | what an entry adds under `data/` for listings by time and for people who look into the storage |
 //! | child | a small file under an entry, which goes when the entry goes |
 //! | revision | a later content of an entry that was updated |
-//! | grave, tombstone | what stays of a deleted record, and of an index that lists nothing any more |
-//! | burnt | said of a blob name that must not be used again, because a late delete of it may still arrive |
+//! | tombstone | what stays of a manifest or key index that lists nothing any more |
+//! | alias | leads from an id that names no hash, such as one of the Python service, to its entry |
+//! | catalog | what listings of a namespace need of its manifests, so that these are not read each time |
 //!
 //! # Reading order
 //!
 //! 1. [`ids`] and [`strategy`]: the names. A name that got this far is valid.
-//! 2. [`storage`] and [`surroundings`]: the two ports, which are all that core knows of the world.
+//! 2. [`storage`], [`clock`] and [`rng`]: the ports, which are all that core knows of the world.
 //! 3. [`json`] and [`content`]: what callers send, and its hash. [`representation`] is the way back, into the form a caller wants.
-//! 4. [`layout`], [`record`], [`index`] and [`settings`]: where things lie and what is in them; pure.
-//! 5. [`cache`]: the use cases. Begin with its `store`, then `swap`, the one loop that changes an index.
+//! 4. [`layout`], [`manifest`], [`key_index`], [`catalog`] and [`settings`]: where things lie and what is in them; pure.
+//! 5. `cache`: the use cases. Begin with its `store`, then `commit`, the one loop that changes a manifest or a key index.
 //! 6. [`archive`]: reading and editing ZIP archives, which knows nothing of the rest.
-//! 7. [`error`]: why a use case fails, sorted by what the caller can do about it. A miss is not an error but `None`.
+//! 7. [`error`](mod@error): why a use case fails, sorted by what the caller can do about it. A miss is not an error but `None`.
 //!
-//! `tests/simulation` runs the use cases under random interleavings, failed calls and lost replies; `tests/budget.rs` counts
-//! their calls and rounds.
+//! `tests/simulation` runs the use cases under random interleavings, failed calls and lost responses; `tests/budget.rs`
+//! counts their requests and round trips.
 
 pub mod archive;
 pub mod cache;
+pub mod catalog;
+pub mod clock;
 pub mod content;
+pub mod digest;
+pub mod entry;
 pub mod error;
 pub mod ids;
-pub mod index;
 pub mod json;
+pub mod key_index;
 pub mod layout;
-pub mod record;
+pub mod manifest;
+pub mod nonce;
 pub mod representation;
+pub mod rng;
 mod schema;
 pub mod settings;
 pub mod storage;
 pub mod strategy;
-pub mod surroundings;
+mod text_form;
+pub mod time;
+pub mod version_log;

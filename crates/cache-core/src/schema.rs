@@ -8,7 +8,7 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaFormat, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::content::Digest;
+use crate::digest::Sha256Digest;
 use crate::ids::{CacheHash, CacheId, CacheKey, DataKey, FileId, MAX_ID_CHARS, MAX_PATH_CHARS, Namespace};
 
 /// Not `_` alone.
@@ -59,4 +59,4 @@ schema!(
     text("^[0-9A-Fa-f]{8}-([0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}$", "The name of one stored entry, a UUID with dashes")
         .format(Some(SchemaFormat::Custom("uuid".to_owned())))
 );
-schema!(Digest, text("^[a-f0-9]{64}$", "A SHA-256"));
+schema!(Sha256Digest, text("^[a-f0-9]{64}$", "A SHA-256"));

@@ -1,10 +1,14 @@
 //! The settings of a namespace: whether its entries expire, and which strategies it takes.
 
+use std::time::Duration;
+
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
+use thiserror::Error;
 
-use crate::record::to_json;
+use crate::manifest::codec::to_json;
 use crate::strategy::Strategy;
+use crate::time::UnixMillis;
 
 /// The longest time to live: ten years, in hours.
 pub const MAX_TTL_HOURS: u32 = 10 * 365 * 24;
@@ -35,6 +39,16 @@ pub enum OnExpiry {
     Delete,
 }
 
+/// A setting that is out of range.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{field}: {message}")]
+pub struct InvalidSetting {
+    /// The setting.
+    pub field: &'static str,
+    /// What is wrong with it and what to do.
+    pub message: String,
+}
+
 /// A number without a fraction, also when it is written as `48.0`: to JSON that is the same number.
 fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
     let Some(number) = Option::<f64>::deserialize(deserializer)? else { return Ok(None) };
@@ -44,12 +58,18 @@ fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32
 
 impl Settings {
     /// Checks what the types alone do not say. The error names the field and says what to do.
-    pub fn check(&self) -> Result<(), (&'static str, String)> {
+    ///
+    /// # Errors
+    ///
+    /// When a value is out of range.
+    pub fn check(&self) -> Result<(), InvalidSetting> {
         if self.ttl_hours.is_some_and(|hours| hours == 0 || hours > MAX_TTL_HOURS) {
-            return Err(("ttl_hours", format!("must be 1 to {MAX_TTL_HOURS}, or null for the service's default")));
+            let message = format!("must be 1 to {MAX_TTL_HOURS}, or null for the service's default");
+            return Err(InvalidSetting { field: "ttl_hours", message });
         }
         if self.strategies.as_ref().is_some_and(Vec::is_empty) {
-            return Err(("strategies", "must name at least one strategy, or be null for all".to_owned()));
+            let message = "must name at least one strategy, or be null for all".to_owned();
+            return Err(InvalidSetting { field: "strategies", message });
         }
         Ok(())
     }
@@ -59,10 +79,10 @@ impl Settings {
         self.strategies.as_ref().is_none_or(|allowed| allowed.contains(&strategy))
     }
 
-    /// When an entry expires that is stored at this time (both in milliseconds since 1970 UTC), if ever.
-    pub fn expires_at(&self, stored_at: u64, default_ttl_hours: u32) -> Option<u64> {
-        let hours = self.ttl_hours.unwrap_or(default_ttl_hours);
-        (self.on_expiry == OnExpiry::Delete).then(|| stored_at + u64::from(hours) * 3_600_000)
+    /// When an entry expires that is stored at this time, if ever.
+    pub fn expires_at(&self, stored_at: UnixMillis, default_ttl_hours: u32) -> Option<UnixMillis> {
+        let hours = u64::from(self.ttl_hours.unwrap_or(default_ttl_hours));
+        (self.on_expiry == OnExpiry::Delete).then(|| stored_at.plus(Duration::from_secs(hours * 3600)))
     }
 
     /// The settings as stored.

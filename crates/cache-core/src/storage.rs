@@ -1,21 +1,36 @@
-//! The storage port: what core needs from the place where bytes live.
+//! The storage port: what core needs from the place where objects are kept.
 //!
 //! The contract, which `cache_storage::conformance` holds every backend to:
 //!
 //! - **Whole objects.** A write is all or nothing. No reader ever sees half an object, and an object that was
 //!   acknowledged is there for every later read, also after the process is killed.
-//! - **A miss is not an error.** [`Storage::get`] and [`Storage::head`] answer `None`; trouble is an `Err`.
+//! - **A miss is not an error.** [`Storage::get`] and [`Storage::head`] return `None`; a failure is an `Err`.
 //! - **Conditional writes are atomic.** Of any number of racing [`PutMode::Create`] on one key, or racing
-//!   [`PutMode::Replace`] from one version, exactly one succeeds; the others get [`StorageError::Conflict`].
-//! - **Versions follow the content.** A [`Version`] names a state of one object. Equal versions of a key mean equal bytes;
-//!   whether equal bytes mean equal versions is left to the backend (on S3 they do: an ETag is a digest).
-//! - **Deleting is idempotent.** Deleting what is not there succeeds.
-//! - **Listings are in key order** (by the bytes of the key) and see every object whose write was acknowledged before
+//!   [`PutMode::Update`] from one version, exactly one succeeds; the others get [`StorageError::Precondition`].
+//! - **A version names one state.** Two states of a key with different bytes have different [`Version`]s. Whether equal
+//!   bytes have equal versions is left to the backend (on S3 they do: an ETag is a digest). [`Storage::get`],
+//!   [`Storage::head`], [`Storage::put`] and [`Storage::list`] return the same version for the same state.
+//! - **A conditional read transfers nothing.** [`Storage::get`] of a version that the caller has returns
+//!   [`GetResult::NotModified`].
+//! - **Deleting is idempotent.** Deleting an absent object succeeds.
+//! - **Listings are in key order** (by the bytes of the key) and include every object whose write was acknowledged before
 //!   the call.
-//! - **A [`Presign`] is a way around us, not around the contract.** What is written by a signed URL is created as by
+//! - **A presigned request obeys the contract.** What is written by a presigned URL is created as by
 //!   [`PutMode::Create`], whole or not at all, and only if it has the size and the SHA-256 that were signed.
-//! - **An unclear end is [`StorageError::Unavailable`].** The call may or may not have taken effect.
+//! - **[`StorageError::Unavailable`] means that the outcome is unknown**: the call may or may not have taken effect.
+//!
+//! ```
+//! # use std::sync::Arc;
+//! # use cache_core::storage::{GetOptions, GetResult, ObjectKey, PutMode, Storage, StorageError};
+//! async fn increment(storage: Arc<dyn Storage>, key: &ObjectKey) -> Result<(), StorageError> {
+//!     let Some(GetResult::Object(object)) = storage.get(key, &GetOptions::default()).await? else { return Ok(()) };
+//!     let count: u64 = std::str::from_utf8(&object.bytes).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+//!     let update = PutMode::Update(object.version);
+//!     storage.put(key, (count + 1).to_string().into(), update).await.map(drop)
+//! }
+//! ```
 
+use std::error::Error;
 use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
@@ -25,7 +40,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use thiserror::Error;
 
-use crate::content::Digest;
+use crate::digest::Sha256Digest;
+use crate::time::UnixMillis;
 
 /// The longest key that any backend has to take, in bytes. It is S3's limit.
 pub const MAX_KEY_BYTES: usize = 1024;
@@ -33,9 +49,8 @@ pub const MAX_KEY_BYTES: usize = 1024;
 /// Keeps bytes under keys. The module's docs are the contract.
 #[async_trait]
 pub trait Storage: fmt::Debug + Send + Sync + 'static {
-    /// Reads an object, or the part of it that `range` covers. A range that reaches beyond the end is cut there; one that
-    /// starts beyond it yields no bytes. [`Object::size`] is the whole object's size in either case.
-    async fn get(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Object>, StorageError>;
+    /// Reads an object, a range of it, or nothing if the caller has this version already.
+    async fn get(&self, key: &ObjectKey, options: &GetOptions) -> Result<Option<GetResult>, StorageError>;
 
     /// Size and version of an object, without its bytes.
     async fn head(&self, key: &ObjectKey) -> Result<Option<ObjectHead>, StorageError>;
@@ -49,14 +64,14 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
     /// One page of the keys under a prefix.
     async fn list(&self, request: &ListRequest) -> Result<ListPage, StorageError>;
 
-    /// How clients can reach single objects without us, if the backend knows a way.
+    /// How clients can transfer single objects directly, if the backend supports that.
     fn presigner(&self) -> Option<&dyn Presign> {
         None
     }
 }
 
-/// Makes requests that carry their own permission, for clients that move large contents without us. Nothing is called for
-/// it. A backend's credentials may end sooner than the time that is asked for, and the permission with them.
+/// Creates presigned requests, so that clients can transfer large contents directly. Signing is local. A presigned request
+/// expires early if the credentials that signed it do.
 #[async_trait]
 pub trait Presign: fmt::Debug + Send + Sync {
     /// A request that creates an object of this size and SHA-256, and nothing else, within this time.
@@ -64,15 +79,15 @@ pub trait Presign: fmt::Debug + Send + Sync {
         &self,
         key: &ObjectKey,
         size: u64,
-        sha256: Digest,
+        sha256: Sha256Digest,
         valid_for: Duration,
     ) -> Result<PresignedRequest, StorageError>;
 
-    /// The URL of a GET that reads an object within this time, or a part of it, and answers with these headers.
+    /// The URL of a GET that reads an object or a range of it within this time, and sends these headers.
     async fn presigned_get(
         &self,
         key: &ObjectKey,
-        answer: &AnswerHeaders,
+        headers: &ResponseHeaders,
         valid_for: Duration,
     ) -> Result<String, StorageError>;
 }
@@ -86,9 +101,9 @@ pub struct PresignedRequest {
     pub headers: Vec<(String, String)>,
 }
 
-/// The headers with which [`Presign::presigned_get`] is answered.
+/// The headers that the response to [`Presign::presigned_get`] carries.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct AnswerHeaders {
+pub struct ResponseHeaders {
     /// `Content-Type`.
     pub content_type: &'static str,
     /// `Content-Encoding`, when the bytes are compressed.
@@ -97,22 +112,80 @@ pub struct AnswerHeaders {
     pub content_disposition: Option<String>,
 }
 
+/// What [`Storage::get`] reads. The default is the whole object, whatever its version.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GetOptions {
+    /// Only these bytes. A range that ends beyond the object is cut there; one that starts beyond it yields no bytes.
+    pub range: Option<Range<u64>>,
+    /// Nothing if the object is at this version (`If-None-Match`).
+    pub if_none_match: Option<Version>,
+}
+
+impl GetOptions {
+    /// The bytes of this range.
+    pub fn range(range: Range<u64>) -> Self {
+        Self { range: Some(range), ..Self::default() }
+    }
+
+    /// The whole object, unless it is at this version.
+    pub fn unless(version: Version) -> Self {
+        Self { if_none_match: Some(version), ..Self::default() }
+    }
+}
+
+/// What [`Storage::get`] returns of an object that exists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GetResult {
+    /// The bytes asked for.
+    Object(Object),
+    /// The object is at the version that the caller has.
+    NotModified,
+}
+
+impl GetResult {
+    /// The object; `None` if it was not modified.
+    pub fn into_object(self) -> Option<Object> {
+        match self {
+            Self::Object(object) => Some(object),
+            Self::NotModified => None,
+        }
+    }
+}
+
 /// When a [`Storage::put`] may write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PutMode {
     /// Always.
     Overwrite,
-    /// Only when there is no object under the key.
+    /// Only when there is no object under the key (`If-None-Match: *`).
     Create,
-    /// Only when the object under the key is at this version.
-    Replace(Version),
+    /// Only when the object under the key is at this version (`If-Match`).
+    Update(Version),
 }
 
-/// A state of one object, opaque to core: an ETag, a digest or a counter.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Version(pub String);
+/// A state of one object, opaque to core: an ETag, a counter, or a stamp of a file. Without quotes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Version(String);
 
-/// What [`Storage::get`] returns.
+impl Version {
+    /// The version that a backend gives to a state.
+    pub fn new(version: impl Into<String>) -> Self {
+        Self(version.into())
+    }
+
+    /// The version as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The bytes of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Object {
     /// The bytes asked for.
@@ -130,10 +203,10 @@ pub struct ObjectHead {
     pub size: u64,
     /// The state that was seen.
     pub version: Version,
-    /// The SHA-256 of its bytes, where the backend knows it.
-    pub sha256: Option<Digest>,
-    /// When it was last written, in milliseconds since 1970 UTC, as the backend's clock saw it.
-    pub modified_ms: u64,
+    /// The SHA-256 of its bytes, where the backend knows it without reading them.
+    pub sha256: Option<Sha256Digest>,
+    /// When it was last written, by the backend's clock.
+    pub modified: UnixMillis,
 }
 
 /// Which keys [`Storage::list`] returns.
@@ -167,8 +240,10 @@ pub struct ListedObject {
     pub key: String,
     /// Size in bytes.
     pub size: u64,
-    /// When it was last written, in milliseconds since 1970 UTC, as the backend's clock saw it.
-    pub modified_ms: u64,
+    /// The state that was listed.
+    pub version: Version,
+    /// When it was last written, by the backend's clock.
+    pub modified: UnixMillis,
 }
 
 /// The key of an object: 1 to [`MAX_KEY_BYTES`] bytes, segments separated by `/`, none of them empty, `.` or `..`, and no
@@ -197,10 +272,10 @@ impl FromStr for ObjectKey {
             return Err(InvalidObjectKey::TooLong(key.len()));
         }
         if key.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
-            return Err(InvalidObjectKey::OddSegment);
+            return Err(InvalidObjectKey::InvalidSegment);
         }
         if key.contains(|c: char| c == '\\' || c.is_control()) {
-            return Err(InvalidObjectKey::OddCharacter);
+            return Err(InvalidObjectKey::InvalidCharacter);
         }
         Ok(Self(key.to_owned()))
     }
@@ -214,36 +289,47 @@ pub enum InvalidObjectKey {
     TooLong(usize),
     /// An empty, `.` or `..` segment.
     #[error("a path must not have empty, '.' or '..' segments, nor begin or end with '/'")]
-    OddSegment,
+    InvalidSegment,
     /// A backslash or a control character.
     #[error("a path must not contain a backslash or control characters")]
-    OddCharacter,
+    InvalidCharacter,
 }
+
+/// The cause of a [`StorageError`], as the backend reported it.
+pub type Source = Box<dyn Error + Send + Sync>;
 
 /// Why a storage call failed.
 #[derive(Debug, Error)]
 pub enum StorageError {
     /// The mode of a put was not met: the object exists already, or it is not at the version named. Nothing was written by
-    /// this call, though an earlier attempt of the same call may have landed.
-    #[error("{key} is not in the state that the write asked for")]
-    Conflict {
+    /// this call: a backend does not send a conditional write again once its outcome is unknown.
+    #[error("{key} is not in the state that the write requires")]
+    Precondition {
         /// The key of the write.
         key: String,
     },
-    /// The storage did not answer, asked for patience, or broke off: the call may or may not have taken effect.
-    #[error("the storage did not answer for {key}: {reason}")]
+    /// The storage did not respond, throttled the call, or the connection broke: the outcome is unknown.
+    #[error("the storage did not respond for {key}")]
     Unavailable {
         /// The key or prefix of the call.
         key: String,
-        /// What happened, for the log.
-        reason: String,
+        /// What happened.
+        source: Source,
+    },
+    /// The storage is full. Nothing was written.
+    #[error("the storage is full: {key} was not written")]
+    Full {
+        /// The key of the write.
+        key: String,
+        /// What the storage reported.
+        source: Source,
     },
     /// The storage refuses the call and will refuse it again: a missing bucket, missing permissions. Nothing was written.
-    #[error("the storage refused the call for {key}: {reason}")]
+    #[error("the storage refused the call for {key}")]
     Refused {
         /// The key or prefix of the call.
         key: String,
-        /// What has to change, for the log.
-        reason: String,
+        /// What has to change.
+        source: Source,
     },
 }

@@ -1,327 +1,482 @@
-//! The budget of storage calls and rounds of each use case. More calls cost money, more rounds cost time.
+//! The budget of requests and round trips of each use case: more requests cost money, more round trips cost time.
+//!
+//! A cost is written as `2 PUT+GET (2)`: the requests by kind, and in parentheses the round trips. A PUT that is refused is a
+//! request as well.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::sync::Arc;
+mod shared_storage;
 
-use bytes::Bytes;
-use cache_core::cache::{Cache, ChildName, Of, Retrieved, Selector, StoreRequest, Stored, UploadLimits, UploadRequest};
+use std::time::Duration;
+
+use cache_core::cache::{
+    CacheConfig, ChildName, NamespaceCache, Selector, StoreRequest, UploadLimits, UploadRequest, VersionsOf,
+};
 use cache_core::content::Content;
-use cache_core::ids::{CacheId, Namespace};
-use cache_core::layout::{KeyName, Layout};
+use cache_core::entry::Entry;
+use cache_core::ids::CacheId;
+use cache_core::layout::Layout;
 use cache_core::storage::{PutMode, Storage};
 use cache_core::strategy::{ContentKind, Strategy};
-use cache_storage::counting::Counting;
-use cache_storage::memory::Memory;
-use cache_storage::system::System;
 
-/// A cache that counts what it asks of its storage.
-struct Counted {
-    cache: Cache,
-    storage: Arc<Counting>,
-    namespace: Namespace,
+use self::shared_storage::*;
+
+const KIB: usize = 1024;
+/// Larger than what a manifest holds inline.
+const LARGE: usize = 65 * KIB;
+/// Larger than what is sent before it is looked up.
+const HUGE: usize = 1025 * KIB;
+/// Enough memory for every manifest.
+const MEMORY: u64 = 10_000_000;
+
+const TEMPORAL: [Strategy; 3] = [Strategy::Temporal, Strategy::TemporalLatest, Strategy::TemporalVersioned];
+
+/// Stores, and compares what that costs.
+async fn check_store(world: &SharedStorage, cache: &NamespaceCache, request: &StoreRequest, cost: &str) -> Entry {
+    let (stored, actual) = world.cost_of(store(cache, request)).await;
+    let StoreRequest { strategy, cache_key, .. } = request;
+    assert_eq!(actual, cost, "{strategy}, key {cache_key:?}: {:#?}", world.storage.calls());
+    stored.entry
 }
 
-impl Counted {
-    /// A process that has no content in memory. The settings of the namespace are remembered, as they are for all but the
-    /// first store within a minute.
-    async fn new() -> Self {
-        Self::with_blob_cache(0).await
-    }
-
-    async fn with_blob_cache(bytes: u64) -> Self {
-        let storage = Arc::new(Counting::new(Arc::new(Memory::default())));
-        let cache = Cache::new(storage.clone(), Arc::new(System)).with_blob_cache(bytes);
-        let namespace = "demo".parse().unwrap();
-        cache.settings(&namespace).await.unwrap();
-        storage.reset();
-        Self { cache, storage, namespace }
-    }
-
-    fn request(&self, strategy: Strategy, key: Option<&str>, file_id: Option<&str>, content: Content) -> StoreRequest {
-        StoreRequest {
-            namespace: self.namespace.clone(),
-            strategy,
-            cache_key: key.map(|key| key.parse().unwrap()),
-            file_id: file_id.map(|file_id| file_id.parse().unwrap()),
-            content,
-        }
-    }
-
-    async fn store(&self, strategy: Strategy, keyed: bool, content: Content) -> Stored {
-        let key = keyed.then_some("a/b");
-        self.cache.store(&self.request(strategy, key, key.map(|_| "f"), content)).await.unwrap()
-    }
-
-    /// Calls and rounds since the last look.
-    fn cost(&self) -> (usize, usize) {
-        let cost = (self.storage.calls().len(), self.storage.rounds());
-        self.storage.reset();
-        cost
-    }
-
-    async fn retrieve(&self, selector: Selector) -> Bytes {
-        self.cache.retrieve(&self.namespace, &selector).await.unwrap().unwrap().content
-    }
-
-    /// A hash whose plain blob name is burnt: everything under it was deleted.
-    async fn burn(&self, content: &Content) {
-        let stored = self.store(Strategy::Direct, false, content.clone()).await;
-        self.cache.delete(&self.namespace, stored.record.cache_id).await.unwrap();
-        self.storage.reset();
-    }
+/// Reads, and compares what that costs.
+async fn check_read(world: &SharedStorage, cache: &NamespaceCache, selector: Selector, content: &Content, cost: &str) {
+    let (found, actual) = world.cost_of(retrieve(cache, &selector)).await;
+    assert_eq!(found.unwrap().bytes, content.bytes(), "{selector:?}");
+    assert_eq!(actual, cost, "{selector:?}: {:#?}", world.storage.calls());
 }
 
-fn text(text: &str) -> Content {
-    Content::string(text.to_owned()).unwrap()
-}
-
-fn name(strategy: Strategy) -> KeyName {
-    KeyName { strategy, cache_key: "a/b".parse().unwrap(), file_id: "f".parse().unwrap() }
+fn without_key(strategy: Strategy, content: &str) -> StoreRequest {
+    StoreRequest::new(strategy, text(content))
 }
 
 #[tokio::test]
-async fn a_store_of_new_or_known_content_takes_2_rounds() {
-    let counted = Counted::new().await;
-    for (strategy, calls) in [
-        (Strategy::Direct, 4),
-        (Strategy::Temporal, 5),
-        (Strategy::TemporalLatest, 5),
-        (Strategy::TemporalVersioned, 5),
-        (Strategy::KeyBased, 5),
-    ] {
-        counted.store(strategy, false, text(strategy.name())).await;
-        assert_eq!(counted.cost(), (calls, 2), "{strategy}, new content");
-        counted.store(strategy, false, text(strategy.name())).await;
-        assert_eq!(counted.cost(), (calls, 2), "{strategy}, known content");
+async fn a_new_small_content_is_one_put_beside_one_get() {
+    let world = SharedStorage::new();
+    let cache = world.process().await;
+    check_store(&world, &cache, &direct(text("x")), "PUT+GET (1)").await;
+    check_store(&world, &cache, &direct(text("x")), "2 PUT+GET (2)").await;
+}
+
+#[tokio::test]
+async fn a_store_with_its_manifest_in_memory_is_one_put() {
+    let world = SharedStorage::new();
+    let cache = world.process_keeping(MEMORY).await;
+    store_text(&cache, "x").await;
+    check_store(&world, &cache, &direct(text("x")), "PUT (1)").await;
+    check_store(&world, &cache, &direct(text("x")), "PUT (1)").await;
+}
+
+#[tokio::test]
+async fn a_dated_view_is_written_beside_the_commit() {
+    for strategy in TEMPORAL {
+        let world = SharedStorage::new();
+        let (cache, keeping) = (world.process().await, world.process_keeping(MEMORY).await);
+        let request = without_key(strategy, "x");
+        check_store(&world, &cache, &request, "2 PUT+GET (1)").await;
+        check_store(&world, &cache, &request, "4 PUT+GET+DELETE (2)").await;
+        store(&keeping, &request).await;
+        check_store(&world, &keeping, &request, "2 PUT (1)").await;
     }
 }
 
 #[tokio::test]
-async fn the_first_store_of_a_minute_reads_the_settings_beside() {
-    let storage = Arc::new(Counting::new(Arc::new(Memory::default())));
-    let cache = Cache::new(storage.clone(), Arc::new(System));
-    let counted = Counted { cache, storage, namespace: "demo".parse().unwrap() };
-    counted.store(Strategy::Direct, false, text("x")).await;
-    assert_eq!(counted.cost(), (5, 2));
+async fn a_readable_copy_without_a_key_is_written_beside_too() {
+    let world = SharedStorage::new();
+    let cache = world.process().await;
+    check_store(&world, &cache, &without_key(Strategy::KeyBased, "x"), "2 PUT+GET (1)").await;
 }
 
 #[tokio::test]
-async fn a_store_under_a_key_takes_up_to_5_calls_and_2_rounds_more() {
-    for (strategy, cost) in [
-        (Strategy::Direct, (6, 3)),
-        (Strategy::Temporal, (7, 3)),
-        (Strategy::TemporalVersioned, (7, 3)),
-        (Strategy::TemporalLatest, (10, 4)),
-        (Strategy::KeyBased, (9, 4)),
-    ] {
-        let counted = Counted::new().await;
-        counted.store(strategy, true, text("1")).await;
-        assert_eq!(counted.cost(), cost, "{strategy}, first version");
-        counted.store(strategy, true, text("2")).await;
-        assert_eq!(counted.cost(), cost, "{strategy}, second version");
+async fn key_based_with_key_and_file_id_takes_3_round_trips() {
+    let world = SharedStorage::new();
+    let cache = world.process().await;
+    let request = |content| keyed(Strategy::KeyBased, text(content));
+    check_store(&world, &cache, &request("1"), "3 PUT+3 GET+HEAD (3)").await;
+    check_store(&world, &cache, &request("2"), "3 PUT+3 GET+HEAD (3)").await;
+    check_store(&world, &cache, &request("2"), "4 PUT+3 GET+HEAD (4)").await;
+}
+
+#[tokio::test]
+async fn a_store_under_a_key_takes_one_round_trip_more() {
+    let cases = [
+        (Strategy::Direct, "2 PUT+2 GET (2)", "3 PUT+2 GET (3)"),
+        (Strategy::Temporal, "3 PUT+2 GET (2)", "5 PUT+2 GET+DELETE (3)"),
+        (Strategy::TemporalVersioned, "3 PUT+2 GET (2)", "5 PUT+2 GET+DELETE (3)"),
+        (Strategy::TemporalLatest, "4 PUT+3 GET+HEAD (3)", "6 PUT+3 GET+HEAD+DELETE (4)"),
+    ];
+    for (strategy, new, known) in cases {
+        let world = SharedStorage::new();
+        let cache = world.process().await;
+        check_store(&world, &cache, &keyed(strategy, text("x")), new).await;
+        check_store(&world, &cache, &keyed(strategy, text("x")), known).await;
     }
 }
 
 #[tokio::test]
-async fn a_store_of_deleted_content_takes_up_to_4_calls_and_1_round_more() {
-    let counted = Counted::new().await;
-    counted.burn(&text("x")).await;
-    counted.store(Strategy::Direct, false, text("x")).await;
-    assert_eq!(counted.cost(), (8, 3));
-    counted.store(Strategy::Direct, false, text("x")).await;
-    assert_eq!(counted.cost(), (7, 3), "under a token that is known by now");
+async fn a_keyed_store_with_all_in_memory_takes_2_puts() {
+    let world = SharedStorage::new();
+    let cache = world.process_keeping(MEMORY).await;
+    let request = keyed(Strategy::Direct, text("x"));
+    store(&cache, &request).await;
+    check_store(&world, &cache, &request, "2 PUT (2)").await;
 }
 
 #[tokio::test]
-async fn a_store_beside_a_leftover_of_a_crash_takes_up_to_4_calls_and_2_rounds_more() {
-    let counted = Counted::new().await;
-    let content = text("x");
-    let blob = Layout::new(&counted.namespace).blob(content.cache_hash(), cache_core::ids::BlobToken::PLAIN);
-    counted.storage.put(&blob, "x".into(), PutMode::Create).await.unwrap();
-    counted.storage.reset();
-    counted.store(Strategy::Direct, false, content).await;
-    assert_eq!(counted.cost(), (5, 3), "it has the same bytes");
+async fn a_large_content_is_sent_beside_the_read() {
+    let world = SharedStorage::new();
+    let cache = world.process().await;
+    check_store(&world, &cache, &direct(binary(7, LARGE)), "2 PUT+GET (2)").await;
+}
 
-    let content = text("y");
-    let blob = Layout::new(&counted.namespace).blob(content.cache_hash(), cache_core::ids::BlobToken::PLAIN);
-    counted.storage.put(&blob, "z".into(), PutMode::Create).await.unwrap();
-    counted.storage.reset();
-    counted.store(Strategy::Direct, false, content).await;
-    assert_eq!(counted.cost(), (8, 4), "it has other bytes");
+/// Requests without their round trips, of a second store of the same large content.
+async fn cost_of_known(size: usize) -> (String, usize) {
+    let world = SharedStorage::new();
+    let cache = world.process().await;
+    store(&cache, &direct(binary(7, size))).await;
+    let (_, cost) = world.cost_of(store(&cache, &direct(binary(7, size)))).await;
+    let (requests, _) = cost.split_once(" (").unwrap();
+    (requests.to_owned(), world.storage.round_trips())
 }
 
 #[tokio::test]
-async fn a_large_content_is_looked_up_before_it_is_sent() {
-    let counted = Counted::new().await;
-    let large = || Content::binary(Bytes::from(vec![7; 2 << 20])).unwrap();
-    counted.store(Strategy::Direct, false, large()).await;
-    assert_eq!(counted.cost(), (4, 3));
-    counted.store(Strategy::Direct, false, large()).await;
-    assert_eq!(counted.cost(), (3, 3), "without its blob");
+async fn a_known_large_content_costs_a_head_and_a_delete_more() {
+    assert_eq!(cost_of_known(LARGE).await.0, "2 PUT+GET+HEAD+DELETE");
+    assert_eq!(cost_of_known(HUGE).await.0, "PUT+GET+HEAD");
 }
 
 #[tokio::test]
-async fn a_retrieve_by_id_or_hash_takes_2_calls_in_1_round() {
-    let counted = Counted::new().await;
-    let record = counted.store(Strategy::Direct, false, text("x")).await.record;
-    counted.cost();
-    assert_eq!(counted.retrieve(Selector::Id(record.cache_id)).await, "x");
-    assert_eq!(counted.cost(), (2, 1), "by id");
-    assert_eq!(counted.retrieve(Selector::Hash(record.cache_hash.clone(), None)).await, "x");
-    assert_eq!(counted.cost(), (2, 1), "by hash");
-    assert_eq!(counted.retrieve(Selector::Hash(record.cache_hash, Some(1))).await, "x");
-    assert_eq!(counted.cost(), (2, 2), "by hash and version, the newest");
+#[ignore = "the blob is looked at after the compare-and-swap, not beside it"]
+async fn a_known_blob_is_looked_at_beside_the_commit() {
+    assert_eq!(cost_of_known(LARGE).await.1, 3);
+    assert_eq!(cost_of_known(HUGE).await.1, 2);
 }
 
 #[tokio::test]
-async fn a_retrieve_of_a_content_in_memory_takes_1_call() {
-    let counted = Counted::with_blob_cache(1 << 20).await;
-    let record = counted.store(Strategy::Direct, true, text("x")).await.record;
-    let key = Selector::Key(name(Strategy::Direct), None);
-    for selector in [Selector::Id(record.cache_id), Selector::Hash(record.cache_hash.clone(), None), key] {
-        counted.cost();
-        assert_eq!(counted.retrieve(selector.clone()).await, "x");
-        assert_eq!(counted.cost(), (1, 1), "{selector:?}");
-    }
-    counted.cache.update(&counted.namespace, record.cache_id, ContentKind::String, "y".into()).await.unwrap();
-    counted.cost();
-    assert_eq!(counted.retrieve(Selector::Id(record.cache_id)).await, "y");
-    assert_eq!(counted.cost(), (1, 1), "updated");
+async fn a_content_above_1_mib_is_looked_up_first() {
+    let world = SharedStorage::new();
+    let cache = world.process().await;
+    check_store(&world, &cache, &direct(binary(7, HUGE)), "2 PUT+GET (3)").await;
 }
 
 #[tokio::test]
-async fn a_retrieve_of_an_older_version_or_another_blob_takes_up_to_3_calls() {
-    let counted = Counted::new().await;
-    let hash = counted.store(Strategy::Direct, false, text("x")).await.record.cache_hash;
-    counted.store(Strategy::Direct, false, text("x")).await;
-    counted.cost();
-    counted.retrieve(Selector::Hash(hash, Some(1))).await;
-    assert_eq!(counted.cost(), (3, 2), "an older version");
-    counted.burn(&text("y")).await;
-    let record = counted.store(Strategy::Direct, false, text("y")).await.record;
-    counted.cost();
-    counted.retrieve(Selector::Id(record.cache_id)).await;
-    assert_eq!(counted.cost(), (2, 1), "another blob by id");
-    counted.retrieve(Selector::Hash(record.cache_hash, None)).await;
-    assert_eq!(counted.cost(), (3, 2), "another blob by hash");
+async fn a_content_of_1_mib_is_not_looked_up_first() {
+    let world = SharedStorage::new();
+    let cache = world.process().await;
+    check_store(&world, &cache, &direct(binary(7, 1024 * KIB)), "2 PUT+GET (2)").await;
 }
 
 #[tokio::test]
-async fn a_retrieve_by_key_takes_2_calls_in_2_rounds() {
-    let counted = Counted::new().await;
-    counted.store(Strategy::Direct, true, text("x")).await;
-    counted.cost();
-    counted.retrieve(Selector::Key(name(Strategy::Direct), None)).await;
-    assert_eq!(counted.cost(), (2, 2));
+async fn a_content_of_64_kib_is_small() {
+    let world = SharedStorage::new();
+    let cache = world.process().await;
+    check_store(&world, &cache, &direct(binary(7, 64 * KIB)), "PUT+GET (1)").await;
 }
 
 #[tokio::test]
-async fn a_retrieve_of_an_updated_or_foreign_entry_takes_up_to_3_calls_in_2_rounds() {
-    let counted = Counted::new().await;
-    let record = counted.store(Strategy::Direct, false, text("x")).await.record;
-    counted.cache.update(&counted.namespace, record.cache_id, ContentKind::String, "y".into()).await.unwrap();
-    counted.cost();
-    assert_eq!(counted.retrieve(Selector::Id(record.cache_id)).await, "y");
-    assert_eq!(counted.cost(), (3, 2), "updated");
-
-    let foreign = CacheId::from_u128(1);
-    let mut record = counted.store(Strategy::Direct, false, text("z")).await.record;
-    record.cache_id = foreign;
-    let key = Layout::new(&counted.namespace).record(foreign);
-    counted.storage.put(&key, record.to_bytes().into(), PutMode::Create).await.unwrap();
-    counted.cost();
-    assert_eq!(counted.retrieve(Selector::Id(foreign)).await, "z");
-    assert_eq!(counted.cost(), (2, 2), "foreign");
+async fn the_first_store_of_a_process_reads_the_settings_first() {
+    let world = SharedStorage::new();
+    let cache = world.new_process();
+    check_store(&world, &cache, &direct(text("x")), "PUT+2 GET (2)").await;
+    check_store(&world, &world.new_process(), &direct(text("x")), "PUT+2 GET (2)").await;
+    check_store(&world, &world.new_process(), &direct(binary(7, LARGE)), "2 PUT+2 GET (2)").await;
+    check_store(&world, &cache, &direct(text("y")), "PUT+GET (1)").await;
 }
 
 #[tokio::test]
-async fn metadata_and_exists_take_1_call_and_details_2_in_1_round() {
-    let counted = Counted::new().await;
-    let record = counted.store(Strategy::Direct, false, text("x")).await.record;
-    let (namespace, id) = (&counted.namespace, record.cache_id);
-    counted.cost();
-    counted.cache.record(namespace, &Selector::Id(id)).await.unwrap().unwrap();
-    assert_eq!(counted.cost(), (1, 1), "metadata");
-    assert!(counted.cache.exists(namespace, id).await.unwrap());
-    assert_eq!(counted.cost(), (1, 1), "exists");
-    assert!(counted.cache.exists_hash(namespace, &record.cache_hash).await.unwrap());
-    assert_eq!(counted.cost(), (1, 1), "exists by hash");
-    counted.cache.details(namespace, &Selector::Id(id)).await.unwrap().unwrap();
-    assert_eq!(counted.cost(), (2, 1), "details");
-    counted.cache.versions(namespace, &Of::Hash(record.cache_hash), None, 10).await.unwrap().unwrap();
-    assert_eq!(counted.cost(), (1, 1), "versions");
+async fn an_idempotent_repeat_takes_one_round_trip() {
+    let world = SharedStorage::new();
+    let request = repeatable(direct(text("x")), "k");
+    check_store(&world, &world.process().await, &request, "PUT+GET (1)").await;
+    check_store(&world, &world.process().await, &request, "PUT+GET (1)").await;
+    let keeping = world.process_keeping(MEMORY).await;
+    store(&keeping, &request).await;
+    check_store(&world, &keeping, &request, "GET (1)").await;
 }
 
-#[tokio::test]
-async fn a_child_is_stored_in_2_rounds_and_retrieved_in_1() {
-    let counted = Counted::new().await;
-    let id = counted.store(Strategy::Direct, false, text("x")).await.record.cache_id;
-    let child = ChildName { data_key: None, file_id: "f".parse().unwrap(), kind: ContentKind::String };
-    counted.cost();
-    counted.cache.store_child(&counted.namespace, id, &child, "y".into()).await.unwrap().unwrap();
-    assert_eq!(counted.cost(), (2, 2), "store");
-    counted.cache.retrieve_child(&counted.namespace, id, &child).await.unwrap().unwrap();
-    assert_eq!(counted.cost(), (2, 1), "retrieve");
-}
-
-#[tokio::test]
-async fn a_delete_takes_up_to_8_calls_in_5_rounds_and_with_a_key_13_in_6() {
-    for (strategy, keyed, most) in [
-        (Strategy::Direct, false, (8, 5)),
-        (Strategy::Temporal, false, (8, 5)),
-        (Strategy::KeyBased, false, (8, 5)),
-        (Strategy::Direct, true, (12, 6)),
-        (Strategy::TemporalLatest, true, (13, 6)),
-        (Strategy::KeyBased, true, (13, 6)),
-    ] {
-        let counted = Counted::new().await;
-        counted.store(strategy, keyed, text("1")).await;
-        let id = counted.store(strategy, keyed, text("2")).await.record.cache_id;
-        counted.cost();
-        counted.cache.delete(&counted.namespace, id).await.unwrap().unwrap();
-        let (calls, rounds) = counted.cost();
-        assert!(calls <= most.0 && rounds <= most.1, "{strategy}, keyed {keyed}: {calls} calls in {rounds} rounds");
-    }
-}
-
-#[tokio::test]
-async fn an_upload_begins_without_a_call_and_completes_in_up_to_8_calls_and_6_rounds() {
-    let counted = Counted::new().await;
-    let limits = UploadLimits { content: 1000, copy: 1000 };
-    let request = UploadRequest {
-        namespace: counted.namespace.clone(),
+fn upload_request(content: &Content) -> UploadRequest {
+    UploadRequest {
         strategy: Strategy::Direct,
         cache_key: None,
         file_id: None,
         kind: ContentKind::Binary,
-        sha256: text("x").sha256(),
-        size: 1,
-    };
-    let id = counted.cache.begin_upload(&request, limits).await.unwrap().upload_id;
-    assert_eq!(counted.cost(), (0, 0), "begin");
-    assert!(counted.cache.receive_upload(id, &request, "x".into()).await.unwrap());
-    assert_eq!(counted.cost(), (1, 1), "receive");
-    // Memory knows no digests, so the content is read; S3 does, and saves that round.
-    counted.cache.complete_upload(id, &request, limits).await.unwrap();
-    assert_eq!(counted.cost(), (8, 6), "complete");
-    counted.cache.complete_upload(id, &request, limits).await.unwrap();
-    assert_eq!(counted.cost(), (5, 2), "again");
+        sha256: content.sha256(),
+        size: content.bytes().len() as u64,
+    }
 }
 
 #[tokio::test]
-async fn a_content_too_large_to_take_costs_no_more_than_another_one() {
-    let counted = Counted::new().await;
-    let record = counted.store(Strategy::Direct, true, text("a longer text")).await.record;
-    let key = Selector::Key(name(Strategy::Direct), None);
-    for (selector, cost) in [
-        (Selector::Id(record.cache_id), (2, 1)),
-        (Selector::Hash(record.cache_hash.clone(), None), (2, 1)),
-        (key, (2, 2)),
+async fn an_upload_takes_one_put_and_its_completion_2_round_trips() {
+    let world = SharedStorage::new();
+    let (cache, content) = (world.process().await, binary(7, LARGE));
+    let (request, limits) = (upload_request(&content), UploadLimits { content: u64::MAX, copy: u64::MAX });
+    let (upload, cost) = world.cost_of(cache.begin_upload(&request, limits)).await;
+    assert_eq!(cost, "(0)", "begin");
+    let id = upload.unwrap().upload_id;
+    let (received, cost) = world.cost_of(cache.receive_upload(id, &request, content.bytes().clone())).await;
+    assert_eq!((received.unwrap(), &*cost), (true, "PUT (1)"), "receive");
+    let (completed, cost) = world.cost_of(cache.complete_upload(id, &request, limits)).await;
+    assert_eq!(cost, "PUT+GET+HEAD (2)", "complete");
+    let (again, cost) = world.cost_of(cache.complete_upload(id, &request, limits)).await;
+    assert_eq!(cost, "GET+HEAD (1)", "again");
+    assert_eq!(completed.unwrap().entry, again.unwrap().entry);
+}
+
+#[tokio::test]
+async fn a_small_entry_is_read_by_one_get() {
+    let world = SharedStorage::new();
+    let (cache, content) = (world.process().await, text("x"));
+    let entry = store(&cache, &keyed(Strategy::Direct, content.clone())).await.entry;
+    let key = key_ref(Strategy::Direct);
+    for selector in [
+        Selector::Id(entry.cache_id),
+        Selector::Hash(entry.cache_hash.clone(), None),
+        Selector::Hash(entry.cache_hash.clone(), Some(1)),
+        Selector::Key(key.clone(), None),
+        Selector::Key(key, Some(1)),
     ] {
-        counted.cost();
-        let found = counted.cache.retrieve_within(&counted.namespace, &selector, 5).await.unwrap();
-        assert!(matches!(found, Some(Retrieved::TooLarge(_))), "{selector:?}");
-        assert_eq!(counted.cost(), cost, "{selector:?}");
+        check_read(&world, &cache, selector.clone(), &content, "GET (1)").await;
+        let (found, cost) = world.cost_of(cache.entry(&selector)).await;
+        assert_eq!((found.unwrap().as_ref(), &*cost), (Some(&entry), "GET (1)"), "{selector:?}");
     }
+}
+
+#[tokio::test]
+async fn an_older_version_under_a_key_takes_2_gets() {
+    let world = SharedStorage::new();
+    let cache = world.process().await;
+    for content in ["1", "2"] {
+        store(&cache, &keyed(Strategy::Direct, text(content))).await;
+    }
+    let older = Selector::Key(key_ref(Strategy::Direct), Some(1));
+    check_read(&world, &cache, older, &text("1"), "2 GET (2)").await;
+}
+
+#[tokio::test]
+async fn a_large_entry_is_read_by_2_gets() {
+    let world = SharedStorage::new();
+    let (cache, content) = (world.process().await, binary(7, LARGE));
+    let entry = store(&cache, &keyed(Strategy::Direct, content.clone())).await.entry;
+    check_read(&world, &cache, Selector::Id(entry.cache_id), &content, "2 GET (1)").await;
+    check_read(&world, &cache, Selector::Hash(entry.cache_hash, None), &content, "2 GET (2)").await;
+    check_read(&world, &cache, Selector::Key(key_ref(Strategy::Direct), None), &content, "2 GET (2)").await;
+}
+
+#[tokio::test]
+async fn an_updated_entry_is_read_by_key_with_2_gets() {
+    let world = SharedStorage::new();
+    let cache = world.process().await;
+    let entry = store(&cache, &keyed(Strategy::Direct, text("x"))).await.entry;
+    update(&cache, entry.cache_id, "y").await.unwrap();
+    check_read(&world, &cache, Selector::Id(entry.cache_id), &text("y"), "GET (1)").await;
+    check_read(&world, &cache, Selector::Key(key_ref(Strategy::Direct), None), &text("y"), "2 GET (2)").await;
+}
+
+#[tokio::test]
+async fn an_old_version_in_a_page_takes_2_gets() {
+    let world = SharedStorage::new();
+    let cache = world.small_process();
+    let oldest = store_text(&cache, "x").await;
+    while world.keys("pages/").await.is_empty() {
+        store_text(&cache, "x").await;
+    }
+    check_read(&world, &cache, Selector::Id(oldest.cache_id), &text("x"), "2 GET (2)").await;
+    check_read(&world, &cache, Selector::Hash(oldest.cache_hash, Some(1)), &text("x"), "2 GET (2)").await;
+}
+
+#[tokio::test]
+async fn an_entry_is_read_through_its_alias_by_2_gets() {
+    let world = SharedStorage::new();
+    let (cache, id) = (world.process().await, CacheId::from_u128(7));
+    cache.store_with_id(id, text("x")).await.unwrap().unwrap();
+    check_read(&world, &cache, Selector::Id(id), &text("x"), "2 GET (2)").await;
+}
+
+#[tokio::test]
+async fn what_is_unchanged_in_memory_is_not_transferred() {
+    let world = SharedStorage::new();
+    let cache = world.process_keeping(MEMORY).await;
+    let (small, large) = (text("x"), binary(7, LARGE));
+    let by_key = Selector::Key(key_ref(Strategy::Direct), None);
+    for content in [small, large] {
+        let id = store(&cache, &keyed(Strategy::Direct, content.clone())).await.entry.cache_id;
+        retrieve(&cache, &by_key).await.unwrap();
+        for selector in [Selector::Id(id), Selector::Hash(content.cache_hash().clone(), None), by_key.clone()] {
+            let read_before = world.read_bytes();
+            check_read(&world, &cache, selector, &content, "GET (1)").await;
+            assert_eq!(world.read_bytes(), read_before);
+        }
+    }
+}
+
+#[tokio::test]
+async fn whether_an_entry_exists_takes_one_get_of_its_head() {
+    let world = SharedStorage::new();
+    let (cache, content) = (world.process().await, binary(7, 64 * KIB));
+    let entry = store(&cache, &direct(content)).await.entry;
+    let read_before = world.read_bytes();
+    let (exists, cost) = world.cost_of(cache.exists(entry.cache_id)).await;
+    assert_eq!((exists.unwrap(), &*cost), (true, "GET (1)"));
+    let (exists, cost) = world.cost_of(cache.exists_hash(&entry.cache_hash)).await;
+    assert_eq!((exists.unwrap(), &*cost), (true, "GET (1)"));
+    assert!(world.read_bytes() - read_before <= 2 * 40 * KIB as u64);
+}
+
+#[tokio::test]
+async fn a_miss_takes_one_get() {
+    let world = SharedStorage::new();
+    let cache = world.process().await;
+    let entry = store(&cache, &keyed(Strategy::Direct, text("x"))).await.entry;
+    assert!(delete(&cache, entry.cache_id).await);
+    let key = key_ref(Strategy::Direct);
+    for selector in [Selector::Id(entry.cache_id), Selector::Hash(entry.cache_hash, None), Selector::Key(key, None)] {
+        let (found, cost) = world.cost_of(retrieve(&cache, &selector)).await;
+        assert_eq!((found, &*cost), (None, "GET (1)"), "{selector:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_update_takes_2_round_trips() {
+    let world = SharedStorage::new();
+    let cache = world.process().await;
+    let id = store_text(&cache, "x").await.cache_id;
+    for (content, cost) in [("y".to_owned(), "PUT+GET (2)"), ("z".repeat(LARGE), "2 PUT+GET (2)")] {
+        let (updated, actual) = world.cost_of(update(&cache, id, &content)).await;
+        assert_eq!((updated.is_some(), &*actual), (true, cost));
+    }
+}
+
+#[tokio::test]
+async fn an_update_of_a_keyed_entry_takes_4_round_trips() {
+    let world = SharedStorage::new();
+    let cache = world.process().await;
+    let id = store(&cache, &keyed(Strategy::Direct, text("x"))).await.entry.cache_id;
+    let (_, cost) = world.cost_of(update(&cache, id, "y")).await;
+    assert_eq!(cost, "2 PUT+2 GET (4)");
+    // Within the same millisecond, the key index would say already what this update has to note there.
+    world.clock.advance(Duration::from_millis(1));
+    let (_, cost) = world.cost_of(update(&cache, id, &"z".repeat(LARGE))).await;
+    assert_eq!(cost, "3 PUT+2 GET (4)", "large");
+}
+
+#[tokio::test]
+async fn a_delete_takes_2_round_trips() {
+    let world = SharedStorage::new();
+    let cache = world.process().await;
+    let small = store_text(&cache, "x").await;
+    let (_, cost) = world.cost_of(delete(&cache, small.cache_id)).await;
+    assert_eq!(cost, "PUT+GET+LIST (2)");
+    let large = store(&cache, &direct(binary(7, LARGE))).await.entry;
+    let (_, cost) = world.cost_of(delete(&cache, large.cache_id)).await;
+    assert_eq!(cost, "PUT+GET+LIST+DELETE (3)", "with its blob");
+    let dated = store(&cache, &without_key(Strategy::Temporal, "y")).await.entry;
+    let (_, cost) = world.cost_of(delete(&cache, dated.cache_id)).await;
+    assert_eq!(cost, "PUT+GET+LIST+DELETE (3)", "with its dated view");
+}
+
+#[tokio::test]
+async fn a_delete_of_a_keyed_entry_takes_4_round_trips() {
+    let world = SharedStorage::new();
+    let cache = world.process().await;
+    let id = store(&cache, &keyed(Strategy::Direct, text("x"))).await.entry.cache_id;
+    let (_, cost) = world.cost_of(delete(&cache, id)).await;
+    assert_eq!(cost, "2 PUT+2 GET+LIST (4)");
+}
+
+#[tokio::test]
+async fn children_are_deleted_with_their_entry_side_by_side() {
+    let world = SharedStorage::new();
+    let cache = world.process().await;
+    let id = store_text(&cache, "x").await.cache_id;
+    for file_id in ["1", "2", "3"] {
+        cache.store_child(id, &child(file_id), "c".into()).await.unwrap().unwrap();
+    }
+    let (_, cost) = world.cost_of(delete(&cache, id)).await;
+    assert_eq!(cost, "PUT+GET+LIST+3 DELETE (3)");
+}
+
+fn child(file_id: &str) -> ChildName {
+    ChildName { data_key: None, file_id: file_id.parse().unwrap(), kind: ContentKind::String }
+}
+
+#[tokio::test]
+async fn a_child_takes_one_round_trip() {
+    let world = SharedStorage::new();
+    let cache = world.process().await;
+    let id = store_text(&cache, "x").await.cache_id;
+    let (stored, cost) = world.cost_of(cache.store_child(id, &child("f"), "c".into())).await;
+    assert_eq!((stored.unwrap().is_some(), &*cost), (true, "PUT+GET (1)"));
+    let (found, cost) = world.cost_of(cache.retrieve_child(id, &child("f"))).await;
+    assert_eq!((found.unwrap().as_deref(), &*cost), (Some(&b"c"[..]), "2 GET (1)"));
+}
+
+#[tokio::test]
+async fn a_batch_of_10_takes_one_round_trip() {
+    let world = SharedStorage::new();
+    let cache = world.process().await;
+    let mut selectors = Vec::new();
+    for number in 0..10 {
+        selectors.push(Selector::Id(store_text(&cache, &format!("{number}")).await.cache_id));
+    }
+    let (found, cost) = world.cost_of(cache.retrieve_batch(&selectors, u64::MAX)).await;
+    assert_eq!((found.unwrap().len(), &*cost), (10, "10 GET (1)"));
+    let (found, cost) = world.cost_of(cache.entry_batch(&selectors)).await;
+    assert_eq!((found.unwrap().len(), &*cost), (10, "10 GET (1)"));
+}
+
+#[tokio::test]
+async fn a_listing_with_a_fresh_catalog_reads_no_manifest() {
+    let world = SharedStorage::new();
+    let cache = world.process().await;
+    for number in 0..1_100 {
+        store_text(&cache, &format!("{number}")).await;
+    }
+    assert_eq!(cache.ids().await.unwrap().len(), 1_100);
+    // Two pages of manifests, one of aliases, and one of the catalog's shards.
+    let (ids, cost) = world.cost_of(cache.ids()).await;
+    assert_eq!((ids.unwrap().len(), &*cost), (1_100, "GET+4 LIST (3)"));
+    let (hashes, cost) = world.cost_of(cache.hashes()).await;
+    assert_eq!((hashes.unwrap().len(), &*cost), (1_100, "GET+3 LIST (3)"));
+    let (stats, cost) = world.cost_of(cache.stats()).await;
+    assert_eq!((stats.unwrap().ids, &*cost), (1_100, "GET+3 LIST (3)"));
+}
+
+#[tokio::test]
+async fn versions_in_the_head_take_one_get() {
+    let world = SharedStorage::new();
+    let cache = world.process().await;
+    for _ in 0..3 {
+        store(&cache, &keyed(Strategy::Direct, text("x"))).await;
+    }
+    let hash = text("x").cache_hash().clone();
+    for of in [VersionsOf::Hash(hash), VersionsOf::Key(key_ref(Strategy::Direct))] {
+        let (versions, cost) = world.cost_of(cache.versions(&of, None, 100)).await;
+        assert_eq!((versions.unwrap().unwrap().count, &*cost), (3, "GET (1)"), "{of:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_store_costs_the_same_however_many_versions_there_are() {
+    let world = SharedStorage::new();
+    let config = CacheConfig { limits: SMALL_LIMITS, ..CacheConfig::default() };
+    let cache = world.process_with(config);
+    let (mut calls, stores) = (0, 500);
+    for _ in 0..stores {
+        world.storage.reset();
+        store_text(&cache, "x").await;
+        calls += world.storage.calls().len();
+    }
+    // PUT+GET and PUT, and now and then a page and a head that is smaller by it.
+    assert!(calls < stores * 4, "{calls} calls of {stores} stores");
+    let last = world.cost_of(store_text(&cache, "x")).await.1;
+    assert!(["2 PUT+GET (2)", "4 PUT+GET (4)"].contains(&&*last), "{last}");
+}
+
+#[tokio::test]
+async fn a_blob_that_was_left_behind_costs_nothing() {
+    let world = SharedStorage::new();
+    let (cache, content) = (world.process().await, binary(7, LARGE));
+    let leftover = Layout::new(&namespace()).blob(content.cache_hash(), cache_core::ids::BlobToken::from_random(1));
+    world.storage.put(&leftover, content.bytes().clone(), PutMode::Create).await.unwrap();
+    check_store(&world, &cache, &direct(content), "2 PUT+GET (2)").await;
 }

@@ -1,236 +1,297 @@
-//! Updates that race or lose a reply, and ids that are given instead of made.
+//! Updates: one entry gets new contents, and everything that shows it shows the newest one in the end.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::sync::Arc;
+mod shared_storage;
+
 use std::time::Duration;
 
-use bytes::Bytes;
-use cache_core::cache::{Cache, ListFiles, Retrieved, Selector, StoreRequest};
+use cache_core::cache::{IdempotencyKey, NamespaceCache, RetrievedOrTooLarge, Selector, StoreRequest, UpdateRequest};
 use cache_core::content::Content;
-use cache_core::error::Error;
-use cache_core::ids::{CacheId, Namespace};
-use cache_core::record::Record;
-use cache_core::storage::Storage;
+use cache_core::error::ErrorKind;
+use cache_core::ids::CacheId;
+use cache_core::layout::Layout;
 use cache_core::strategy::{ContentKind, Strategy};
-use cache_storage::faulty::{Chances, Fault, Faulty, Verb};
-use cache_storage::memory::Memory;
-use cache_storage::system::System;
+use cache_storage::operation::StorageOp;
+use cache_testing::fault_injection::{Fault, FaultRates};
+use futures::future::{join, join_all};
 
-struct World {
-    cache: Cache,
-    storage: Arc<Memory>,
-    faulty: Arc<Faulty>,
-    namespace: Namespace,
-}
+use self::shared_storage::*;
 
-impl World {
-    fn new() -> Self {
-        Self::at_random(Chances::default(), 0)
-    }
-
-    fn at_random(chances: Chances, seed: u64) -> Self {
-        let storage = Arc::new(Memory::default());
-        let faulty = Arc::new(Faulty::at_random(storage.clone(), chances, seed));
-        let cache = Cache::new(faulty.clone(), Arc::new(System));
-        Self { cache, storage, faulty, namespace: "demo".parse().unwrap() }
-    }
-
-    /// A text under a key, with a readable copy.
-    async fn store(&self, file_id: Option<&str>) -> Record {
-        let request = StoreRequest {
-            namespace: self.namespace.clone(),
-            strategy: Strategy::KeyBased,
-            cache_key: Some("a/b".parse().unwrap()),
-            file_id: file_id.map(|file_id| file_id.parse().unwrap()),
-            content: text("original"),
-        };
-        self.cache.store(&request).await.unwrap().record
-    }
-
-    async fn update(&self, id: CacheId, content: &str) -> Option<Record> {
-        let content = Bytes::from(content.to_owned());
-        self.cache.update(&self.namespace, id, ContentKind::String, content).await.unwrap()
-    }
-
-    async fn read(&self, id: CacheId) -> Bytes {
-        self.cache.retrieve(&self.namespace, &Selector::Id(id)).await.unwrap().unwrap().content
-    }
-
-    async fn revision(&self, id: CacheId, number: u64) -> Option<Bytes> {
-        let by_id = Selector::Id(id);
-        let found = self.cache.retrieve_revision(&self.namespace, &by_id, number, u64::MAX).await.unwrap();
-        found.map(|found| match found {
-            Retrieved::Whole(entry) => entry.content,
-            Retrieved::TooLarge(record) => panic!("{record:?}"),
-        })
-    }
-
-    async fn object(&self, path: &str) -> Option<Bytes> {
-        self.storage.get(&path.parse().unwrap(), None).await.unwrap().map(|object| object.bytes)
-    }
-
-    /// What there is, but for what stands for something deleted.
-    async fn files(&self) -> Vec<String> {
-        let all = ListFiles { folder: "", recursive: true, limit: None, cursor: None, raw: false };
-        self.cache.files(&all).await.unwrap().items
+/// The content of a revision as text.
+async fn revision(cache: &NamespaceCache, id: CacheId, number: u64) -> Option<String> {
+    match cache.retrieve_revision(&Selector::Id(id), number, u64::MAX).await.unwrap()? {
+        RetrievedOrTooLarge::Retrieved(found) => Some(String::from_utf8(found.bytes.to_vec()).unwrap()),
+        RetrievedOrTooLarge::TooLarge(entry) => panic!("{} is not too large", entry.cache_id),
     }
 }
 
-fn text(text: &str) -> Content {
-    Content::string(text.to_owned()).unwrap()
+/// The contents of all readable copies.
+async fn copies(world: &SharedStorage) -> Vec<String> {
+    let mut copies = Vec::new();
+    for key in world.keys("data/key-based/").await {
+        copies.push(String::from_utf8(world.get(&key).await.unwrap().to_vec()).unwrap());
+    }
+    copies
 }
 
 #[tokio::test]
-async fn racing_updates_leave_the_newest_one_in_every_copy() {
-    for (seed, file_id) in (0..20).zip([Some("f"), None].into_iter().cycle()) {
-        let world = World::at_random(Chances { slow: 0.5, ..Chances::default() }, seed);
-        let record = world.store(file_id).await;
-        let id = record.cache_id;
-        let updates = (0..5).map(|n| {
-            let world = &world;
-            async move { world.update(id, &format!("update {n}")).await.unwrap() }
-        });
-        let mut numbers: Vec<u64> = futures::future::join_all(updates)
-            .await
-            .iter()
-            .map(|record| record.revision.as_ref().unwrap().number)
-            .collect();
-        numbers.sort();
-        numbers.dedup();
-        assert_eq!(numbers.len(), 5, "seed {seed}");
-        let name = file_id.map_or_else(|| id.to_string(), ToOwned::to_owned);
-        let copy = world.object(&format!("demo/data/key-based/a/b/{name}.txt")).await;
-        assert_eq!(copy, Some(world.read(id).await), "seed {seed}");
-        let by_hash = Selector::Hash(record.cache_hash.clone(), None);
-        let by_hash = world.cache.retrieve(&world.namespace, &by_hash).await.unwrap().unwrap();
-        assert_eq!(by_hash.content, world.read(id).await, "seed {seed}");
-        for number in 1..=numbers[4] {
-            assert_eq!(world.revision(id, number).await.is_some(), numbers.contains(&number), "seed {seed}, {number}");
-        }
+async fn an_update_keeps_id_hash_and_version() {
+    let world = SharedStorage::new();
+    let cache = world.process().await;
+    let before = store(&cache, &keyed(Strategy::Direct, text("x"))).await.entry;
+    let after = update(&cache, before.cache_id, "y").await.unwrap();
+    let names = |entry: &cache_core::entry::Entry| (entry.cache_id, entry.cache_hash.clone(), entry.version);
+    assert_eq!(names(&after), names(&before));
+    assert_eq!(after.revision.unwrap().number, 1);
+    let hash = before.cache_hash;
+    for selector in
+        [Selector::Id(after.cache_id), Selector::Hash(hash, None), Selector::Key(key_ref(Strategy::Direct), None)]
+    {
+        let found = retrieve(&cache, &selector).await.unwrap();
+        assert_eq!((&found.bytes[..], &found.entry), (&b"y"[..], &after), "{selector:?}");
     }
 }
 
-/// Long enough that whatever begins meanwhile has come to its end.
-const LATE: Duration = Duration::from_millis(300);
+#[tokio::test]
+async fn an_update_of_what_is_not_there_is_none() {
+    let world = SharedStorage::new();
+    let cache = world.process().await;
+    let entry = store_text(&cache, "x").await;
+    assert!(delete(&cache, entry.cache_id).await);
+    assert_eq!(update(&cache, entry.cache_id, "y").await, None);
+    assert_eq!(update(&cache, CacheId::from_u128(7), "y").await, None);
+}
 
 #[tokio::test]
+async fn every_earlier_revision_can_be_read() {
+    let world = SharedStorage::new();
+    let cache = world.small_process();
+    // Small ones, which are inline, and large ones, which are blobs.
+    let content = |number: usize| format!("{number}-").repeat([1, 100][number % 2]);
+    let id = store_text(&cache, &content(0)).await.cache_id;
+    for number in 1..40 {
+        assert_eq!(update(&cache, id, &content(number)).await.unwrap().revision.unwrap().number, number as u64);
+    }
+    assert!(!world.keys("pages/").await.is_empty(), "most have moved into pages");
+    for number in 0..40 {
+        assert_eq!(revision(&cache, id, number as u64).await, Some(content(number)), "{number}");
+    }
+    assert_eq!(revision(&cache, id, 40).await, None);
+    assert_eq!(read_id(&cache, id).await, Some(content(39)));
+}
+
+#[tokio::test]
+async fn a_delete_frees_all_revisions() {
+    let world = SharedStorage::new();
+    let cache = world.small_process();
+    let id = store_text(&cache, "x").await.cache_id;
+    for number in 0..20 {
+        update(&cache, id, &format!("{number}-").repeat(100)).await.unwrap();
+    }
+    assert!(delete(&cache, id).await);
+    assert_eq!((world.keys("blobs/").await, world.keys("pages/").await), (vec![], vec![]));
+}
+
+#[tokio::test]
+async fn racing_updates_are_one_revision_each() {
+    let request = |content: &str| StoreRequest::new(Strategy::KeyBased, text(content));
+    for request in [request("x"), keyed(Strategy::KeyBased, text("x"))] {
+        let world = SharedStorage::new();
+        let processes = [world.process().await, world.process().await];
+        let id = store(&processes[0], &request).await.entry.cache_id;
+        let updates = (0..6).map(|number| update(&processes[number % 2], id, ["a", "b", "c", "d", "e", "f"][number]));
+        let mut numbers: Vec<u64> =
+            join_all(updates).await.into_iter().map(|entry| entry.unwrap().revision.unwrap().number).collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, [1, 2, 3, 4, 5, 6]);
+        let newest = read_id(&processes[0], id).await.unwrap();
+        assert_eq!(revision(&processes[1], id, 6).await.as_ref(), Some(&newest));
+        assert_eq!(copies(&world).await, [newest], "every copy shows it");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_copy_that_is_written_late_does_not_hide_a_newer_update() {
-    for file_id in [Some("f"), None] {
-        let world = World::new();
-        let id = world.store(file_id).await.cache_id;
-        world.faulty.once(Verb::Put, "data/key-based", Fault::Slow(LATE));
-        let newer = async {
-            tokio::time::sleep(LATE / 3).await;
-            world.update(id, "newer").await
-        };
-        futures::future::join(world.update(id, "older"), newer).await;
-        let name = file_id.map_or_else(|| id.to_string(), ToOwned::to_owned);
-        assert_eq!(world.object(&format!("demo/data/key-based/a/b/{name}.txt")).await.unwrap(), "newer");
-    }
+    let world = SharedStorage::new();
+    let (slow, fast) = (world.process().await, world.process().await);
+    let id = store(&slow, &StoreRequest::new(Strategy::KeyBased, text("x"))).await.entry.cache_id;
+    world.faults.once(StorageOp::Put, "data/key-based", Fault::Slow(Duration::from_secs(1)));
+    let later = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        update(&fast, id, "newer").await
+    };
+    join(update(&slow, id, "older"), later).await;
+    assert_eq!(read_id(&slow, id).await.as_deref(), Some("newer"));
+    assert_eq!(copies(&world).await, ["newer"]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_copy_that_is_written_late_does_not_outlive_its_entry() {
-    for file_id in [Some("f"), None] {
-        let world = World::new();
-        let id = world.store(file_id).await.cache_id;
-        world.faulty.once(Verb::Put, "data/key-based", Fault::Slow(LATE));
-        let delete = async {
-            tokio::time::sleep(LATE / 3).await;
-            world.cache.delete(&world.namespace, id).await.unwrap()
+    for request in [StoreRequest::new(Strategy::KeyBased, text("x")), keyed(Strategy::KeyBased, text("x"))] {
+        let world = SharedStorage::new();
+        let (slow, fast) = (world.process().await, world.process().await);
+        let id = store(&slow, &request).await.entry.cache_id;
+        world.faults.once(StorageOp::Put, "data/key-based", Fault::Slow(Duration::from_secs(1)));
+        let later = async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            delete(&fast, id).await
         };
-        let (_, deleted) = futures::future::join(world.update(id, "new"), delete).await;
-        assert!(deleted.is_some());
-        assert_eq!(world.files().await, Vec::<String>::new(), "{file_id:?}");
+        let (_, deleted) = join(update(&slow, id, "late"), later).await;
+        assert!(deleted);
+        assert_eq!(copies(&world).await, [""; 0]);
     }
 }
 
 #[tokio::test]
 async fn an_update_whose_reply_is_lost_is_one_revision() {
-    for fault in [Fault::ReplyLost, Fault::Lost] {
-        let world = World::new();
-        let id = world.store(Some("f")).await.cache_id;
-        world.faulty.once(Verb::Put, "refs/by-id", fault);
-        let updated = world.update(id, "new").await.unwrap();
-        assert_eq!(updated.revision.unwrap().number, 1, "{fault:?}");
-        assert_eq!(world.read(id).await, "new");
-        assert_eq!(world.revision(id, 0).await.unwrap(), "original");
-        assert_eq!(world.revision(id, 2).await, None);
+    let world = SharedStorage::new();
+    let cache = world.process().await;
+    for large in ["y".to_owned(), "y".repeat(70_000)] {
+        let id = store_text(&cache, "x").await.cache_id;
+        world.faults.once(StorageOp::Put, "refs/by-hash", Fault::ResponseLost);
+        let updated = update(&cache, id, &large).await.unwrap();
+        assert_eq!(updated.revision.unwrap().number, 1);
+        assert_eq!(read_id(&cache, id).await, Some(large));
+        assert_eq!(revision(&cache, id, 2).await, None);
     }
+}
+
+#[tokio::test]
+async fn a_repeated_update_is_one_revision() {
+    let world = SharedStorage::new();
+    let (cache, other) = (world.process().await, world.process().await);
+    let id = store_text(&cache, "x").await.cache_id;
+    let idempotency_key = Some(IdempotencyKey::new("k", "caller").unwrap());
+    let request = UpdateRequest { idempotency_key, ..update_request(id, "y") };
+    let first = cache.update(&request).await.unwrap();
+    assert_eq!(other.update(&request).await.unwrap(), first);
+    assert_eq!(update(&other, id, "z").await.unwrap().revision.unwrap().number, 2, "another request");
 }
 
 #[tokio::test]
 async fn a_revision_without_its_content_is_corrupt_and_no_miss() {
-    let world = World::new();
-    let record = world.store(Some("f")).await;
-    let id = record.cache_id;
-    let blobs = [record.blob(), world.update(id, "one").await.unwrap().current().key.clone()];
-    world.update(id, "two").await.unwrap();
-    for (number, blob) in (0..).zip(blobs) {
-        assert!(world.revision(id, number).await.is_some());
-        world.storage.delete(&blob).await.unwrap();
-        let by_id = Selector::Id(id);
-        let read = world.cache.retrieve_revision(&world.namespace, &by_id, number, u64::MAX).await;
-        assert!(matches!(read, Err(Error::Corrupt { .. })), "{number}: {read:?}");
-    }
-    assert_eq!(world.revision(id, 3).await, None);
-    assert_eq!(world.read(id).await, "two");
+    let world = SharedStorage::new();
+    let cache = world.process().await;
+    let id = store_text(&cache, "x").await.cache_id;
+    let updated = update(&cache, id, &"y".repeat(70_000)).await.unwrap();
+    update(&cache, id, "z").await.unwrap();
+    world.remove(&blob_key(&updated)).await;
+    assert!(is_corrupt(&cache.retrieve_revision(&Selector::Id(id), 1, u64::MAX).await));
+    assert_eq!(revision(&cache, id, 0).await.as_deref(), Some("x"));
+    assert_eq!(read_id(&cache, id).await.as_deref(), Some("z"));
 }
 
 #[tokio::test]
-async fn a_revision_whose_entry_is_deleted_meanwhile_is_a_miss() {
-    for number in 0..2 {
-        let world = World::new();
-        let id = world.store(Some("f")).await.cache_id;
-        world.update(id, "one").await.unwrap();
-        let content = if number == 0 { "blobs/" } else { "revisions/" };
-        // What describes the revision is read in time, and its content too late.
-        world.faulty.once(Verb::Get, "/1.json", Fault::Slow(Duration::ZERO));
-        world.faulty.once(Verb::Get, content, Fault::Slow(LATE));
-        let delete = async {
-            tokio::time::sleep(LATE / 3).await;
-            world.cache.delete(&world.namespace, id).await.unwrap()
-        };
-        let (read, deleted) = futures::future::join(world.revision(id, number), delete).await;
-        assert!(deleted.is_some());
-        assert_eq!(read, None, "{number}");
+async fn a_content_is_replaced_by_one_of_a_fitting_kind() {
+    use ContentKind::{Binary, Json, String, Zip};
+    let fits = |old: ContentKind, new: ContentKind| match old {
+        Json | String => matches!(new, Json | String),
+        Binary => matches!(new, Json | String | Binary),
+        Zip => new == Zip,
+    };
+    let world = SharedStorage::new();
+    let cache = world.process().await;
+    for old in ContentKind::ALL {
+        for new in ContentKind::ALL {
+            let content = Content::zip(b"1".to_vec().into(), text("1").cache_hash().clone());
+            let id = match old {
+                Zip => store(&cache, &direct(content)).await.entry.cache_id,
+                Binary => store(&cache, &direct(binary(b'1', 1))).await.entry.cache_id,
+                String => store_text(&cache, "1").await.cache_id,
+                Json => store(&cache, &direct(json("1"))).await.entry.cache_id,
+            };
+            let updated = cache.update(&UpdateRequest { kind: new, ..update_request(id, "2") }).await;
+            match fits(old, new) {
+                true => assert_eq!(updated.unwrap().unwrap().content.kind, new),
+                false => assert!(has_kind(&updated, ErrorKind::Invalid), "{old:?} by {new:?}"),
+            }
+        }
     }
 }
 
+fn json(document: &'static str) -> Content {
+    Content::json(cache_core::json::Document::parse(&document.into()).unwrap())
+}
+
 #[tokio::test]
+async fn an_update_shares_a_content_that_is_there() {
+    let world = SharedStorage::new();
+    let cache = world.process().await;
+    let large = "y".repeat(70_000);
+    let [first, second] = [store_text(&cache, "x").await, store_text(&cache, "x").await];
+    let updated = update(&cache, first.cache_id, &large).await.unwrap();
+    assert_eq!(update(&cache, second.cache_id, &large).await.unwrap().content.blob, updated.content.blob);
+    assert_eq!(world.keys("blobs/").await.len(), 1);
+    assert!(delete(&cache, first.cache_id).await);
+    assert_eq!(read_id(&cache, second.cache_id).await, Some(large));
+    assert!(delete(&cache, second.cache_id).await);
+    assert_eq!(world.keys("blobs/").await, []);
+}
+
+/// Runs an update and a delete at the same time, with delays by the seed.
+async fn race_update_and_delete(seed: u64, strategy: Strategy, content: &str) {
+    let world = SharedStorage::with_faults(FaultRates { slow: 0.7, ..FaultRates::default() }, seed);
+    let (cache, other) = (world.small_process(), world.small_process());
+    let id = store(&cache, &keyed(strategy, text("x"))).await.entry.cache_id;
+    let (updated, deleted) = join(cache.update(&update_request(id, content.to_owned())), delete(&other, id)).await;
+    updated.unwrap();
+    assert!(deleted);
+    assert_eq!(read_id(&cache, id).await, None, "seed {seed}");
+    assert_eq!(read(&cache, &Selector::Key(key_ref(strategy), None)).await, None, "seed {seed}");
+    for folder in ["blobs/", "pages/", "data/", "intents/"] {
+        assert_eq!(world.keys(folder).await, [], "seed {seed}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_update_that_races_a_delete_leaves_nothing_behind() {
-    for (seed, file_id) in (0..20).zip([Some("f"), None].into_iter().cycle()) {
-        let world = World::at_random(Chances { slow: 0.5, ..Chances::default() }, seed);
-        let id = world.store(file_id).await.cache_id;
-        let (_, deleted) =
-            futures::future::join(world.update(id, "new"), world.cache.delete(&world.namespace, id)).await;
-        assert!(deleted.unwrap().is_some());
-        assert_eq!(world.files().await, Vec::<String>::new(), "seed {seed}");
+    for seed in 0..200 {
+        let strategy = [Strategy::Direct, Strategy::KeyBased, Strategy::TemporalLatest][(seed % 3) as usize];
+        let large = seed % 2 == 0;
+        race_update_and_delete(
+            seed,
+            strategy,
+            if large { "a content that becomes a blob, because it is more than 64 bytes" } else { "y" },
+        )
+        .await;
     }
 }
 
 #[tokio::test]
-async fn a_given_id_is_listed_once_and_found_as_any_other() {
-    let world = World::new();
-    let id = CacheId::from_u128(1);
-    let record = world.cache.store_under_id(&world.namespace, id, text("x")).await.unwrap().unwrap();
-    assert_eq!(world.read(id).await, "x");
-    let index = world.cache.hash_index(&world.namespace, &record.cache_hash).await.unwrap().unwrap();
-    assert_eq!((index.live, index.newest().unwrap().cache_id), (1, id));
-    assert_eq!(world.cache.ids(&world.namespace).await.unwrap(), [id]);
-    assert_eq!(world.cache.stats(&world.namespace).await.unwrap().entries[0], 1);
+async fn a_given_id_is_found_as_any_other() {
+    let world = SharedStorage::new();
+    let (cache, id) = (world.process().await, CacheId::from_u128(7));
+    let entry = cache.store_with_id(id, text("x")).await.unwrap().unwrap();
+    assert_eq!(entry.cache_id, id);
+    assert_eq!(read_id(&cache, id).await.as_deref(), Some("x"));
+    assert_eq!(read(&cache, &Selector::Hash(entry.cache_hash, None)).await.as_deref(), Some("x"));
+    assert_eq!(update(&cache, id, "y").await.unwrap().cache_id, id);
+    assert_eq!(cache.ids().await.unwrap(), [id]);
 }
 
 #[tokio::test]
-async fn a_given_id_that_is_taken_is_refused_and_a_deleted_one_can_be_given_again() {
-    let world = World::new();
-    let id = CacheId::from_u128(1);
-    for content in ["one", "two"] {
-        assert!(world.cache.store_under_id(&world.namespace, id, text(content)).await.unwrap().is_some());
-        assert_eq!(world.cache.store_under_id(&world.namespace, id, text("other")).await.unwrap(), None);
-        assert_eq!(world.read(id).await, content);
-        assert_eq!(world.cache.clear(&world.namespace).await.unwrap(), 2, "the record and the content");
-        assert_eq!(world.files().await, Vec::<String>::new());
+async fn a_given_id_that_is_taken_is_refused() {
+    let world = SharedStorage::new();
+    let (cache, other, id) = (world.process().await, world.process().await, CacheId::from_u128(7));
+    let (first, second) = join(cache.store_with_id(id, text("x")), other.store_with_id(id, text("y"))).await;
+    let stored = [first.unwrap(), second.unwrap()];
+    assert_eq!(stored.iter().flatten().count(), 1, "{stored:?}");
+    let content = if stored[0].is_some() { "x" } else { "y" };
+    assert_eq!(read_id(&cache, id).await.as_deref(), Some(content));
+    assert_eq!(cache.stats().await.unwrap().ids, 1, "the other one was taken back");
+}
+
+#[tokio::test]
+async fn a_given_id_can_be_given_again_after_a_delete() {
+    let world = SharedStorage::new();
+    let (cache, id) = (world.process().await, CacheId::from_u128(7));
+    for content in ["x", "y", "x"] {
+        cache.store_with_id(id, text(content)).await.unwrap().unwrap();
+        assert_eq!(read_id(&cache, id).await.as_deref(), Some(content));
+        assert!(delete(&cache, id).await);
+        assert_eq!(read_id(&cache, id).await, None);
+        let alias = Layout::new(&namespace()).alias(id);
+        assert_eq!(world.get(&alias).await.unwrap(), "{}", "a tombstone");
     }
 }

@@ -1,459 +1,351 @@
-//! Uploads: begun, received and completed; refused, abandoned, completed twice, and in races with equal stores.
+//! Uploads: a content that is sent first and becomes an entry afterwards.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+mod shared_storage;
+
 use std::time::Duration;
 
-use async_trait::async_trait;
 use bytes::Bytes;
-use cache_core::cache::{Cache, OLD_MS, Selector, StoreRequest, Stored, Swept, UploadLimits, UploadRequest};
-use cache_core::content::{Content, Digest};
-use cache_core::error::Error;
-use cache_core::ids::{CacheId, Namespace};
+use cache_core::cache::{CacheConfig, NamespaceCache, Selector, UploadLimits, UploadRequest};
+use cache_core::digest::Sha256Digest;
+use cache_core::error::ErrorKind;
+use cache_core::ids::{BlobToken, CacheId};
 use cache_core::layout::Layout;
-use cache_core::record::Record;
-use cache_core::storage::{PutMode, Storage};
+use cache_core::settings::Settings;
+use cache_core::storage::ObjectKey;
 use cache_core::strategy::{ContentKind, Strategy};
-use cache_core::surroundings::Surroundings;
-use cache_storage::faulty::{Chances, Fault, Faulty, Verb};
-use cache_storage::memory::Memory;
-use cache_storage::metered::{Meter, Metered};
-use cache_storage::system::System;
+use cache_storage::operation::StorageOp;
+use cache_testing::fault_injection::{Fault, FaultRates};
+use futures::future::{join, join_all};
 
-const LIMITS: UploadLimits = UploadLimits { content: 1_000_000, copy: 1_000 };
+use self::shared_storage::*;
 
-/// A clock that is set by hand, and does not stop those who wait.
-#[derive(Debug)]
-struct Clock(AtomicU64);
+const LIMITS: UploadLimits = UploadLimits { content: 1_000_000, copy: 200_000 };
+const SIZE: usize = 100_000;
 
-#[async_trait]
-impl Surroundings for Clock {
-    fn now_ms(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    fn random(&self) -> u64 {
-        System.random()
-    }
-
-    async fn sleep(&self, duration: Duration) {
-        System.sleep(duration).await;
+fn request(content: &Bytes) -> UploadRequest {
+    UploadRequest {
+        strategy: Strategy::Direct,
+        cache_key: None,
+        file_id: None,
+        kind: ContentKind::Binary,
+        sha256: Sha256Digest::of(content),
+        size: content.len() as u64,
     }
 }
 
-struct World {
-    clock: Arc<Clock>,
-    storage: Arc<Memory>,
-    faulty: Arc<Faulty>,
-    cache: Cache,
-    namespace: Namespace,
+fn keyed_request(strategy: Strategy, content: &Bytes) -> UploadRequest {
+    let key = key_ref(strategy);
+    UploadRequest { strategy, cache_key: Some(key.cache_key), file_id: Some(key.file_id), ..request(content) }
 }
 
-impl World {
-    fn new() -> Self {
-        Self::at_random(Chances::default(), 0)
-    }
-
-    fn at_random(chances: Chances, seed: u64) -> Self {
-        let clock = Arc::new(Clock(AtomicU64::new(1_795_176_411_520)));
-        let storage = Arc::new(Memory::new(clock.clone()));
-        let faulty = Arc::new(Faulty::at_random(storage.clone(), chances, seed));
-        let cache = Cache::new(faulty.clone(), clock.clone());
-        Self { clock, storage, faulty, cache, namespace: "demo".parse().unwrap() }
-    }
-
-    /// Another process over the same storage.
-    fn process(&self) -> Cache {
-        Cache::new(self.faulty.clone(), self.clock.clone())
-    }
-
-    fn wait(&self, ms: u64) {
-        self.clock.0.fetch_add(ms, Ordering::Relaxed);
-    }
-
-    fn request(&self, strategy: Strategy, content: impl Into<Bytes>) -> UploadRequest {
-        let content: Bytes = content.into();
-        UploadRequest {
-            namespace: self.namespace.clone(),
-            strategy,
-            cache_key: None,
-            file_id: None,
-            kind: ContentKind::Binary,
-            sha256: Digest::of(&content),
-            size: content.len() as u64,
-        }
-    }
-
-    async fn upload(&self, request: &UploadRequest, content: impl Into<Bytes>) -> CacheId {
-        let id = self.cache.begin_upload(request, LIMITS).await.unwrap().upload_id;
-        assert!(self.cache.receive_upload(id, request, content.into()).await.unwrap());
-        id
-    }
-
-    async fn complete(&self, id: CacheId, request: &UploadRequest) -> Result<Stored, Error> {
-        self.cache.complete_upload(id, request, LIMITS).await
-    }
-
-    async fn store(&self, content: &str) -> Record {
-        let request = StoreRequest {
-            namespace: self.namespace.clone(),
-            strategy: Strategy::Direct,
-            cache_key: None,
-            file_id: None,
-            content: Content::binary(Bytes::from(content.to_owned())).unwrap(),
-        };
-        self.process().store(&request).await.unwrap().record
-    }
-
-    async fn read(&self, selector: Selector) -> Option<Bytes> {
-        let calm = Cache::new(self.storage.clone(), self.clock.clone());
-        calm.retrieve(&self.namespace, &selector).await.unwrap().map(|entry| entry.content)
-    }
-
-    /// How many blobs there are.
-    async fn blobs(&self) -> usize {
-        let prefix = Layout::new(&self.namespace).blobs();
-        let request = cache_core::storage::ListRequest { prefix, limit: 1000, ..Default::default() };
-        self.storage.list(&request).await.unwrap().objects.len()
-    }
+fn content(number: u8) -> Bytes {
+    vec![number; SIZE].into()
 }
 
-/// That a call is refused, for this field and with these words.
-#[track_caller]
-fn check_refused<T: std::fmt::Debug>(outcome: Result<T, Error>, named: &str, words: &str) {
-    match outcome {
-        Err(Error::Invalid { field, message }) if field == named && message.contains(words) => {}
-        other => panic!("{other:?}"),
-    }
+async fn begin(cache: &NamespaceCache, request: &UploadRequest) -> CacheId {
+    cache.begin_upload(request, LIMITS).await.unwrap().upload_id
+}
+
+/// Begins an upload and sends its content.
+async fn send(cache: &NamespaceCache, request: &UploadRequest, content: &Bytes) -> CacheId {
+    let id = begin(cache, request).await;
+    assert!(cache.receive_upload(id, request, content.clone()).await.unwrap());
+    id
+}
+
+fn upload_blob(id: CacheId) -> ObjectKey {
+    let parts = id.parts().unwrap();
+    Layout::new(&namespace()).blob(&parts.cache_hash, parts.locator.token().unwrap())
+}
+
+async fn is_refused(cache: &NamespaceCache, id: CacheId, request: &UploadRequest) -> bool {
+    has_kind(&cache.complete_upload(id, request, LIMITS).await, ErrorKind::Invalid)
 }
 
 #[tokio::test]
-async fn an_uploaded_content_becomes_an_entry_that_is_found_like_any_other() {
+async fn an_uploaded_content_becomes_an_entry_as_any_other() {
     for strategy in Strategy::ALL {
-        let world = World::new();
-        let mut request = world.request(strategy, "hello");
-        request.cache_key = Some("a/b".parse().unwrap());
-        request.file_id = Some("f".parse().unwrap());
-        let id = world.upload(&request, "hello").await;
-        let stored = world.complete(id, &request).await.unwrap();
-        let id = stored.record.cache_id;
-        assert_eq!((stored.version, stored.key_version), (1, Some(1)), "{strategy}");
-        assert!(!stored.deduplicated);
-        let by_hash = Selector::Hash(stored.record.cache_hash.clone(), None);
-        let by_key = Selector::Key(stored.record.key_name().unwrap(), None);
-        for selector in [Selector::Id(id), by_hash, by_key] {
-            assert_eq!(world.read(selector).await.unwrap(), "hello", "{strategy}");
+        let world = SharedStorage::new();
+        let (cache, content) = (world.process().await, content(1));
+        let request = keyed_request(strategy, &content);
+        let id = send(&cache, &request, &content).await;
+        assert_eq!(cache.ids().await.unwrap(), [], "it is no entry yet");
+        let stored = cache.complete_upload(id, &request, LIMITS).await.unwrap();
+        assert_eq!((stored.deduplicated, stored.key_version, stored.entry.version), (false, Some(1), 1));
+        let hash = stored.entry.cache_hash.clone();
+        for selector in
+            [Selector::Id(stored.entry.cache_id), Selector::Hash(hash, None), Selector::Key(key_ref(strategy), None)]
+        {
+            assert_eq!(retrieve(&cache, &selector).await.unwrap().bytes, content, "{strategy}: {selector:?}");
         }
-        let view: cache_core::storage::ObjectKey = stored.paths.data[0].parse().unwrap();
-        assert!(world.storage.get(&view, None).await.unwrap().is_some(), "{strategy}");
-        assert!(world.cache.delete(&world.namespace, id).await.unwrap().is_some());
-        assert_eq!((world.read(Selector::Id(id)).await, world.blobs().await), (None, 0), "{strategy}");
+        assert!(delete(&cache, stored.entry.cache_id).await);
+        assert_eq!((world.keys("blobs/").await, world.keys("data/").await), (vec![], vec![]), "{strategy}");
     }
 }
 
 #[tokio::test]
-async fn completing_again_answers_the_same_entry() {
-    let world = World::new();
-    let mut request = world.request(Strategy::TemporalLatest, "hello");
-    request.cache_key = Some("k".parse().unwrap());
-    request.file_id = Some("f".parse().unwrap());
-    let id = world.upload(&request, "hello").await;
-    let first = world.complete(id, &request).await.unwrap();
-    world.wait(OLD_MS);
-    assert_eq!(world.complete(id, &request).await.unwrap(), first);
-    request.file_id = Some("other".parse().unwrap());
-    check_refused(world.complete(id, &request).await, "upload_id", "under another key");
+async fn completing_again_returns_the_same_entry() {
+    for strategy in Strategy::ALL {
+        let world = SharedStorage::new();
+        let (cache, other, content) = (world.process().await, world.process().await, content(1));
+        let request = keyed_request(strategy, &content);
+        let id = send(&cache, &request, &content).await;
+        let first = cache.complete_upload(id, &request, LIMITS).await.unwrap();
+        world.clock.advance(Duration::from_secs(3600));
+        let again = other.complete_upload(id, &request, LIMITS).await.unwrap();
+        assert_eq!((&again.entry, again.key_version), (&first.entry, first.key_version), "{strategy}");
+        assert_eq!(cache.ids().await.unwrap(), [first.entry.cache_id]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn completions_at_the_same_time_return_the_same_entry() {
+    for seed in 0..100 {
+        let world = SharedStorage::with_faults(FaultRates { slow: 0.5, ..FaultRates::default() }, seed);
+        let processes = [world.process().await, world.process().await, world.process().await];
+        let content = content(1);
+        let request = keyed_request(Strategy::ALL[seed as usize % 5], &content);
+        let id = send(&processes[0], &request, &content).await;
+        let completed = join_all(processes.iter().map(|cache| cache.complete_upload(id, &request, LIMITS))).await;
+        let mut entries: Vec<_> = completed.into_iter().map(|stored| stored.unwrap().entry.cache_id).collect();
+        entries.dedup();
+        assert_eq!(processes[0].ids().await.unwrap(), entries, "seed {seed}");
+        let found = retrieve(&processes[1], &Selector::Id(entries[0])).await.unwrap();
+        assert_eq!(found.bytes, content);
+    }
 }
 
 #[tokio::test]
-async fn content_that_is_there_already_is_kept_once() {
-    let world = World::new();
-    let there = world.store("hello").await;
-    let request = world.request(Strategy::Direct, "hello");
-    let id = world.upload(&request, "hello").await;
-    assert_eq!(world.blobs().await, 2);
-    let stored = world.complete(id, &request).await.unwrap();
-    assert!(stored.deduplicated);
-    assert_eq!((stored.record.token, stored.version, world.blobs().await), (there.token, 2, 1));
-    assert_eq!(world.complete(id, &request).await.unwrap(), stored);
-    world.cache.delete(&world.namespace, there.cache_id).await.unwrap().unwrap();
-    assert_eq!(world.read(Selector::Id(stored.record.cache_id)).await.unwrap(), "hello");
+async fn a_content_that_is_there_is_kept_once() {
+    let world = SharedStorage::new();
+    let (cache, content) = (world.process().await, content(1));
+    let stored = store(&cache, &direct(binary(1, SIZE))).await.entry;
+    let request = request(&content);
+    let id = send(&cache, &request, &content).await;
+    assert_eq!(world.keys("blobs/").await.len(), 2);
+    let completed = cache.complete_upload(id, &request, LIMITS).await.unwrap();
+    assert!(completed.deduplicated);
+    assert_eq!(completed.entry.content.blob, stored.content.blob);
+    assert_eq!(world.keys("blobs/").await, [blob_key(&stored)]);
+    assert_eq!(cache.complete_upload(id, &request, LIMITS).await.unwrap().entry, completed.entry, "again");
 }
 
 #[tokio::test]
-async fn what_is_not_there_or_not_what_was_announced_is_refused() {
-    let world = World::new();
-    let request = world.request(Strategy::Direct, "hello");
-    let id = world.cache.begin_upload(&request, LIMITS).await.unwrap().upload_id;
-    check_refused(world.complete(id, &request).await, "upload_id", "not there yet");
-    check_refused(world.cache.receive_upload(id, &request, "hello!".into()).await, "size", "6 bytes");
-    check_refused(world.cache.receive_upload(id, &request, "jello".into()).await, "sha256", "have");
-    assert!(world.cache.receive_upload(id, &request, "hello".into()).await.unwrap());
-    assert!(!world.cache.receive_upload(id, &request, "hello".into()).await.unwrap(), "once");
-    check_refused(world.complete(id, &UploadRequest { size: 6, ..request.clone() }).await, "size", "5 bytes");
-    check_refused(
-        world.complete(id, &UploadRequest { strategy: Strategy::Temporal, ..request.clone() }).await,
-        "upload_id",
-        "of no upload",
-    );
-    // The same hash, but another SHA-256.
-    let mut digest = *request.sha256.as_bytes();
-    digest[31] ^= 1;
-    let other = UploadRequest { sha256: Digest::from_bytes(digest), ..request.clone() };
-    check_refused(world.complete(id, &other).await, "sha256", "have 2cf24dba");
-    let stored = world.store("hello").await;
-    check_refused(world.complete(stored.cache_id, &request).await, "upload_id", "of no upload");
-    assert!(world.complete(id, &request).await.is_ok(), "the refused ones have left it alone");
+async fn an_upload_takes_the_place_of_a_blob_that_is_missing() {
+    let world = SharedStorage::new();
+    let (cache, content) = (world.process().await, content(1));
+    let stored = store(&cache, &direct(binary(1, SIZE))).await.entry;
+    world.remove(&blob_key(&stored)).await;
+    let request = request(&content);
+    let id = send(&cache, &request, &content).await;
+    cache.complete_upload(id, &request, LIMITS).await.unwrap();
+    for id in cache.ids().await.unwrap() {
+        assert_eq!(retrieve(&cache, &Selector::Id(id)).await.unwrap().bytes, content);
+    }
+}
+
+#[tokio::test]
+async fn a_content_that_is_not_there_yet_is_asked_for() {
+    let world = SharedStorage::new();
+    let (cache, content) = (world.process().await, content(1));
+    let request = request(&content);
+    let id = begin(&cache, &request).await;
+    assert!(is_refused(&cache, id, &request).await);
+    assert!(cache.receive_upload(id, &request, content).await.unwrap());
+    cache.complete_upload(id, &request, LIMITS).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_not_what_was_announced_is_refused() {
+    let world = SharedStorage::new();
+    let (cache, announced) = (world.process().await, content(1));
+    let request = request(&announced);
+    for sent in [content(2), announced.slice(1..)] {
+        let id = begin(&cache, &request).await;
+        assert!(has_kind(&cache.receive_upload(id, &request, sent.clone()).await, ErrorKind::Invalid));
+        world.put(&upload_blob(id), sent).await;
+        assert!(is_refused(&cache, id, &request).await);
+    }
+    assert_eq!(cache.ids().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn an_upload_is_sent_once() {
+    let world = SharedStorage::new();
+    let (cache, content) = (world.process().await, content(1));
+    let request = request(&content);
+    let id = send(&cache, &request, &content).await;
+    assert!(!cache.receive_upload(id, &request, content).await.unwrap());
+}
+
+#[tokio::test]
+async fn an_upload_id_belongs_to_one_announcement() {
+    let world = SharedStorage::new();
+    let (cache, content) = (world.process().await, content(1));
+    let announced = keyed_request(Strategy::Direct, &content);
+    let id = send(&cache, &announced, &content).await;
+    let others = [
+        UploadRequest { strategy: Strategy::Temporal, ..announced.clone() },
+        UploadRequest { kind: ContentKind::String, ..announced.clone() },
+        UploadRequest { sha256: Sha256Digest::of(b"other"), ..announced.clone() },
+    ];
+    for other in &others {
+        assert!(is_refused(&cache, id, other).await, "{other:?}");
+    }
+    cache.complete_upload(id, &announced, LIMITS).await.unwrap();
+    let other_key = UploadRequest { file_id: Some("g".parse().unwrap()), ..announced };
+    assert!(is_refused(&cache, id, &other_key).await, "it was completed under another key");
+    let entry = store_text(&cache, "x").await;
+    assert!(is_refused(&cache, entry.cache_id, &request(&content)).await, "an entry is no upload");
 }
 
 #[tokio::test]
 async fn an_announcement_that_could_not_become_an_entry_is_refused() {
-    let world = World::new();
-    let begin = async |request: UploadRequest| world.cache.begin_upload(&request, LIMITS).await;
-    let good = world.request(Strategy::Direct, "hello");
-    check_refused(begin(UploadRequest { kind: ContentKind::Json, ..good.clone() }).await, "data_type", "its hash");
-    check_refused(begin(UploadRequest { size: 0, ..good.clone() }).await, "size", "at least 1");
-    check_refused(begin(UploadRequest { size: 1_000_001, ..good.clone() }).await, "size", "limit is 1000000");
-    let copied = UploadRequest { strategy: Strategy::KeyBased, size: 1001, ..good.clone() };
-    check_refused(begin(copied).await, "size", "readable copy");
-    let long = Some("k".repeat(1020).parse().unwrap());
-    let long = UploadRequest { strategy: Strategy::KeyBased, cache_key: long, ..good };
-    check_refused(begin(long).await, "cache_key", "the limit is 1024");
+    let world = SharedStorage::new();
+    let (cache, content) = (world.process().await, content(1));
+    let ok = request(&content);
+    let refused = [
+        UploadRequest { kind: ContentKind::Json, ..ok.clone() },
+        UploadRequest { kind: ContentKind::Zip, ..ok.clone() },
+        UploadRequest { size: 0, ..ok.clone() },
+        UploadRequest { size: LIMITS.content + 1, ..ok.clone() },
+        UploadRequest { size: LIMITS.copy + 1, ..keyed_request(Strategy::KeyBased, &content) },
+        UploadRequest {
+            cache_key: Some("k".repeat(1020).parse().unwrap()),
+            ..keyed_request(Strategy::KeyBased, &content)
+        },
+    ];
+    for request in refused {
+        assert!(has_kind(&cache.begin_upload(&request, LIMITS).await, ErrorKind::Invalid), "{request:?}");
+    }
+    let settings = Settings { strategies: Some(vec![Strategy::Temporal]), ..Settings::default() };
+    cache.change_settings(&settings).await.unwrap();
+    assert!(has_kind(&cache.begin_upload(&ok, LIMITS).await, ErrorKind::Invalid));
 }
 
 #[tokio::test]
 async fn a_string_has_to_be_utf_8() {
-    let world = World::new();
-    for (content, valid) in [("é😀".as_bytes(), true), (b"a\xff", false), (&"é".as_bytes()[..1], false)] {
-        let request = UploadRequest { kind: ContentKind::String, ..world.request(Strategy::Direct, content) };
-        let id = world.upload(&request, content).await;
-        let outcome = world.complete(id, &request).await;
-        if valid {
-            assert_eq!(outcome.unwrap().record.kind, ContentKind::String);
-        } else {
-            check_refused(outcome, "data_type", "not valid UTF-8");
+    let world = SharedStorage::new();
+    // Read in parts, so that a character is cut at their end.
+    let config = CacheConfig { max_in_memory_bytes: 1_000, ..CacheConfig::default() };
+    let cache = world.process_with(config);
+    for (content, is_text) in [("é".repeat(SIZE / 2), true), ("é".repeat(SIZE / 2), false)] {
+        let mut bytes = content.into_bytes();
+        if !is_text {
+            bytes.pop();
         }
+        let content = Bytes::from(bytes);
+        let request = UploadRequest { kind: ContentKind::String, ..request(&content) };
+        let id = send(&cache, &request, &content).await;
+        assert_eq!(is_refused(&cache, id, &request).await, !is_text);
     }
-}
-
-/// Above the size of the parts in which a content is read that is too large for memory.
-const IN_PARTS: usize = 20_000_000;
-
-/// How often a content is read when it is completed by a cache that takes so many bytes into memory, and what comes out.
-async fn reads_when_completed(content: &[u8], largest_in_memory: u64) -> (u64, Result<Stored, Error>) {
-    let world = World::new();
-    let content = Bytes::copy_from_slice(content);
-    let limits = UploadLimits { content: u64::MAX, copy: u64::MAX };
-    let request = UploadRequest { kind: ContentKind::String, ..world.request(Strategy::Direct, content.clone()) };
-    let id = world.cache.begin_upload(&request, limits).await.unwrap().upload_id;
-    assert!(world.cache.receive_upload(id, &request, content.clone()).await.unwrap());
-    let meter = Arc::new(Meter::new(Arc::default()));
-    let metered = Metered::new(world.faulty.clone(), world.clock.clone(), u64::MAX, meter.clone());
-    let cache = world.process().through(Arc::new(metered)).with_largest_in_memory(largest_in_memory);
-    let outcome = cache.complete_upload(id, &request, limits).await;
-    let read = meter.tally().read_bytes();
-    assert!(read < content.len() as u64 + 10_000, "{read} bytes are read, each once");
-    (meter.tally().calls_of(Verb::Get), outcome)
-}
-
-#[tokio::test]
-async fn what_fits_into_memory_is_read_in_one_part() {
-    let content = vec![b'a'; IN_PARTS];
-    let (whole, completed) = reads_when_completed(&content, IN_PARTS as u64).await;
-    assert!(completed.is_ok(), "{completed:?}");
-    let (in_parts, completed) = reads_when_completed(&content, IN_PARTS as u64 - 1).await;
-    assert!(completed.is_ok(), "{completed:?}");
-    assert_eq!(in_parts - whole, 2, "three parts of up to 8 MiB instead of one");
 }
 
 #[tokio::test]
 async fn an_upload_expires_long_before_the_sweep_takes_it() {
-    let world = World::new();
-    let request = world.request(Strategy::Direct, "hello");
-    let id = world.upload(&request, "hello").await;
-    world.wait(OLD_MS / 2);
-    check_refused(world.complete(id, &request).await, "upload_id", "12 hours");
-    world.wait(OLD_MS / 2 - 1);
-    assert_eq!(world.cache.sweep(&world.namespace).await.unwrap(), Swept { complete: true, ..Swept::default() });
-    world.wait(1);
-    let swept = world.cache.sweep(&world.namespace).await.unwrap();
-    assert_eq!((swept, world.blobs().await), (Swept { blobs: 1, complete: true, ..Swept::default() }, 0));
+    let world = SharedStorage::new();
+    let (cache, content) = (world.process().await, content(1));
+    let request = request(&content);
+    let (early, late) = (send(&cache, &request, &content).await, send(&cache, &request, &content).await);
+    world.clock.advance(Duration::from_secs(12 * 3600 - 1));
+    cache.complete_upload(early, &request, LIMITS).await.unwrap();
+    world.clock.advance(Duration::from_secs(1));
+    assert!(is_refused(&cache, late, &request).await);
+    cache.complete_upload(early, &request, LIMITS).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_deleted_entry_is_not_completed_again() {
-    let world = World::new();
-    let request = world.request(Strategy::Direct, "hello");
-    let id = world.upload(&request, "hello").await;
-    let entry = world.complete(id, &request).await.unwrap().record.cache_id;
-    world.cache.delete(&world.namespace, entry).await.unwrap().unwrap();
-    // The request that was signed may still be used.
-    world.cache.receive_upload(id, &request, "hello".into()).await.unwrap();
-    check_refused(world.complete(id, &request).await, "upload_id", "was deleted");
-}
-
-/// An upload whose completion broke off at this call.
-async fn broken_off(world: &World, request: &UploadRequest, verb: Verb, place: &str, fault: Fault) -> CacheId {
-    let upload = world.upload(request, "hello").await;
-    let impatient = world.cache.until(world.clock.now_ms() + 1);
-    world.faulty.once(verb, place, fault);
-    let first = impatient.complete_upload(upload, request, LIMITS).await;
-    assert!(matches!(first, Err(Error::Unavailable(_))), "{place}: {first:?}");
-    upload
-}
-
-#[tokio::test]
-async fn a_completion_that_broke_off_before_its_end_asks_for_a_new_upload() {
-    for (verb, place, fault) in [
-        (Verb::Put, "refs/by-id", Fault::Lost),
-        (Verb::Put, "refs/by-hash", Fault::Lost),
-        (Verb::Put, "refs/by-key", Fault::Lost),
-    ] {
-        let world = World::new();
-        let mut request = world.request(Strategy::Direct, "hello");
-        request.cache_key = Some("k".parse().unwrap());
-        request.file_id = Some("f".parse().unwrap());
-        let upload = broken_off(&world, &request, verb, place, fault).await;
-        let again = world.complete(upload, &request).await;
-        assert!(matches!(&again, Err(Error::Unavailable(reason)) if reason.contains("another request")), "{again:?}");
-        world.wait(200_000);
-        check_refused(world.complete(upload, &request).await, "upload_id", "begin a new upload");
-        let stored = world.complete(world.upload(&request, "hello").await, &request).await.unwrap();
-        assert_eq!(world.read(Selector::Id(stored.record.cache_id)).await.unwrap(), "hello", "{place}");
+    let world = SharedStorage::new();
+    let (cache, content) = (world.process().await, content(1));
+    let request = request(&content);
+    let id = send(&cache, &request, &content).await;
+    let entry = cache.complete_upload(id, &request, LIMITS).await.unwrap().entry;
+    assert!(delete(&cache, entry.cache_id).await);
+    for hours in [0, 12, 12] {
+        world.clock.advance(Duration::from_secs(hours * 3600));
+        assert!(is_refused(&cache, id, &request).await);
+        store(&cache, &direct(binary(1, SIZE))).await;
+        assert!(is_refused(&cache, id, &request).await, "also when others have stored its content");
     }
 }
 
 #[tokio::test]
-async fn a_completion_that_broke_off_at_its_end_is_answered_again() {
-    let world = World::new();
-    let request = world.request(Strategy::Direct, "hello");
-    let upload = broken_off(&world, &request, Verb::Put, "refs/by-hash", Fault::ReplyLost).await;
-    world.wait(200_000);
-    let stored = world.complete(upload, &request).await.unwrap();
-    assert_eq!(stored.version, 1);
-    let index = world.cache.hash_index(&world.namespace, &stored.record.cache_hash).await.unwrap().unwrap();
-    assert_eq!(index.live, 1);
-    assert_eq!(world.read(Selector::Id(stored.record.cache_id)).await.unwrap(), "hello");
-}
-
-#[tokio::test]
-async fn while_one_request_completes_another_is_told_to_come_back() {
-    let world = World::new();
-    let request = world.request(Strategy::Direct, "hello");
-    let id = world.upload(&request, "hello").await;
-    world.faulty.once(Verb::Put, "refs/by-hash", Fault::Slow(Duration::from_millis(200)));
-    let (other, late) = (world.process(), Duration::from_millis(50));
-    let second = async {
-        tokio::time::sleep(late).await;
-        other.complete_upload(id, &request, LIMITS).await
-    };
-    let (first, second) = Box::pin(futures::future::join(world.complete(id, &request), second)).await;
-    assert!(matches!(&second, Err(Error::Unavailable(reason)) if reason.contains("another request")), "{second:?}");
-    assert_eq!(world.complete(id, &request).await.unwrap(), first.unwrap());
-}
-
-#[tokio::test]
-async fn of_two_requests_that_complete_in_the_same_millisecond_one_is_told_to_come_back() {
-    let world = World::new();
-    let request = world.request(Strategy::Direct, "hello");
-    let id = world.upload(&request, "hello").await;
-    // Both have seen that there is no mark, and only then does the first one leave its own.
-    world.faulty.once(Verb::Put, "uploads/", Fault::Slow(Duration::from_millis(50)));
-    let other = world.process();
-    let both = futures::future::join(world.complete(id, &request), other.complete_upload(id, &request, LIMITS));
-    let (late, fast) = Box::pin(both).await;
-    assert!(matches!(&late, Err(Error::Unavailable(reason)) if reason.contains("another request")), "{late:?}");
-    assert_eq!(world.complete(id, &request).await.unwrap(), fast.unwrap());
-}
-
-#[tokio::test]
-async fn completing_again_writes_the_view_that_the_first_time_left_out() {
-    for (strategy, view) in [(Strategy::Temporal, "data/temporal/"), (Strategy::KeyBased, "data/key-based/")] {
-        let world = World::new();
-        let request = world.request(strategy, "hello");
-        let id = world.upload(&request, "hello").await;
-        world.faulty.once(Verb::Put, view, Fault::Lost);
-        assert!(matches!(world.complete(id, &request).await, Err(Error::Unavailable(_))), "{strategy}");
-        world.wait(200_000);
-        let stored = world.complete(id, &request).await.unwrap();
-        let path = stored.paths.data.first().unwrap().to_string();
-        assert!(path.contains(view), "{path}");
-        assert!(world.storage.get(&path.parse().unwrap(), None).await.unwrap().is_some(), "{path}");
+async fn a_completion_whose_reply_is_lost_is_one_entry() {
+    let world = SharedStorage::new();
+    let (cache, content) = (world.process().await, content(1));
+    let request = keyed_request(Strategy::KeyBased, &content);
+    for key in ["refs/by-hash", "refs/by-key", "data/"] {
+        let id = send(&cache, &request, &content).await;
+        world.faults.once(StorageOp::Put, key, Fault::ResponseLost);
+        let entry = cache.complete_upload(id, &request, LIMITS).await.unwrap().entry;
+        assert_eq!(cache.complete_upload(id, &request, LIMITS).await.unwrap().entry, entry, "{key}");
+        assert_eq!(retrieve(&cache, &Selector::Id(entry.cache_id)).await.unwrap().bytes, content);
     }
+    assert_eq!(cache.ids().await.unwrap().len(), 3);
 }
 
 #[tokio::test]
-async fn completions_stores_and_deletes_of_one_content_lose_nothing_and_keep_it_once() {
-    for seed in 0..30 {
-        let chances = Chances { slow: 0.5, lost: 0.02, reply_lost: 0.02, late: 0.0 };
-        let world = World::at_random(Chances::default(), seed);
-        let request = world.request(Strategy::Direct, "hello");
-        let mut ids = Vec::new();
-        for _ in 0..3 {
-            ids.push(world.upload(&request, "hello").await);
-        }
-        let first = world.store("hello").await.cache_id;
-        let faulty = Arc::new(Faulty::at_random(world.storage.clone(), chances, seed));
-        let processes = [(); 3].map(|()| Cache::new(faulty.clone(), world.clock.clone()));
-        let complete = |process: usize, id| {
-            let (process, request) = (&processes[process], &request);
-            async move { process.complete_upload(id, request, LIMITS).await.ok().map(|stored| stored.record.cache_id) }
-        };
-        let completions = futures::future::join_all([
-            complete(0, ids[0]),
-            complete(1, ids[1]),
-            complete(2, ids[2]),
-            complete(1, ids[0]),
-            complete(0, ids[0]),
-        ]);
-        let delete = processes[2].delete(&world.namespace, first);
-        let (completed, _) = futures::future::join(completions, delete).await;
-
-        let calm = Cache::new(world.storage.clone(), world.clock.clone());
-        let hash = Content::string("hello".to_owned()).unwrap().cache_hash().clone();
-        let index = calm.hash_index(&world.namespace, &hash).await.unwrap();
-        for id in completed.into_iter().flatten() {
-            let read = calm.retrieve(&world.namespace, &Selector::Id(id)).await.unwrap();
-            assert_eq!(read.unwrap().content, "hello", "seed {seed}");
-            let listed = index.as_ref().unwrap().versions.iter().filter(|listed| listed.cache_id == id).count();
-            assert_eq!(listed, 1, "seed {seed}");
-        }
-        if let Some(index) = index {
-            assert_eq!(index.blobs.len(), 1, "seed {seed}");
-        }
+async fn completing_again_finishes_what_was_interrupted() {
+    for key in ["refs/by-hash", "refs/by-key"] {
+        let world = SharedStorage::new();
+        let (cache, content) = (world.process().await, content(1));
+        let request = keyed_request(Strategy::KeyBased, &content);
+        let id = send(&cache, &request, &content).await;
+        world.faults.once(StorageOp::Put, key, Fault::Stuck);
+        let interrupted = tokio::time::timeout(Duration::from_millis(50), cache.complete_upload(id, &request, LIMITS));
+        assert!(interrupted.await.is_err(), "{key}");
+        let stored = world.process().await.complete_upload(id, &request, LIMITS).await.unwrap();
+        assert_eq!(stored.key_version, Some(1));
+        let by_key = Selector::Key(key_ref(Strategy::KeyBased), None);
+        assert_eq!(retrieve(&cache, &by_key).await.unwrap().bytes, content);
+        assert_eq!(world.keys("data/").await.len(), 1, "{key}: its readable copy");
     }
 }
 
 #[tokio::test]
 async fn a_blob_that_somebody_overwrote_is_not_taken_for_the_content() {
-    let world = World::new();
-    let request = world.request(Strategy::Direct, "hello");
-    let id = world.upload(&request, "hello").await;
-    let parts = id.parts().unwrap();
-    let blob = Layout::new(&world.namespace).blob(&parts.cache_hash, parts.token);
-    world.storage.put(&blob, "jello".into(), PutMode::Overwrite).await.unwrap();
-    check_refused(world.complete(id, &request).await, "sha256", "have");
+    let world = SharedStorage::new();
+    let (cache, content) = (world.process().await, content(1));
+    let request = request(&content);
+    let id = send(&cache, &request, &content).await;
+    world.put(&upload_blob(id), content.slice(1..)).await;
+    assert!(is_refused(&cache, id, &request).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn completions_stores_and_deletes_of_one_content_lose_nothing() {
+    for seed in 0..100 {
+        let world = SharedStorage::with_faults(FaultRates { slow: 0.5, ..FaultRates::default() }, seed);
+        let (cache, other, content) = (world.process().await, world.process().await, content(1));
+        let old = store(&cache, &direct(binary(1, SIZE))).await.entry;
+        let request = request(&content);
+        let id = send(&cache, &request, &content).await;
+        let (first, second) = (direct(binary(1, SIZE)), direct(binary(1, SIZE)));
+        let stores = join(store(&cache, &first), store(&other, &second));
+        let (completed, (stores, deleted)) =
+            join(cache.complete_upload(id, &request, LIMITS), join(stores, delete(&other, old.cache_id))).await;
+        assert!(deleted);
+        for entry in [completed.unwrap().entry, stores.0.entry, stores.1.entry] {
+            assert_eq!(retrieve(&other, &Selector::Id(entry.cache_id)).await.unwrap().bytes, content, "seed {seed}");
+            assert!(delete(&other, entry.cache_id).await);
+        }
+        assert_eq!(cache.ids().await.unwrap(), [], "seed {seed}");
+    }
 }
 
 #[tokio::test]
-async fn what_needs_a_content_as_a_whole_refuses_one_that_does_not_fit_into_memory() {
-    let world = World::new();
-    let mut request = world.request(Strategy::TemporalLatest, "hello");
-    request.cache_key = Some("k".parse().unwrap());
-    request.file_id = Some("f".parse().unwrap());
-    let id = world.upload(&request, "hello").await;
-    let record = world.complete(id, &request).await.unwrap().record;
-    let name = record.key_name().unwrap();
-    for (most, fits) in [(5, true), (4, false)] {
-        let small = world.process().with_largest_in_memory(most);
-        let retrieved = small.retrieve(&world.namespace, &Selector::Id(record.cache_id)).await.map(drop);
-        let file = small.file(&record.blob(), false).await.map(drop);
-        let rolled_back = small.rollback(&world.namespace, &name, 1).await.map(drop);
-        for outcome in [retrieved, file, rolled_back] {
-            assert_eq!(outcome.is_ok(), fits, "{outcome:?}");
-            assert!(fits || matches!(outcome, Err(Error::TooLarge { size: 5, limit: 4 })));
-        }
-    }
+async fn a_token_that_was_retired_is_not_completed() {
+    let world = SharedStorage::new();
+    let (cache, content) = (world.process().await, content(1));
+    let request = request(&content);
+    let id = send(&cache, &request, &content).await;
+    let token: BlobToken = id.parts().unwrap().locator.token().unwrap();
+    let entry = cache.complete_upload(id, &request, LIMITS).await.unwrap().entry;
+    assert_eq!(entry.content.blob, Some(token));
+    assert!(delete(&cache, entry.cache_id).await);
+    world.put(&upload_blob(id), content).await;
+    assert!(is_refused(&cache, id, &request).await);
 }

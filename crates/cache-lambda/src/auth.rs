@@ -6,10 +6,10 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, Method};
 use subtle::ConstantTimeEq;
 
-use crate::app::AppState;
-use crate::config::Access;
+use crate::config::auth::Auth;
 use crate::cookies;
 use crate::problem::Problem;
+use crate::state::AppState;
 
 /// The paths that need no key. `/config/status` is not served, and clients expect to be told so without a key.
 const PUBLIC: [&str; 9] = [
@@ -29,7 +29,7 @@ pub async fn require_key(State(state): State<AppState>, request: Request, next: 
     if PUBLIC.contains(&request.uri().path()) || is_upload(&request) {
         return next.run(request).await;
     }
-    match may_call(&state.config.access, request.headers()) {
+    match may_call(&state.config.auth, request.headers()) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }
@@ -42,18 +42,18 @@ fn is_upload(request: &Request) -> bool {
 }
 
 /// Whether a request with these headers may call.
-pub fn may_call(access: &Access, headers: &HeaderMap) -> Result<(), Problem> {
-    let (name, cookie, value) = match access {
-        Access::Open => return Ok(()),
-        Access::Closed { reason } => return Err(Problem::denied(*reason)),
-        Access::Key { name, cookie, value } => (name, cookie, value),
+pub fn may_call(auth: &Auth, headers: &HeaderMap) -> Result<(), Problem> {
+    let (name, cookie, value) = match auth {
+        Auth::Disabled => return Ok(()),
+        Auth::DenyAll { reason } => return Err(Problem::unauthorized(*reason)),
+        Auth::ApiKey { name, cookie, value } => (name, cookie, value),
     };
     let header = headers.get(name).map(|shown| shown.as_bytes().to_vec()).filter(|shown| !shown.is_empty());
     match header.or_else(|| cookies::find(headers, cookie)) {
-        None => Err(Problem::denied(format!("API key is missing: send it in the header or cookie '{cookie}'"))),
+        None => Err(Problem::unauthorized(format!("API key is missing: send it in the header or cookie '{cookie}'"))),
         // Takes the same time wherever the first difference is.
         Some(shown) if bool::from(shown.ct_eq(value.as_bytes())) => Ok(()),
-        Some(_) => Err(Problem::denied(format!("API key is wrong: check the value of '{cookie}'"))),
+        Some(_) => Err(Problem::unauthorized(format!("API key is wrong: check the value of '{cookie}'"))),
     }
 }
 
@@ -61,17 +61,17 @@ pub fn may_call(access: &Access, headers: &HeaderMap) -> Result<(), Problem> {
 mod tests {
     use http::{Method, StatusCode};
 
-    use crate::config::Access;
-    use crate::testing::{App, Call, config};
+    use crate::config::auth::Auth;
+    use crate::test_support::{App, Call, config};
 
-    fn keyed() -> Access {
-        Access::Key { name: "x-api-key".parse().unwrap(), cookie: "X-Api-Key".to_owned(), value: "secret".to_owned() }
+    fn keyed() -> Auth {
+        Auth::ApiKey { name: "x-api-key".parse().unwrap(), cookie: "X-Api-Key".to_owned(), value: "secret".to_owned() }
     }
 
     /// What a call gets with these headers.
-    async fn check(access: Access, call: Call, status: u16, contains: &str) {
+    async fn check(auth: Auth, call: Call, status: u16, contains: &str) {
         let mut config = config();
-        config.access = access;
+        config.auth = auth;
         let answer = App::with(config).send(call).await;
         assert_eq!(answer.status, StatusCode::from_u16(status).unwrap(), "{}", answer.text());
         assert!(answer.text().contains(contains), "{}", answer.text());
@@ -115,14 +115,14 @@ mod tests {
         check(keyed(), Call::get("/openapi.json/"), 401, "missing").await;
         for path in super::PUBLIC {
             let mut config = config();
-            config.access = keyed();
+            config.auth = keyed();
             assert_ne!(App::with(config).send(Call::get(path)).await.status, 401, "{path}");
         }
     }
 
     #[tokio::test]
     async fn a_function_without_a_key_serves_nobody() {
-        let closed = Access::Closed { reason: "Server does not have API key name setup" };
+        let closed = Auth::DenyAll { reason: "Server does not have API key name setup" };
         check(closed, health(), 401, "Server does not have API key name setup").await;
     }
 }

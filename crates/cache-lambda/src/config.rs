@@ -1,108 +1,58 @@
-//! Configuration: the environment, read once at start. All mistakes are reported at once.
+//! Configuration: the environment, read once at start. All errors are reported at once.
 //!
-//! | variable | default | what it sets |
-//! |---|---|---|
-//! | `CACHE__SERVICE__STORAGE_MODE` | `s3` in Lambda or with a bucket name, else `local_disk` | where entries live: `s3`, `local_disk`, `memory` |
-//! | `CACHE__SERVICE__BUCKET_NAME` | | the S3 bucket |
-//! | `CACHE__SERVICE__LOCAL_DISK_PATH` | `./.mgraph-cache` | the folder of `local_disk` |
-//! | `CACHE__SERVICE__DEFAULT_TTL_HOURS` | 24 | the lifetime that namespaces show when they have none of their own |
-//! | `CACHE__SERVICE__STRICT_NAMES` | false | refuse names that would have to be cleaned |
-//! | `CACHE__SERVICE__MAX_BODY_BYTES` | 67108864 | the largest request body, compressed or inflated |
-//! | `CACHE__SERVICE__BLOB_CACHE_BYTES` | 67108864 | how many bytes of contents this process keeps in memory; 0 for none |
-//! | `CACHE__SERVICE__REQUEST_TIMEOUT_SECONDS` | 25 | how long one request may keep trying; in Lambda the invocation's own deadline counts |
-//! | `CACHE__SERVICE__TEST_ROUTES` | false | whether the routes that make test data are there |
-//! | `CACHE__SERVICE__CORS_ORIGINS` | `*` with an API key, else pages of this machine | from which origins pages may call: `*`, or origins with commas between |
-//! | `CACHE__SERVICE__LOG_FORMAT` | `json` in Lambda, else `text` | how the lines of the log look |
-//! | `CACHE__SERVICE__CLOUDWATCH_METRICS` | true in Lambda, else false | whether the log of a function carries metrics for CloudWatch |
-//! | `CACHE__SERVICE__LISTEN` | `127.0.0.1:10017` | where the local server listens |
-//! | `FAST_API__AUTH__API_KEY__NAME`, `FAST_API__AUTH__API_KEY__VALUE` | | the header or cookie that carries the API key, and the key |
-//! | `FAST_API__SERVER_ID`, `FAST_API__SERVER_NAME` | | what `/info/server` shows |
-//!
-//! A blank value counts as unset. AWS's own variables, such as `AWS_ENDPOINT_URL` and `AWS_REGION`, are read by its SDK, and the level of the log
-//! by [`crate::watching::logging`].
+//! [`settings::SETTINGS`] lists the variables. A blank value counts as unset. The AWS SDK reads its own variables, such as
+//! `AWS_ENDPOINT_URL` and `AWS_REGION`, and [`crate::telemetry::logging`] the level of the log.
 
-use std::fmt;
-use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+pub mod auth;
+pub mod origins;
+pub mod reader;
+pub mod settings;
+pub mod storage;
+
+use std::net::{Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
-use http::HeaderName;
-use thiserror::Error;
+use self::auth::Auth;
+use self::origins::AllowedOrigins;
+use self::reader::{BoolValue, ConfigErrors, EnvReader};
+use self::settings::{
+    API_KEY_NAME, API_KEY_VALUE, CLOUDWATCH_METRICS, LISTEN, LOG_FORMAT, MAX_BODY_BYTES, OBJECT_CACHE_BYTES,
+    REQUEST_TIMEOUT, SERVER_ID, SERVER_NAME, STRICT_NAMES, TEST_ROUTES, TTL_HOURS,
+};
+use self::storage::StorageConfig;
+use crate::telemetry::logging::LogFormat;
 
-use crate::watching::logging::LogFormat;
-
-/// The prefix of the variables that are ours alone.
-const PREFIX: &str = "CACHE__SERVICE__";
-
-const STORAGE_MODE: &str = "CACHE__SERVICE__STORAGE_MODE";
-const BUCKET_NAME: &str = "CACHE__SERVICE__BUCKET_NAME";
-const LOCAL_DISK_PATH: &str = "CACHE__SERVICE__LOCAL_DISK_PATH";
-const TTL_HOURS: &str = "CACHE__SERVICE__DEFAULT_TTL_HOURS";
-const STRICT_NAMES: &str = "CACHE__SERVICE__STRICT_NAMES";
-const MAX_BODY_BYTES: &str = "CACHE__SERVICE__MAX_BODY_BYTES";
-const BLOB_CACHE_BYTES: &str = "CACHE__SERVICE__BLOB_CACHE_BYTES";
-const REQUEST_TIMEOUT: &str = "CACHE__SERVICE__REQUEST_TIMEOUT_SECONDS";
-const TEST_ROUTES: &str = "CACHE__SERVICE__TEST_ROUTES";
-const CORS_ORIGINS: &str = "CACHE__SERVICE__CORS_ORIGINS";
-const LOG_FORMAT: &str = "CACHE__SERVICE__LOG_FORMAT";
-const CLOUDWATCH_METRICS: &str = "CACHE__SERVICE__CLOUDWATCH_METRICS";
-const LISTEN: &str = "CACHE__SERVICE__LISTEN";
-const KEY_NAME: &str = "FAST_API__AUTH__API_KEY__NAME";
-const KEY_VALUE: &str = "FAST_API__AUTH__API_KEY__VALUE";
-const SERVER_ID: &str = "FAST_API__SERVER_ID";
-const SERVER_NAME: &str = "FAST_API__SERVER_NAME";
-/// Set by Lambda for every custom runtime, and by nobody else.
+/// Lambda sets it for every custom runtime, and nobody else does.
 const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
-
-/// Set by Lambda.
+/// Lambda sets it.
 const FUNCTION_NAME: &str = "AWS_LAMBDA_FUNCTION_NAME";
 
-/// All names that begin with [`PREFIX`] and mean something.
-const OURS: [&str; 13] = [
-    STORAGE_MODE,
-    BUCKET_NAME,
-    LOCAL_DISK_PATH,
-    TTL_HOURS,
-    STRICT_NAMES,
-    MAX_BODY_BYTES,
-    BLOB_CACHE_BYTES,
-    REQUEST_TIMEOUT,
-    TEST_ROUTES,
-    CORS_ORIGINS,
-    LOG_FORMAT,
-    CLOUDWATCH_METRICS,
-    LISTEN,
-];
-
-/// The largest request body unless configured, in bytes.
-pub const DEFAULT_MAX_BODY_BYTES: u64 = 64 * 1024 * 1024;
-
-/// How many bytes of contents a process keeps in memory unless configured.
-pub const DEFAULT_BLOB_CACHE_BYTES: u64 = 64 * 1024 * 1024;
+/// The least that [`Config::max_in_memory_bytes`] can be, in bytes.
+const MIN_IN_MEMORY_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Everything that the environment decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// Where entries live.
-    pub storage: StorageChoice,
+    pub storage: StorageConfig,
     /// The lifetime that namespaces show when they have none of their own, in hours.
     pub ttl_hours: u32,
     /// Who may call.
-    pub access: Access,
+    pub auth: Auth,
     /// From which origins pages may call.
-    pub origins: Origins,
+    pub origins: AllowedOrigins,
     /// Where the local server listens.
     pub listen: SocketAddr,
     /// The largest request body in bytes, compressed or inflated.
     pub max_body_bytes: u64,
-    /// How many bytes of contents the process keeps in memory beside the storage; 0 for none.
-    pub blob_cache_bytes: u64,
-    /// Whether a name that would have to be cleaned is refused.
+    /// How many bytes of contents the process keeps in memory in addition to the storage; 0 for none.
+    pub object_cache_bytes: u64,
+    /// Whether a name that would have to be sanitized is refused.
     pub strict_names: bool,
-    /// Whether the routes that make test data are there.
+    /// Whether the routes that make test data are served.
     pub test_routes: bool,
-    /// How long one request may keep trying.
+    /// How long one request may wait for the storage.
     pub request_timeout: Duration,
     /// How the lines of the log look.
     pub log_format: LogFormat,
@@ -116,314 +66,73 @@ pub struct Config {
     pub in_lambda: bool,
 }
 
-/// Where entries live.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StorageChoice {
-    /// In a bucket.
-    S3 {
-        /// Its name.
-        bucket: String,
-    },
-    /// In a folder.
-    LocalDisk {
-        /// The folder; it is made when it is not there.
-        path: PathBuf,
-    },
-    /// In this process, and gone with it.
-    Memory,
-}
-
-impl StorageChoice {
-    /// The name of the mode, as the configuration and `/server/storage/info` spell it.
-    pub const fn mode(&self) -> &'static str {
-        match self {
-            Self::S3 { .. } => "s3",
-            Self::LocalDisk { .. } => "local_disk",
-            Self::Memory => "memory",
-        }
-    }
-}
-
-impl fmt::Display for StorageChoice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::S3 { bucket } => write!(f, "the S3 bucket {bucket}"),
-            Self::LocalDisk { path } => write!(f, "the folder {}", path.display()),
-            Self::Memory => f.write_str("memory (gone when the server stops)"),
-        }
-    }
-}
-
-/// Who may call.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Access {
-    /// Everybody who can reach a server that listens on this machine only.
-    Open,
-    /// Who shows this key.
-    Key {
-        /// The header or cookie that carries it.
-        name: HeaderName,
-        /// The cookie's name, which other than a header's keeps its case.
-        cookie: String,
-        /// The key.
-        value: String,
-    },
-    /// Nobody: a function that the world can reach has no key configured.
-    Closed {
-        /// What is missing.
-        reason: &'static str,
-    },
-}
-
-impl fmt::Debug for Access {
-    /// Leaves out the key.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Open => f.write_str("Open"),
-            Self::Key { name, .. } => f.debug_struct("Key").field("name", name).finish_non_exhaustive(),
-            Self::Closed { reason } => f.debug_struct("Closed").field("reason", reason).finish(),
-        }
-    }
-}
-
-/// One thing that is wrong in the environment.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{variable}: {problem}")]
-pub struct Mistake {
-    /// The variable.
-    pub variable: &'static str,
-    /// What is wrong with it and what to do.
-    pub problem: String,
-}
-
-/// Everything that is wrong in the environment.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
-pub struct Mistakes(pub Vec<Mistake>);
-
 impl Config {
-    /// Reads the configuration. `lookup` gives the value of a variable.
-    pub fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, Mistakes> {
-        let mut reader = Reader { lookup, mistakes: Vec::new() };
-        let in_lambda = reader.text(RUNTIME_API).is_some();
-        let access = reader.access(in_lambda);
-        let storage = reader.storage(in_lambda);
+    /// Reads the configuration. `lookup` returns the value of a variable.
+    ///
+    /// # Errors
+    ///
+    /// Every variable whose value cannot be used.
+    pub fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigErrors> {
+        let mut reader = EnvReader::new(lookup);
+        let in_lambda = reader.variable(RUNTIME_API).is_some();
+        let auth = Auth::read(&mut reader, in_lambda);
         let config = Self {
-            blob_cache_bytes: reader.parsed(
-                BLOB_CACHE_BYTES,
-                DEFAULT_BLOB_CACHE_BYTES,
-                "a number of bytes such as 67108864, or 0 for none",
-            ),
-            storage,
-            ttl_hours: reader.parsed(TTL_HOURS, 24, "a number of hours such as 24"),
-            listen: reader.listen(&access, in_lambda),
-            origins: reader.origins(&access),
-            access,
-            max_body_bytes: reader.parsed(MAX_BODY_BYTES, DEFAULT_MAX_BODY_BYTES, "a number of bytes such as 67108864"),
-            strict_names: reader.parsed(STRICT_NAMES, Switch(false), SWITCH_HINT).0,
-            test_routes: reader.parsed(TEST_ROUTES, Switch(false), SWITCH_HINT).0,
-            request_timeout: Duration::from_secs(reader.parsed(REQUEST_TIMEOUT, 25, "a number of seconds such as 25")),
-            log_format: reader.log_format(in_lambda),
-            cloudwatch: reader.cloudwatch(in_lambda),
-            server_id: reader.text(SERVER_ID),
-            server_name: reader.text(SERVER_NAME),
+            storage: StorageConfig::read(&mut reader, in_lambda),
+            ttl_hours: reader.parsed(&TTL_HOURS),
+            listen: listen(&mut reader, &auth, in_lambda),
+            origins: AllowedOrigins::read(&mut reader, &auth),
+            auth,
+            max_body_bytes: reader.parsed(&MAX_BODY_BYTES),
+            object_cache_bytes: reader.parsed(&OBJECT_CACHE_BYTES),
+            strict_names: reader.parsed::<BoolValue>(&STRICT_NAMES).0,
+            test_routes: reader.parsed::<BoolValue>(&TEST_ROUTES).0,
+            request_timeout: Duration::from_secs(reader.parsed(&REQUEST_TIMEOUT)),
+            log_format: reader.parsed_or(&LOG_FORMAT, if in_lambda { LogFormat::Json } else { LogFormat::Text }),
+            cloudwatch: cloudwatch(&mut reader, in_lambda),
+            server_id: reader.text(&SERVER_ID),
+            server_name: reader.text(&SERVER_NAME),
             in_lambda,
         };
-        if reader.mistakes.is_empty() { Ok(config) } else { Err(Mistakes(reader.mistakes)) }
+        reader.finish(config)
     }
 
-    /// The largest content that is read into memory, in bytes. What came in by a body under another limit stays readable.
-    pub fn largest_in_memory(&self) -> u64 {
-        self.max_body_bytes.max(DEFAULT_MAX_BODY_BYTES)
-    }
-}
-
-/// A warning for each variable that looks like ours and means nothing.
-pub fn warnings(names: impl IntoIterator<Item = String>) -> Vec<String> {
-    let unknown = names.into_iter().filter(|name| name.starts_with(PREFIX) && !OURS.contains(&name.as_str()));
-    unknown.map(|name| format!("{name} is set, but means nothing here: did you mean {}?", nearest(&name))).collect()
-}
-
-fn nearest(name: &str) -> &'static str {
-    OURS.into_iter().min_by_key(|known| strsim::levenshtein(known, name)).unwrap_or(STORAGE_MODE)
-}
-
-/// Reads variables and remembers what is wrong with them.
-struct Reader<'a> {
-    lookup: &'a dyn Fn(&str) -> Option<String>,
-    mistakes: Vec<Mistake>,
-}
-
-impl Reader<'_> {
-    /// The value of a variable, `None` when it is blank.
-    fn text(&self, name: &str) -> Option<String> {
-        (self.lookup)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
-    }
-
-    fn mistake(&mut self, variable: &'static str, problem: impl Into<String>) {
-        self.mistakes.push(Mistake { variable, problem: problem.into() });
-    }
-
-    fn parsed<T: FromStr>(&mut self, name: &'static str, default: T, hint: &str) -> T {
-        let Some(text) = self.text(name) else { return default };
-        text.parse().unwrap_or_else(|_| {
-            self.mistake(name, format!("'{text}' is not usable: give {hint}, or leave it out"));
-            default
-        })
-    }
-
-    fn storage(&mut self, in_lambda: bool) -> StorageChoice {
-        let bucket = self.text(BUCKET_NAME);
-        let automatic = if in_lambda || bucket.is_some() { "s3" } else { "local_disk" };
-        match self.text(STORAGE_MODE).as_deref().unwrap_or(automatic) {
-            "s3" => self.bucket(bucket),
-            "local_disk" => {
-                let path = self.text(LOCAL_DISK_PATH).unwrap_or_else(|| "./.mgraph-cache".to_owned());
-                StorageChoice::LocalDisk { path: path.into() }
-            }
-            "memory" => StorageChoice::Memory,
-            other => {
-                self.mistake(STORAGE_MODE, format!("'{other}' is not available: use s3, local_disk or memory"));
-                StorageChoice::Memory
-            }
-        }
-    }
-
-    fn bucket(&mut self, bucket: Option<String>) -> StorageChoice {
-        if bucket.is_none() {
-            self.mistake(BUCKET_NAME, "is not set, but the storage is S3: give the name of a bucket that exists");
-        }
-        StorageChoice::S3 { bucket: bucket.unwrap_or_default() }
-    }
-
-    fn access(&mut self, in_lambda: bool) -> Access {
-        match (self.text(KEY_NAME), self.text(KEY_VALUE)) {
-            (Some(name), Some(value)) => self.key(name, value),
-            (None, _) if in_lambda => Access::Closed { reason: "Server does not have API key name setup" },
-            (Some(_), None) if in_lambda => Access::Closed { reason: "Server does not have API key value setup" },
-            (None, None) => Access::Open,
-            (None, Some(_)) => {
-                self.mistake(KEY_NAME, "is not set, but the key's value is: set both, or neither");
-                Access::Open
-            }
-            (Some(_), None) => {
-                self.mistake(KEY_VALUE, "is not set, but the key's name is: set both, or neither");
-                Access::Open
-            }
-        }
-    }
-
-    fn key(&mut self, cookie: String, value: String) -> Access {
-        match HeaderName::from_str(&cookie) {
-            Ok(name) => Access::Key { name, cookie, value },
-            Err(_) => {
-                self.mistake(KEY_NAME, format!("'{cookie}' cannot name a header: use letters, digits, '-' and '_'"));
-                Access::Closed { reason: "" }
-            }
-        }
-    }
-
-    fn origins(&mut self, access: &Access) -> Origins {
-        // Whoever has no key must not be lent the place of somebody who sits at this machine.
-        let default = if *access == Access::Open { Origins::ThisMachine } else { Origins::Any };
-        self.parsed(CORS_ORIGINS, default, "'*', or origins such as https://app.example with commas between")
-    }
-
-    fn log_format(&mut self, in_lambda: bool) -> LogFormat {
-        let default = if in_lambda { LogFormat::Json } else { LogFormat::Text };
-        self.parsed(LOG_FORMAT, default, "text or json")
-    }
-
-    /// Only Lambda hands the log on to CloudWatch, so elsewhere it would be asked for in vain.
-    fn cloudwatch(&mut self, in_lambda: bool) -> Option<String> {
-        let Switch(wanted) = self.parsed(CLOUDWATCH_METRICS, Switch(in_lambda), SWITCH_HINT);
-        if wanted && !in_lambda {
-            self.mistake(CLOUDWATCH_METRICS, "is for Lambda functions: leave it out, and see /metrics");
-        }
-        (wanted && in_lambda).then(|| self.text(FUNCTION_NAME).unwrap_or_default())
-    }
-
-    /// The address, which only this machine can reach as long as there is no key.
-    fn listen(&mut self, access: &Access, in_lambda: bool) -> SocketAddr {
-        let default = SocketAddr::new(IpAddr::from([127, 0, 0, 1]), 10017);
-        let Address(address) =
-            self.parsed(LISTEN, Address(default), "an IP address and a port such as 127.0.0.1:10017");
-        if *access == Access::Open && !in_lambda && !address.ip().is_loopback() {
-            let problem = format!(
-                "{address} can be reached from elsewhere, but no API key is configured: set {KEY_NAME} and {KEY_VALUE}, \
-                 or listen on 127.0.0.1"
-            );
-            self.mistake(LISTEN, problem);
-        }
-        address
+    /// The largest content that is read into memory, in bytes. What was stored under a higher body limit stays readable.
+    pub fn max_in_memory_bytes(&self) -> u64 {
+        self.max_body_bytes.max(MIN_IN_MEMORY_BYTES)
     }
 }
 
-/// From which origins pages may call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origins {
-    /// From all: they need the key as everybody else.
-    Any,
-    /// From pages that a server on this machine has served.
-    ThisMachine,
-    /// From these, each written as browsers do: scheme, host, and the port unless it is the scheme's own.
-    These(Vec<String>),
+/// Only Lambda hands the log on to CloudWatch, so elsewhere the metrics would reach nobody.
+fn cloudwatch(reader: &mut EnvReader<'_>, in_lambda: bool) -> Option<String> {
+    let BoolValue(wanted) = reader.parsed_or(&CLOUDWATCH_METRICS, BoolValue(in_lambda));
+    if wanted && !in_lambda {
+        reader.error(&CLOUDWATCH_METRICS, "is for Lambda functions: leave it out, and see /metrics");
+    }
+    (wanted && in_lambda).then(|| reader.variable(FUNCTION_NAME).unwrap_or_default())
 }
 
-impl Origins {
-    /// Whether a page of this origin may call.
-    pub fn allow(&self, origin: &str) -> bool {
-        match self {
-            Self::Any => true,
-            Self::ThisMachine => {
-                let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
-                let local = |host: &str| {
-                    ["localhost", "127.0.0.1", "[::1]"].iter().any(|local| {
-                        host.strip_prefix(local).is_some_and(|port| port.is_empty() || port.starts_with(':'))
-                    })
-                };
-                host.is_some_and(local)
-            }
-            Self::These(origins) => origins.iter().any(|allowed| allowed == origin),
-        }
+/// The address, which only this machine can reach as long as there is no key.
+fn listen(reader: &mut EnvReader<'_>, auth: &Auth, in_lambda: bool) -> SocketAddr {
+    let Address(address) = reader.parsed(&LISTEN);
+    if *auth == Auth::Disabled && !in_lambda && !address.ip().is_loopback() {
+        let problem = format!(
+            "{address} can be reached from elsewhere, but no API key is configured: set {} and {}, \
+             or listen on 127.0.0.1",
+            API_KEY_NAME.name, API_KEY_VALUE.name
+        );
+        reader.error(&LISTEN, problem);
     }
-}
-
-impl FromStr for Origins {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        if text == "*" {
-            return Ok(Self::Any);
-        }
-        let origins: Vec<String> = text.split(',').map(|origin| origin.trim().to_owned()).collect();
-        let is_origin = |origin: &String| {
-            let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
-            host.is_some_and(|host| !host.is_empty() && host.bytes().all(|b| b.is_ascii_graphic() && b != b'/'))
-        };
-        if origins.iter().all(is_origin) { Ok(Self::These(origins)) } else { Err(()) }
-    }
-}
-
-const SWITCH_HINT: &str = "true or false";
-
-/// A yes or no.
-struct Switch(bool);
-
-impl FromStr for Switch {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        match text.to_ascii_lowercase().as_str() {
-            "true" | "1" | "yes" | "on" => Ok(Self(true)),
-            "false" | "0" | "no" | "off" => Ok(Self(false)),
-            _ => Err(()),
-        }
-    }
+    address
 }
 
 /// A socket address, whose host may be `localhost`.
 struct Address(SocketAddr);
+
+impl Default for Address {
+    fn default() -> Self {
+        Self(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+    }
+}
 
 impl FromStr for Address {
     type Err = std::net::AddrParseError;
@@ -437,158 +146,4 @@ impl FromStr for Address {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(variables: &[(&str, &str)]) -> Result<Config, Mistakes> {
-        let lookup =
-            |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
-        Config::read(&lookup)
-    }
-
-    /// The one mistake that these variables are.
-    #[track_caller]
-    fn check(variables: &[(&str, &str)], mistake: &str) {
-        let mistakes = read(variables).unwrap_err();
-        assert_eq!(mistakes.0.len(), 1, "{mistakes}");
-        assert!(mistakes.to_string().contains(mistake), "{mistakes}");
-    }
-
-    #[test]
-    fn nothing_set_is_an_open_server_for_this_machine_on_disk() {
-        let config = read(&[]).unwrap();
-        assert_eq!(config.storage, StorageChoice::LocalDisk { path: "./.mgraph-cache".into() });
-        assert_eq!((config.access, config.listen.to_string()), (Access::Open, "127.0.0.1:10017".to_owned()));
-        assert_eq!((config.ttl_hours, config.max_body_bytes), (24, 64 * 1024 * 1024));
-    }
-
-    #[test]
-    fn a_bucket_name_or_lambda_means_s3() {
-        let s3 = StorageChoice::S3 { bucket: "b".to_owned() };
-        assert_eq!(read(&[(BUCKET_NAME, "b")]).unwrap().storage, s3);
-        assert_eq!(read(&[(BUCKET_NAME, "b"), (RUNTIME_API, "x")]).unwrap().storage, s3);
-        check(&[(RUNTIME_API, "x")], "CACHE__SERVICE__BUCKET_NAME: is not set");
-        check(&[(STORAGE_MODE, "s3")], "CACHE__SERVICE__BUCKET_NAME: is not set");
-    }
-
-    #[test]
-    fn a_mode_wins_over_a_bucket_name() {
-        assert_eq!(read(&[(BUCKET_NAME, "b"), (STORAGE_MODE, "memory")]).unwrap().storage, StorageChoice::Memory);
-    }
-
-    #[test]
-    fn an_unknown_mode_is_a_mistake() {
-        check(&[(STORAGE_MODE, "S4")], "use s3, local_disk or memory");
-    }
-
-    #[test]
-    fn a_value_that_does_not_parse_is_a_mistake() {
-        check(
-            &[(TTL_HOURS, "a day")],
-            "CACHE__SERVICE__DEFAULT_TTL_HOURS: 'a day' is not usable: give a number of hours",
-        );
-        check(&[(STRICT_NAMES, "maybe")], "give true or false");
-        check(&[(LISTEN, "10017")], "127.0.0.1:10017");
-    }
-
-    #[test]
-    fn contents_are_kept_in_memory_unless_told_otherwise() {
-        let kept = |variables: &[(&str, &str)]| read(variables).unwrap().blob_cache_bytes;
-        assert_eq!(kept(&[]), DEFAULT_BLOB_CACHE_BYTES);
-        assert_eq!(kept(&[(BUCKET_NAME, "b")]), DEFAULT_BLOB_CACHE_BYTES);
-        assert_eq!(kept(&[(BLOB_CACHE_BYTES, "1000")]), 1000);
-        assert_eq!(kept(&[(BLOB_CACHE_BYTES, "0")]), 0);
-        check(&[(BLOB_CACHE_BYTES, "64M")], "or 0 for none");
-    }
-
-    #[test]
-    fn all_mistakes_come_at_once() {
-        let mistakes = read(&[(TTL_HOURS, "x"), (MAX_BODY_BYTES, "-1"), (KEY_VALUE, "v")]).unwrap_err();
-        assert_eq!(mistakes.0.len(), 3, "{mistakes}");
-    }
-
-    #[test]
-    fn without_a_key_only_this_machine_is_served() {
-        check(&[(LISTEN, "0.0.0.0:80")], "no API key is configured");
-        assert!(read(&[(LISTEN, "localhost:80")]).is_ok());
-        assert!(read(&[(LISTEN, "[::1]:80")]).is_ok());
-        assert!(read(&[(LISTEN, "0.0.0.0:80"), (KEY_NAME, "x-key"), (KEY_VALUE, "v")]).is_ok());
-    }
-
-    #[test]
-    fn half_a_key_is_a_mistake_on_a_server_and_closes_a_function() {
-        check(&[(KEY_NAME, "x-key")], "FAST_API__AUTH__API_KEY__VALUE: is not set");
-        let lambda = [(RUNTIME_API, "x"), (BUCKET_NAME, "b")];
-        let closed = |variables: &[(&str, &str)]| match read(variables).unwrap().access {
-            Access::Closed { reason } => reason,
-            access => panic!("{access:?}"),
-        };
-        assert_eq!(closed(&lambda), "Server does not have API key name setup");
-        assert_eq!(closed(&[&lambda[..], &[(KEY_NAME, "k")]].concat()), "Server does not have API key value setup");
-    }
-
-    #[test]
-    fn without_a_key_only_pages_of_this_machine_may_call() {
-        let origins = read(&[]).unwrap().origins;
-        for (origin, allowed) in [
-            ("http://localhost:8080", true),
-            ("https://127.0.0.1", true),
-            ("http://[::1]:3000", true),
-            ("http://localhost.evil.example", false),
-            ("http://127.0.0.1.evil.example", false),
-            ("https://page.example", false),
-            ("null", false),
-        ] {
-            assert_eq!(origins.allow(origin), allowed, "{origin}");
-        }
-        assert_eq!(read(&[(KEY_NAME, "x"), (KEY_VALUE, "y")]).unwrap().origins, Origins::Any);
-    }
-
-    #[test]
-    fn origins_are_written_as_browsers_do() {
-        let listed = read(&[(CORS_ORIGINS, "https://a.example, http://b.example:81")]).unwrap().origins;
-        assert!(listed.allow("https://a.example") && listed.allow("http://b.example:81"));
-        assert!(!listed.allow("http://a.example") && !listed.allow("http://b.example"));
-        assert_eq!(read(&[(CORS_ORIGINS, "*")]).unwrap().origins, Origins::Any);
-        check(
-            &[(CORS_ORIGINS, "https://a.example/")],
-            "CACHE__SERVICE__CORS_ORIGINS: 'https://a.example/' is not usable",
-        );
-    }
-
-    #[test]
-    fn metrics_for_cloudwatch_are_for_functions_which_may_do_without() {
-        let lambda = [(RUNTIME_API, "x"), (BUCKET_NAME, "b"), (FUNCTION_NAME, "cache")];
-        assert_eq!(read(&lambda).unwrap().cloudwatch.as_deref(), Some("cache"));
-        assert_eq!(read(&[&lambda[..], &[(CLOUDWATCH_METRICS, "off")]].concat()).unwrap().cloudwatch, None);
-        assert_eq!(read(&[]).unwrap().cloudwatch, None);
-        check(&[(CLOUDWATCH_METRICS, "true")], "is for Lambda functions");
-    }
-
-    #[test]
-    fn a_function_logs_for_machines_and_a_server_for_people() {
-        assert_eq!(read(&[(RUNTIME_API, "x"), (BUCKET_NAME, "b")]).unwrap().log_format, LogFormat::Json);
-        assert_eq!(read(&[]).unwrap().log_format, LogFormat::Text);
-        assert_eq!(read(&[(LOG_FORMAT, "json")]).unwrap().log_format, LogFormat::Json);
-        check(&[(LOG_FORMAT, "xml")], "give text or json");
-    }
-
-    #[test]
-    fn a_blank_value_is_unset() {
-        assert_eq!(read(&[(TTL_HOURS, " ")]).unwrap().ttl_hours, 24);
-    }
-
-    #[test]
-    fn a_misspelt_variable_is_warned_about_with_the_nearest_name() {
-        let names = ["CACHE__SERVICE__BUCKET", LISTEN, "PATH"].map(ToOwned::to_owned);
-        let warnings = warnings(names);
-        assert_eq!(warnings.len(), 1, "{warnings:?}");
-        assert!(warnings[0].ends_with("did you mean CACHE__SERVICE__BUCKET_NAME?"), "{warnings:?}");
-    }
-
-    #[test]
-    fn the_key_is_not_in_the_debug_output() {
-        let config = read(&[(KEY_NAME, "x-key"), (KEY_VALUE, "secret")]).unwrap();
-        assert!(!format!("{config:?}").contains("secret"));
-    }
-}
+mod tests;

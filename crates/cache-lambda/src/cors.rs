@@ -1,83 +1,93 @@
-//! Calls from pages of other origins: those that are configured may read answers, and must show the key as everybody else.
+//! Calls from pages of other origins (CORS): pages of the configured origins may read responses, and need the key as every
+//! caller does.
 //!
-//! A server without a key also refuses to act for any other page: a browser sends simple requests without asking first,
-//! and everybody's browser can reach a loopback address.
+//! A server without a key also refuses to act for any other page: a browser sends simple requests without a preflight, and
+//! every browser on the machine can reach a loopback address.
+
+use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use tower_http::cors::{AllowCredentials, AllowOrigin, CorsLayer};
 
-use crate::app::AppState;
-use crate::config::Access;
+use crate::config::Config;
+use crate::config::auth::Auth;
+use crate::config::origins::AllowedOrigins;
+use crate::middleware::REQUEST_ID;
 use crate::problem::Problem;
+use crate::state::AppState;
 
-/// Which headers of an answer a page may read.
-const EXPOSED: &str = "Content-Type, X-Requested-With, Origin, Accept, Authorization, Accept-Ranges, \
-                       Content-Disposition, Content-Range, ETag, Retry-After, fast-api-request-id";
-/// How long a browser may keep the answer to a preflight, in seconds.
-const MAX_AGE_SECONDS: u32 = 86400;
+/// Which headers of a response a page may read.
+const EXPOSED: [HeaderName; 11] = [
+    header::CONTENT_TYPE,
+    HeaderName::from_static("x-requested-with"),
+    header::ORIGIN,
+    header::ACCEPT,
+    header::AUTHORIZATION,
+    header::ACCEPT_RANGES,
+    header::CONTENT_DISPOSITION,
+    header::CONTENT_RANGE,
+    header::ETAG,
+    header::RETRY_AFTER,
+    REQUEST_ID,
+];
+/// How long a browser may keep the response to a preflight.
+const MAX_AGE: Duration = Duration::from_secs(86400);
 
-/// Answers preflights, and marks all other answers as readable for the caller's origin.
-pub async fn allow(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    let config = &state.config;
-    let origin = request.headers().get(header::ORIGIN).cloned();
-    let allowed = origin.as_ref().is_none_or(|origin| origin.to_str().is_ok_and(|origin| config.origins.allow(origin)));
-    if request.method() == Method::OPTIONS {
-        return preflight(&config.access, origin, allowed);
-    }
-    if !allowed && config.access == Access::Open {
-        return Problem::foreign_origin().into_response();
+/// Answers preflights, and marks responses as readable for the pages of allowed origins.
+pub fn layer(config: &Config) -> CorsLayer {
+    let key: Option<&HeaderName> = match &config.auth {
+        Auth::ApiKey { name, .. } => Some(name),
+        Auth::Disabled | Auth::DenyAll { .. } => None,
+    };
+    let allowed_headers = key.into_iter().chain(&[header::CONTENT_TYPE, header::CONTENT_ENCODING]).cloned();
+    let (for_origin, for_credentials) = (config.origins.clone(), config.origins.clone());
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::predicate(move |origin, _| is_allowed(&for_origin, origin)))
+        .allow_credentials(AllowCredentials::predicate(move |origin, request| {
+            request.method != Method::OPTIONS && is_allowed(&for_credentials, origin)
+        }))
+        .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS])
+        .allow_headers(allowed_headers.collect::<Vec<_>>())
+        .expose_headers(EXPOSED)
+        .max_age(MAX_AGE)
+        .vary([header::ORIGIN])
+}
+
+/// Refuses requests of foreign pages to a server without a key. Preflights are 204, as the clients know it.
+pub async fn refuse_foreign_pages(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let is_preflight = request.method() == Method::OPTIONS;
+    let origin = request.headers().get(header::ORIGIN);
+    let allowed = origin.is_none_or(|origin| is_allowed(&state.config.origins, origin));
+    if !allowed && !is_preflight && state.config.auth == Auth::Disabled {
+        return Problem::origin_not_allowed().into_response();
     }
     let mut response = next.run(request).await;
-    let headers = response.headers_mut();
-    // The answer depends on the origin even when there is none.
-    headers.append(header::VARY, HeaderValue::from_static("Origin"));
-    if let Some(origin) = origin.filter(|_| allowed) {
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
-        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+    if is_preflight {
+        *response.status_mut() = StatusCode::NO_CONTENT;
     }
     response
 }
 
-/// What a browser may send. It names no origin when that of the page is not allowed, so the browser goes no further.
-fn preflight(access: &Access, origin: Option<HeaderValue>, allowed: bool) -> Response {
-    let mut headers = HeaderMap::new();
-    if allowed {
-        let any = HeaderValue::from_static("*");
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.unwrap_or(any));
-    }
-    let methods = HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE, OPTIONS");
-    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
-    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed_headers(access));
-    headers.insert(header::ACCESS_CONTROL_MAX_AGE, MAX_AGE_SECONDS.into());
-    headers.insert(header::VARY, HeaderValue::from_static("Origin"));
-    (StatusCode::NO_CONTENT, headers).into_response()
-}
-
-fn allowed_headers(access: &Access) -> HeaderValue {
-    let known = [header::CONTENT_TYPE, header::CONTENT_ENCODING];
-    let key: Option<&HeaderName> = match access {
-        Access::Key { name, .. } => Some(name),
-        Access::Open | Access::Closed { .. } => None,
-    };
-    let names: Vec<&str> = key.into_iter().chain(&known).map(HeaderName::as_str).collect();
-    HeaderValue::from_str(&names.join(", ")).unwrap_or(HeaderValue::from_static("content-type"))
+fn is_allowed(origins: &AllowedOrigins, origin: &HeaderValue) -> bool {
+    origin.to_str().is_ok_and(|origin| origins.allow(origin))
 }
 
 #[cfg(test)]
 mod tests {
     use http::Method;
 
-    use crate::config::{Access, Origins};
-    use crate::testing::{App, Call, config};
+    use crate::config::auth::Auth;
+    use crate::config::origins::AllowedOrigins;
+    use crate::test_support::{App, Call, config};
 
     /// One header of the answer.
     async fn check(call: Call, header: &str, expected: Option<&str>) {
         let mut config = config();
-        config.origins = Origins::Any;
-        config.access = Access::Key {
+        config.origins = AllowedOrigins::Any;
+        config.auth = Auth::ApiKey {
             name: "X-Team-Key".parse().unwrap(),
             cookie: "X-Team-Key".to_owned(),
             value: "secret".to_owned(),
@@ -92,18 +102,18 @@ mod tests {
 
     #[tokio::test]
     async fn a_preflight_allows_the_configured_key_header() {
-        let allowed = "x-team-key, content-type, content-encoding";
+        let allowed = "x-team-key,content-type,content-encoding";
         check(preflight(), "access-control-allow-headers", Some(allowed)).await;
         check(preflight(), "access-control-allow-origin", Some("http://page.example")).await;
-        check(preflight(), "vary", Some("Origin")).await;
+        check(preflight(), "vary", Some("origin")).await;
         check(preflight(), "access-control-max-age", Some("86400")).await;
     }
 
     #[tokio::test]
     async fn a_page_of_an_origin_that_is_not_configured_reads_nothing() {
         let mut config = config();
-        config.origins = Origins::These(vec!["https://app.example".to_owned()]);
-        config.access = Access::Key { name: "x".parse().unwrap(), cookie: "x".to_owned(), value: "secret".to_owned() };
+        config.origins = AllowedOrigins::List(vec!["https://app.example".to_owned()]);
+        config.auth = Auth::ApiKey { name: "x".parse().unwrap(), cookie: "x".to_owned(), value: "secret".to_owned() };
         let app = App::with(config);
         for call in
             [preflight(), Call::get("/info/health").header("x", "secret").header("origin", "http://page.example")]
@@ -115,8 +125,8 @@ mod tests {
     #[tokio::test]
     async fn a_server_without_a_key_does_not_act_for_a_foreign_page() {
         let mut config = config();
-        config.access = Access::Open;
-        config.origins = Origins::ThisMachine;
+        config.auth = Auth::Disabled;
+        config.origins = AllowedOrigins::Loopback;
         let app = App::with(config);
         let store = |origin| {
             Call::post("/ns/direct/store/string", "x").header("content-type", "text/plain").header("origin", origin)
@@ -130,7 +140,7 @@ mod tests {
     async fn an_answer_is_readable_for_the_callers_origin() {
         let call = || Call::get("/info/health").header("x-team-key", "secret").header("origin", "http://page.example");
         check(call(), "access-control-allow-origin", Some("http://page.example")).await;
-        check(call(), "vary", Some("Origin")).await;
+        check(call(), "vary", Some("origin")).await;
         check(Call::get("/info/health"), "access-control-allow-origin", None).await;
     }
 }

@@ -9,32 +9,16 @@ use cache_core::archive::MemberName;
 use cache_core::cache::Selector;
 use cache_core::ids::{CacheHash, CacheId, CacheKey, FileId, InvalidName, Namespace};
 use cache_core::json::FieldPath;
-use cache_core::layout::KeyName;
+use cache_core::layout::KeyRef;
 use cache_core::strategy::Strategy;
 use http::request::Parts;
 
-use crate::app::AppState;
-use crate::problem::{ArchiveUse, Problem};
+use crate::pagination::{DEFAULT_LIMIT, MAX_LIMIT, Paging};
+use crate::problem::{ArchiveOp, Problem};
+use crate::state::AppState;
 
-/// How many items a page shows unless asked for another number.
-pub const DEFAULT_LIMIT: u64 = 100;
-/// How many items a page shows at most.
-pub const MAX_LIMIT: u64 = 1000;
-
-/// Which page of a list.
-#[derive(Debug, Clone, Copy)]
-pub struct Paging<'a> {
-    /// At most so many items.
-    pub limit: usize,
-    /// After this place.
-    pub cursor: Option<&'a str>,
-}
-
-impl Default for Paging<'_> {
-    fn default() -> Self {
-        Self { limit: DEFAULT_LIMIT as usize, cursor: None }
-    }
-}
+/// The path parameter that holds the rest of a path where several parameters share it: see [`crate::routing`].
+pub const REST: &str = "rest";
 
 /// The parameters of a request by name: those of its path, and those of its query. Of a repeated query parameter the last
 /// counts; unknown ones are ignored.
@@ -97,7 +81,7 @@ impl Params {
     pub fn cache_key(&self) -> Result<CacheKey, Problem> {
         let raw = self.path("cache_key");
         match raw.parse::<CacheKey>() {
-            Err(InvalidName::Empty) => Err(Problem::no_cache_key()),
+            Err(InvalidName::Empty) => Err(Problem::missing_cache_key()),
             _ => self.name("cache_key", raw),
         }
     }
@@ -113,9 +97,9 @@ impl Params {
     }
 
     /// The strategy in the path, and the key and file name at its end: `{strategy}/{cache_key}/{file_id}`.
-    pub fn key_name(&self) -> Result<KeyName, Problem> {
-        let (key, file_id) = self.path("key_and_file").rsplit_once('/').ok_or_else(Problem::no_route)?;
-        Ok(KeyName {
+    pub fn key_ref(&self) -> Result<KeyRef, Problem> {
+        let (key, file_id) = self.path(REST).rsplit_once('/').ok_or_else(Problem::route_not_found)?;
+        Ok(KeyRef {
             strategy: self.strategy()?,
             cache_key: self.name("cache_key", key)?,
             file_id: self.name("file_id", file_id)?,
@@ -124,15 +108,15 @@ impl Params {
 
     /// The key and the file name at the end of the path, where both may be blank: then they count as not given.
     pub fn key_and_file(&self) -> Result<(Option<CacheKey>, Option<FileId>), Problem> {
-        let (key, file_id) = self.path("key_and_file").rsplit_once('/').ok_or_else(Problem::no_route)?;
+        let (key, file_id) = self.path(REST).rsplit_once('/').ok_or_else(Problem::route_not_found)?;
         Ok((self.name_if_any("cache_key", key)?, self.name_if_any("file_id", file_id)?))
     }
 
     /// The path of an archive's member at the end of the path, as it was sent: what it means depends on the archive.
-    pub fn file_path(&self, wanted_for: ArchiveUse) -> Result<String, Problem> {
+    pub fn file_path(&self, op: ArchiveOp) -> Result<String, Problem> {
         let raw = self.path("file_path");
         if raw.trim().is_empty() {
-            return Err(Problem::no_file_path(wanted_for));
+            return Err(Problem::missing_file_path(op));
         }
         // What is no name at all may still be the name of a member that came from elsewhere.
         if raw.parse::<MemberName>().is_ok() {
@@ -241,69 +225,4 @@ fn hash_and_version(raw: &str) -> Option<(CacheHash, u64)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::testing::{App, Call, config};
-
-    /// What a store under this path answers, with strict names or without.
-    async fn check(strict: bool, path: &str, status: u16, expected: &str) {
-        let mut config = config();
-        config.strict_names = strict;
-        let answer = App::with(config).send(Call::post(path, "x")).await;
-        assert_eq!(answer.status, status, "{}", answer.text());
-        assert!(answer.text().contains(expected), "{}", answer.text());
-    }
-
-    #[tokio::test]
-    async fn names_are_cleaned_or_refused_when_strict() {
-        let odd = "/n.s/direct/store/string";
-        check(false, odd, 200, "\"namespace\":\"n_s\"").await;
-        check(true, odd, 400, "namespace has characters that are not allowed: 'n_s' would be").await;
-        let odd = "/ns/key_based/store/string/a%2Bb?file_id=f";
-        check(false, odd, 200, "ns/data/key-based/a_b/f.txt").await;
-        check(true, odd, 400, "\"loc\":[\"query\",\"cache_key\"]").await;
-        check(true, "/ns/key_based/store/string/a/b?file_id=f.1", 400, "file_id").await;
-        check(true, "/ns/key_based/store/string/a/b?file_id=f-1", 200, "").await;
-    }
-
-    #[tokio::test]
-    async fn a_name_that_is_too_long_is_refused_with_both_lengths() {
-        let long = "x".repeat(129);
-        check(false, &format!("/{long}/direct/store/string"), 400, "has 129 characters, the limit is 128").await;
-    }
-
-    #[tokio::test]
-    async fn of_a_repeated_query_parameter_the_last_counts() {
-        check(false, "/ns/key_based/store/string/k?file_id=a&file_id=b", 200, "key-based/k/b.txt").await;
-    }
-
-    #[test]
-    fn yes_and_no_come_in_many_words() {
-        let flag = |raw: &str| {
-            let query = vec![("recursive".to_owned(), raw.to_owned())];
-            Params { path: Vec::new(), query, strict: false }.flag("recursive", true)
-        };
-        for (yes, no) in [("True", "False"), ("1", "0"), ("YES", "no"), ("on", "off"), ("t", "f"), ("y", "N")] {
-            assert!(flag(yes).unwrap() && !flag(no).unwrap());
-        }
-        assert!(flag("maybe").is_err());
-    }
-
-    proptest! {
-        #[test]
-        fn a_hash_with_a_version_reads_back(hash in "[0-9a-f]{10,96}", version in 1..u64::MAX) {
-            let (parsed, n) = hash_and_version(&format!("{hash}-v{version}")).unwrap();
-            prop_assert_eq!((parsed.as_str(), n), (hash.as_str(), version));
-        }
-
-        #[test]
-        fn no_other_text_passes_for_a_hash_with_a_version(raw in "[0-9a-fv-]{0,40}") {
-            if let Some((hash, version)) = hash_and_version(&raw) {
-                prop_assert!(version > 0);
-                prop_assert!(raw.starts_with(hash.as_str()));
-            }
-        }
-    }
-}
+mod tests;

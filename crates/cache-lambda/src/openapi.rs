@@ -1,7 +1,6 @@
 //! The description of the whole interface, as OpenAPI 3.1.
 //!
-//! Each route group describes its operations beside its router (`described()`), with the types that its handlers answer with. A
-//! test holds every router against the descriptions: no route or method is in one and not in the other.
+//! Each route describes its operation where it is added to the router: see [`crate::routing`].
 
 mod links;
 pub mod operation;
@@ -14,8 +13,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
 use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
 
 use self::operation::Operation;
-use crate::config::Access;
-use crate::routes;
+use crate::config::auth::Auth;
 
 /// The version of the service, as `/info/status` tells it.
 pub const VERSION: &str = concat!("v", env!("CARGO_PKG_VERSION"));
@@ -34,43 +32,21 @@ is cut, and each character outside the alphabet becomes `_`. `CACHE__SERVICE__ST
 - Every GET is answered to HEAD too, without the body.
 - Every answer has an id in the header `fast-api-request-id`. Every error has a `message` that says what to change.";
 
-/// The groups of operations, in the order in which they are shown.
-pub fn groups() -> [(&'static str, Vec<Operation>); 14] {
-    [
-        ("Store", routes::store::described()),
-        ("Upload", routes::upload::described()),
-        ("Retrieve", routes::retrieve::described()),
-        ("Entries", routes::entries::described()),
-        ("Update", routes::update::described()),
-        ("Versions", routes::versions::described()),
-        ("Child data", routes::data::described()),
-        ("ZIP", routes::zip::described()),
-        ("Namespaces", routes::namespace::described()),
-        ("Admin", routes::admin::described()),
-        ("Info", [routes::info::described(), routes::metrics::described()].concat()),
-        ("Auth", routes::auth::described()),
-        ("Test data", routes::testing::described()),
-        ("Pages", [routes::home::described(), routes::docs::described()].concat()),
-    ]
-}
-
-/// The description of a service that lets in whoever `access` says.
-pub fn document(access: &Access) -> OpenApi {
+/// The description of a service that lets in whoever `auth` says.
+pub fn document(auth: &Auth, operations: &[Operation]) -> OpenApi {
     let mut paths = PathsBuilder::new();
     let mut components = responses::add_to(ComponentsBuilder::new());
-    for (group, operations) in groups() {
-        for operation in operations {
-            components = components.schemas_from_iter(operation.schemas());
-            paths = paths.path(operation.path, operation.item(group));
-        }
+    for operation in operations {
+        components = components.schemas_from_iter(operation.schemas());
+        paths = paths.path(&operation.path, operation.item());
     }
     let license = LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build();
     let info =
         InfoBuilder::new().title("mgraph-cache").version(VERSION).description(Some(ABOUT)).license(Some(license));
     let [header, cookie] = SCHEMES;
-    let (in_header, in_cookie) = match access {
-        Access::Key { name, cookie, .. } => (name.as_str(), cookie.as_str()),
-        Access::Open | Access::Closed { .. } => (KEY_HEADER, KEY_HEADER),
+    let (in_header, in_cookie) = match auth {
+        Auth::ApiKey { name, cookie, .. } => (name.as_str(), cookie.as_str()),
+        Auth::Disabled | Auth::DenyAll { .. } => (KEY_HEADER, KEY_HEADER),
     };
     let components = components
         .security_scheme(header, SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new(in_header))))
@@ -81,70 +57,12 @@ pub fn document(access: &Access) -> OpenApi {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
-    use std::fs;
-    use std::path::Path;
 
     use serde_json::Value;
 
-    use super::{VERSION, document, groups};
-    use crate::config::Access;
-    use crate::watching::operations;
-
-    /// A method and the path of a route.
-    type Served = BTreeSet<(String, String)>;
-
-    /// Every method of every route, read from the sources: a router does not tell them.
-    fn routed() -> Served {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/routes");
-        let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).filter(|file| file.is_file());
-        files.flat_map(|file| routes_in(&fs::read_to_string(file).unwrap())).collect()
-    }
-
-    fn routes_in(source: &str) -> Vec<(String, String)> {
-        let prefix =
-            source.split_once(".nest(\"").and_then(|(_, rest)| rest.split_once('"')).map_or("", |(path, _)| path);
-        let mut found = Vec::new();
-        for rest in source.split(".route(\"").skip(1) {
-            let (path, rest) = rest.split_once("\", ").unwrap();
-            // Up to the next route, or to the end of the function.
-            let handlers = rest.split("\n}").next().unwrap();
-            for verb in ["get", "post", "put", "delete"] {
-                if handlers.starts_with(&format!("{verb}(")) || handlers.contains(&format!(").{verb}(")) {
-                    found.push((verb.to_owned(), format!("{prefix}{path}")));
-                }
-            }
-        }
-        found
-    }
-
-    /// Whether a route only says that what its path ends in is missing, or takes the same as the one without the slash.
-    fn is_blank_end((verb, route): &(String, String), documented: &Served) -> bool {
-        route.ends_with('/')
-            && documented.iter().any(|(of, path)| of == verb && path.starts_with(&format!("{route}{{*")))
-    }
-
-    #[test]
-    fn every_route_is_described_and_nothing_else_is() {
-        let operations = groups().into_iter().flat_map(|(_, operations)| operations);
-        let documented: Served = operations.map(|operation| (operation.verb.to_owned(), operation.route())).collect();
-        let mut routed = routed();
-        assert!(routed.len() > 100, "the sources are read");
-        routed.retain(|route| documented.contains(route) || !is_blank_end(route, &documented));
-        let undescribed: Vec<_> = routed.difference(&documented).collect();
-        let unserved: Vec<_> = documented.difference(&routed).collect();
-        assert!(
-            undescribed.is_empty() && unserved.is_empty(),
-            "not described {undescribed:?}, not served {unserved:?}"
-        );
-    }
-
-    #[test]
-    fn every_route_has_a_name_for_logs_and_metrics() {
-        for (verb, route) in routed() {
-            let method = verb.to_uppercase().parse().unwrap();
-            assert_ne!(operations::find(&method, Some(&route)).id, "none", "{verb} {route}");
-        }
-    }
+    use super::{VERSION, document};
+    use crate::config::auth::Auth;
+    use crate::routes::routes;
 
     fn references(value: &Value, found: &mut BTreeSet<String>) {
         match value {
@@ -159,7 +77,7 @@ mod tests {
 
     #[test]
     fn the_document_is_complete_in_itself() {
-        let document = serde_json::to_value(document(&Access::Open)).unwrap();
+        let document = serde_json::to_value(document(&Auth::Disabled, routes().operations())).unwrap();
         let mut keys: Vec<&str> = document.as_object().unwrap().keys().map(String::as_str).collect();
         keys.sort_unstable();
         assert_eq!(keys, ["components", "info", "openapi", "paths"], "an old client checks this");
@@ -173,7 +91,7 @@ mod tests {
 
     #[test]
     fn operation_ids_are_unique_and_links_lead_to_them() {
-        let document = serde_json::to_value(document(&Access::Open)).unwrap();
+        let document = serde_json::to_value(document(&Auth::Disabled, routes().operations())).unwrap();
         let paths = document["paths"].as_object().unwrap().values();
         let ids: Vec<&Value> = paths
             .flat_map(|path| path.as_object().unwrap().values())

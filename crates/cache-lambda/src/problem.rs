@@ -13,11 +13,11 @@
 //! | file has none | 404 | `{"error_type":"FILE_NOT_FOUND","resource":"file","message","path"}`, pretty |
 //! | 401 has none | 401 | `{"data":null,"error":null,"message","status":"error"}`, pretty |
 //!
-//! A [`Problem`] travels through the response's extensions to [`crate::exchange`], which knows the request id and renders it.
+//! A [`Problem`] travels through the response's extensions to [`crate::middleware`], which knows the request id and renders it.
 
 mod archive;
-mod lookup;
-pub mod shapes;
+mod not_found;
+pub mod openapi;
 
 use std::fmt::Display;
 
@@ -32,7 +32,7 @@ use cache_core::strategy::{ContentKind, InvalidStrategy, Strategy};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
-pub use archive::ArchiveUse;
+pub use archive::ArchiveOp;
 
 /// What a caller is told to wait before another try, in seconds.
 const RETRY_AFTER_SECONDS: u16 = 1;
@@ -54,15 +54,15 @@ enum Detail {
     Message,
     Items(Value),
     Input { field: &'static str, expected: &'static str },
-    Miss { namespace: String, hash: Option<String>, id: Option<String> },
+    NotFound { namespace: String, hash: Option<String>, id: Option<String> },
     Fields { error_type: &'static str, fields: Vec<(&'static str, Value)> },
     File { path: String },
-    Denied,
+    Unauthorized,
 }
 
 /// What the body of an error shows of the request.
 #[derive(Debug, Clone, Copy)]
-pub struct Occasion<'a> {
+pub struct ErrorContext<'a> {
     /// The id in the answer's header.
     pub request_id: &'a str,
     /// Milliseconds since 1970, UTC.
@@ -90,6 +90,11 @@ impl Problem {
     /// A query parameter of the wrong type. `kind` is the type of the item, such as `bool_parsing`.
     pub fn query(kind: &str, name: &str, raw: &str, reason: impl Display) -> Self {
         Self::item(kind, json!(["query", name]), format!("{name} {reason}"), json!(raw), None)
+    }
+
+    /// A header that is not understood.
+    pub fn header(name: &str, raw: &str, reason: impl Display) -> Self {
+        Self::item("value_error", json!(["header", name]), format!("{name} {reason}"), json!(raw), None)
     }
 
     /// A query parameter that has to be there.
@@ -145,7 +150,7 @@ impl Problem {
     }
 
     /// A body above the limit, before or after inflating.
-    pub fn too_large(limit: u64) -> Self {
+    pub fn body_too_large(limit: u64) -> Self {
         let message = format!("the body is larger than the limit of {limit} bytes: send less, or in parts");
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, Detail::Message, message)
     }
@@ -156,18 +161,18 @@ impl Problem {
     }
 
     /// A store under a key that has none.
-    pub fn no_cache_key() -> Self {
+    pub fn missing_cache_key() -> Self {
         Self::input("cache_key", "valid_file_path", "cache_key required: name one after the last '/', such as users/u1")
     }
 
     /// No such entry, in the long form.
-    pub fn no_entry(namespace: &Namespace, selector: &Selector) -> Self {
+    pub fn entry_not_found(namespace: &Namespace, selector: &Selector) -> Self {
         let (id, hash): (Option<CacheId>, Option<&CacheHash>) = match selector {
             Selector::Id(id) => (Some(*id), None),
             Selector::Hash(hash, _) => (None, Some(hash)),
             Selector::Key(..) => (None, None),
         };
-        let detail = Detail::Miss {
+        let detail = Detail::NotFound {
             namespace: namespace.to_string(),
             hash: hash.map(ToString::to_string),
             id: id.map(|id| id.to_string()),
@@ -176,7 +181,7 @@ impl Problem {
     }
 
     /// No such entry, in the short form.
-    pub fn no_entry_text(namespace: &Namespace, selector: &Selector) -> Self {
+    pub fn entry_not_found_short(namespace: &Namespace, selector: &Selector) -> Self {
         Self::new(StatusCode::NOT_FOUND, Detail::Message, absence(namespace, selector))
     }
 
@@ -193,31 +198,31 @@ impl Problem {
     }
 
     /// Nothing is served under this path.
-    pub fn no_route() -> Self {
+    pub fn route_not_found() -> Self {
         let message = "nothing is served under this path: check its spelling, and that it does not end with '/'";
         Self::new(StatusCode::NOT_FOUND, Detail::Text("Not Found"), message)
     }
 
     /// The path is served, but not with this method.
-    pub fn no_method() -> Self {
+    pub fn method_not_allowed() -> Self {
         let message = "this path is not served with this method: the Allow header names those that are";
         Self::new(StatusCode::METHOD_NOT_ALLOWED, Detail::Text("Method Not Allowed"), message)
     }
 
     /// A function has no numbers that would mean something to a scraper.
-    pub fn no_metrics() -> Self {
+    pub fn metrics_not_served() -> Self {
         let message =
             "a Lambda function has no metrics to scrape: its log carries them to CloudWatch, namespace mgraph-cache";
         Self::new(StatusCode::NOT_FOUND, Detail::Message, message)
     }
 
     /// The caller did not show the key.
-    pub fn denied(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, Detail::Denied, message)
+    pub fn unauthorized(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, Detail::Unauthorized, message)
     }
 
     /// The page may not use a server that asks nobody for a key.
-    pub fn foreign_origin() -> Self {
+    pub fn origin_not_allowed() -> Self {
         let message = "pages of this origin may not call a server without an API key: set a key, or name the origin in \
                        CACHE__SERVICE__CORS_ORIGINS";
         Self::new(StatusCode::FORBIDDEN, Detail::Message, message)
@@ -243,11 +248,16 @@ impl Problem {
     }
 
     /// The answer with its body. `headers` are those that were there already, such as `Allow`.
-    pub fn render(&self, occasion: Occasion<'_>, headers: HeaderMap) -> Response {
-        let body = self.json_body(occasion);
+    pub fn render(&self, context: ErrorContext<'_>, headers: HeaderMap) -> Response {
+        let body = self.json_body(context);
         let text = match *self.detail {
-            Detail::Denied | Detail::File { .. } => pretty(&body),
-            _ => body.to_string(),
+            Detail::Unauthorized | Detail::File { .. } => pretty(&body),
+            Detail::Text(_)
+            | Detail::Message
+            | Detail::Items(_)
+            | Detail::Input { .. }
+            | Detail::NotFound { .. }
+            | Detail::Fields { .. } => body.to_string(),
         };
         let mut response = (self.status, headers, text).into_response();
         let headers = response.headers_mut();
@@ -258,10 +268,10 @@ impl Problem {
         response
     }
 
-    fn json_body(&self, occasion: Occasion<'_>) -> Value {
+    fn json_body(&self, context: ErrorContext<'_>) -> Value {
         let message = &self.message;
         let detail = match self.detail.as_ref() {
-            Detail::Denied => {
+            Detail::Unauthorized => {
                 return json!({"data": null, "error": null, "message": message, "status": "error"});
             }
             Detail::File { path } => {
@@ -281,21 +291,27 @@ impl Problem {
             Detail::Items(items) => items.clone(),
             Detail::Input { field, expected } => json!({
                 "field_value": null, "constraints": null, "error_type": "INVALID_INPUT", "message": message,
-                "timestamp": occasion.now_ms, "request_id": occasion.request_id,
+                "timestamp": context.now_ms, "request_id": context.request_id,
                 "field_name": field, "expected_type": expected,
             }),
-            Detail::Miss { namespace, hash, id } => json!({
+            Detail::NotFound { namespace, hash, id } => json!({
                 "resource_id": null, "cache_hash": hash, "cache_id": id, "namespace": namespace,
-                "error_type": "NOT_FOUND", "message": message, "timestamp": occasion.now_ms,
-                "request_id": occasion.request_id, "resource_type": "cache_entry",
+                "error_type": "NOT_FOUND", "message": message, "timestamp": context.now_ms,
+                "request_id": context.request_id, "resource_type": "cache_entry",
             }),
         };
         let mut body = json!({"detail": detail, "message": message});
         if self.status.is_server_error() {
-            body["request_id"] = json!(occasion.request_id);
+            body["request_id"] = json!(context.request_id);
         }
         body
     }
+}
+
+/// An error with all that led to it, for the log.
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let sources = std::iter::successors(error.source(), |error| error.source());
+    sources.fold(error.to_string(), |text, source| format!("{text}: {source}"))
 }
 
 /// JSON with an indent of four, as the clients know it for these bodies.
@@ -322,7 +338,7 @@ fn absence(namespace: &Namespace, selector: &Selector) -> String {
 }
 
 impl IntoResponse for Problem {
-    /// An answer without a body: [`crate::exchange`] renders it.
+    /// An answer without a body: [`crate::middleware`] renders it.
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();
         response.extensions_mut().insert(self);
@@ -338,10 +354,12 @@ impl From<Error> for Problem {
                 Self::item("value_error", json!(["query", field]), format!("{field} {message}"), Value::Null, None)
             }
             Error::TooLarge { size, limit } => {
-                Self::answer_too_large(size, limit, "read it in the form that it was stored in, by its id")
+                Self::response_too_large(size, limit, "read it in the form that it was stored in, by its id")
             }
-            Error::Unavailable(_) => Self::unavailable(error.to_string()),
-            Error::Refused(_) | Error::Corrupt { .. } => Self::internal(error.to_string()),
+            Error::PreconditionFailed(message) => Self::precondition_failed(message),
+            Error::Unavailable { .. } => Self::unavailable(with_sources(&error)),
+            Error::Full { .. } => Self::storage_full(with_sources(&error)),
+            Error::Refused { .. } | Error::Corrupt { .. } => Self::internal(with_sources(&error)),
         }
     }
 }
@@ -356,7 +374,7 @@ impl From<InvalidContent> for Problem {
                 Self::input("body", "non-empty_binary_data", message)
             }
             InvalidContent::Gzip(_) => Self::input("body", "gzip_stream", message),
-            InvalidContent::TooLarge { limit } => Self::too_large(limit),
+            InvalidContent::TooLarge { limit } => Self::body_too_large(limit),
             InvalidContent::Field(_) => {
                 let message = format!("json_field_path must name a field of the body that has a value: {message}");
                 Self::input("json_field_path", "path_of_a_field", message)

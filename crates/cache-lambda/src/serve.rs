@@ -10,12 +10,14 @@ use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-use crate::app::{self, AppState};
-use crate::config::{Access, Config};
-use crate::linger;
+use crate::app;
+use crate::config::Config;
+use crate::config::auth::Auth;
+use crate::lingering_close;
+use crate::state::AppState;
 
 /// How long open requests may go on after the server was asked to stop.
-const DRAIN: Duration = Duration::from_secs(30);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Serves until Ctrl-C or SIGTERM, then answers what is under way.
 ///
@@ -27,12 +29,12 @@ pub async fn run(state: AppState) -> Result<(), String> {
     let listener = TcpListener::bind(listen).await.map_err(|error| cannot_listen(listen, &error))?;
     let address = listener.local_addr().map_err(|error| cannot_listen(listen, &error))?;
     eprintln!("{}", greeting(address, &state.config));
-    let app = Router::new().fallback_service(app::app(state.clone()).map_request(linger::receive_to_the_end));
-    serve(listener, app, &state.running).await.map_err(|error| format!("the server failed: {error}"))
+    let app = Router::new().fallback_service(app::app(state.clone()).map_request(lingering_close::drain_unread_body));
+    serve(listener, app, &state.background_tasks).await.map_err(|error| format!("the server failed: {error}"))
 }
 
-/// Serves until it is asked to stop, and then at most [`DRAIN`] longer.
-async fn serve(listener: TcpListener, app: Router, running: &TaskTracker) -> io::Result<()> {
+/// Serves until it is asked to stop, and then at most [`SHUTDOWN_TIMEOUT`] longer.
+async fn serve(listener: TcpListener, app: Router, background_tasks: &TaskTracker) -> io::Result<()> {
     let (asked, stopping) = tokio::sync::oneshot::channel();
     let stop = async move {
         stop_signal().await;
@@ -42,8 +44,8 @@ async fn serve(listener: TcpListener, app: Router, running: &TaskTracker) -> io:
     let drained = async {
         axum::serve(listener, app).with_graceful_shutdown(stop).await?;
         // A caller may have hung up while its store is still being written.
-        running.close();
-        running.wait().await;
+        background_tasks.close();
+        background_tasks.wait().await;
         Ok(())
     };
     let too_long = async {
@@ -51,12 +53,12 @@ async fn serve(listener: TcpListener, app: Router, running: &TaskTracker) -> io:
         if stopping.await.is_err() {
             std::future::pending::<()>().await;
         }
-        tokio::time::sleep(DRAIN).await;
+        tokio::time::sleep(SHUTDOWN_TIMEOUT).await;
     };
     tokio::select! {
         served = drained => served,
         () = too_long => {
-            tracing::warn!("some requests were not answered within {DRAIN:?}");
+            tracing::warn!("some requests were not answered within {SHUTDOWN_TIMEOUT:?}");
             Ok(())
         }
     }
@@ -97,14 +99,14 @@ fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
 
 /// What a user wants to know first.
 fn greeting(address: SocketAddr, config: &Config) -> impl Display {
-    let (key, warning) = match &config.access {
-        Access::Key { cookie, .. } => (format!(" -H '{cookie}: <your key>'"), ""),
-        Access::Open => (String::new(), "\nNo API key is configured: every program on this machine may call."),
-        Access::Closed { .. } => (String::new(), "\nNo API key is configured: nobody may call."),
+    let (key, warning) = match &config.auth {
+        Auth::ApiKey { cookie, .. } => (format!(" -H '{cookie}: <your key>'"), ""),
+        Auth::Disabled => (String::new(), "\nNo API key is configured: every program on this machine may call."),
+        Auth::DenyAll { .. } => (String::new(), "\nNo API key is configured: nobody may call."),
     };
     format!(
         "mgraph-cache listens on http://{address} and stores in {}.{warning}\n\
          Try: curl -X POST{key} -H 'Content-Type: text/plain' -d hello http://{address}/demo/direct/store/string",
-        config.storage
+        config.storage.location()
     )
 }

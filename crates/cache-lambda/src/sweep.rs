@@ -1,67 +1,70 @@
 //! The sweep over all namespaces: from the command line, or from a schedule under Lambda.
 
-use cache_core::cache::Swept;
+use cache_core::cache::SweepReport;
 use cache_core::error::Error;
 use cache_core::ids::Namespace;
+use cache_core::time::Deadline;
 use serde::Serialize;
 
-use crate::app::AppState;
+use crate::state::AppState;
 
 /// What a sweep did in one namespace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Report {
+pub struct NamespaceReport {
     /// The namespace.
     pub namespace: Namespace,
-    /// Entries that had expired.
-    pub expired: u64,
-    /// Graves of deleted entries, and marks of completed uploads.
-    pub graves: u64,
-    /// Records that no index lists.
-    pub records: u64,
-    /// Blobs that no index references.
-    pub blobs: u64,
-    /// Children and revisions whose entry is gone.
-    pub orphans: u64,
-    /// Whether the namespace was seen to its end before the deadline.
-    pub complete: bool,
+    /// What was removed and found.
+    #[serde(flatten)]
+    pub report: SweepReport,
 }
 
-impl Report {
-    fn new(namespace: Namespace, swept: Swept) -> Self {
-        let Swept { expired, graves, records, blobs, orphans, complete } = swept;
-        Self { namespace, expired, graves, records, blobs, orphans, complete }
+impl NamespaceReport {
+    fn log(&self) {
+        let Self { namespace, report } = self;
+        tracing::info!(%namespace, expired_entries = report.expired_entries,
+            unreferenced_blobs = report.unreferenced_blobs, stale_intents = report.stale_intents,
+            orphaned_children = report.orphaned_children, orphaned_aliases = report.orphaned_aliases,
+            orphaned_pages = report.orphaned_pages, orphaned_views = report.orphaned_views,
+            orphaned_key_rows = report.orphaned_key_rows, emptied_tombstones = report.emptied_tombstones,
+            complete = report.complete, "swept");
+        for object in &report.damaged {
+            tracing::error!(%namespace, object, "damaged");
+        }
     }
 }
 
-/// Sweeps these namespaces, or all when none is named, one after the other, until the deadline (milliseconds since 1970 UTC). The last
-/// report is of the namespace in which it came.
+/// Sweeps these namespaces, or all when none is named, one after the other, until the deadline.
+/// The last report is of the namespace in which it came.
 ///
 /// # Errors
 ///
 /// Those of the storage. What was swept until then stays swept.
-pub async fn run(state: &AppState, namespaces: Vec<Namespace>, deadline_ms: u64) -> Result<Vec<Report>, Error> {
+pub async fn run(
+    state: &AppState,
+    namespaces: Vec<Namespace>,
+    deadline: Deadline,
+) -> Result<Vec<NamespaceReport>, Error> {
     let meter = state.metrics.meter();
-    let cache = state.cache_until(deadline_ms, &meter);
+    let cache = state.cache_with_deadline(deadline, &meter);
     let mut namespaces = if namespaces.is_empty() { cache.namespaces().await? } else { namespaces };
     // Whatever the deadline leaves out should not be the same each time.
     if !namespaces.is_empty() {
-        let first = state.surroundings.random() % namespaces.len() as u64;
+        let first = state.rng.next_u64() % namespaces.len() as u64;
         namespaces.rotate_left(first as usize);
     }
     let mut reports = Vec::with_capacity(namespaces.len());
     for namespace in namespaces {
-        let swept = cache.sweep(&namespace).await?;
-        let report = Report::new(namespace, swept);
+        let report = cache.namespace(&namespace).sweep().await?;
         let complete = report.complete;
-        tracing::info!(namespace = %report.namespace, expired = report.expired, graves = report.graves,
-            records = report.records, blobs = report.blobs, orphans = report.orphans, complete = report.complete, "swept");
+        let report = NamespaceReport { namespace, report };
+        report.log();
         reports.push(report);
         if !complete {
             break;
         }
     }
-    let (calls, rounds) = (meter.tally().calls(), meter.tally().rounds());
-    tracing::info!(namespaces = reports.len(), storage_calls = calls, storage_rounds = rounds, "sweep ended");
+    let (calls, rounds) = (meter.counters().calls(), meter.counters().round_trips());
+    tracing::info!(namespaces = reports.len(), storage_calls = calls, storage_round_trips = rounds, "sweep ended");
     Ok(reports)
 }
 
@@ -70,17 +73,17 @@ mod tests {
     use std::sync::Arc;
 
     use cache_storage::memory::Memory;
-    use cache_storage::system::System;
+    use cache_storage::system::{OsRng, SystemClock};
 
     use super::*;
-    use crate::app::Service;
-    use crate::testing::config;
+    use crate::state::Service;
+    use crate::test_support::config;
 
     #[tokio::test]
     async fn a_sweep_whose_time_is_up_says_how_far_it_came() {
-        let state = Service::new(Arc::new(Memory::default()), Arc::new(System), config());
+        let state = Service::new(Arc::new(Memory::default()), Arc::new(SystemClock), Arc::new(OsRng), config());
         let namespaces = ["a", "b"].map(|name| name.parse().unwrap()).to_vec();
-        let reports = run(&state, namespaces, state.surroundings.now_ms()).await.unwrap();
-        assert_eq!(reports.iter().map(|report| report.complete).collect::<Vec<_>>(), [false]);
+        let reports = run(&state, namespaces, Deadline::at(state.clock.now())).await.unwrap();
+        assert_eq!(reports.iter().map(|report| report.report.complete).collect::<Vec<_>>(), [false]);
     }
 }

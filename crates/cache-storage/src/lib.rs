@@ -1,4 +1,4 @@
-//! Where the bytes live: the backends behind [`cache_core::storage::Storage`], and the real [surroundings](system).
+//! Where the bytes live: the backends behind [`cache_core::storage::Storage`], and the clock and RNG of the system.
 //!
 //! | backend | for | shared by |
 //! |---|---|---|
@@ -6,38 +6,32 @@
 //! | [`disk`] | a local server | any number of processes on one machine |
 //! | [`memory`] | tests and trying things out | the threads of one process |
 //!
-//! The port's docs are the contract; `conformance` is the same contract as named checks, which every backend and every
-//! decorator runs at the foot of its own file. This crate knows nothing of HTTP and of what the keys mean.
+//! The port's docs are the contract; `conformance` (feature `testing`) is the same contract as named checks, which
+//! every backend and every decorator passes. This crate knows nothing about HTTP or the meaning of keys.
 //!
-//! Reading order: [`memory`] shows what the contract asks for in its plainest form, and `paging` the rules of a listing.
-//! Then [`disk`] with its three parts (names, workspace, listing) and [`s3`] with its three (connect, presign, trouble).
+//! [`open`] opens the one that a [`StorageConfig`] names.
 //!
-//! [`metered`] goes around any of them, once for each request: it counts calls, and ends them when the request's time is up.
+//! Reading order: [`memory`] implements the contract in its plainest form, and `list_page` holds the rules of a
+//! listing. Then [`disk`] and [`s3`] with their parts.
 //!
-//! With the feature `testing` there are also `faulty` (a storage that fails on purpose), `counting` (one that keeps a
-//! log of its calls), `impatience` (surroundings in which waiting takes no time), `moto` (an S3 look-alike that lives as
-//! long as the test) and `proxy` (the bad network in front of it).
+//! [`instrumented`] wraps any of them, once for each request: it counts calls, and ends them at the request's deadline.
+//!
+//! The crate `cache-testing` has what tests need: fault injection, a log of calls, a mock clock, an S3 look-alike and a
+//! faulty network in front of it.
 
+pub mod config;
 pub mod disk;
+pub mod instrumented;
 pub mod memory;
-pub mod metered;
+pub mod operation;
+pub mod round_trips;
 pub mod s3;
 pub mod system;
-pub mod verb;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
-#[cfg(any(test, feature = "testing"))]
-pub mod counting;
-#[cfg(any(test, feature = "testing"))]
-pub mod faulty;
-#[cfg(any(test, feature = "testing"))]
-pub mod impatience;
-#[cfg(any(test, feature = "testing"))]
-pub mod moto;
-#[cfg(feature = "testing")]
-pub mod proxy;
 
-mod paging;
-mod part;
-mod rounds;
+mod list_page;
+mod slice;
+
+pub use config::{StorageConfig, open};

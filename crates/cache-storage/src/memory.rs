@@ -2,28 +2,30 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::ops::{Bound, Range};
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use cache_core::clock::Clock;
 use cache_core::storage::{
-    ListPage, ListRequest, ListedObject, Object, ObjectHead, ObjectKey, PutMode, Storage, StorageError, Version,
+    GetOptions, GetResult, ListPage, ListRequest, ListedObject, ObjectHead, ObjectKey, PutMode, Storage, StorageError,
+    Version,
 };
-use cache_core::surroundings::Surroundings;
+use cache_core::time::UnixMillis;
 
-use crate::paging::Paging;
-use crate::part::part;
-use crate::system::System;
+use crate::list_page::ListPageBuilder;
+use crate::slice::slice_object;
+use crate::system::SystemClock;
 
-/// Objects in memory, gone with the process. A [`Version`] is the number of the write.
+/// Objects in memory, which are gone when the process ends. A [`Version`] is the number of the write.
 pub struct Memory {
-    surroundings: Arc<dyn Surroundings>,
-    shelf: Mutex<Shelf>,
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
 }
 
 #[derive(Default)]
-struct Shelf {
+struct State {
     objects: BTreeMap<String, Stored>,
     writes: u64,
 }
@@ -31,83 +33,76 @@ struct Shelf {
 struct Stored {
     bytes: Bytes,
     version: Version,
-    modified_ms: u64,
+    modified: UnixMillis,
 }
 
 impl Memory {
-    /// An empty store, whose objects are dated by the clock of these surroundings.
-    pub fn new(surroundings: Arc<dyn Surroundings>) -> Self {
-        Self { surroundings, shelf: Mutex::default() }
+    /// An empty storage. The clock supplies the modification times.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, state: Mutex::default() }
     }
 
-    fn shelf(&self) -> MutexGuard<'_, Shelf> {
-        // A panic while the lock was held cannot leave a half-made change: each change is one insertion or removal.
-        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic while the lock was held cannot leave a partial change: each change is one insertion or removal.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Default for Memory {
     fn default() -> Self {
-        Self::new(Arc::new(System))
+        Self::new(Arc::new(SystemClock))
     }
 }
 
 impl fmt::Debug for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Memory").field("objects", &self.shelf().objects.len()).finish()
+        f.debug_struct("Memory").field("objects", &self.state().objects.len()).finish()
     }
 }
 
 #[async_trait]
 impl Storage for Memory {
-    async fn get(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Object>, StorageError> {
-        let shelf = self.shelf();
-        Ok(shelf.objects.get(key.as_str()).map(|stored| part(stored.bytes.clone(), stored.version.clone(), range)))
+    async fn get(&self, key: &ObjectKey, options: &GetOptions) -> Result<Option<GetResult>, StorageError> {
+        Ok(self.state().objects.get(key.as_str()).map(|stored| stored.get(options)))
     }
 
     async fn head(&self, key: &ObjectKey) -> Result<Option<ObjectHead>, StorageError> {
-        let shelf = self.shelf();
-        Ok(shelf.objects.get(key.as_str()).map(|stored| ObjectHead {
-            size: stored.bytes.len() as u64,
-            version: stored.version.clone(),
-            sha256: None,
-            modified_ms: stored.modified_ms,
-        }))
+        Ok(self.state().objects.get(key.as_str()).map(Stored::head))
     }
 
     async fn put(&self, key: &ObjectKey, bytes: Bytes, mode: PutMode) -> Result<Version, StorageError> {
-        // What arrives may be a small part of a large buffer, which would stay as long as the object.
+        // The bytes may be a small part of a large buffer, which would stay in memory as long as the object.
         let bytes = Bytes::copy_from_slice(&bytes);
-        let mut shelf = self.shelf();
-        let current = shelf.objects.get(key.as_str()).map(|stored| &stored.version);
+        let mut state = self.state();
+        let current = state.objects.get(key.as_str()).map(|stored| &stored.version);
         let allowed = match &mode {
             PutMode::Overwrite => true,
             PutMode::Create => current.is_none(),
-            PutMode::Replace(version) => current == Some(version),
+            PutMode::Update(version) => current == Some(version),
         };
         if !allowed {
-            return Err(StorageError::Conflict { key: key.to_string() });
+            return Err(StorageError::Precondition { key: key.to_string() });
         }
-        shelf.writes += 1;
-        let version = Version(shelf.writes.to_string());
-        let stored = Stored { bytes, version: version.clone(), modified_ms: self.surroundings.now_ms() };
-        shelf.objects.insert(key.to_string(), stored);
+        state.writes += 1;
+        let version = Version::new(state.writes.to_string());
+        let stored = Stored { bytes, version: version.clone(), modified: self.clock.now() };
+        state.objects.insert(key.to_string(), stored);
         Ok(version)
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
-        self.shelf().objects.remove(key.as_str());
+        self.state().objects.remove(key.as_str());
         Ok(())
     }
 
     async fn list(&self, request: &ListRequest) -> Result<ListPage, StorageError> {
-        Ok(self.shelf().list(request))
+        Ok(self.state().list(request))
     }
 }
 
-impl Shelf {
+impl State {
     fn list(&self, request: &ListRequest) -> ListPage {
-        let mut paging = Paging::new(request);
+        let mut page = ListPageBuilder::new(request);
         let mut from = Bound::Included(request.prefix.clone());
         if let Some(after) = request.start_after.as_ref().filter(|after| **after >= request.prefix) {
             from = Bound::Excluded(after.clone());
@@ -117,33 +112,46 @@ impl Shelf {
                 break;
             }
             from = Bound::Excluded(key.clone());
-            if !paging.covers(key) {
+            if !page.covers(key) {
                 continue;
             }
-            let full = match paging.group(key) {
-                Some(group) => {
-                    from = Bound::Included(behind(group));
-                    paging.folder(group)
+            let full = match page.folder_of(key) {
+                Some(folder) => {
+                    from = Bound::Included(first_after(folder));
+                    page.push_folder(folder)
                 }
-                None => paging.object(stored.listed(key)),
+                None => page.push_object(stored.listed(key)),
             };
             if full.is_break() {
                 break;
             }
         }
-        paging.into_page()
+        page.build()
     }
 }
 
 impl Stored {
+    fn get(&self, options: &GetOptions) -> GetResult {
+        if options.if_none_match.as_ref() == Some(&self.version) {
+            return GetResult::NotModified;
+        }
+        GetResult::Object(slice_object(self.bytes.clone(), self.version.clone(), options.range.as_ref()))
+    }
+
+    fn head(&self) -> ObjectHead {
+        let (size, version) = (self.bytes.len() as u64, self.version.clone());
+        ObjectHead { size, version, sha256: None, modified: self.modified }
+    }
+
     fn listed(&self, key: &str) -> ListedObject {
-        ListedObject { key: key.to_owned(), size: self.bytes.len() as u64, modified_ms: self.modified_ms }
+        let (size, version) = (self.bytes.len() as u64, self.version.clone());
+        ListedObject { key: key.to_owned(), size, version, modified: self.modified }
     }
 }
 
-/// The first text behind all that start with this group: `0` is the character after `/`.
-fn behind(group: &str) -> String {
-    format!("{}0", group.trim_end_matches('/'))
+/// The first text after all keys of this folder: `0` is the character after `/`.
+fn first_after(folder: &str) -> String {
+    format!("{}0", folder.trim_end_matches('/'))
 }
 
 #[cfg(test)]

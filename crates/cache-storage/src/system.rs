@@ -1,25 +1,20 @@
-//! The real time, real waiting, and chance from the operating system.
+//! The clock and the random numbers of the operating system.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use cache_core::surroundings::Surroundings;
+use cache_core::clock::Clock;
+use cache_core::rng::Rng;
+use cache_core::time::UnixMillis;
 
-/// The surroundings of a process that runs for real.
+/// The wall clock of this machine, and Tokio's timer.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct System;
+pub struct SystemClock;
 
 #[async_trait]
-impl Surroundings for System {
-    fn now_ms(&self) -> u64 {
-        since_1970_ms(SystemTime::now())
-    }
-
-    /// # Panics
-    ///
-    /// When the operating system has no random bits to give: names that might meet are worse than no service.
-    fn random(&self) -> u64 {
-        getrandom::u64().expect("the operating system provides random bits")
+impl Clock for SystemClock {
+    fn now(&self) -> UnixMillis {
+        unix_millis(SystemTime::now())
     }
 
     async fn sleep(&self, duration: Duration) {
@@ -27,10 +22,23 @@ impl Surroundings for System {
     }
 }
 
-/// Milliseconds since 1970, UTC. A time before that counts as 1970.
-pub(crate) fn since_1970_ms(time: SystemTime) -> u64 {
+/// The random number generator of the operating system.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OsRng;
+
+impl Rng for OsRng {
+    /// # Panics
+    ///
+    /// If the operating system has no random bits: names that may collide are worse than no service.
+    fn next_u64(&self) -> u64 {
+        getrandom::u64().expect("the operating system provides random bits")
+    }
+}
+
+/// A system time in milliseconds since 1970 UTC. A time before 1970 counts as 1970.
+pub(crate) fn unix_millis(time: SystemTime) -> UnixMillis {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    UnixMillis::new(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -39,13 +47,13 @@ mod tests {
 
     #[test]
     fn the_clock_counts_milliseconds_of_this_century() {
-        let year_2020 = 1_577_836_800_000;
-        let year_2100 = 4_102_444_800_000;
-        assert!((year_2020..year_2100).contains(&System.now_ms()));
+        let year_2020 = UnixMillis::new(1_577_836_800_000);
+        let year_2100 = UnixMillis::new(4_102_444_800_000);
+        assert!((year_2020..year_2100).contains(&SystemClock.now()));
     }
 
     #[test]
     fn random_bits_do_not_repeat() {
-        assert_ne!(System.random(), System.random());
+        assert_ne!(OsRng.next_u64(), OsRng.next_u64());
     }
 }

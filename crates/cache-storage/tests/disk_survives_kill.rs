@@ -13,16 +13,17 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use cache_core::storage::{ListRequest, ObjectKey, PutMode, Storage};
-use cache_core::surroundings::Surroundings;
+use cache_core::clock::Clock;
+use cache_core::rng::Rng;
+use cache_core::storage::{GetOptions, ListRequest, Object, ObjectKey, PutMode, Storage};
 use cache_storage::disk::Disk;
-use cache_storage::system::System;
+use cache_storage::system::{OsRng, SystemClock};
 
 /// Names the folder that the writer writes to.
 const FOLDER: &str = "MGRAPH_KILLED_WRITER_FOLDER";
 const KILLS: usize = 50;
 /// A writer lives at most this long.
-const MOST_LIFE_MS: u64 = 150;
+const MAX_LIFE_MS: u64 = 150;
 /// Keys that are written again and again.
 const HOT_KEYS: u64 = 4;
 
@@ -54,7 +55,7 @@ fn hot(number: u64) -> ObjectKey {
 async fn writer() {
     let Some(folder) = env::var_os(FOLDER) else { return };
     let disk = Disk::open(folder).unwrap();
-    let start = System.now_ms() * 1_000;
+    let start = SystemClock.now().get() * 1_000;
     // Keys of two writers at once never meet, so that each key's numbers only grow.
     let lanes = (0..HOT_KEYS).map(|lane| write_for_ever(&disk, start + (HOT_KEYS - start % HOT_KEYS) + lane));
     futures::future::join_all(lanes).await;
@@ -65,7 +66,7 @@ async fn write_for_ever(disk: &Disk, first: u64) {
         disk.put(&created(number), body(number).into(), PutMode::Create).await.unwrap();
         acknowledge(&created(number), number);
         let mode = match disk.head(&hot(number)).await.unwrap() {
-            Some(head) if number % 8 < HOT_KEYS => PutMode::Replace(head.version),
+            Some(head) if number % 8 < HOT_KEYS => PutMode::Update(head.version),
             _ => PutMode::Overwrite,
         };
         disk.put(&hot(number), body(number).into(), mode).await.unwrap();
@@ -88,7 +89,7 @@ fn write_and_kill(folder: &Path) -> Vec<(ObjectKey, u64)> {
     let mut writer = start_writer(folder);
     let stdout = BufReader::new(writer.stdout.take().unwrap());
     let reader = thread::spawn(move || stdout.lines().map_while(Result::ok).filter_map(parse).collect());
-    thread::sleep(Duration::from_millis(10 + System.random() % MOST_LIFE_MS));
+    thread::sleep(Duration::from_millis(10 + OsRng.next_u64() % MAX_LIFE_MS));
     writer.kill().unwrap();
     writer.wait().unwrap();
     reader.join().unwrap()
@@ -97,6 +98,10 @@ fn write_and_kill(folder: &Path) -> Vec<(ObjectKey, u64)> {
 fn parse(line: String) -> Option<(ObjectKey, u64)> {
     let (key, number) = line.strip_prefix("written ")?.split_once(' ')?;
     Some((key.parse().ok()?, number.parse().ok()?))
+}
+
+async fn get(disk: &Disk, key: &ObjectKey) -> Option<Object> {
+    disk.get(key, &GetOptions::default()).await.unwrap()?.into_object()
 }
 
 #[tokio::test]
@@ -110,12 +115,12 @@ async fn every_acknowledged_object_is_there_whole_after_50_kills() {
     assert!(acknowledged.len() > KILLS, "the writers have written: {}", acknowledged.len());
     let disk = Disk::open(folder.path()).unwrap();
     for (key, acknowledged) in &acknowledged {
-        let object = disk.get(key, None).await.unwrap().unwrap_or_else(|| panic!("{key} was acknowledged"));
+        let object = get(&disk, key).await.unwrap_or_else(|| panic!("{key} was acknowledged"));
         assert!(number(&object.bytes) >= *acknowledged, "{key} is older than what was acknowledged");
     }
     for object in disk.list(&ListRequest { limit: usize::MAX, ..ListRequest::default() }).await.unwrap().objects {
-        number(&disk.get(&object.key.parse().unwrap(), None).await.unwrap().unwrap().bytes);
+        number(&get(&disk, &object.key.parse().unwrap()).await.unwrap().bytes);
     }
-    let unfinished = fs::read_dir(folder.path().join(".mgraph/writing")).unwrap().count();
+    let unfinished = fs::read_dir(folder.path().join(".mgraph/tmp")).unwrap().count();
     assert_eq!(unfinished, 2, "only this process's own folder and lock are left");
 }

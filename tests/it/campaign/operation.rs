@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use cache_core::content::Content;
 use cache_core::json::Document;
-use cache_storage::faulty::Dice;
+use fastrand::Rng;
 use serde_json::{Value, json};
 
 use super::NAMESPACE;
@@ -59,16 +59,16 @@ pub enum Answer {
 }
 
 impl Operation {
-    /// The operation that follows from the dice, and from what is there by now.
-    pub fn draw(dice: &mut Dice, number: u64, ledger: &Ledger) -> Self {
-        let choice = dice.fraction();
+    /// The operation that follows from the random numbers, and from what is there by now.
+    pub fn draw(rng: &mut Rng, number: u64, ledger: &Ledger) -> Self {
+        let choice = rng.f64();
         // Now and then one that somebody has asked to delete: it must not come back.
-        let any = dice.below(8) == 0;
+        let any = rng.usize(..8) == 0;
         let ids = ledger.ids(|entry| any || entry.is_certain(u64::MAX));
         if choice < 0.4 || ids.is_empty() {
-            return Self::draw_store(dice);
+            return Self::draw_store(rng);
         }
-        let id = ids[dice.below(ids.len())].clone();
+        let id = ids[rng.usize(..ids.len())].clone();
         let entry = &ledger.entries[&id];
         match choice {
             ..0.5 => Self::Read { place: id.clone(), which: Which::Id(id) },
@@ -84,13 +84,13 @@ impl Operation {
         }
     }
 
-    fn draw_store(dice: &mut Dice) -> Self {
-        let strategy = STRATEGIES[dice.below(STRATEGIES.len())];
-        let number = dice.below(CONTENTS) + 1;
-        let (content, hash) = content(dice.below(number));
+    fn draw_store(rng: &mut Rng) -> Self {
+        let strategy = STRATEGIES[rng.usize(..STRATEGIES.len())];
+        let number = rng.usize(..CONTENTS) + 1;
+        let (content, hash) = content(rng.usize(..number));
         // A content that is known by one of its fields has to have a key.
-        let keyed = content.is_object() || dice.below(2) == 0;
-        let key = keyed.then(|| format!("{strategy}/k{}/f", dice.below(3)));
+        let keyed = content.is_object() || rng.usize(..2) == 0;
+        let key = keyed.then(|| format!("{strategy}/k{}/f", rng.usize(..3)));
         Self::Store { strategy, key, content, hash }
     }
 

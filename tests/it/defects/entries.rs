@@ -71,15 +71,15 @@ async fn storing_again_under_a_key_makes_a_version_and_leaves_older_ids_alone() 
 }
 
 #[tokio::test]
-async fn an_update_counts_bytes_keeps_the_kind_and_needs_an_entry() {
+async fn an_update_counts_bytes_refuses_bytes_for_a_text_and_needs_an_entry() {
     everywhere("updates", async |space| {
         for (kind, body) in [("string", "größer"), ("json", r#"{"b":2,"c":[3]}"#), ("binary", "\u{0}\u{1}")] {
             let id = space.store(&format!("direct/store/{kind}"), r#"{"before":1}"#).await;
             let updated = space.post(&format!("update/{id}/{kind}"), body).await;
             assert_eq!((&updated["size"], &updated["revision"]), (&json!(body.len()), &json!(1)), "{updated}");
             assert_eq!(space.get(&format!("retrieve/{id}/{kind}")).await.text(), body);
-            for other in ["string", "json", "binary"].into_iter().filter(|other| *other != kind) {
-                space.refused(Request::post(&space.path(&format!("update/{id}/{other}"))).body("{}"), 400).await;
+            if kind != "binary" {
+                space.refused(Request::post(&space.path(&format!("update/{id}/binary"))).body("{}"), 400).await;
             }
             assert_eq!(space.get(&format!("retrieve/{id}/{kind}")).await.text(), body);
             space.refused(Request::post(&space.path(&format!("update/{NOBODY}/{kind}"))).body("{}"), 404).await;

@@ -7,8 +7,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use cache_storage::moto::Moto;
-use cache_storage::proxy::Proxy;
+use cache_testing::faulty_proxy::FaultyProxy;
+use cache_testing::moto::Moto;
 use tempfile::TempDir;
 
 use super::http::{API_KEY, Client, Request};
@@ -38,10 +38,10 @@ impl Mode {
     }
 
     /// As [`Mode::s3`], with a bad network in between.
-    pub async fn s3_behind_proxy(bucket: &str, seed: u64) -> Option<(Self, Proxy)> {
+    pub async fn s3_behind_proxy(bucket: &str, seed: u64) -> Option<(Self, FaultyProxy)> {
         let Self::S3 { bucket, mut environment } = Self::s3(bucket).await? else { return None };
         let [(_, endpoint), ..] = &mut environment;
-        let proxy = Proxy::start(endpoint, seed).await;
+        let proxy = FaultyProxy::start(endpoint, seed).await;
         *endpoint = proxy.endpoint_url();
         Some((Self::S3 { bucket, environment }, proxy))
     }

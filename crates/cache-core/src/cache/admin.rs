@@ -1,290 +1,191 @@
-//! Admin: the objects themselves, by their paths. Reading follows the views to the contents; deleting goes through the use
-//! cases, so that no index is left with an entry that is half there.
+//! Admin: files as clients of the Python service know them, and the objects themselves.
+//!
+//! | path below `{namespace}/` | what is shown |
+//! |---|---|
+//! | `refs/by-id/…/{cache_id}.json` | the reference file of an entry, rendered from its manifest |
+//! | `refs/by-hash/…/{cache_hash}.json` | the reference file of a hash, rendered from its manifest |
+//! | `data/direct/…` | the content of an entry of the strategy `direct` |
+//! | dated and latest views | the content that their entry has now |
+//! | readable copies, children, settings, what is not ours | the object as it is |
+//! | manifests, pages, blobs, intents, key indexes, catalog shards, aliases | nothing, unless physical objects are asked for |
+//!
+//! Physical objects are what the storage holds, byte for byte. What lies under [`RESERVED_FOLDER`] is never shown.
 
-use std::ops::ControlFlow;
+mod delete;
+mod listing;
+mod path_kind;
+mod reference_files;
 
 use bytes::Bytes;
 
+use crate::entry::Entry;
 use crate::error::Error;
-use crate::ids::{CacheId, CacheKey, FileId, Namespace};
-use crate::index::Index;
-use crate::layout::{KeyName, Layout, Place, classify};
-use crate::record::{DELETED_BELOW_BYTES, Pointer, Record};
-use crate::storage::{ListPage, ListedObject, ObjectKey};
+use crate::ids::CacheId;
+use crate::key_index::KeyIndex;
+use crate::layout::{KeyRef, RESERVED_FOLDER};
+use crate::storage::{GetOptions, GetResult, ObjectKey};
 use crate::strategy::{ContentKind, Strategy};
 
-use super::namespace::invalid_cursor;
-use super::views::{shared_view, unique_view};
-use super::{Cache, NamePage, Selector};
+use self::path_kind::PathKind;
+use super::listing::MAX_LISTED;
+use super::load::Part;
+use super::views::Pointer;
+use super::{Cache, NamespaceCache, Retrieved, Selector, VersionsOf};
 
-/// What lies under a path.
+pub use self::delete::FileDeleted;
+pub use self::listing::ListFiles;
+
+/// A file as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct File {
+pub struct AdminFile {
     /// Its bytes.
     pub bytes: Bytes,
-    /// The kind of content, when the path is a view that led to an entry.
+    /// The kind of content, when the path led to an entry.
     pub kind: Option<ContentKind>,
 }
 
-/// Which paths [`Cache::files`] and [`Cache::folders`] return.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ListFiles<'a> {
-    /// Those in this folder; all when it is empty. Without a `/` at the end.
-    pub folder: &'a str,
-    /// Whether those in folders below count, too.
-    pub recursive: bool,
-    /// At most so many, at least 1; `None` for all.
-    pub limit: Option<usize>,
-    /// After this place: the cursor of the page before.
-    pub cursor: Option<&'a str>,
-    /// Whether files are listed that stand for something deleted.
-    pub raw: bool,
-}
-
-/// What became of [`Cache::delete_file`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FileDeleted {
-    /// It is gone, and with it what belonged to it.
-    Deleted,
-    /// There was none.
-    NotThere,
-    /// It stays, because others need it. The text says who, and what to do instead.
-    Needed(&'static str),
-}
-
 impl Cache {
-    /// Reads what lies under a path. A dated or latest view leads to the content that its entry has now; with `raw` it is
-    /// read as it is. Without `raw`, what stands for something deleted is not there.
-    pub async fn file(&self, path: &ObjectKey, raw: bool) -> Result<Option<File>, Error> {
-        let Some(bytes) = self.read_file(path).await?.filter(|bytes| raw || !is_deleted(path, bytes.len() as u64))
-        else {
-            return Ok(None);
-        };
-        let as_it_is = File { bytes, kind: None };
-        if raw || !matches!(classify(path), Place::Dated { .. } | Place::Latest { .. }) {
-            return Ok(Some(as_it_is));
+    /// Reads what is shown under a path, or with `physical` the object under it; `None` when there is nothing.
+    ///
+    /// The content of an entry of the strategy `direct` with a file id is found by going through all entries of the namespace.
+    ///
+    /// # Errors
+    ///
+    /// `TooLarge` when it cannot be held in memory; `Corrupt` when what is stored cannot be read.
+    pub async fn file(&self, path: &ObjectKey, physical: bool) -> Result<Option<AdminFile>, Error> {
+        if physical {
+            return self.object(path).await;
         }
-        let Ok(pointer) = serde_json::from_slice::<Pointer>(&as_it_is.bytes) else { return Ok(Some(as_it_is)) };
-        let entry = self.retrieve(&pointer.record.namespace, &Selector::Id(pointer.record.cache_id)).await?;
-        Ok(entry.map(|entry| File { kind: Some(entry.record.kind), bytes: entry.content }))
-    }
-
-    /// What lies under a path, if it can be held in memory.
-    async fn read_file(&self, path: &ObjectKey) -> Result<Option<Bytes>, Error> {
-        let limit = self.largest_in_memory;
-        let range = (limit < u64::MAX).then(|| 0..limit + 1);
-        match self.storage.get(path, range).await? {
-            Some(object) if object.size > limit => Err(Error::TooLarge { size: object.size, limit }),
-            found => Ok(found.map(|object| object.bytes)),
-        }
-    }
-
-    /// Whether anything lies under a path. Without `raw`, what stands for something deleted is not there.
-    pub async fn file_exists(&self, path: &ObjectKey, raw: bool) -> Result<bool, Error> {
-        let head = self.storage.head(path).await?;
-        Ok(head.is_some_and(|head| raw || !is_deleted(path, head.size)))
-    }
-
-    /// The paths of files, in order.
-    pub async fn files(&self, request: &ListFiles<'_>) -> Result<NamePage<String>, Error> {
-        let mut files = Vec::new();
-        self.walk(request, |page| {
-            let there = |object: &ListedObject| request.raw || !is_deleted_object(object);
-            files.extend(page.objects.into_iter().filter(there).map(|object| object.key));
-            request.enough(&files)
-        })
-        .await?;
-        Ok(request.page(files))
-    }
-
-    /// The paths of folders, in order and with a `/` at the end.
-    pub async fn folders(&self, request: &ListFiles<'_>) -> Result<NamePage<String>, Error> {
-        let mut folders: Vec<String> = Vec::new();
-        let prefix = request.prefix();
-        self.walk(request, |page| {
-            folders.extend(page.folders);
-            for object in page.objects {
-                for folder in folders_of(&object.key, &prefix).filter(|_| request.recursive) {
-                    // Keys come in order, so a folder that is not after the last one was there before.
-                    let last = folders.last().map(String::as_str).or(request.cursor);
-                    if last.is_none_or(|last| last < folder) {
-                        folders.push(folder.to_owned());
-                    }
+        match PathKind::of(path) {
+            PathKind::Reserved | PathKind::Physical(_) => Ok(None),
+            PathKind::Object | PathKind::Readable { .. } | PathKind::Child | PathKind::Settings => {
+                self.object(path).await
+            }
+            PathKind::View { .. } | PathKind::Latest { .. } => self.pointed_at(path).await,
+            PathKind::ById { namespace, cache_id } => {
+                let cache = self.namespace(&namespace);
+                let entry = cache.entry(&Selector::Id(cache_id)).await?;
+                Ok(entry.map(|entry| AdminFile { bytes: cache.id_reference(&entry), kind: None }))
+            }
+            PathKind::ByHash { namespace, cache_hash } => {
+                let of = VersionsOf::Hash(cache_hash.clone());
+                let versions = self.namespace(&namespace).versions(&of, None, usize::MAX).await?;
+                Ok(versions.map(|versions| AdminFile {
+                    bytes: reference_files::hash_reference(&cache_hash, &versions),
+                    kind: None,
+                }))
+            }
+            PathKind::DirectContent { namespace, file } => {
+                match self.namespace(&namespace).direct_entry(&file).await? {
+                    Some(entry) => self.namespace(&namespace).content_file(entry.cache_id).await,
+                    None => self.object(path).await,
                 }
             }
-            request.enough(&folders)
-        })
-        .await?;
-        Ok(request.page(folders))
-    }
-
-    /// Deletes what lies under a path: the entry of a record or view, a child, or a file that is not ours. Contents, indexes
-    /// and their like are needed by others. With `force` it is the object alone, whatever it is.
-    pub async fn delete_file(&self, path: &ObjectKey, force: bool) -> Result<FileDeleted, Error> {
-        if !self.file_exists(path, force).await? {
-            return Ok(FileDeleted::NotThere);
         }
-        let place = classify(path);
-        if !force {
-            if let Some(reason) = why_needed(&place) {
-                return Ok(FileDeleted::Needed(reason));
+    }
+
+    /// Whether anything is shown under a path, or with `physical` whether there is an object. A view counts also if its entry
+    /// is gone.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` when the storage does not respond.
+    pub async fn file_exists(&self, path: &ObjectKey, physical: bool) -> Result<bool, Error> {
+        if physical {
+            return self.object_exists(path).await;
+        }
+        match PathKind::of(path) {
+            PathKind::Reserved | PathKind::Physical(_) => Ok(false),
+            PathKind::Object
+            | PathKind::Readable { .. }
+            | PathKind::Child
+            | PathKind::Settings
+            | PathKind::View { .. }
+            | PathKind::Latest { .. } => self.object_exists(path).await,
+            PathKind::ById { namespace, cache_id } => self.namespace(&namespace).exists(cache_id).await,
+            PathKind::ByHash { namespace, cache_hash } => {
+                let versions = self.namespace(&namespace).versions(&VersionsOf::Hash(cache_hash), None, 1).await?;
+                Ok(versions.is_some())
             }
-            if let Some((namespace, id)) = self.entry_at(&place, path).await?
-                && self.delete(&namespace, id).await?.is_some()
-            {
-                return Ok(FileDeleted::Deleted);
+            PathKind::DirectContent { namespace, file } => {
+                let entry = self.namespace(&namespace).direct_entry(&file).await?;
+                Ok(entry.is_some() || self.object_exists(path).await?)
             }
         }
-        self.remove(path).await?;
-        Ok(FileDeleted::Deleted)
     }
 
-    /// The entry that a record or a view is about.
-    async fn entry_at(&self, place: &Place, path: &ObjectKey) -> Result<Option<(Namespace, CacheId)>, Error> {
-        let (namespace, shown) = match place {
-            Place::Record { namespace, cache_id } | Place::Dated { namespace, cache_id } => {
-                return Ok(Some((namespace.clone(), *cache_id)));
-            }
-            Place::Latest { namespace, name } => (namespace, self.newest_under(namespace, name).await?),
-            Place::Readable { namespace, cache_key, file_name } => {
-                (namespace, self.entry_of_copy(namespace, cache_key.as_ref(), file_name, path).await?)
-            }
-            Place::Child { .. }
-            | Place::Blob
-            | Place::Revision { .. }
-            | Place::Index
-            | Place::Page
-            | Place::UploadMark
-            | Place::Settings
-            | Place::Other => return Ok(None),
-        };
-        Ok(shown.map(|id| (namespace.clone(), id)))
+    /// The object under a path, if it can be held in memory.
+    async fn object(&self, path: &ObjectKey) -> Result<Option<AdminFile>, Error> {
+        if is_reserved(path.as_str()) {
+            return Ok(None);
+        }
+        let limit = self.max_in_memory_bytes;
+        let options = GetOptions { range: (limit < u64::MAX).then(|| 0..limit + 1), ..GetOptions::default() };
+        let object = self.storage.get(path, &options).await?.and_then(GetResult::into_object);
+        match object {
+            Some(object) if object.size > limit => Err(Error::TooLarge { size: object.size, limit }),
+            object => Ok(object.map(|object| AdminFile { bytes: object.bytes, kind: None })),
+        }
     }
 
-    /// The entry that a readable copy shows: the newest under its key, or the one whose id is the file's name.
-    async fn entry_of_copy(
-        &self,
-        namespace: &Namespace,
-        cache_key: Option<&CacheKey>,
-        file_name: &FileId,
-        path: &ObjectKey,
-    ) -> Result<Option<CacheId>, Error> {
-        let shows = |view: Option<ObjectKey>| view.as_ref() == Some(path);
-        let newest = match cache_key {
-            Some(cache_key) => {
-                let (cache_key, file_id) = (cache_key.clone(), file_name.clone());
-                self.newest_under(namespace, &KeyName { strategy: Strategy::KeyBased, cache_key, file_id }).await?
-            }
-            None => None,
-        };
-        if let Some(record) = self.record_of(namespace, newest).await?
-            && shows(shared_view(&record).ok().flatten())
+    async fn object_exists(&self, path: &ObjectKey) -> Result<bool, Error> {
+        Ok(!is_reserved(path.as_str()) && self.storage.head(path).await?.is_some())
+    }
+
+    /// The content that the entry of a pointer has now. A file that is no pointer is shown as it is.
+    async fn pointed_at(&self, path: &ObjectKey) -> Result<Option<AdminFile>, Error> {
+        let Some(file) = self.object(path).await? else { return Ok(None) };
+        match serde_json::from_slice::<Pointer>(&file.bytes) {
+            Ok(pointer) => self.namespace(&pointer.namespace).content_file(pointer.cache_id).await,
+            Err(_) => Ok(Some(file)),
+        }
+    }
+}
+
+impl NamespaceCache {
+    async fn content_file(&self, id: CacheId) -> Result<Option<AdminFile>, Error> {
+        let retrieved = self.retrieve(&Selector::Id(id)).await?;
+        Ok(retrieved.map(|Retrieved { entry, bytes }| AdminFile { bytes, kind: Some(entry.content.kind) }))
+    }
+
+    /// The entry whose content is shown as a file below the folder of the strategy `direct`: of several with one file id, the
+    /// one that was stored last.
+    async fn direct_entry(&self, file: &str) -> Result<Option<Entry>, Error> {
+        let path = format!("{}{file}", self.layout().direct_contents());
+        let name = file.rsplit('/').next().and_then(|name| name.rsplit_once('.')).map(|(name, _)| name);
+        if let Some(id) = name.and_then(|name| name.parse().ok())
+            && let Some(entry) = self.direct_entry_at(&path, id).await?
         {
-            return Ok(newest);
+            return Ok(Some(entry));
         }
-        let named = file_name.as_str().parse().ok();
-        let own = self.record_of(namespace, named).await?;
-        Ok(own.filter(|record| shows(unique_view(record).ok().flatten())).map(|record| record.cache_id))
-    }
-
-    async fn newest_under(&self, namespace: &Namespace, name: &KeyName) -> Result<Option<CacheId>, Error> {
-        let index = self.load_index(&Layout::new(namespace).key_index(name)).await?.index;
-        Ok(index.as_ref().and_then(Index::newest).map(|listed| listed.cache_id))
-    }
-
-    async fn record_of(&self, namespace: &Namespace, id: Option<CacheId>) -> Result<Option<Record>, Error> {
-        match id {
-            Some(id) => self.read_record(&Layout::new(namespace).record(id)).await,
-            None => Ok(None),
-        }
-    }
-
-    /// Hands page after page to `take` until it has enough.
-    async fn walk(
-        &self,
-        request: &ListFiles<'_>,
-        mut take: impl FnMut(ListPage) -> ControlFlow<()>,
-    ) -> Result<(), Error> {
-        let prefix = request.prefix();
-        if request.cursor.is_some_and(|cursor| !cursor.starts_with(&prefix)) {
-            return Err(invalid_cursor("is not in this folder"));
-        }
-        let after = request.cursor.map(ToOwned::to_owned);
-        let mut pages = self.list(&prefix).after(after).flat(!request.recursive);
-        while let Some(page) = pages.next().await? {
-            if take(page).is_break() {
-                break;
+        let mut newest: Option<Entry> = None;
+        let mut walk = self.walk_all();
+        while let Some(manifests) = walk.next(MAX_LISTED).await? {
+            for manifest in manifests.into_iter().filter(|manifest| manifest.row.counts.of(Strategy::Direct) > 0) {
+                let entries = self.entries_of(manifest).await?;
+                for entry in entries.iter().filter(|entry| entry.direct_file.as_deref() == Some(file)) {
+                    let found = self.direct_entry_at(&path, entry.cache_id).await?;
+                    newest = newest.into_iter().chain(found).max_by_key(|entry| entry.stored_at);
+                }
             }
         }
-        Ok(())
+        walk.finish().await;
+        Ok(newest)
+    }
+
+    async fn direct_entry_at(&self, path: &str, id: CacheId) -> Result<Option<Entry>, Error> {
+        let entry = self.entry(&Selector::Id(id)).await?;
+        Ok(entry.filter(|entry| entry.strategy == Strategy::Direct && self.layout().content_path(entry) == path))
+    }
+
+    /// The newest version under a key, expired or not.
+    pub(super) async fn newest_under(&self, key: &KeyRef) -> Result<Option<CacheId>, Error> {
+        let index = self.load::<KeyIndex>(&self.layout().key_index(key), Part::Head).await?.head;
+        Ok(index.as_ref().and_then(|index| index.newest_row()).map(|row| row.cache_id))
     }
 }
 
-impl ListFiles<'_> {
-    fn prefix(&self) -> String {
-        if self.folder.is_empty() { String::new() } else { format!("{}/", self.folder) }
-    }
-
-    /// One more than the limit is enough to know that there is a next page.
-    fn enough(&self, found: &[String]) -> ControlFlow<()> {
-        if self.limit.is_some_and(|limit| found.len() > limit) {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    }
-
-    fn page(&self, mut items: Vec<String>) -> NamePage<String> {
-        let more = self.limit.filter(|limit| items.len() > *limit);
-        if let Some(limit) = more {
-            items.truncate(limit);
-        }
-        NamePage { next_cursor: more.and_then(|_| items.last().cloned()), items }
-    }
-}
-
-/// The folders that a key lies in, from the outermost below `prefix`, each with a `/` at the end.
-fn folders_of<'a>(key: &'a str, prefix: &str) -> impl Iterator<Item = &'a str> {
-    let from = prefix.len();
-    key.match_indices('/').map(|(at, _)| at).filter(move |at| *at >= from).map(|at| &key[..=at])
-}
-
-/// Whether an object is a grave or a tombstone.
-fn is_deleted(path: &ObjectKey, size: u64) -> bool {
-    size < DELETED_BELOW_BYTES && matches!(classify(path), Place::Record { .. } | Place::Index)
-}
-
-fn is_deleted_object(object: &ListedObject) -> bool {
-    object.size < DELETED_BELOW_BYTES && object.key.parse().is_ok_and(|key| is_deleted(&key, object.size))
-}
-
-fn why_needed(place: &Place) -> Option<&'static str> {
-    match place {
-        Place::Blob => Some("entries share this content: delete the entries that use it"),
-        Place::Revision { .. } => Some("an updated entry needs this content: delete the entry"),
-        Place::UploadMark => {
-            Some("it stops an upload from being completed twice, and the sweep removes it after a day")
-        }
-        Place::Index | Place::Page => Some("retrieving needs this index: delete the entries that it lists"),
-        Place::Settings => Some("these are the namespace's settings: change them with PUT /{namespace}/settings"),
-        Place::Record { .. }
-        | Place::Dated { .. }
-        | Place::Latest { .. }
-        | Place::Readable { .. }
-        | Place::Child { .. }
-        | Place::Other => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_folders_of_a_key_begin_below_the_prefix() {
-        let folders = |prefix| folders_of("a/b/c", prefix).collect::<Vec<_>>();
-        assert_eq!(folders(""), ["a/", "a/b/"]);
-        assert_eq!(folders("a/"), ["a/b/"]);
-        assert_eq!(folders("a/b/"), Vec::<&str>::new());
-    }
+/// Whether a path is in the folder that is never shown.
+fn is_reserved(path: &str) -> bool {
+    path.starts_with(RESERVED_FOLDER)
 }

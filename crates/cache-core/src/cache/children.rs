@@ -1,16 +1,17 @@
 //! Child data: small files under an entry, each under a file id and, if wanted, a data key. They live and die with their
-//! entry; storing one again overwrites it.
+//! entry; storing one again overwrites it. One that is written while its entry is deleted is garbage, which no read returns and
+//! the sweep removes.
 
 use bytes::Bytes;
 use futures::future::try_join;
 
 use crate::error::Error;
-use crate::ids::{CacheId, DataKey, FileId, Namespace};
+use crate::ids::{CacheId, DataKey, FileId};
 use crate::layout::Layout;
 use crate::storage::ObjectKey;
 use crate::strategy::ContentKind;
 
-use super::Cache;
+use super::NamespaceCache;
 
 /// Which child of an entry. Its kind is part of its name: one of each kind can stand side by side.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,58 +35,45 @@ pub struct Child {
     pub size: u64,
 }
 
-impl Cache {
+impl NamespaceCache {
     /// Writes a child and returns its path; `None` when there is no such entry.
     ///
-    /// Errors: `Invalid` when the data key leads to a path that is too long.
-    pub async fn store_child(
-        &self,
-        namespace: &Namespace,
-        id: CacheId,
-        name: &ChildName,
-        content: Bytes,
-    ) -> Result<Option<String>, Error> {
-        let key = key_of(namespace, id, name)?;
-        if !self.exists(namespace, id).await? {
+    /// # Errors
+    ///
+    /// `Invalid` when the data key leads to a path that is too long.
+    pub async fn store_child(&self, id: CacheId, name: &ChildName, content: Bytes) -> Result<Option<String>, Error> {
+        let key = child_key(self.layout(), id, name)?;
+        let (entry, _) = try_join(self.exists(id), self.cache.overwrite(&key, content)).await?;
+        if !entry {
+            // Nobody ever reads it, because a read looks for the entry as well.
+            self.cache.remove_garbage(&key).await;
             return Ok(None);
         }
-        self.overwrite(&key, content).await?;
         Ok(Some(key.to_string()))
     }
 
     /// Writes a child that is there already and returns its path; `None` when there is no such entry or child.
-    pub async fn update_child(
-        &self,
-        namespace: &Namespace,
-        id: CacheId,
-        name: &ChildName,
-        content: Bytes,
-    ) -> Result<Option<String>, Error> {
-        if !self.child_exists(namespace, id, name).await? {
+    pub async fn update_child(&self, id: CacheId, name: &ChildName, content: Bytes) -> Result<Option<String>, Error> {
+        if !self.child_exists(id, name).await? {
             return Ok(None);
         }
-        let key = key_of(namespace, id, name)?;
-        self.overwrite(&key, content).await?;
+        let key = child_key(self.layout(), id, name)?;
+        self.cache.overwrite(&key, content).await?;
         Ok(Some(key.to_string()))
     }
 
     /// The content of a child; `None` when there is no such entry or child.
-    pub async fn retrieve_child(
-        &self,
-        namespace: &Namespace,
-        id: CacheId,
-        name: &ChildName,
-    ) -> Result<Option<Bytes>, Error> {
-        let key = key_of(namespace, id, name)?;
-        let (entry, content) = try_join(self.exists(namespace, id), self.read(&key)).await?;
+    pub async fn retrieve_child(&self, id: CacheId, name: &ChildName) -> Result<Option<Bytes>, Error> {
+        let key = child_key(self.layout(), id, name)?;
+        let (entry, content) = try_join(self.exists(id), self.cache.read(&key)).await?;
         Ok(content.filter(|_| entry))
     }
 
     /// Whether there is such a child.
-    pub async fn child_exists(&self, namespace: &Namespace, id: CacheId, name: &ChildName) -> Result<bool, Error> {
-        let key = key_of(namespace, id, name)?;
-        let head = async { Ok(self.storage.head(&key).await?) };
-        let (entry, child) = try_join(self.exists(namespace, id), head).await?;
+    pub async fn child_exists(&self, id: CacheId, name: &ChildName) -> Result<bool, Error> {
+        let key = child_key(self.layout(), id, name)?;
+        let head = async { Ok(self.cache.storage.head(&key).await?) };
+        let (entry, child) = try_join(self.exists(id), head).await?;
         Ok(entry && child.is_some())
     }
 
@@ -93,43 +81,35 @@ impl Cache {
     /// Without `recursive` only those directly in that folder.
     pub async fn children(
         &self,
-        namespace: &Namespace,
         id: CacheId,
         data_key: Option<&DataKey>,
         recursive: bool,
     ) -> Result<Option<Vec<Child>>, Error> {
-        let (entry, children) =
-            try_join(self.exists(namespace, id), self.list_children(namespace, id, data_key, recursive)).await?;
+        let (entry, children) = try_join(self.exists(id), self.list_children(id, data_key, recursive)).await?;
         Ok(entry.then_some(children))
     }
 
     /// Removes a child; `false` when there is no such entry or child.
-    pub async fn delete_child(&self, namespace: &Namespace, id: CacheId, name: &ChildName) -> Result<bool, Error> {
-        if !self.child_exists(namespace, id, name).await? {
+    pub async fn delete_child(&self, id: CacheId, name: &ChildName) -> Result<bool, Error> {
+        if !self.child_exists(id, name).await? {
             return Ok(false);
         }
-        self.remove(&key_of(namespace, id, name)?).await?;
+        self.cache.remove(&child_key(self.layout(), id, name)?).await?;
         Ok(true)
     }
 
     /// Removes all children of an entry, or those under a data key, and returns their paths.
-    pub async fn delete_children(
-        &self,
-        namespace: &Namespace,
-        id: CacheId,
-        data_key: Option<&DataKey>,
-    ) -> Result<Vec<String>, Error> {
-        self.remove_folder(&Layout::new(namespace).children(id, data_key)).await
+    pub async fn delete_children(&self, id: CacheId, data_key: Option<&DataKey>) -> Result<Vec<String>, Error> {
+        self.remove_folder(&self.layout().children(id, data_key)).await
     }
 
     async fn list_children(
         &self,
-        namespace: &Namespace,
         id: CacheId,
         data_key: Option<&DataKey>,
         recursive: bool,
     ) -> Result<Vec<Child>, Error> {
-        let layout = Layout::new(namespace);
+        let layout = self.layout();
         let folder = layout.children(id, data_key);
         let all = layout.children(id, None);
         let mut children = Vec::new();
@@ -144,8 +124,8 @@ impl Cache {
     }
 }
 
-fn key_of(namespace: &Namespace, id: CacheId, name: &ChildName) -> Result<ObjectKey, Error> {
-    let key = Layout::new(namespace).child(id, name.data_key.as_ref(), &name.file_id, name.kind);
+fn child_key(layout: Layout<'_>, id: CacheId, name: &ChildName) -> Result<ObjectKey, Error> {
+    let key = layout.child(id, name.data_key.as_ref(), &name.file_id, name.kind);
     key.map_err(|error| Error::too_long("data_key", &error))
 }
 
@@ -168,6 +148,7 @@ fn parse_name(below: &str) -> Option<ChildName> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::Namespace;
 
     #[test]
     fn a_child_name_is_read_back_from_its_path() {
@@ -178,7 +159,7 @@ mod tests {
             for kind in [ContentKind::Json, ContentKind::String, ContentKind::Binary] {
                 let data_key = data_key.map(|key| key.parse().unwrap());
                 let name = ChildName { data_key, file_id: "f-1".parse().unwrap(), kind };
-                let key = key_of(&namespace, id, &name).unwrap();
+                let key = child_key(layout, id, &name).unwrap();
                 let below = key.as_str().strip_prefix(&layout.children(id, None)).unwrap();
                 assert_eq!(parse_name(below), Some(name));
             }

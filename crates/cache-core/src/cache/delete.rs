@@ -1,127 +1,122 @@
-//! Delete: out of the indexes first, then the record, then everything that nothing refers to any more.
+//! Delete: out of the key index first, then out of the manifest, then everything that nothing references any more.
 //!
-//! The order lets a delete that broke off be repeated: as long as the record is there, its entry can be deleted. A grave
-//! takes the record's place, because a create-only write that arrives late must not revive the entry.
+//! The entry exists until its manifest does not list it any more. If a delete breaks off before that, deleting the entry again
+//! finishes it; if it breaks off later, what is left is garbage for the sweep.
 
-use bytes::Bytes;
-use futures::future::{OptionFuture, try_join, try_join_all, try_join3};
+use futures::future::{OptionFuture, join_all, join3, try_join, try_join_all};
 
+use crate::entry::Entry;
 use crate::error::Error;
-use crate::ids::{CacheId, Namespace};
-use crate::layout::{KeyName, Layout};
-use crate::record::{GRAVE, Record};
-use crate::storage::{ObjectKey, PutMode, StorageError, Version};
+use crate::ids::{BlobToken, CacheHash, CacheId};
+use crate::manifest::Manifest;
+use crate::storage::{ListPage, ObjectKey};
 
-use super::swap::{Change, Outcome, Pause};
-use super::views::{After, unique_view};
-use super::{Cache, LoadedIndex};
+use super::commit::History;
+use super::load::{Current, Part};
+use super::manifest_changes::{ManifestChange, ManifestOutcome, Target};
+use super::views::entry_view;
+use super::{NamespaceCache, Paths};
 
 /// What a delete removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deleted {
     /// The entry.
-    pub record: Record,
-    /// The objects that are gone.
+    pub entry: Entry,
+    /// The paths that are gone, in order.
     pub paths: Vec<String>,
 }
 
-impl Cache {
-    /// Deletes an entry with its children and revisions; `None` when there is none.
+/// What a manifest does not need any more after an entry was taken out.
+#[derive(Debug, Default)]
+pub(super) struct Freed {
+    blobs: Vec<BlobToken>,
+    pages: Vec<String>,
+}
+
+impl NamespaceCache {
+    /// Deletes an entry with its children and revisions; `None` when there is none. Its content goes when no other entry
+    /// references it.
     ///
-    /// Its content goes when no other entry shares it. After an error the entry may be partly deleted; deleting it again
-    /// finishes the work.
-    pub async fn delete(&self, namespace: &Namespace, id: CacheId) -> Result<Option<Deleted>, Error> {
-        let cache = self.begin();
-        let layout = Layout::new(namespace);
-        let record_key = layout.record(id);
-        let guess = id.parts().map(|parts| layout.hash_index(&parts.cache_hash));
-        let index: OptionFuture<_> = guess.as_ref().map(|key| cache.load_index(key)).into();
-        let index = async { index.await.transpose() };
-        let (found, loaded) = try_join(cache.load_record(&record_key), index).await?;
-        let Some((record, state)) = found else { return Ok(None) };
-        let after = match record.key_name() {
-            Some(name) => cache.remove_from_key(&record, &name).await?,
-            None => None,
-        };
-        let settle = async {
-            match after {
-                Some(after) => cache.settle_shared_view(&record, after).await,
-                None => Ok(Vec::new()),
-            }
-        };
-        let remove = cache.delete_objects(&record, state, guess, loaded);
-        let (removed, views) = try_join(remove, settle).await?;
-        let paths = [record_key].into_iter().chain(views).map(|key| key.to_string()).chain(removed).collect();
-        Ok(Some(Deleted { record, paths }))
+    /// # Errors
+    ///
+    /// `Unavailable` when the storage does not respond, or others win every race until the deadline.
+    pub async fn delete(&self, id: CacheId) -> Result<Option<Deleted>, Error> {
+        let this = self.with_default_deadline();
+        Box::pin(this.delete_before_deadline(id)).await
     }
 
-    /// Takes the entry out of its key index. `None`: the shared view shows another entry and stays as it is.
-    async fn remove_from_key(&self, record: &Record, name: &KeyName) -> Result<Option<After>, Error> {
-        let key = Layout::new(&record.namespace).key_index(name);
-        let loaded = self.load_index(&key).await?;
-        let outcome = self.swap(&record.namespace, &key, loaded, Change::Remove(Box::new(record.clone()))).await?;
-        Ok(match outcome {
-            Outcome::Removed { was_newest: false, .. } => None,
-            Outcome::Removed { newest, .. } => Some(After::Removed { newest }),
-            // An earlier delete may have broken off before it settled the view.
-            Outcome::NotListed { .. } | Outcome::Added { .. } | Outcome::StartOver | Outcome::Forgotten => {
-                Some(After::Unsure)
-            }
-        })
-    }
-
-    /// Takes the entry out of its hash index, buries its record, and removes what it alone used.
-    async fn delete_objects(
-        &self,
-        record: &Record,
-        state: Version,
-        guess: Option<ObjectKey>,
-        loaded: Option<LoadedIndex>,
-    ) -> Result<Vec<String>, Error> {
-        let layout = Layout::new(&record.namespace);
-        let index_key = layout.hash_index(&record.cache_hash);
-        let loaded = match loaded {
-            Some(loaded) if guess.as_ref() == Some(&index_key) => loaded,
-            _ => self.load_index(&index_key).await?,
-        };
-        let change = Change::Remove(Box::new(record.clone()));
-        let outcome = self.swap(&record.namespace, &index_key, loaded, change).await?;
-        let has_revisions = self.bury(record, state).await?;
-        let blob_is_free = match outcome {
-            Outcome::Removed { blob_in_use, .. } => !blob_in_use,
-            Outcome::NotListed { blob_is_burnt } => blob_is_burnt,
-            Outcome::Added { .. } | Outcome::StartOver | Outcome::Forgotten => false,
-        };
-        let own: Vec<ObjectKey> =
-            unique_view(record).ok().flatten().into_iter().chain(blob_is_free.then(|| record.blob())).collect();
-        let (children, revisions) = (layout.children(record.cache_id, None), layout.revisions(record.cache_id));
-        own.iter().for_each(|key| self.blobs.forget(key));
-        let revisions: OptionFuture<_> = has_revisions.then(|| self.remove_folder(&revisions)).into();
-        let (_, children, revisions) =
-            try_join3(try_join_all(own.iter().map(|key| self.remove(key))), self.remove_folder(&children), async {
-                revisions.await.transpose()
-            })
-            .await?;
-        let below = children.into_iter().chain(revisions.unwrap_or_default());
-        Ok(own.iter().map(ToString::to_string).chain(below).collect())
-    }
-
-    /// Puts a grave in the record's place. Says whether the entry was ever updated, maybe just now by somebody else.
-    async fn bury(&self, record: &Record, mut state: Version) -> Result<bool, Error> {
-        let key = Layout::new(&record.namespace).record(record.cache_id);
-        let mut updated = record.revision.is_some();
-        let mut pause = Pause::new(self);
-        loop {
-            match self.storage.put(&key, Bytes::from_static(GRAVE), PutMode::Replace(state)).await {
-                Ok(_) => return Ok(updated),
-                Err(StorageError::Conflict { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
-            // It was updated meanwhile, or this grave, or another one, is there already.
-            let Some((newer, newer_state)) = self.load_record(&key).await? else { return Ok(updated) };
-            (updated, state) = (newer.revision.is_some(), newer_state);
-            pause.wait(&key).await?;
+    async fn delete_before_deadline(&self, id: CacheId) -> Result<Option<Deleted>, Error> {
+        let started_at = self.cache.now();
+        let folder = self.layout().children(id, None);
+        let children = async { self.list(&folder).next().await };
+        let (current, children) = try_join(self.current(id), children).await?;
+        let Some(Current { cache_hash: hash, target, key, manifest: loaded, entry }) = current else { return Ok(None) };
+        self.unlist_from_key(&entry, started_at).await?;
+        let change = ManifestChange::Remove(target);
+        let applied = self.commit(&key, loaded, change, History::since(started_at)).await?;
+        let freed = Freed::of(applied.outcome);
+        if id.parts().is_none() {
+            self.retire_alias(id).await?;
         }
+        let views = self.remove_views(&entry);
+        let (blobs, views, children) =
+            join3(self.remove_freed(&key, &hash, freed), views, self.remove_children(children)).await;
+        let paths = self.removed_paths(&entry, blobs, views, children?);
+        Ok(Some(Deleted { entry, paths }))
+    }
+
+    /// Takes an entry out of its manifest alone.
+    pub(super) async fn remove_from_manifest(&self, hash: &CacheHash, target: Target) -> Result<(), Error> {
+        let key = self.layout().manifest(hash);
+        let loaded = self.load::<Manifest>(&key, Part::Whole).await?;
+        let applied =
+            self.commit(&key, loaded, ManifestChange::Remove(target), History::since(self.cache.now())).await?;
+        self.remove_freed(&key, hash, Freed::of(applied.outcome)).await;
+        Ok(())
+    }
+
+    /// Removes the blobs and pages that nothing references any more, and returns the blobs.
+    pub(super) async fn remove_freed(&self, head: &ObjectKey, hash: &CacheHash, freed: Freed) -> Vec<ObjectKey> {
+        let blobs: Vec<ObjectKey> = freed.blobs.iter().map(|token| self.layout().blob(hash, *token)).collect();
+        let pages: Vec<ObjectKey> = freed.pages.iter().map(|name| self.layout().page(head, name)).collect();
+        join_all(blobs.iter().chain(&pages).map(|key| self.cache.remove_garbage(key))).await;
+        blobs.iter().for_each(|key| self.cache.shared.objects.forget(key));
+        blobs
+    }
+
+    /// Removes the view of the entry, and brings the one of its key up to date.
+    async fn remove_views(&self, entry: &Entry) -> Vec<ObjectKey> {
+        let own = entry_view(self.layout(), entry).ok().flatten();
+        let remove: OptionFuture<_> = own.as_ref().map(|view| self.cache.remove_garbage(view)).into();
+        let settle = async {
+            match entry.key_ref() {
+                Some(key) => self.settle_key_view(&key, None).await,
+                None => Vec::new(),
+            }
+        };
+        let (_, mut views) = futures::future::join(remove, settle).await;
+        views.extend(own);
+        views
+    }
+
+    /// Removes the children on this page of their listing, and all that follow.
+    async fn remove_children(&self, page: Option<ListPage>) -> Result<Vec<ObjectKey>, Error> {
+        let Some(page) = page.filter(|page| !page.objects.is_empty()) else { return Ok(Vec::new()) };
+        let mut removed = self.remove_listed(&page).await?;
+        if let Some(next) = page.next {
+            let folder = next.rsplit_once("/data/").map_or(next.clone(), |(entry, _)| format!("{entry}/data/"));
+            let mut rest = self.list(&folder).after(Some(next));
+            while let Some(page) = rest.next().await? {
+                removed.extend(self.remove_listed(&page).await?);
+            }
+        }
+        Ok(removed)
+    }
+
+    async fn remove_listed(&self, page: &ListPage) -> Result<Vec<ObjectKey>, Error> {
+        let keys: Vec<ObjectKey> = page.objects.iter().filter_map(|object| object.key.parse().ok()).collect();
+        try_join_all(keys.iter().map(|key| self.cache.remove(key))).await?;
+        Ok(keys)
     }
 
     /// Removes every object in a folder, whose name ends with `/`, and returns their keys.
@@ -129,10 +124,42 @@ impl Cache {
         let mut removed = Vec::new();
         let mut pages = self.list(folder);
         while let Some(page) = pages.next().await? {
-            let keys: Vec<ObjectKey> = page.objects.iter().filter_map(|object| object.key.parse().ok()).collect();
-            try_join_all(keys.iter().map(|key| self.remove(key))).await?;
-            removed.extend(keys.iter().map(ToString::to_string));
+            removed.extend(self.remove_listed(&page).await?.iter().map(ToString::to_string));
         }
         Ok(removed)
+    }
+
+    /// The paths that were removed, as clients know them. A blob has none: the path of its content stands for it.
+    fn removed_paths(
+        &self,
+        entry: &Entry,
+        blobs: Vec<ObjectKey>,
+        views: Vec<ObjectKey>,
+        children: Vec<ObjectKey>,
+    ) -> Vec<String> {
+        drop(blobs);
+        let paths = Paths::of(entry);
+        let of_entry = paths.by_id.into_iter().chain(paths.data);
+        let objects = views.into_iter().chain(children).map(|key| key.to_string());
+        let mut removed: Vec<String> = of_entry.chain(objects).collect();
+        removed.sort();
+        removed.dedup();
+        removed
+    }
+}
+
+impl Freed {
+    /// What the removal of an entry has freed. Of one that somebody else has removed, that is for them to know.
+    fn of(outcome: ManifestOutcome) -> Self {
+        match outcome {
+            ManifestOutcome::Removed { freed, pages } => Self { blobs: freed, pages },
+            ManifestOutcome::NotListed
+            | ManifestOutcome::Listed(_)
+            | ManifestOutcome::AlreadyRemoved(_)
+            | ManifestOutcome::NoPlace(_)
+            | ManifestOutcome::Revised(_)
+            | ManifestOutcome::KindRefused(_)
+            | ManifestOutcome::Changed => Self::default(),
+        }
     }
 }

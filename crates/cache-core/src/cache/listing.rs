@@ -3,10 +3,19 @@
 use crate::error::Error;
 use crate::storage::{ListPage, ListRequest};
 
-use super::Cache;
+use super::{Cache, NamespaceCache};
 
 /// How many objects one page asks for: the most that S3 gives.
-pub(super) const PAGE: usize = 1000;
+pub(super) const MAX_LISTED: usize = 1000;
+
+/// One page of names, and the cursor of the next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamePage<T> {
+    /// The names, in order.
+    pub items: Vec<T>,
+    /// What to pass for the next page; `None` on the last.
+    pub next_cursor: Option<String>,
+}
 
 /// A listing, with the pages that are still to come.
 pub(super) struct Listing<'a> {
@@ -18,8 +27,15 @@ pub(super) struct Listing<'a> {
 impl Cache {
     /// Everything below a folder, whose name ends with `/` or is empty.
     pub(super) fn list(&self, folder: &str) -> Listing<'_> {
-        let request = ListRequest { prefix: folder.to_owned(), limit: PAGE, ..ListRequest::default() };
+        let request = ListRequest { prefix: folder.to_owned(), limit: MAX_LISTED, ..ListRequest::default() };
         Listing { cache: self, request: Some(request) }
+    }
+}
+
+impl NamespaceCache {
+    /// Everything below a folder of this namespace, whose name ends with `/`.
+    pub(super) fn list(&self, folder: &str) -> Listing<'_> {
+        self.cache.list(folder)
     }
 }
 
@@ -36,7 +52,7 @@ impl Listing<'_> {
 
     /// Pages of at most this many objects.
     pub(super) fn of_at_most(self, objects: usize) -> Self {
-        self.changed(|request| ListRequest { limit: objects.min(PAGE), ..request })
+        self.changed(|request| ListRequest { limit: objects.min(MAX_LISTED), ..request })
     }
 
     fn changed(self, change: impl FnOnce(ListRequest) -> ListRequest) -> Self {

@@ -1,124 +1,195 @@
-//! Reading and writing the pages of an index.
+//! Reading and rewriting the pages of a manifest or a key index.
 
 use crate::error::Error;
-use crate::ids::{CacheId, Namespace};
-use crate::index::{Index, Listed, Page, PageRef};
-use crate::layout::Layout;
+use crate::manifest::Page;
 use crate::storage::ObjectKey;
+use crate::time::UnixMillis;
+use crate::version_log::{PageRef, Row, VersionLog, replace};
 
-use super::Cache;
+use super::NamespaceCache;
+use super::commit::Attempt;
 
-/// The pages of one index.
+/// How many pages are searched for a version that has not expired.
+const MAX_EXPIRED_PAGES: usize = 4;
+
+/// The pages of one head.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pages<'a> {
-    cache: &'a Cache,
-    namespace: &'a Namespace,
-    index: &'a ObjectKey,
+    cache: &'a NamespaceCache,
+    head: &'a ObjectKey,
+}
+
+/// A row that is in a page, and the way to it.
+#[derive(Debug)]
+pub(super) struct FoundRow<R> {
+    /// The row.
+    pub(super) row: R,
+    /// The page that it is in.
+    pub(super) page: Page<R>,
+    /// The references on the way, from the one in the head to the one of the page, each with the page that it is in; the first
+    /// is in the head.
+    path: Vec<(PageRef, Option<Page<R>>)>,
+}
+
+/// A row, in the head or in a page.
+#[derive(Debug)]
+pub(super) enum Located<R> {
+    InHead(Box<R>),
+    InPage(Box<FoundRow<R>>),
+}
+
+impl<R> Located<R> {
+    pub(super) fn row(&self) -> &R {
+        match self {
+            Self::InHead(row) => row,
+            Self::InPage(found) => &found.row,
+        }
+    }
 }
 
 impl<'a> Pages<'a> {
-    /// The pages of the index under this key.
-    pub(super) fn new(cache: &'a Cache, namespace: &'a Namespace, index: &'a ObjectKey) -> Self {
-        Self { cache, namespace, index }
+    /// The pages of the head under this key.
+    pub(super) fn new(cache: &'a NamespaceCache, head: &'a ObjectKey) -> Self {
+        Self { cache, head }
     }
 
-    /// Makes room for one more inline version. Pages are written under fresh names before any head lists them.
-    pub(super) async fn make_room(self, index: &mut Index) -> Result<(), Error> {
-        let nonce = self.cache.surroundings.random();
-        while let Some((name, page)) = index.roll(|first| format!("{first}-{nonce:016x}")) {
-            self.cache.overwrite(&Layout::new(self.namespace).page(self.index, &name), page.to_bytes()).await?;
+    /// A row that `matches`, in a page that `may_hold` it; newest pages first, at most `max_pages` of them.
+    pub(super) async fn find<R: Row>(
+        self,
+        log: &VersionLog<R>,
+        may_hold: impl Fn(&PageRef) -> bool + Send,
+        matches: impl Fn(&R) -> bool + Send,
+        max_pages: usize,
+    ) -> Result<Option<FoundRow<R>>, Error> {
+        let mut left: Vec<Vec<(PageRef, Option<Page<R>>)>> =
+            log.pages().iter().map(|page| vec![(page.clone(), None)]).collect();
+        let mut read = 0;
+        while let Some(path) = left.pop() {
+            let Some((reference, _)) = path.last().filter(|(page, _)| may_hold(page)) else { continue };
+            if read == max_pages {
+                break;
+            }
+            read += 1;
+            let page = self.read::<R>(&reference.name).await?;
+            if let Some(row) = page.rows.iter().rev().find(|row| matches(row)).cloned() {
+                return Ok(Some(FoundRow { row, page, path }));
+            }
+            for below in &page.pages {
+                let mut deeper = path.clone();
+                deeper.push((below.clone(), Some(page.clone())));
+                left.push(deeper);
+            }
         }
-        Ok(())
+        Ok(None)
     }
 
-    /// Brings versions back from pages when none is inline though some are listed.
-    pub(super) async fn refill(self, index: &mut Index) -> Result<(), Error> {
-        while index.versions.is_empty() {
-            let Some(page) = index.take_newest_page() else { break };
-            index.unroll(self.read(&page).await?);
+    /// The row of a version, or with `None` the newest that has not expired.
+    pub(super) async fn select<R: Row>(
+        self,
+        log: &VersionLog<R>,
+        version: Option<u64>,
+        now: UnixMillis,
+    ) -> Result<Option<Located<R>>, Error> {
+        match version {
+            Some(version) => self.locate(log, version).await,
+            None => self.newest_live(log, now).await,
         }
-        Ok(())
     }
 
-    /// The version with this number.
-    pub(super) async fn version(self, index: &Index, version: u64) -> Result<Option<Listed>, Error> {
-        if let Some(listed) = index.versions.iter().find(|listed| listed.version == version) {
-            return Ok(Some(*listed));
+    /// The row of a version.
+    pub(super) async fn locate<R: Row>(self, log: &VersionLog<R>, version: u64) -> Result<Option<Located<R>>, Error> {
+        if let Some(row) = log.row(version) {
+            return Ok(Some(Located::InHead(Box::new(row.clone()))));
         }
-        if index.is_removed(version) {
-            return Ok(None);
-        }
-        let found = self
-            .search(index, |page| (page.first..=page.last).contains(&version), |listed| listed.version == version)
-            .await?;
-        Ok(found)
+        let is_it = |row: &R| row.version() == version;
+        let found = self.find(log, |page| page.may_list(version), is_it, usize::MAX).await?;
+        Ok(found.map(|found| Located::InPage(Box::new(found))))
     }
 
-    /// The version of an entry whose record says that it was stored at this time.
-    pub(super) async fn entry(self, index: &Index, id: CacheId, stored_at: u64) -> Result<Option<Listed>, Error> {
-        if let Some(listed) = index.inline(id) {
-            return Ok(Some(listed));
-        }
-        self.search(index, |page| (page.since..=page.until).contains(&stored_at), |listed| listed.cache_id == id).await
-    }
-
-    /// The newest `limit` versions below `before`, oldest first.
-    pub(super) async fn newest(self, index: &Index, before: u64, limit: usize) -> Result<Vec<Listed>, Error> {
-        let mut newest: Vec<Listed> = Vec::new();
-        let mut take = |versions: &[Listed]| {
-            let wanted = versions.iter().rev().filter(|v| v.version < before && !index.is_removed(v.version));
-            newest.extend(wanted.take(limit - newest.len()).copied());
+    /// The newest `limit` rows below `before`, oldest first, of head and pages.
+    pub(super) async fn newest<R: Row>(self, log: &VersionLog<R>, before: u64, limit: usize) -> Result<Vec<R>, Error> {
+        let mut newest: Vec<R> = Vec::new();
+        let mut take = |rows: &[R]| {
+            let wanted = rows.iter().rev().filter(|row| row.version() < before);
+            newest.extend(wanted.take(limit - newest.len()).cloned());
             newest.len() >= limit
         };
-        let mut done = take(&index.versions);
-        let mut left: Vec<PageRef> = oldest_first(index);
-        while let Some(page) = left.pop().filter(|_| !done) {
-            if page.first < before {
-                match self.read(&page).await? {
-                    Page::Versions(versions) => done = take(&versions),
-                    Page::Pages(pages) => left.extend(pages),
-                }
+        let mut done = take(log.rows());
+        let mut left: Vec<PageRef> = log.pages().to_vec();
+        while let Some(reference) = left.pop().filter(|_| !done) {
+            if reference.min_version < before {
+                let page = self.read::<R>(&reference.name).await?;
+                done = take(&page.rows);
+                left.extend(page.pages);
             }
         }
         newest.reverse();
         Ok(newest)
     }
 
-    /// The listed version that `matches`, in a page that `may_hold` it; newest pages first.
-    async fn search(
+    /// The newest row that has not expired: in the head, else in one of the newest pages, else in the newest page with a row
+    /// that never expires.
+    pub(super) async fn newest_live<R: Row>(
         self,
-        index: &Index,
-        may_hold: impl Fn(&PageRef) -> bool,
-        matches: impl Fn(&Listed) -> bool,
-    ) -> Result<Option<Listed>, Error> {
-        let mut left = oldest_first(index);
-        while let Some(page) = left.pop() {
-            if !may_hold(&page) {
-                continue;
-            }
-            match self.read(&page).await? {
-                Page::Pages(pages) => left.extend(pages),
-                Page::Versions(versions) => {
-                    let found = versions.into_iter().find(|listed| matches(listed));
-                    if let Some(listed) = found.filter(|listed| !index.is_removed(listed.version)) {
-                        return Ok(Some(listed));
-                    }
-                }
-            }
+        log: &VersionLog<R>,
+        now: UnixMillis,
+    ) -> Result<Option<Located<R>>, Error> {
+        let is_live = |row: &R| row.expires_at().is_none_or(|expires_at| expires_at > now);
+        if let Some(row) = log.rows().iter().rev().find(|row| is_live(row)) {
+            return Ok(Some(Located::InHead(Box::new(row.clone()))));
         }
-        Ok(None)
+        let found = match self.find(log, |_| true, is_live, MAX_EXPIRED_PAGES).await? {
+            Some(found) => Some(found),
+            None => {
+                let is_lasting = |row: &R| row.expires_at().is_none();
+                self.find(log, |page| page.lasting_count > 0, is_lasting, usize::MAX).await?
+            }
+        };
+        Ok(found.map(|found| Located::InPage(Box::new(found))))
     }
 
-    async fn read(self, page: &PageRef) -> Result<Page, Error> {
-        let key = Layout::new(self.namespace).page(self.index, &page.name);
-        let Some(bytes) = self.cache.read(&key).await? else {
-            return Err(Error::corrupt(key, "a page that an index lists is not there"));
+    /// Reads a page.
+    pub(super) async fn read<R: Row>(self, name: &str) -> Result<Page<R>, Error> {
+        let key = self.cache.layout().page(self.head, name);
+        let Some(bytes) = self.cache.cache.read(&key).await? else {
+            return Err(Error::corrupt(key, "a page that is referenced is missing"));
         };
-        serde_json::from_slice(&bytes).map_err(|error| Error::corrupt(&key, error))
+        Page::parse(&bytes).map_err(|error| Error::corrupt(&key, error))
     }
 }
 
-/// The pages in a head, oldest first: higher levels are older.
-fn oldest_first(index: &Index) -> Vec<PageRef> {
-    index.pages.iter().rev().flatten().cloned().collect()
+impl<R: Row> FoundRow<R> {
+    /// Writes the page again as it is now, and the pages on the way to it, under new names, and puts them into the log. A page
+    /// without rows goes. The old ones are obsolete once the log is written.
+    pub(super) async fn rewrite(self, log: &mut VersionLog<R>, attempt: &mut Attempt<'_>) -> Result<(), Error> {
+        let mut page = self.page;
+        for (reference, parent) in self.path.into_iter().rev() {
+            let name = format!("{}-{:016x}", reference.min_version, attempt.cache.cache.random());
+            let replacement = page.reference(name, reference.level);
+            if let Some(replacement) = &replacement {
+                attempt.write_page(&replacement.name, page.to_bytes()).await?;
+            }
+            attempt.obsolete.push(attempt.cache.layout().page(attempt.key, &reference.name));
+            match parent {
+                None => log.replace_page(&reference.name, replacement),
+                Some(mut parent) => {
+                    replace(&mut parent.pages, &reference.name, replacement);
+                    page = parent;
+                    continue;
+                }
+            }
+            return Ok(());
+        }
+        Ok(())
+    }
+}
+
+impl<R: Row> Page<R> {
+    /// The reference to this page under a name; `None` when it lists nothing.
+    fn reference(&self, name: String, level: u8) -> Option<PageRef> {
+        match level {
+            0 => (!self.rows.is_empty()).then(|| PageRef::of_rows(name, &self.rows)),
+            _ => (!self.pages.is_empty()).then(|| PageRef::of_pages(name, &self.pages)),
+        }
+    }
 }

@@ -1,31 +1,29 @@
-//! Retrieve: an entry by id, by hash or by key, with its content in one or two rounds.
+//! Retrieve: an entry by id, by hash or by key, with its content in one round trip if that is small.
 //!
-//! The keys of a record, its hash index and its content all follow from an id that this service made, so they are read
-//! side by side. What the record says counts: when it names another object than the id did, that one is read.
+//! An id says which manifest lists its entry, as which version, and whether its content is inline or in which blob, so the
+//! manifest and the blob are read side by side. A key index holds a copy of its newest entry.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::{OptionFuture, try_join};
-use thiserror::Error;
 
+use crate::entry::{Entry, RevisionInfo};
 use crate::error::Error;
-use crate::ids::{BlobToken, CacheHash, CacheId, Namespace};
-use crate::index::Index;
-use crate::layout::{KeyName, Layout};
-use crate::record::Record;
-use crate::storage::{AnswerHeaders, ObjectKey};
+use crate::ids::{CacheHash, CacheId, Namespace};
+use crate::key_index::{KeyIndex, KeyRow};
+use crate::layout::KeyRef;
+use crate::manifest::{EntryRow, Location, Manifest, StoredContent};
+use crate::storage::{ObjectKey, ResponseHeaders};
 
-use super::Cache;
-use super::blobs::Blob;
-use super::pages::Pages;
+use super::NamespaceCache;
+use super::content::{ContentError, Prefetched};
+use super::load::{MAX_READ_ATTEMPTS, Part};
+use super::manifest_changes::{Target, content_unknown};
+use super::pages::{Located, Pages};
 
-/// How often an entry is looked at again when its parts do not fit together, before it is called corrupt or a miss. Only a
-/// delete that runs at the same time explains that, and it has moved on by then.
-const LOOKS: usize = 3;
-
-/// For how long a client may begin to read straight from the storage: it follows a redirect at once.
-const READ_WITHIN: Duration = Duration::from_secs(5 * 60);
+/// For how long a presigned GET is valid: a client follows a redirect at once.
+const PRESIGNED_GET_TTL: Duration = Duration::from_secs(5 * 60);
 
 /// Which entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,348 +33,328 @@ pub enum Selector {
     /// The newest one with this hash, or the one with this version.
     Hash(CacheHash, Option<u64>),
     /// The newest one under this key and file id, or the one with this key version.
-    Key(KeyName, Option<u64>),
+    Key(KeyRef, Option<u64>),
 }
 
 /// An entry with its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct Retrieved {
     /// Everything but the content.
-    pub record: Record,
-    /// The stored bytes, checked against the record's SHA-256.
-    pub content: Bytes,
+    pub entry: Entry,
+    /// The stored bytes, compared with the SHA-256 of the entry.
+    pub bytes: Bytes,
 }
 
-/// An entry's record and the index that lists it, as stored.
+/// An entry whose content may be larger than the caller takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Details {
-    /// The record.
-    pub record: Record,
-    /// The hash index. `None` while the store that writes it is on its way.
-    pub hash_index: Option<Index>,
-}
-
-/// An entry that may be too large to be read as a whole.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Retrieved {
+pub enum RetrievedOrTooLarge {
     /// With its content.
-    Whole(Entry),
-    /// Its content is larger than the caller can take. It is there and has the size that the record says; its bytes were
-    /// not compared.
-    TooLarge(Record),
+    Retrieved(Retrieved),
+    /// The content is there and has the size that the entry says; its bytes were not compared.
+    TooLarge(Entry),
 }
 
-/// A record, and what came along of the content.
-type Found = (Record, Option<Guess>);
-
-/// What was read on the guess that it is the content.
-enum Guess {
-    Whole(Blob),
-    /// More than the caller can take. This is the size.
-    TooLarge(u64),
+/// An entry, where its content is, and what was read of that on the way.
+pub(super) struct Found {
+    pub(super) entry: Entry,
+    pub(super) content: StoredContent,
+    prefetched: Option<Prefetched>,
 }
 
-/// What is wrong with a content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-enum Flaw {
-    #[error("the content is missing")]
-    Missing,
-    #[error("the content is not the one that was stored: its SHA-256 differs")]
-    Other,
+/// What of an entry is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Want {
+    /// Everything but the content.
+    Entry,
+    /// Up to so many bytes of the content.
+    Content(u64),
 }
 
-impl Cache {
+impl Want {
+    fn part(self) -> Part {
+        match self {
+            Self::Entry => Part::Head,
+            Self::Content(_) => Part::Whole,
+        }
+    }
+}
+
+impl NamespaceCache {
     /// An entry with its content; `None` when there is none.
     ///
-    /// Errors: `Corrupt` when the content is missing or not the one that was stored; `TooLarge` when it cannot be held in
-    /// memory.
-    pub async fn retrieve(&self, namespace: &Namespace, selector: &Selector) -> Result<Option<Entry>, Error> {
-        let entry = self.retrieve_also_expired(namespace, selector).await?;
-        Ok(entry.filter(|entry| !entry.record.is_expired(self.surroundings.now_ms())))
+    /// # Errors
+    ///
+    /// `Corrupt` when the content is missing or not what was stored; `TooLarge` when it cannot be held in memory.
+    pub async fn retrieve(&self, selector: &Selector) -> Result<Option<Retrieved>, Error> {
+        let limit = self.cache.max_in_memory_bytes;
+        in_memory(self.retrieve_up_to(selector, limit).await?, limit)
     }
 
-    /// As [`Cache::retrieve`], with a content of up to `most` bytes. No more than that and one is read of a larger one.
-    pub async fn retrieve_within(
+    /// As [`NamespaceCache::retrieve`], with a content of up to `max` bytes. One byte more is read of a larger one.
+    ///
+    /// # Errors
+    ///
+    /// As [`NamespaceCache::retrieve`].
+    pub async fn retrieve_up_to(&self, selector: &Selector, max: u64) -> Result<Option<RetrievedOrTooLarge>, Error> {
+        let found = self.retrieve_with_retry(selector, None, max, false).await?;
+        Ok(found.filter(|found| !found.entry().is_expired(self.cache.now())))
+    }
+
+    /// An entry with the content of up to `max` bytes of one of its revisions, 0 being the one it was stored with; `None` when
+    /// there is no such entry or revision. The entry then describes that revision.
+    ///
+    /// # Errors
+    ///
+    /// As [`NamespaceCache::retrieve`].
+    pub async fn retrieve_revision(
         &self,
-        namespace: &Namespace,
         selector: &Selector,
-        most: u64,
-    ) -> Result<Option<Retrieved>, Error> {
-        let found = self.look_up(namespace, selector, most).await?;
-        Ok(found.filter(|found| !found.record().is_expired(self.surroundings.now_ms())))
-    }
-
-    /// As [`Cache::retrieve`], whether the entry has expired or not.
-    pub(super) async fn retrieve_also_expired(
-        &self,
-        namespace: &Namespace,
-        selector: &Selector,
-    ) -> Result<Option<Entry>, Error> {
-        match self.look_up(namespace, selector, self.largest_in_memory).await? {
-            None => Ok(None),
-            Some(Retrieved::Whole(entry)) => Ok(Some(entry)),
-            Some(Retrieved::TooLarge(record)) => {
-                Err(Error::TooLarge { size: record.current().size, limit: self.largest_in_memory })
-            }
-        }
-    }
-
-    async fn look_up(&self, namespace: &Namespace, selector: &Selector, most: u64) -> Result<Option<Retrieved>, Error> {
-        let mut problem = None;
-        for _ in 0..LOOKS {
-            let Some((record, guess)) = self.find(namespace, selector, Some(most)).await? else { return Ok(None) };
-            match self.content_of(&record, guess, most).await? {
-                Ok(content) => return Ok(Some(Retrieved::new(record, content))),
-                Err(what) => problem = Some((record, what)),
-            }
-        }
-        match problem {
-            Some((record, flaw)) => self.explain(&record, flaw).await,
-            None => Ok(None),
-        }
-    }
-
-    /// What it means that a content had a flaw at every look: `None` when its entry was deleted meanwhile, else it is corrupt.
-    async fn explain(&self, record: &Record, flaw: Flaw) -> Result<Option<Retrieved>, Error> {
-        if !self.is_stored(record).await? {
-            return Ok(None);
-        }
-        let (namespace, cache_id) = (&record.namespace, record.cache_id);
-        let error = Error::corrupt(format_args!("{namespace}/{cache_id} ({})", record.current().key), flaw);
-        tracing::error!(%namespace, %cache_id, "{error}");
-        Err(error)
-    }
-
-    /// The content that a record names, `None` when it is larger than `most`; or what is wrong with it.
-    async fn content_of(
-        &self,
-        record: &Record,
-        guess: Option<Guess>,
-        most: u64,
-    ) -> Result<Result<Option<Bytes>, Flaw>, Error> {
-        let current = record.current();
-        if current.size > most {
-            let size = match guess {
-                Some(Guess::TooLarge(size)) if size == current.size => Some(size),
-                _ => self.storage.head(&current.key).await?.map(|head| head.size),
-            };
-            return Ok(match size {
-                Some(size) if size == current.size => Ok(None),
-                Some(_) => Err(Flaw::Other),
-                None => Err(Flaw::Missing),
-            });
-        }
-        let is_it = |blob: &Blob| blob.sha256 == current.sha256;
-        let guess = match guess {
-            Some(Guess::Whole(blob)) if is_it(&blob) => Some(blob),
-            _ => self.blobs.get(&current.key).filter(is_it),
-        };
-        let blob = match guess {
-            Some(blob) => Some(blob),
-            None => self.read(&current.key).await?.map(Blob::of),
-        };
-        Ok(match blob {
-            Some(blob) if is_it(&blob) => {
-                self.blobs.keep(&current.key, &blob);
-                Ok(Some(blob.bytes))
-            }
-            Some(_) => Err(Flaw::Other),
-            None => Err(Flaw::Missing),
-        })
-    }
-
-    /// Where a client reads the content of an entry straight from the storage, within some minutes and with these headers;
-    /// `None` when the storage does not sign such requests.
-    pub async fn presigned_get(&self, record: &Record, answer: &AnswerHeaders) -> Result<Option<String>, Error> {
-        let Some(presigner) = self.storage.presigner() else { return Ok(None) };
-        Ok(Some(presigner.presigned_get(&record.current().key, answer, READ_WITHIN).await?))
-    }
-
-    /// Whether clients can read and write straight from and to the storage.
-    pub fn presigns(&self) -> bool {
-        self.storage.presigner().is_some()
-    }
-
-    /// Whether an entry is there for good: not deleted since, nor left behind by a store that never came to its end.
-    async fn is_stored(&self, record: &Record) -> Result<bool, Error> {
-        let record_key = Layout::new(&record.namespace).record(record.cache_id);
-        let (found, listed) = try_join(self.read_record(&record_key), self.is_listed(record)).await?;
-        Ok(found.is_some() && listed)
-    }
-
-    /// Whether the hash index of an entry lists it.
-    pub(super) async fn is_listed(&self, record: &Record) -> Result<bool, Error> {
-        let index_key = Layout::new(&record.namespace).hash_index(&record.cache_hash);
-        let Some(index) = self.load_index(&index_key).await?.index else { return Ok(false) };
-        let pages = Pages::new(self, &record.namespace, &index_key);
-        Ok(pages.entry(&index, record.cache_id, record.stored_at).await?.is_some())
+        revision: u64,
+        max: u64,
+    ) -> Result<Option<RetrievedOrTooLarge>, Error> {
+        let found = self.retrieve_with_retry(selector, Some(revision), max, false).await?;
+        Ok(found.filter(|found| !found.entry().is_expired(self.cache.now())))
     }
 
     /// An entry without its content; `None` when there is none.
-    pub async fn record(&self, namespace: &Namespace, selector: &Selector) -> Result<Option<Record>, Error> {
-        let found = self.find(namespace, selector, None).await?;
-        Ok(found.map(|(record, _)| record).filter(|record| !record.is_expired(self.surroundings.now_ms())))
-    }
-
-    /// An entry's record and hash index as stored; `None` when there is no such entry.
-    pub async fn details(&self, namespace: &Namespace, selector: &Selector) -> Result<Option<Details>, Error> {
-        let layout = Layout::new(namespace);
-        let guess = match selector {
-            Selector::Id(id) => id.parts().map(|parts| parts.cache_hash),
-            Selector::Hash(hash, _) => Some(hash.clone()),
-            Selector::Key(..) => None,
-        };
-        let guess_key = guess.as_ref().map(|hash| layout.hash_index(hash));
-        let index: OptionFuture<_> = guess_key.as_ref().map(|key| self.load_index(key)).into();
-        let index = async { index.await.transpose() };
-        let (record, index) = try_join(self.record(namespace, selector), index).await?;
-        let Some(record) = record else { return Ok(None) };
-        let hash_index = match index {
-            Some(loaded) if guess.as_ref() == Some(&record.cache_hash) => loaded.index,
-            _ => self.load_index(&layout.hash_index(&record.cache_hash)).await?.index,
-        };
-        Ok(Some(Details { record, hash_index }))
-    }
-
-    /// An entry with the content of up to `most` bytes of its n-th revision, 0 being the one it was stored with; `None` when
-    /// there is no such entry or revision. The record then describes that revision as the current one.
     ///
-    /// Errors: `Corrupt` when the content is missing or not the one that was stored.
-    pub async fn retrieve_revision(
+    /// # Errors
+    ///
+    /// `Corrupt` when what is stored cannot be read.
+    pub async fn entry(&self, selector: &Selector) -> Result<Option<Entry>, Error> {
+        for attempt in 1.. {
+            let found = match self.find(selector, None, Want::Entry).await {
+                Err(Error::Corrupt { .. }) if attempt < MAX_READ_ATTEMPTS => continue,
+                found => found?,
+            };
+            return Ok(found.map(|found| found.entry).filter(|entry| !entry.is_expired(self.cache.now())));
+        }
+        unreachable!("the last attempt returns")
+    }
+
+    /// Where a client reads the content of an entry directly from the storage, within some minutes and with these headers;
+    /// `None` when the storage presigns no requests, or the content is not an object of its own.
+    ///
+    /// # Errors
+    ///
+    /// When the request cannot be signed.
+    pub async fn presigned_get(&self, entry: &Entry, headers: &ResponseHeaders) -> Result<Option<String>, Error> {
+        let (Some(presigner), Some(token)) = (self.cache.storage.presigner(), entry.content.blob) else {
+            return Ok(None);
+        };
+        let key = self.layout().blob(&entry.cache_hash, token);
+        Ok(Some(presigner.presigned_get(&key, headers, PRESIGNED_GET_TTL).await?))
+    }
+
+    /// As [`NamespaceCache::retrieve`], whether the entry has expired or not.
+    pub(super) async fn retrieve_even_expired(&self, selector: &Selector) -> Result<Option<Retrieved>, Error> {
+        let limit = self.cache.max_in_memory_bytes;
+        in_memory(self.retrieve_with_retry(selector, None, limit, true).await?, limit)
+    }
+
+    async fn retrieve_with_retry(
         &self,
-        namespace: &Namespace,
         selector: &Selector,
-        number: u64,
-        most: u64,
-    ) -> Result<Option<Retrieved>, Error> {
+        revision: Option<u64>,
+        max: u64,
+        even_expired: bool,
+    ) -> Result<Option<RetrievedOrTooLarge>, Error> {
         let mut problem = None;
-        for _ in 0..LOOKS {
-            // A revision whose update lost a race is taken away again, its description beside its content.
-            let Some(record) = self.record_at(namespace, selector, number).await? else { return Ok(None) };
-            match self.content_of(&record, None, most).await? {
-                Ok(content) => return Ok(Some(Retrieved::new(record, content))),
-                Err(flaw) => problem = Some((record, flaw)),
+        for _ in 0..MAX_READ_ATTEMPTS {
+            let found = match self.find(selector, revision, Want::Content(max)).await {
+                Ok(Some(found)) => found,
+                Ok(None) => return Ok(None),
+                // A page may have been replaced since the head was read.
+                Err(error @ Error::Corrupt { .. }) => {
+                    problem = Some(error);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            let Found { entry, content, prefetched } = found;
+            let bytes = self.content_bytes(&entry.cache_hash, &content, prefetched, max).await?;
+            // It expired while it was read: another one is the newest now.
+            if selector.is_newest() && entry.is_expired(self.cache.now()) && !even_expired {
+                continue;
+            }
+            match bytes {
+                Ok(Some(bytes)) => return Ok(Some(RetrievedOrTooLarge::Retrieved(Retrieved { entry, bytes }))),
+                Ok(None) => return Ok(Some(RetrievedOrTooLarge::TooLarge(entry))),
+                Err(error) => problem = Some(self.corrupt(&entry, error)),
             }
         }
         match problem {
-            Some((record, flaw)) => self.explain(&record, flaw).await,
+            Some(error) => {
+                tracing::error!(namespace = %self.namespace, %error, "an entry cannot be read");
+                Err(error)
+            }
             None => Ok(None),
         }
     }
 
-    /// The record of an entry as of its n-th revision.
-    async fn record_at(
-        &self,
-        namespace: &Namespace,
-        selector: &Selector,
-        number: u64,
-    ) -> Result<Option<Record>, Error> {
-        let Some(mut record) = self.record(namespace, selector).await? else { return Ok(None) };
-        if number == 0 {
-            record.revision = None;
-        } else if record.revision.as_ref().is_none_or(|newest| newest.number < number) {
-            return Ok(None);
-        } else {
-            let description = Layout::new(namespace).revision_description(record.cache_id, number);
-            let Some(bytes) = self.read(&description).await? else { return Ok(None) };
-            let revision = serde_json::from_slice(&bytes).map_err(|error| Error::corrupt(&description, error))?;
-            record.revision = Some(revision);
-        }
-        Ok(Some(record))
+    fn corrupt(&self, entry: &Entry, error: ContentError) -> Error {
+        let object = match entry.content.blob {
+            Some(token) => self.layout().blob(&entry.cache_hash, token),
+            None => self.layout().manifest(&entry.cache_hash),
+        };
+        Error::corrupt(format_args!("{object} (entry {})", entry.cache_id), error)
     }
 
-    /// The index of all versions with a hash; `None` when there is none.
-    pub async fn hash_index(&self, namespace: &Namespace, hash: &CacheHash) -> Result<Option<Index>, Error> {
-        let loaded = self.load_index(&Layout::new(namespace).hash_index(hash)).await?;
-        Ok(loaded.index.filter(|index| !index.is_tombstone()))
-    }
-
-    /// A record, and beside it up to `most` bytes of what may be its content; with `None`, only the record.
-    async fn find(
+    /// An entry, and where its content is.
+    pub(super) async fn find(
         &self,
-        namespace: &Namespace,
         selector: &Selector,
-        most: Option<u64>,
+        revision: Option<u64>,
+        want: Want,
     ) -> Result<Option<Found>, Error> {
-        let layout = Layout::new(namespace);
         match selector {
-            Selector::Id(id) => self.find_by_id(namespace, *id, most).await,
-            Selector::Hash(hash, version) => {
-                let plain = (most.is_some() && version.is_none()).then(|| layout.blob(hash, BlobToken::PLAIN));
-                self.find_by_index(namespace, &layout.hash_index(hash), *version, plain, most).await
-            }
-            Selector::Key(name, version) => {
-                self.find_by_index(namespace, &layout.key_index(name), *version, None, most).await
-            }
+            Selector::Id(id) => self.find_by_id(*id, revision, want).await,
+            Selector::Hash(hash, version) => self.find_by_hash(hash, *version, revision, want).await,
+            Selector::Key(key, version) => self.find_by_key(key, *version, revision, want).await,
         }
     }
 
-    async fn find_by_id(&self, namespace: &Namespace, id: CacheId, most: Option<u64>) -> Result<Option<Found>, Error> {
-        let layout = Layout::new(namespace);
-        let guess = id.parts().filter(|_| most.is_some()).map(|parts| layout.blob(&parts.cache_hash, parts.token));
-        let key = layout.record(id);
-        let (record, blob) = try_join(self.read_record(&key), self.guess(guess.as_ref(), most)).await?;
-        Ok(record.map(|record| (record, blob)))
+    async fn find_by_id(&self, id: CacheId, revision: Option<u64>, want: Want) -> Result<Option<Found>, Error> {
+        let Some((hash, target)) = self.place_of(id).await? else { return Ok(None) };
+        let token = id.parts().and_then(|parts| parts.locator.token());
+        // The blob of an older revision may be another one.
+        let prefetch: OptionFuture<_> = match (token, want) {
+            (Some(token), Want::Content(max)) => Some(self.prefetch_blob(&hash, token, max)).into(),
+            (None, Want::Content(_)) | (_, Want::Entry) => None.into(),
+        };
+        let part = if token.is_some() { Part::Head } else { want.part() };
+        let key = self.layout().manifest(&hash);
+        let prefetch = async { prefetch.await.transpose().map(Option::flatten) };
+        let (loaded, prefetched) = try_join(self.load::<Manifest>(&key, part), prefetch).await?;
+        let Some(manifest) = loaded.head else { return Ok(None) };
+        let Some(located) = self.locate(&key, &manifest, target).await? else { return Ok(None) };
+        let found = self.found(&key, &hash, &manifest, &located, revision).await?;
+        self.with_content(&key, &hash, target, revision, want, found, prefetched).await
     }
 
-    /// The newest or the given version that an index lists. `guess` is read beside the index.
-    async fn find_by_index(
+    /// Reads the whole manifest if only its head was read, and the content is in it after all: the entry was updated.
+    #[allow(clippy::too_many_arguments, reason = "one step of find_by_id")]
+    async fn with_content(
         &self,
-        namespace: &Namespace,
         key: &ObjectKey,
-        version: Option<u64>,
-        guess: Option<ObjectKey>,
-        most: Option<u64>,
+        hash: &CacheHash,
+        target: Target,
+        revision: Option<u64>,
+        want: Want,
+        found: Option<(Entry, StoredContent)>,
+        prefetched: Option<Prefetched>,
     ) -> Result<Option<Found>, Error> {
-        for _ in 0..LOOKS {
-            let (loaded, blob) = try_join(self.load_index(key), self.guess(guess.as_ref(), most)).await?;
-            let Some(index) = loaded.index else { return Ok(None) };
-            let listed = match version {
-                None => index.newest(),
-                Some(version) => Pages::new(self, namespace, key).version(&index, version).await?,
-            };
-            let Some(listed) = listed else { return Ok(None) };
-            if let Some(record) = index.latest.filter(|record| record.cache_id == listed.cache_id) {
-                return Ok(Some((*record, blob)));
+        let Some((entry, content)) = found else { return Ok(None) };
+        let is_missing = matches!(&content.location, Location::Inline(inline) if inline.bytes().is_none());
+        if want == Want::Entry || !is_missing {
+            return Ok(Some(Found { entry, content, prefetched }));
+        }
+        let Some(manifest) = self.load::<Manifest>(key, Part::Whole).await?.head else { return Ok(None) };
+        let Some(located) = self.locate(key, &manifest, target).await? else { return Ok(None) };
+        let found = self.found(key, hash, &manifest, &located, revision).await?;
+        Ok(found.map(|(entry, content)| Found { entry, content, prefetched: None }))
+    }
+
+    async fn find_by_hash(
+        &self,
+        hash: &CacheHash,
+        version: Option<u64>,
+        revision: Option<u64>,
+        want: Want,
+    ) -> Result<Option<Found>, Error> {
+        let key = self.layout().manifest(hash);
+        let Some(manifest) = self.load::<Manifest>(&key, want.part()).await?.head else { return Ok(None) };
+        let Some(located) = Pages::new(self, &key).select(manifest.log(), version, self.cache.now()).await? else {
+            return Ok(None);
+        };
+        let found = self.found(&key, hash, &manifest, &located, revision).await?;
+        Ok(found.map(|(entry, content)| Found { entry, content, prefetched: None }))
+    }
+
+    async fn find_by_key(
+        &self,
+        key: &KeyRef,
+        version: Option<u64>,
+        revision: Option<u64>,
+        want: Want,
+    ) -> Result<Option<Found>, Error> {
+        let index_key = self.layout().key_index(key);
+        for _ in 0..MAX_READ_ATTEMPTS {
+            let Some(index) = self.load::<KeyIndex>(&index_key, want.part()).await?.head else { return Ok(None) };
+            let located = Pages::new(self, &index_key).select(index.log(), version, self.cache.now()).await?;
+            let Some(located) = located else { return Ok(None) };
+            let row = located.row();
+            if let Some(found) = copied(&self.namespace, &index, row, revision, want) {
+                return Ok(Some(found));
             }
-            // The record has to be read anyway, so the blob need not have been guessed right.
-            let found = self.find_by_id(namespace, listed.cache_id, most.filter(|_| blob.is_none())).await?;
-            if let Some((record, content)) = found {
-                return Ok(Some((record, content.or(blob))));
+            if let Some(found) = self.find_by_id(row.cache_id, revision, want).await? {
+                return Ok(Some(found));
             }
             // It was deleted after the index was read, which by now names another one, or none.
         }
         Ok(None)
     }
 
-    /// Up to `most` bytes of a content, from memory or from the storage.
-    async fn guess(&self, key: Option<&ObjectKey>, most: Option<u64>) -> Result<Option<Guess>, Error> {
-        let (Some(key), Some(most)) = (key, most) else { return Ok(None) };
-        if let Some(blob) = self.blobs.get(key) {
-            return Ok(Some(Guess::Whole(blob)));
+    /// The entry of a row with the content of a revision, or with its newest one.
+    async fn found(
+        &self,
+        key: &ObjectKey,
+        hash: &CacheHash,
+        manifest: &Manifest,
+        located: &Located<EntryRow>,
+        revision: Option<u64>,
+    ) -> Result<Option<(Entry, StoredContent)>, Error> {
+        let row = located.row();
+        let Some(number) = revision else {
+            let content = located.content(manifest, row.current_content());
+            let content = content.ok_or_else(|| content_unknown(key, row))?;
+            return Ok(Some((Entry::with_content(&self.namespace, hash, row, content), content.clone())));
+        };
+        let Some((revision, content)) = self.revision(key, manifest, located, number).await? else { return Ok(None) };
+        let as_stored = EntryRow { revisions: Vec::new(), ..row.clone() };
+        let mut entry = Entry::with_content(&self.namespace, hash, &as_stored, &content);
+        if let Some(revision) = revision {
+            entry.content.kind = revision.kind;
+            entry.content.content_encoding = None;
+            entry.revision = Some(RevisionInfo { number: revision.number, updated_at: revision.updated_at });
         }
-        // One byte more tells that there are more.
-        let range = (most < u64::MAX).then(|| 0..most + 1);
-        Ok(self.storage.get(key, range).await?.map(|object| match object.size > most {
-            true => Guess::TooLarge(object.size),
-            false => Guess::Whole(Blob::of(object.bytes)),
-        }))
+        Ok(Some((entry, content)))
     }
 }
 
-impl Retrieved {
-    fn new(record: Record, content: Option<Bytes>) -> Self {
-        match content {
-            Some(content) => Self::Whole(Entry { record, content }),
-            None => Self::TooLarge(record),
-        }
-    }
+/// The copy of an entry in its key index, if there is one that has all that is needed.
+fn copied(namespace: &Namespace, index: &KeyIndex, row: &KeyRow, revision: Option<u64>, want: Want) -> Option<Found> {
+    let newest = index.newest().filter(|newest| newest.row.cache_id == row.cache_id && revision.is_none())?;
+    let is_there = match (&newest.content.location, want) {
+        (Location::Inline(_), Want::Content(_)) => newest.inline_bytes().is_some(),
+        (Location::Inline(_), Want::Entry) | (Location::Blob(_), _) => true,
+    };
+    let entry = Entry::with_content(namespace, &newest.cache_hash, &newest.row, &newest.content);
+    is_there.then(|| Found { entry, content: newest.content.clone(), prefetched: None })
+}
 
+/// What was retrieved, if it could be held in memory.
+fn in_memory(found: Option<RetrievedOrTooLarge>, limit: u64) -> Result<Option<Retrieved>, Error> {
+    match found {
+        None => Ok(None),
+        Some(RetrievedOrTooLarge::Retrieved(retrieved)) => Ok(Some(retrieved)),
+        Some(RetrievedOrTooLarge::TooLarge(entry)) => Err(Error::TooLarge { size: entry.content.size, limit }),
+    }
+}
+
+impl Selector {
+    /// Whether it names no version.
+    fn is_newest(&self) -> bool {
+        matches!(self, Self::Hash(_, None) | Self::Key(_, None))
+    }
+}
+
+impl RetrievedOrTooLarge {
     /// Everything but the content.
-    pub fn record(&self) -> &Record {
+    pub fn entry(&self) -> &Entry {
         match self {
-            Self::Whole(entry) => &entry.record,
-            Self::TooLarge(record) => record,
+            Self::Retrieved(retrieved) => &retrieved.entry,
+            Self::TooLarge(entry) => entry,
         }
     }
 }

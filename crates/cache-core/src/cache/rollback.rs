@@ -2,22 +2,30 @@
 
 use crate::content::Content;
 use crate::error::Error;
-use crate::ids::Namespace;
-use crate::layout::KeyName;
+use crate::layout::KeyRef;
 
-use super::{Cache, Entry, Selector, StoreRequest, Stored};
+use super::{IdempotencyKey, NamespaceCache, Retrieved, Selector, StoreRequest, Stored};
 
-impl Cache {
+impl NamespaceCache {
     /// Stores the content of a key's n-th version as its newest; `None` when there is no such version.
-    pub async fn rollback(&self, namespace: &Namespace, name: &KeyName, version: u64) -> Result<Option<Stored>, Error> {
-        let selector = Selector::Key(name.clone(), Some(version));
-        let Some(Entry { record, content }) = self.retrieve(namespace, &selector).await? else { return Ok(None) };
+    ///
+    /// # Errors
+    ///
+    /// As [`NamespaceCache::retrieve`] and [`NamespaceCache::store`].
+    pub async fn rollback(
+        &self,
+        key: &KeyRef,
+        version: u64,
+        idempotency_key: Option<IdempotencyKey>,
+    ) -> Result<Option<Stored>, Error> {
+        let selector = Selector::Key(key.clone(), Some(version));
+        let Some(Retrieved { entry, bytes }) = self.retrieve(&selector).await? else { return Ok(None) };
+        let content = Content::of_entry(&entry, bytes);
         let request = StoreRequest {
-            namespace: namespace.clone(),
-            strategy: name.strategy,
-            cache_key: Some(name.cache_key.clone()),
-            file_id: Some(name.file_id.clone()),
-            content: Content::of_entry(&record, content),
+            cache_key: Some(key.cache_key.clone()),
+            file_id: Some(key.file_id.clone()),
+            idempotency_key,
+            ..StoreRequest::new(key.strategy, content)
         };
         self.store(&request).await.map(Some)
     }

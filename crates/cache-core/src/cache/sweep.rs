@@ -1,254 +1,329 @@
-//! Sweep: removes what nobody needs any more, from a schedule and never on the way of a request.
+//! Sweep: removes what nobody needs any more. It runs on a schedule, never on the way of a request.
 //!
 //! | what | when |
 //! |---|---|
 //! | entries that have expired | at once |
-//! | graves, and marks of completed uploads | when they are old |
-//! | records that their hash index does not list: left by stores that never came to their end | when they are old |
-//! | blobs that their hash index does not reference | when they are old |
-//! | children and revisions of entries that are gone: written while the entry was deleted | when they are old |
+//! | rows of a key index whose entry is gone, and copies in it that are out of date | at once: an id never comes back |
+//! | what a tombstone remembers of removed entries | when all of it has run out |
+//! | blobs that neither the manifest nor any of its pages references | when they are old |
+//! | pages that their manifest or key index does not lead to | when they are old |
+//! | intents | when they are old |
+//! | children, aliases and views whose entry is gone | when they are old |
 //!
-//! Old is what was written [`OLD_MS`] ago, which is longer than any request lives: nothing of it is in flight any more.
-//! Tombstones stay for ever, because the names they burn must stay burnt.
+//! Old is what was written [`SWEEP_MIN_AGE`] ago: no operation that is still running has written it, and no upload that can
+//! still be completed.
+//!
+//! What belongs to a manifest that is missing or cannot be read is reported and left, because only a person can tell a lost
+//! manifest from one that never was. So a blob of a first store that broke off before its manifest was written, or of an upload
+//! that was never completed, stays and is reported until another store of its content has made a manifest. A readable copy of an
+//! entry with a file id but no key says not whose it is; it is left, too.
+//!
+//! Tombstones stay for ever, because versions and ids are never given twice.
 
-use crate::error::Error;
-use crate::ids::{BlobToken, CacheHash, CacheId, Namespace};
-use crate::index::Index;
-use crate::layout::{Layout, Place, classify};
-use crate::record::{DELETED_BELOW_BYTES, Record};
+mod keys;
+mod manifests;
+mod owned;
+mod views;
+
+use std::time::Duration;
+
+use futures::stream::{self, StreamExt};
+use serde::Serialize;
+
+use crate::error::{Error, ErrorKind};
+use crate::ids::CacheId;
+use crate::layout::ObjectKind;
 use crate::storage::{ListedObject, ObjectKey};
+use crate::strategy::Strategy;
 
-use super::pages::Pages;
-use super::{Cache, LoadedIndex};
+use super::{CONCURRENCY, NamespaceCache};
 
-/// From which age on an object cannot belong to a request that is still running: a day, in milliseconds.
-pub const OLD_MS: u64 = 24 * 60 * 60 * 1000;
+/// From this age on an object cannot belong to an operation that is still running, nor to an upload that can be completed.
+pub const SWEEP_MIN_AGE: Duration = Duration::from_secs(24 * 60 * 60);
+/// How many damaged objects a report names at most.
+pub const MAX_REPORTED_DAMAGED: usize = 1_000;
 
-/// What a sweep removed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Swept {
+/// What a sweep removed and found.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct SweepReport {
     /// Entries that had expired.
-    pub expired: u64,
-    /// Graves of deleted entries and marks of completed uploads, which stop what comes late.
-    pub graves: u64,
-    /// Records that nothing lists.
-    pub records: u64,
+    pub expired_entries: u64,
     /// Blobs that nothing references.
-    pub blobs: u64,
-    /// Children and revisions whose entry is gone.
-    pub orphans: u64,
+    pub unreferenced_blobs: u64,
+    /// Intents that nobody commits any more.
+    pub stale_intents: u64,
+    /// Children whose entry is gone.
+    pub orphaned_children: u64,
+    /// Aliases whose entry is gone. They are tombstones now.
+    pub orphaned_aliases: u64,
+    /// Pages that nothing leads to.
+    pub orphaned_pages: u64,
+    /// Views whose entry is gone.
+    pub orphaned_views: u64,
+    /// Rows of key indexes whose entry is gone, and copies that were out of date.
+    pub orphaned_key_rows: u64,
+    /// Tombstones that have nothing to remember any more.
+    pub emptied_tombstones: u64,
+    /// Objects that cannot be read, or that belong to a manifest that is missing or cannot be read; at most
+    /// [`MAX_REPORTED_DAMAGED`], sorted. They were not touched.
+    pub damaged: Vec<String>,
     /// Whether it came to its end before the deadline. It begins at a random place, so the next one gets on with the rest.
     pub complete: bool,
 }
 
-impl Cache {
-    /// Sweeps a namespace, until it is done or the deadline has come.
-    pub async fn sweep(&self, namespace: &Namespace) -> Result<Swept, Error> {
-        let sweep = Sweep { cache: self.begin(), namespace };
-        let mut swept = Swept::default();
-        swept.complete = match sweep.everything(&mut swept).await {
+impl NamespaceCache {
+    /// Sweeps the namespace until it is done or the deadline has come.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` when the storage does not respond before the deadline.
+    pub async fn sweep(&self) -> Result<SweepReport, Error> {
+        let mut sweep = Sweep { cache: self.with_default_deadline(), report: SweepReport::default() };
+        let complete = match Box::pin(sweep.run()).await {
             // The storage may be told to end its calls at the same deadline.
-            Err(Error::Unavailable(_)) if sweep.is_over() => false,
+            Err(error) if error.kind() == ErrorKind::Unavailable && sweep.cache.cache.is_over() => false,
             done => done?,
         };
-        Ok(swept)
+        sweep.report.damaged.sort();
+        Ok(SweepReport { complete, ..sweep.report })
     }
 }
 
-#[derive(Clone, Copy)]
-enum Kind {
-    Records,
+/// A sweep that is running.
+struct Sweep {
+    cache: NamespaceCache,
+    report: SweepReport,
+}
+
+/// A part of the sweep.
+#[derive(Debug, Clone, Copy)]
+enum Task {
+    /// Expired entries and tombstones.
+    Manifests,
+    /// The objects in a folder.
+    Folder(Folder),
+}
+
+/// A folder that is swept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Folder {
     Blobs,
-    /// What belongs to the one entry whose id is in its key.
-    Owned,
-    UploadMarks,
+    Intents,
+    Children,
+    Aliases,
+    PagesOfManifests,
+    PagesOfKeyIndexes,
+    KeyIndexes,
+    /// Views of one strategy.
+    Views(Strategy),
 }
 
-struct Sweep<'a> {
-    cache: Cache,
-    namespace: &'a Namespace,
-}
+const TASKS: [Task; 12] = [
+    Task::Manifests,
+    Task::Folder(Folder::KeyIndexes),
+    Task::Folder(Folder::Blobs),
+    Task::Folder(Folder::PagesOfManifests),
+    Task::Folder(Folder::PagesOfKeyIndexes),
+    Task::Folder(Folder::Intents),
+    Task::Folder(Folder::Children),
+    Task::Folder(Folder::Aliases),
+    Task::Folder(Folder::Views(Strategy::Temporal)),
+    Task::Folder(Folder::Views(Strategy::TemporalLatest)),
+    Task::Folder(Folder::Views(Strategy::TemporalVersioned)),
+    Task::Folder(Folder::Views(Strategy::KeyBased)),
+];
 
-impl Sweep<'_> {
-    async fn everything(&self, swept: &mut Swept) -> Result<bool, Error> {
-        let layout = Layout::new(self.namespace);
-        Ok(self.all(&layout.records(), Kind::Records, swept).await?
-            && self.all(&layout.blobs(), Kind::Blobs, swept).await?
-            && self.all(&layout.all_children(), Kind::Owned, swept).await?
-            && self.all(&layout.all_revisions(), Kind::Owned, swept).await?
-            && self.all(&layout.upload_marks(), Kind::UploadMarks, swept).await?)
-    }
-
-    fn is_over(&self) -> bool {
-        self.cache.surroundings.now_ms() >= self.cache.deadline_ms.unwrap_or(u64::MAX)
-    }
-
-    /// Looks at every object in a folder, from a random place on and around. `false`: the deadline came first.
-    async fn all(&self, folder: &str, kind: Kind, swept: &mut Swept) -> Result<bool, Error> {
-        let start = format!("{folder}{:02x}", self.cache.surroundings.random() % 256);
-        let from_start = self.part(folder, kind, Some(start.clone()), None, swept).await?;
-        Ok(from_start && self.part(folder, kind, None, Some(&start), swept).await?)
-    }
-
-    async fn part(
-        &self,
-        folder: &str,
-        kind: Kind,
-        after: Option<String>,
-        end: Option<&str>,
-        swept: &mut Swept,
-    ) -> Result<bool, Error> {
-        // Names begin with the hash, so objects that share an index come one after the other. So do those of one entry.
-        let mut index = RememberedIndex::default();
-        let mut owner = None;
-        let mut pages = self.cache.list(folder).after(after);
-        while let Some(page) = pages.next().await? {
-            for object in &page.objects {
-                if end.is_some_and(|end| object.key.as_str() > end) {
-                    return Ok(true);
-                }
-                if self.is_over() {
-                    return Ok(false);
-                }
-                let looked = match kind {
-                    Kind::Records => self.record(object, &mut index, swept).await,
-                    Kind::Blobs => self.blob(object, &mut index, swept).await,
-                    Kind::Owned => self.owned(object, &mut owner, swept).await,
-                    Kind::UploadMarks => self.upload_mark(object, swept).await,
-                };
-                // What cannot be read belongs to somebody, and must not keep the rest from being swept.
-                match looked {
-                    Err(Error::Corrupt { object, problem }) => tracing::error!(%object, "left alone: {problem}"),
-                    looked => looked?,
-                }
+impl Sweep {
+    /// Does everything, beginning anywhere. `false`: the deadline came first.
+    async fn run(&mut self) -> Result<bool, Error> {
+        let first = self.cache.cache.random() as usize % TASKS.len();
+        for task in TASKS.iter().cycle().skip(first).take(TASKS.len()) {
+            let done = match task {
+                Task::Manifests => self.manifests().await?,
+                Task::Folder(folder) => self.folder(*folder).await?,
+            };
+            if !done {
+                return Ok(false);
             }
         }
         Ok(true)
     }
 
-    async fn record(&self, object: &ListedObject, index: &mut RememberedIndex, swept: &mut Swept) -> Result<(), Error> {
-        let Ok(key) = object.key.parse::<ObjectKey>() else { return Ok(()) };
-        if object.size < DELETED_BELOW_BYTES {
-            if self.is_old(object) {
-                self.cache.remove(&key).await?;
-                swept.graves += 1;
+    /// Looks at every object in a folder, from a random place on and around.
+    async fn folder(&mut self, folder: Folder) -> Result<bool, Error> {
+        let prefix = self.prefix(folder);
+        let start = format!("{prefix}{}", self.random_place(folder));
+        Ok(self.part(folder, &prefix, Some(start.clone()), None).await?
+            && self.part(folder, &prefix, None, Some(&start)).await?)
+    }
+
+    /// Looks at the objects of a folder after one place, and up to another.
+    async fn part(
+        &mut self,
+        folder: Folder,
+        prefix: &str,
+        after: Option<String>,
+        until: Option<&str>,
+    ) -> Result<bool, Error> {
+        let cache = self.cache.clone();
+        let mut pages = cache.list(prefix).after(after);
+        while let Some(page) = pages.next().await? {
+            let is_before = |object: &&ListedObject| until.is_none_or(|until| object.key.as_str() <= until);
+            let in_part = page.objects.iter().take_while(is_before).count();
+            let wanted =
+                page.objects[..in_part].iter().filter(|object| folder == Folder::KeyIndexes || self.is_old(object));
+            let groups = group(folder, wanted);
+            let mut swept =
+                stream::iter(groups.iter().map(|group| sweep_group(&cache, folder, group)).collect::<Vec<_>>())
+                    .buffer_unordered(CONCURRENCY);
+            while let Some(swept) = swept.next().await {
+                self.report.add(swept?);
+                if cache.cache.is_over() {
+                    return Ok(false);
+                }
             }
-            return Ok(());
+            if in_part < page.objects.len() {
+                break;
+            }
         }
-        // An id from elsewhere does not say which index lists it; what others have stored is left alone.
-        let id = object.key.rsplit('/').next().and_then(|name| name.strip_suffix(".json")?.parse::<CacheId>().ok());
-        let Some((id, parts)) = id.and_then(|id| Some((id, id.parts()?))) else { return Ok(()) };
-        let loaded = index.of(self, &parts.cache_hash).await?;
-        // What the index lists inline need not be read.
-        if loaded.index.as_ref().and_then(|index| index.inline(id)).is_some_and(|listed| listed.expires_at.is_none()) {
-            return Ok(());
-        }
-        let Some(record) = self.cache.read_record(&key).await? else { return Ok(()) };
-        if record.is_expired(self.cache.surroundings.now_ms()) {
-            self.cache.delete(self.namespace, id).await?;
-            index.forget();
-            swept.expired += 1;
-        } else if self.is_old(object) && !self.is_listed(loaded.index.as_ref(), &record).await? {
-            self.cache.remove(&key).await?;
-            swept.records += 1;
-        }
-        Ok(())
+        Ok(!cache.cache.is_over())
     }
 
-    async fn is_listed(&self, index: Option<&Index>, record: &Record) -> Result<bool, Error> {
-        let Some(index) = index else { return Ok(false) };
-        let key = Layout::new(self.namespace).hash_index(&record.cache_hash);
-        let listed = Pages::new(&self.cache, self.namespace, &key).entry(index, record.cache_id, record.stored_at);
-        Ok(listed.await?.is_some())
+    fn prefix(&self, folder: Folder) -> String {
+        let layout = self.cache.layout();
+        match folder {
+            Folder::Blobs => layout.blobs(),
+            Folder::Intents => layout.intents(),
+            Folder::Children => layout.all_children(),
+            Folder::Aliases => layout.aliases(),
+            Folder::PagesOfManifests => layout.pages_of_manifests(),
+            Folder::PagesOfKeyIndexes => layout.pages_of_key_indexes(),
+            Folder::KeyIndexes => layout.key_indexes(),
+            Folder::Views(strategy) => layout.dated_folder(strategy),
+        }
     }
 
-    async fn blob(&self, object: &ListedObject, index: &mut RememberedIndex, swept: &mut Swept) -> Result<(), Error> {
-        let Some((hash, token)) = object.key.rsplit('/').next().and_then(parse_blob_name) else { return Ok(()) };
-        let Ok(key) = object.key.parse::<ObjectKey>() else { return Ok(()) };
-        if !self.is_old(object) {
-            return Ok(());
+    /// A place somewhere among the names in a folder.
+    fn random_place(&self, folder: Folder) -> String {
+        let random = self.cache.cache.random();
+        match folder {
+            Folder::Views(_) => views::random_place(random, self.cache.cache.now()),
+            Folder::Blobs
+            | Folder::Intents
+            | Folder::Children
+            | Folder::Aliases
+            | Folder::PagesOfManifests
+            | Folder::PagesOfKeyIndexes
+            | Folder::KeyIndexes => format!("{:02x}", random % 256),
         }
-        let in_use = match &index.of(self, &hash).await?.index {
-            Some(index) => index.references(token),
-            // Without an index a store that begins now may find this blob and reference it, unless its name is burnt first.
-            None => !self.burn(&hash).await?,
-        };
-        if !in_use {
-            self.cache.remove(&key).await?;
-            swept.blobs += 1;
-        }
-        Ok(())
-    }
-
-    /// `owner` is the entry that was looked at last, and whether it is there.
-    async fn owned(
-        &self,
-        object: &ListedObject,
-        owner: &mut Option<(CacheId, bool)>,
-        swept: &mut Swept,
-    ) -> Result<(), Error> {
-        let Ok(key) = object.key.parse::<ObjectKey>() else { return Ok(()) };
-        let (Place::Child { cache_id, .. } | Place::Revision { cache_id }) = classify(&key) else { return Ok(()) };
-        if !self.is_old(object) {
-            return Ok(());
-        }
-        let is_there = match *owner {
-            Some((known, is_there)) if known == cache_id => is_there,
-            _ => self.cache.read_record(&Layout::new(self.namespace).record(cache_id)).await?.is_some(),
-        };
-        *owner = Some((cache_id, is_there));
-        if !is_there {
-            self.cache.remove(&key).await?;
-            swept.orphans += 1;
-        }
-        Ok(())
-    }
-
-    async fn upload_mark(&self, object: &ListedObject, swept: &mut Swept) -> Result<(), Error> {
-        let Ok(key) = object.key.parse::<ObjectKey>() else { return Ok(()) };
-        if self.is_old(object) && classify(&key) == Place::UploadMark {
-            self.cache.remove(&key).await?;
-            swept.graves += 1;
-        }
-        Ok(())
-    }
-
-    /// Writes a tombstone where there is no index yet; `false` when a store was faster.
-    async fn burn(&self, hash: &CacheHash) -> Result<bool, Error> {
-        let tombstone = Index::new(String::new()).to_bytes();
-        self.cache.create(&Layout::new(self.namespace).hash_index(hash), tombstone).await
     }
 
     fn is_old(&self, object: &ListedObject) -> bool {
-        object.modified_ms + OLD_MS <= self.cache.surroundings.now_ms()
+        self.cache.cache.now() >= object.modified.plus(SWEEP_MIN_AGE)
     }
 }
 
-/// The index that was read last.
-#[derive(Default)]
-struct RememberedIndex(Option<(CacheHash, LoadedIndex)>);
+/// Objects that belong to one manifest, key index or entry, so that it is read once for all of them.
+type Group = Vec<(ObjectKey, ObjectKind)>;
 
-impl RememberedIndex {
-    async fn of(&mut self, sweep: &Sweep<'_>, hash: &CacheHash) -> Result<LoadedIndex, Error> {
-        if let Some((of, loaded)) = &self.0
-            && of == hash
-        {
-            return Ok(loaded.clone());
+/// Names begin with what they belong to, so objects of one owner come one after the other.
+fn group<'o>(folder: Folder, objects: impl Iterator<Item = &'o ListedObject>) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for object in objects {
+        let Ok(key) = object.key.parse::<ObjectKey>() else { continue };
+        let Some((_, kind)) = ObjectKind::of(&key) else { continue };
+        let last =
+            groups.last_mut().filter(|group| group.last().is_some_and(|last| is_same_owner(folder, last, &key, &kind)));
+        match last {
+            Some(group) => group.push((key, kind)),
+            None => groups.push(vec![(key, kind)]),
         }
-        let loaded = sweep.cache.load_index(&Layout::new(sweep.namespace).hash_index(hash)).await?;
-        self.0 = Some((hash.clone(), loaded.clone()));
-        Ok(loaded)
     }
+    groups
+}
 
-    fn forget(&mut self) {
-        self.0 = None;
+fn is_same_owner(folder: Folder, last: &(ObjectKey, ObjectKind), key: &ObjectKey, kind: &ObjectKind) -> bool {
+    match folder {
+        Folder::Blobs => {
+            matches!((&last.1, kind), (ObjectKind::Blob { cache_hash: a, .. }, ObjectKind::Blob { cache_hash: b, .. }) if a == b)
+        }
+        Folder::Children => matches!((&last.1, kind), (ObjectKind::Child(a), ObjectKind::Child(b)) if a == b),
+        Folder::PagesOfManifests | Folder::PagesOfKeyIndexes => parent(&last.0) == parent(key),
+        Folder::Intents | Folder::Aliases | Folder::KeyIndexes | Folder::Views(_) => false,
     }
 }
 
-/// The inverse of how [`Layout::blob`] names a blob.
-fn parse_blob_name(name: &str) -> Option<(CacheHash, BlobToken)> {
-    match name.split_once('-') {
-        Some((hash, token)) => Some((hash.parse().ok()?, token.parse().ok()?)),
-        None => Some((name.parse().ok()?, BlobToken::PLAIN)),
+fn parent(key: &ObjectKey) -> Option<&str> {
+    key.as_str().rsplit_once('/').map(|(parent, _)| parent)
+}
+
+/// Looks at objects that belong together. One that cannot be read must not keep the rest from being swept.
+async fn sweep_group(cache: &NamespaceCache, folder: Folder, group: &Group) -> Result<SweepReport, Error> {
+    let swept = match folder {
+        Folder::Blobs => cache.sweep_blobs(group).await,
+        Folder::Intents => cache.sweep_intents(group).await,
+        Folder::Children => cache.sweep_children(group).await,
+        Folder::Aliases => cache.sweep_aliases(group).await,
+        Folder::PagesOfManifests | Folder::PagesOfKeyIndexes => cache.sweep_pages(group).await,
+        Folder::KeyIndexes => cache.sweep_key_rows(group).await,
+        Folder::Views(_) => cache.sweep_views(group).await,
+    };
+    report_corrupt(swept)
+}
+
+/// Makes a report of what cannot be read.
+fn report_corrupt(swept: Result<SweepReport, Error>) -> Result<SweepReport, Error> {
+    match swept {
+        Err(Error::Corrupt { object, problem }) => {
+            tracing::error!(%object, "left alone: {problem}");
+            Ok(SweepReport::damaged([object]))
+        }
+        swept => swept,
+    }
+}
+
+impl SweepReport {
+    /// These objects are damaged, or belong to something that is.
+    fn damaged(objects: impl IntoIterator<Item = String>) -> Self {
+        Self { damaged: objects.into_iter().collect(), ..Self::default() }
+    }
+
+    /// The objects of a group belong to a manifest, or to an alias, that is missing.
+    fn without_owner(group: &Group) -> Self {
+        Self::damaged(group.iter().map(|(key, _)| key.to_string()))
+    }
+
+    /// Adds what another part of the sweep has found.
+    fn add(&mut self, other: Self) {
+        self.expired_entries += other.expired_entries;
+        self.unreferenced_blobs += other.unreferenced_blobs;
+        self.stale_intents += other.stale_intents;
+        self.orphaned_children += other.orphaned_children;
+        self.orphaned_aliases += other.orphaned_aliases;
+        self.orphaned_pages += other.orphaned_pages;
+        self.orphaned_views += other.orphaned_views;
+        self.orphaned_key_rows += other.orphaned_key_rows;
+        self.emptied_tombstones += other.emptied_tombstones;
+        let new = other.damaged.into_iter().filter(|object| !self.damaged.contains(object));
+        let new: Vec<String> = new.take(MAX_REPORTED_DAMAGED.saturating_sub(self.damaged.len())).collect();
+        self.damaged.extend(new);
+    }
+}
+
+impl NamespaceCache {
+    /// Removes all objects of a group, and returns how many.
+    async fn remove_group<'g>(&self, objects: impl Iterator<Item = &'g ObjectKey>) -> Result<u64, Error> {
+        let mut removed = 0;
+        for key in objects {
+            self.cache.remove(key).await?;
+            self.cache.shared.objects.forget(key);
+            removed += 1;
+        }
+        Ok(removed)
+    }
+
+    /// A position among the manifests, drawn at random.
+    fn random_manifest_place(&self) -> String {
+        self.layout().manifests_from(CacheId::from_u128(u128::from(self.cache.random()) << 64))
     }
 }

@@ -1,185 +1,218 @@
-//! Update: an entry gets a new content, and keeps its id, its hash and all earlier contents.
+//! Update: an entry gets a new content, and keeps its id, its hash and all earlier contents as revisions.
 //!
-//! A revision is written under a number that nobody else has, then the record is swapped to name it. Indexes remember the
-//! record of their newest version so that reads by hash and key save a call; they are made to forget it first, so that no
-//! read finds the old content after the update was acknowledged.
+//! The key index gives up its copy of the entry first, so that no read by key finds the old content after the update was
+//! acknowledged. The commit is one compare-and-swap of the manifest, as of a store.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::future::try_join;
 
-use crate::content::Digest;
+use crate::digest::Sha256Digest;
+use crate::entry::Entry;
 use crate::error::Error;
-use crate::ids::{CacheId, Namespace};
-use crate::layout::Layout;
-use crate::record::{Record, Revision};
-use crate::storage::{ObjectKey, PutMode, StorageError};
+use crate::ids::{BlobToken, CacheHash, CacheId};
+use crate::manifest::{ContentSource, Location, Manifest, NewContent};
+use crate::nonce::Nonce;
 use crate::strategy::{ContentKind, Strategy};
+use crate::time::UnixMillis;
 
-use super::Cache;
-use super::blobs::Blob;
-use super::swap::{Change, Pause};
-use super::views::{After, unique_view};
+use super::NamespaceCache;
+use super::commit::{Applied, History};
+use super::load::{Current, Part};
+use super::manifest_changes::{ListedEntry, ManifestChange, ManifestOutcome, Revise};
+use super::retrieve::Selector;
+use super::store::IdempotencyKey;
+use super::views::entry_view;
 
-/// How many numbers are tried for a revision. Each that is taken stands for an update that races with this one, or broke off.
-const MOST_NUMBERS: u64 = 1_000;
+/// How often an update looks for a place for its content before it gives up.
+const MAX_PLACES: usize = 8;
+/// How often the readable copy of an entry is written while others update it, before it is left as it is.
+const MAX_COPIES: usize = 8;
 
-impl Cache {
-    /// Gives an entry a new content and returns its record after that; `None` when there is no such entry.
+/// A new content of an entry.
+#[derive(Debug, Clone)]
+pub struct UpdateRequest {
+    /// The entry.
+    pub cache_id: CacheId,
+    /// The kind of the new content: JSON and strings may replace each other and a binary; others stay of their kind.
+    pub kind: ContentKind,
+    /// The new content.
+    pub content: Bytes,
+    /// Whose request it is, so that a repeat does not make another revision.
+    pub idempotency_key: Option<IdempotencyKey>,
+}
+
+impl NamespaceCache {
+    /// Gives an entry a new content and returns the entry after that; `None` when there is no such entry.
     ///
-    /// Errors: `Invalid` when the content is of another kind than the entry's.
-    pub async fn update(
-        &self,
-        namespace: &Namespace,
-        id: CacheId,
-        kind: ContentKind,
-        content: Bytes,
-    ) -> Result<Option<Record>, Error> {
-        let cache = self.begin();
-        let key = Layout::new(namespace).record(id);
-        let mut pause = Pause::new(&cache);
-        let mut written: Option<Revision> = None;
-        loop {
-            let found =
-                cache.load_record(&key).await?.filter(|(record, _)| !record.is_expired(cache.surroundings.now_ms()));
-            let Some((record, state)) = found else {
-                // It was deleted meanwhile: nobody else will remove what this update wrote.
-                cache.remove_revision(namespace, id, written).await?;
-                return Ok(None);
-            };
-            check_kind(&record, kind)?;
-            if written.is_some() && record.revision == written {
-                // The swap landed, its reply was lost.
-                return cache.show_update(record, content).await.map(Some);
-            }
-            let revision = cache.revision_after(&record, written, &content).await?;
-            cache.forget_latest(&record).await?;
-            let updated = Record { revision: Some(revision.clone()), ..record };
-            match cache.storage.put(&key, updated.to_bytes().into(), PutMode::Replace(state)).await {
-                Ok(_) => return cache.show_update(updated, content).await.map(Some),
-                Err(StorageError::Conflict { .. } | StorageError::Unavailable { .. }) => written = Some(revision),
-                Err(error @ StorageError::Refused { .. }) => return Err(error.into()),
-            }
-            pause.wait(&key).await?;
-        }
+    /// # Errors
+    ///
+    /// `Invalid` when the content is of a kind that cannot replace the entry's; else as [`NamespaceCache::store`].
+    pub async fn update(&self, request: &UpdateRequest) -> Result<Option<Entry>, Error> {
+        let this = self.with_default_deadline();
+        let started_at = this.cache.now();
+        Box::pin(Update { cache: this, request, started_at }.run()).await
     }
+}
 
-    /// The revision to swap in: the one that was written for an earlier try, unless another update got ahead of its number.
-    async fn revision_after(
-        &self,
-        record: &Record,
-        written: Option<Revision>,
-        content: &Bytes,
-    ) -> Result<Revision, Error> {
-        let newest = record.revision.as_ref().map_or(0, |newest| newest.number);
-        if let Some(written) = written.as_ref().filter(|written| written.number > newest) {
-            return Ok(written.clone());
-        }
-        // It never was the entry's content, and must not be read as if it had been.
-        self.remove_revision(&record.namespace, record.cache_id, written).await?;
-        self.write_revision(record, content).await
-    }
+/// An update on its way.
+struct Update<'a> {
+    cache: NamespaceCache,
+    request: &'a UpdateRequest,
+    started_at: UnixMillis,
+}
 
-    /// Writes a revision under the next number that is free: one may be taken by another update, or by one that broke off.
-    async fn write_revision(&self, record: &Record, content: &Bytes) -> Result<Revision, Error> {
-        let layout = Layout::new(&record.namespace);
-        let newest = record.revision.as_ref().map_or(0, |newest| newest.number);
-        for number in newest + 1..=newest + MOST_NUMBERS {
-            if self.create(&layout.revision(record.cache_id, number), content.clone()).await? {
-                let revision = Revision {
-                    number,
-                    sha256: Digest::of(content),
-                    size: content.len() as u64,
-                    updated_at: self.surroundings.now_ms(),
-                };
-                let description = layout.revision_description(record.cache_id, number);
-                self.overwrite(&description, revision.to_bytes()).await?;
-                return Ok(revision);
-            }
-        }
-        Err(Error::Unavailable(format!("no free revision of {} was found: try again", record.cache_id)))
-    }
-
-    async fn remove_revision(
-        &self,
-        namespace: &Namespace,
-        id: CacheId,
-        written: Option<Revision>,
-    ) -> Result<(), Error> {
-        let Some(revision) = written else { return Ok(()) };
-        let layout = Layout::new(namespace);
-        let (content, description) =
-            (layout.revision(id, revision.number), layout.revision_description(id, revision.number));
-        // The description goes first: where it is, its content is missed.
-        self.remove(&description).await?;
-        self.remove(&content).await
-    }
-
-    /// Makes the indexes forget the record, as far as they remember it.
-    async fn forget_latest(&self, record: &Record) -> Result<(), Error> {
-        let layout = Layout::new(&record.namespace);
-        let by_hash = layout.hash_index(&record.cache_hash);
-        let by_key = record.key_name().map(|name| layout.key_index(&name));
-        let forget = async |index: Option<&ObjectKey>| -> Result<(), Error> {
-            let Some(index) = index else { return Ok(()) };
-            let loaded = self.load_index(index).await?;
-            self.swap(&record.namespace, index, loaded, Change::Forget(record.cache_id)).await?;
-            Ok(())
+impl Update<'_> {
+    async fn run(&self) -> Result<Option<Entry>, Error> {
+        // A large content goes into a blob. Which one cannot be told by an id that does not say its hash.
+        let hash = self.request.cache_id.parts().map(|parts| parts.cache_hash);
+        let early = hash.filter(|_| self.is_large());
+        let (current, blob) = try_join(self.cache.current(self.request.cache_id), self.write_blob_if(early)).await?;
+        let now = self.cache.cache.now();
+        let Some(current) = current.filter(|current| !current.entry.is_expired(now)) else {
+            // The blob is left for the sweep: nobody knows its hash here if there is no entry.
+            return Ok(None);
         };
-        try_join(forget(Some(&by_hash)), forget(by_key.as_ref())).await?;
+        let blob = match blob {
+            None if self.is_large() => self.write_blob_if(Some(current.cache_hash.clone())).await?,
+            blob => blob,
+        };
+        self.cache.note_update_in_key(&current.entry, self.started_at).await?;
+        let (applied, blob) = self.commit(&current, blob).await?;
+        match applied.outcome {
+            ManifestOutcome::Revised(listed) => {
+                let unused = blob.filter(|token| listed.content.location != Location::Blob(*token));
+                self.remove_blob(&current, unused.filter(|_| !applied.is_ambiguous)).await;
+                self.finish(&current, *listed).await.map(Some)
+            }
+            ManifestOutcome::KindRefused(kind) => {
+                self.remove_blob(&current, blob).await;
+                Err(refused(kind, self.request.kind))
+            }
+            // An earlier attempt may have been applied and its blob referenced by others since: it is left for the sweep.
+            ManifestOutcome::NotListed => Ok(None),
+            ManifestOutcome::Listed(_)
+            | ManifestOutcome::AlreadyRemoved(_)
+            | ManifestOutcome::NoPlace(_)
+            | ManifestOutcome::Removed { .. }
+            | ManifestOutcome::Changed => {
+                Err(Error::unavailable(format!("{} found no place for the content: retry later", current.key)))
+            }
+        }
+    }
+
+    fn is_large(&self) -> bool {
+        self.request.content.len() as u64 > self.cache.cache.shared.limits.max_inline_bytes
+    }
+
+    async fn commit(
+        &self,
+        current: &Current,
+        mut blob: Option<BlobToken>,
+    ) -> Result<(Applied<Manifest>, Option<BlobToken>), Error> {
+        let UpdateRequest { cache_id, kind, content, idempotency_key } = self.request;
+        let sha256 = Sha256Digest::of(content);
+        let nonce = match idempotency_key {
+            Some(key) => {
+                let parts: [&[u8]; 3] = [b"update", cache_id.as_bytes(), sha256.as_bytes()];
+                key.nonce(&self.cache.namespace, &parts)
+            }
+            None => Nonce::from_random(self.cache.cache.random()),
+        };
+        // A repeat looks for its revision first.
+        let mut history = History { check_existing: idempotency_key.is_some(), ..History::since(self.started_at) };
+        let mut loaded = current.manifest.clone();
+        for attempt in 1.. {
+            let source = match blob {
+                Some(token) => ContentSource::Blob(token),
+                None => self.cache.inline_source(content),
+            };
+            let content = NewContent { sha256, size: content.len() as u64, source };
+            let revise = Revise { target: current.target, nonce, kind: *kind, content, updated_at: self.started_at };
+            let change = ManifestChange::Revise(Arc::new(revise));
+            let applied = self.cache.commit(&current.key, loaded, change, history).await?;
+            if attempt == MAX_PLACES || !matches!(applied.outcome, ManifestOutcome::NoPlace(_)) {
+                return Ok((applied, blob));
+            }
+            history.check_existing = true;
+            loaded = applied.state;
+            blob = self.write_blob_if(Some(current.cache_hash.clone())).await?;
+        }
+        unreachable!("the last attempt returns")
+    }
+
+    async fn finish(&self, current: &Current, listed: ListedEntry) -> Result<Entry, Error> {
+        if listed.row.revisions.len() > self.cache.cache.shared.limits.max_row_revisions {
+            self.roll_revisions(current).await;
+        }
+        let entry = listed.entry(&self.cache.namespace, &current.cache_hash);
+        self.write_copies(&entry).await?;
+        Ok(entry)
+    }
+
+    /// Moves older revisions into a page. It is tried once: the next update tries again.
+    async fn roll_revisions(&self, current: &Current) {
+        let roll = async {
+            let loaded = self.cache.load::<Manifest>(&current.key, Part::Whole).await?;
+            let change = ManifestChange::RollRevisions(current.target);
+            self.cache.commit(&current.key, loaded, change, History::since(self.cache.cache.now())).await.map(drop)
+        };
+        if let Err(error) = roll.await {
+            tracing::info!(key = %current.key, %error, "older revisions were not moved");
+        }
+    }
+
+    /// Brings the readable copies up to date. Whoever writes one reads the entry afterwards, so that of two updates at the same
+    /// time the newer one is shown in the end.
+    async fn write_copies(&self, updated: &Entry) -> Result<(), Error> {
+        if updated.strategy != Strategy::KeyBased {
+            return Ok(());
+        }
+        if let Some(key) = updated.key_ref() {
+            self.cache.settle_key_view(&key, None).await;
+            return Ok(());
+        }
+        let mut shown = None;
+        for _ in 0..MAX_COPIES {
+            let now = self.cache.retrieve_even_expired(&Selector::Id(self.request.cache_id)).await?;
+            let Some(now) = now else {
+                return self.remove_copy(updated).await;
+            };
+            if shown == Some(now.entry.revision) {
+                return Ok(());
+            }
+            if let Some(view) = entry_view(self.cache.layout(), &now.entry).ok().flatten() {
+                self.cache.cache.overwrite(&view, now.bytes).await?;
+            }
+            shown = Some(now.entry.revision);
+        }
         Ok(())
     }
 
-    /// Brings the readable copies up to date. Whoever writes one looks at the entry again after that, so that of two
-    /// updates at the same time the newer one is shown in the end.
-    async fn show_update(&self, updated: Record, mut content: Bytes) -> Result<Record, Error> {
-        let current = updated.current();
-        self.blobs.keep(&current.key, &Blob { bytes: content.clone(), sha256: current.sha256 });
-        let key = Layout::new(&updated.namespace).record(updated.cache_id);
-        let mut shown = updated.clone();
-        loop {
-            try_join(self.write_own_copy(&shown, &content), self.settle_shared_view(&shown, After::Unsure)).await?;
-            match self.read_record(&key).await? {
-                None => {
-                    self.remove_own_copy(&updated).await?;
-                    return Ok(updated);
-                }
-                Some(now) if now.revision == shown.revision => return Ok(updated),
-                Some(now) => {
-                    // Only a delete explains that it is missing; the next look at the record says so.
-                    content = self.read(&now.current().key).await?.unwrap_or(content);
-                    shown = now;
-                }
-            }
-        }
-    }
-
-    /// Writes the readable copy that only this entry has. Dated views stay as they are: they lead to the record.
-    async fn write_own_copy(&self, record: &Record, content: &Bytes) -> Result<(), Error> {
-        match own_copy(record) {
-            Some(_) => self.write_unique_view(record, content).await,
+    async fn remove_copy(&self, entry: &Entry) -> Result<(), Error> {
+        match entry_view(self.cache.layout(), entry).ok().flatten() {
+            Some(view) => self.cache.cache.remove(&view).await,
             None => Ok(()),
         }
     }
 
-    async fn remove_own_copy(&self, record: &Record) -> Result<(), Error> {
-        match own_copy(record) {
-            Some(copy) => self.remove(&copy).await,
-            None => Ok(()),
+    async fn write_blob_if(&self, hash: Option<CacheHash>) -> Result<Option<BlobToken>, Error> {
+        match hash {
+            Some(hash) => self.cache.write_blob(&hash, &self.request.content).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn remove_blob(&self, current: &Current, blob: Option<BlobToken>) {
+        if let Some(token) = blob {
+            self.cache.cache.remove_garbage(&self.cache.layout().blob(&current.cache_hash, token)).await;
         }
     }
 }
 
-fn own_copy(record: &Record) -> Option<ObjectKey> {
-    unique_view(record).ok().flatten().filter(|_| record.strategy == Strategy::KeyBased)
-}
-
-fn check_kind(record: &Record, kind: ContentKind) -> Result<(), Error> {
-    if record.kind == kind {
-        return Ok(());
-    }
-    let (has, sent) = (record.kind.name(), kind.name());
-    let message = format!(
-        "the entry holds {has} content and can only be updated with {has} content, not {sent}: store a new entry"
-    );
-    Err(Error::Invalid { field: "body", message })
+fn refused(has: ContentKind, sent: ContentKind) -> Error {
+    let (has, sent) = (has.name(), sent.name());
+    let message = format!("the entry holds {has} content, which {sent} content cannot replace: store a new entry");
+    Error::invalid("body", message)
 }

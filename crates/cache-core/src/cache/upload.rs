@@ -1,10 +1,11 @@
-//! Upload: a content that takes another way into the storage than through the service, and then becomes an entry.
+//! Upload: a content that is sent to the storage directly, and then becomes an entry.
 //!
-//! 1. *Begin* draws an id. The hash of a string or of bytes is the beginning of their SHA-256, which the client announces;
-//!    together with a fresh token in the id it names the blob. So the id says everything, and nothing is written yet.
-//! 2. The client sends the content, create-only and bound to the announced size and SHA-256: straight to the storage by a
-//!    signed request where the backend knows such, else to the service ([`Cache::receive_upload`]).
-//! 3. *Complete* checks what is there and lists the entry by the protocol of `store`.
+//! 1. *Begin* draws an upload id. The hash of a string or of bytes is the beginning of their SHA-256, which the client
+//!    announces; together with a new token in the id it names the blob. So the id says everything, and nothing is written yet.
+//! 2. The client sends the content, create-only and bound to the announced size and SHA-256: directly to the storage by a
+//!    presigned request where the backend supports that, else to the service ([`NamespaceCache::receive_upload`]).
+//! 3. *Complete* checks what is there and lists the entry as a store does, with a nonce that follows from the upload id. So
+//!    completing it again, also at the same time, finds the same entry.
 //!
 //! A blob that is never completed belongs to nothing, and the sweep removes it when it is old.
 
@@ -15,29 +16,28 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::content::Digest;
+use crate::digest::Sha256Digest;
+use crate::entry::{ContentInfo, Entry};
 use crate::error::Error;
-use crate::ids::{BlobToken, CacheHash, CacheId, CacheKey, FileId, IdParts, Namespace};
-use crate::layout::Layout;
-use crate::record::Record;
+use crate::ids::{BlobToken, CacheHash, CacheId, CacheKey, FileId, IdParts, Locator, Namespace};
+use crate::manifest::EntrySpec;
+use crate::nonce::{Nonce, NonceOrigin};
 use crate::storage::PresignedRequest;
 use crate::strategy::{ContentKind, Strategy};
+use crate::time::UnixMillis;
 
-use super::Cache;
-use super::store::{check_strategy, check_views};
+use super::NamespaceCache;
 
 /// How long a client may take until it begins to send.
-const VALID_FOR: Duration = Duration::from_secs(60 * 60);
+const PRESIGNED_PUT_TTL: Duration = Duration::from_secs(60 * 60);
 
 /// The largest string, in bytes. Completing reads it, to see that it is UTF-8, and has to get that done within a request: at
 /// 60 MB/s this takes 9 seconds.
-pub const LARGEST_TEXT_BYTES: u64 = 512 * 1024 * 1024;
+pub const MAX_TEXT_UPLOAD_BYTES: u64 = 512 * 1024 * 1024;
 
 /// What is uploaded, and how it is to be found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UploadRequest {
-    /// Where it lives.
-    pub namespace: Namespace,
     /// How it can be found beside its id and hash.
     pub strategy: Strategy,
     /// The readable path it is stored under.
@@ -47,7 +47,7 @@ pub struct UploadRequest {
     /// String or binary.
     pub kind: ContentKind,
     /// SHA-256 of its bytes.
-    pub sha256: Digest,
+    pub sha256: Sha256Digest,
     /// Its bytes.
     pub size: u64,
 }
@@ -68,45 +68,52 @@ pub struct Upload {
     pub upload_id: CacheId,
     /// The request with which the content goes straight to the storage. `None`: the service has to receive it.
     pub direct: Option<PresignedRequest>,
-    /// Until when sending may begin, in milliseconds since 1970 UTC.
-    pub expires_at: u64,
+    /// Until when sending may begin.
+    pub expires_at: UnixMillis,
 }
 
-impl Cache {
+impl NamespaceCache {
     /// Draws an id for a content that is going to be uploaded, and signs the request for it where the storage can.
     ///
-    /// Errors: `Invalid` when the content could not become an entry.
+    /// # Errors
+    ///
+    /// `Invalid` when the content could not become an entry.
     pub async fn begin_upload(&self, request: &UploadRequest, limits: UploadLimits) -> Result<Upload, Error> {
-        let cache = self.begin();
         request.check(limits)?;
-        let settings = match cache.remembered_settings(&request.namespace) {
-            Some(settings) => settings,
-            None => cache.settings(&request.namespace).await?,
+        let settings = match self.cached_settings() {
+            Some(cached) => cached.settings,
+            None => self.settings().await?,
         };
-        check_strategy(&settings, &request.namespace, request.strategy)?;
-        let token = BlobToken::fresh(cache.surroundings.random());
-        let upload_id = request.draw_id(token, cache.surroundings.random());
-        check_views(&request.record(upload_id, BlobToken::PLAIN))?;
-        let direct = match (cache.storage.presigner(), upload_id.parts()) {
-            (Some(presigner), Some(parts)) => {
-                let blob = Layout::new(&request.namespace).blob(&parts.cache_hash, parts.token);
-                Some(presigner.presigned_put(&blob, request.size, request.sha256, VALID_FOR).await?)
+        self.check_strategy(&settings, request.strategy)?;
+        let token = BlobToken::from_random(self.cache.random());
+        let upload_id = request.draw_id(token, self.cache.random());
+        let now = self.cache.now();
+        self.check_views(&request.entry(&self.namespace, upload_id, now))?;
+        let direct = match self.cache.storage.presigner() {
+            Some(presigner) => {
+                let blob = self.layout().blob(&request.cache_hash(), token);
+                Some(presigner.presigned_put(&blob, request.size, request.sha256, PRESIGNED_PUT_TTL).await?)
             }
-            _ => None,
+            None => None,
         };
-        let expires_at = cache.surroundings.now_ms().saturating_add(VALID_FOR.as_millis() as u64);
-        Ok(Upload { upload_id, direct, expires_at })
+        Ok(Upload { upload_id, direct, expires_at: now.plus(PRESIGNED_PUT_TTL) })
     }
 
-    /// Writes an uploaded content to where its id says; `false` when something was uploaded under this id before.
+    /// Writes an uploaded content to the blob that its id names; `false` when something was uploaded under this id before.
     ///
-    /// Errors: `Invalid` when it is not the content that was announced, or the id is of no upload.
-    pub async fn receive_upload(&self, id: CacheId, announced: &UploadRequest, content: Bytes) -> Result<bool, Error> {
-        let token = announced.token_in(id)?;
+    /// # Errors
+    ///
+    /// `Invalid` when it is not the content that was announced, or the id is not of this upload.
+    pub async fn receive_upload(
+        &self,
+        upload_id: CacheId,
+        announced: &UploadRequest,
+        content: Bytes,
+    ) -> Result<bool, Error> {
+        let token = announced.token_in(upload_id)?;
         announced.check_size(content.len() as u64)?;
-        announced.check_digest(Digest::of(&content))?;
-        let blob = Layout::new(&announced.namespace).blob(&announced.sha256.cache_hash(), token);
-        self.create(&blob, content).await
+        announced.check_digest(Sha256Digest::of(&content))?;
+        self.cache.create(&self.layout().blob(&announced.cache_hash(), token), content).await
     }
 }
 
@@ -140,8 +147,8 @@ impl UploadRequest {
         if self.size > limits.content {
             return too_large(limits.content, " for an upload");
         }
-        if self.kind == ContentKind::String && self.size > LARGEST_TEXT_BYTES {
-            return too_large(LARGEST_TEXT_BYTES, " for a string: upload it as 'binary'");
+        if self.kind == ContentKind::String && self.size > MAX_TEXT_UPLOAD_BYTES {
+            return too_large(MAX_TEXT_UPLOAD_BYTES, " for a string: upload it as 'binary'");
         }
         if self.strategy == Strategy::KeyBased && self.size > limits.copy {
             return too_large(
@@ -160,7 +167,7 @@ impl UploadRequest {
         Err(Error::Invalid { field: "size", message })
     }
 
-    fn check_digest(&self, sha256: Digest) -> Result<(), Error> {
+    fn check_digest(&self, sha256: Sha256Digest) -> Result<(), Error> {
         if sha256 == self.sha256 {
             return Ok(());
         }
@@ -172,46 +179,67 @@ impl UploadRequest {
     }
 
     fn draw_id(&self, token: BlobToken, random: u64) -> CacheId {
-        let parts = IdParts { cache_hash: self.sha256.cache_hash(), token, strategy: self.strategy, kind: self.kind };
-        CacheId::new(&parts, random).expect("the hash of a SHA-256 has 16 digits")
+        let locator = Locator::Blob { version: random & Locator::MAX_BLOB_VERSION, token };
+        let parts = IdParts { cache_hash: self.cache_hash(), strategy: self.strategy, kind: self.kind, locator };
+        CacheId::new(&parts).expect("the hash of a SHA-256 has 16 digits, and the random bits fit")
     }
 
-    /// The token of the blob that an upload goes to. The id has to be one that [`Cache::begin_upload`] could have drawn.
-    fn token_in(&self, id: CacheId) -> Result<BlobToken, Error> {
+    /// The token of the blob that an upload goes to. The id has to be one that [`NamespaceCache::begin_upload`] could have
+    /// drawn.
+    fn token_in(&self, upload_id: CacheId) -> Result<BlobToken, Error> {
         let fits = |parts: &IdParts| {
-            parts.cache_hash == self.sha256.cache_hash()
-                && parts.strategy == self.strategy
-                && parts.kind == self.kind
-                && !parts.token.is_plain()
+            parts.cache_hash == self.cache_hash() && parts.strategy == self.strategy && parts.kind == self.kind
         };
-        id.parts().filter(fits).map(|parts| parts.token).ok_or_else(|| Error::Invalid {
-            field: "upload_id",
-            message: format!(
-                "{id} is of no upload of {} content with strategy {} and this sha256: send what POST …/upload answered",
-                self.kind.name(),
-                self.strategy
-            ),
+        let token = upload_id.parts().filter(fits).and_then(|parts| parts.locator.token());
+        token.ok_or_else(|| {
+            let message = format!(
+                "{upload_id} does not match this data_type, strategy and sha256: use the upload_id returned by POST …/upload"
+            );
+            Error::invalid("upload_id", message)
         })
     }
 
-    /// The entry, as it is but for the times.
-    fn record(&self, cache_id: CacheId, token: BlobToken) -> Record {
-        Record {
-            cache_id,
-            cache_hash: self.sha256.cache_hash(),
-            token,
-            sha256: self.sha256,
-            size: self.size,
-            namespace: self.namespace.clone(),
+    /// The nonce of all completions of an upload.
+    fn nonce(upload_id: CacheId) -> Nonce {
+        Nonce::derived(NonceOrigin::Upload, &[upload_id.as_bytes()])
+    }
+
+    fn spec(&self, stored_at: UnixMillis, expires_at: Option<UnixMillis>) -> EntrySpec {
+        EntrySpec {
             strategy: self.strategy,
             kind: self.kind,
             cache_key: self.cache_key.clone(),
             file_id: self.file_id.clone().filter(|_| self.cache_key.is_some()),
             json_field_path: None,
             content_encoding: None,
-            stored_at: 0,
+            stored_at,
+            expires_at,
+        }
+    }
+
+    /// The entry as it would be, to check its paths.
+    fn entry(&self, namespace: &Namespace, cache_id: CacheId, stored_at: UnixMillis) -> Entry {
+        let spec = self.spec(stored_at, None);
+        Entry {
+            namespace: namespace.clone(),
+            cache_id,
+            cache_hash: self.cache_hash(),
+            version: 0,
+            strategy: spec.strategy,
+            cache_key: spec.cache_key,
+            file_id: spec.file_id,
+            json_field_path: None,
+            stored_at,
             expires_at: None,
+            content: ContentInfo {
+                kind: self.kind,
+                sha256: self.sha256,
+                size: self.size,
+                content_encoding: None,
+                blob: None,
+            },
             revision: None,
+            nonce: Self::nonce(cache_id),
         }
     }
 }

@@ -1,20 +1,24 @@
-//! Versions: what an index lists, in order.
+//! Versions: what a manifest or a key index lists, in order.
 
 use crate::error::Error;
-use crate::ids::{CacheHash, CacheId, Namespace};
-use crate::index::Listed;
-use crate::layout::{KeyName, Layout};
+use crate::ids::{CacheHash, CacheId};
+use crate::key_index::{KeyIndex, KeyRow};
+use crate::layout::KeyRef;
+use crate::manifest::{EntryRow, Manifest};
+use crate::time::UnixMillis;
+use crate::version_log::Row;
 
-use super::Cache;
+use super::NamespaceCache;
+use super::load::{MAX_READ_ATTEMPTS, Part};
 use super::pages::Pages;
 
 /// Whose versions.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Of {
+pub enum VersionsOf {
     /// Of all entries with a hash.
     Hash(CacheHash),
     /// Of all entries under a key and file id.
-    Key(KeyName),
+    Key(KeyRef),
 }
 
 /// A page of versions.
@@ -23,28 +27,96 @@ pub struct Versions {
     /// How many are listed in all.
     pub count: u64,
     /// The newest that were asked for, oldest first.
-    pub versions: Vec<Listed>,
+    pub versions: Vec<ListedVersion>,
     /// The newest entry of all.
     pub latest: CacheId,
 }
 
-impl Cache {
+/// One version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListedVersion {
+    /// Its number, from 1.
+    pub version: u64,
+    /// The entry.
+    pub cache_id: CacheId,
+    /// When it was stored.
+    pub stored_at: UnixMillis,
+    /// When it expires, if ever.
+    pub expires_at: Option<UnixMillis>,
+}
+
+impl From<&EntryRow> for ListedVersion {
+    fn from(row: &EntryRow) -> Self {
+        let (stored_at, expires_at) = (row.spec.stored_at, row.spec.expires_at);
+        Self { version: row.version, cache_id: row.cache_id, stored_at, expires_at }
+    }
+}
+
+impl From<&KeyRow> for ListedVersion {
+    fn from(row: &KeyRow) -> Self {
+        let KeyRow { version, cache_id, stored_at, expires_at } = *row;
+        Self { version, cache_id, stored_at, expires_at }
+    }
+}
+
+impl NamespaceCache {
     /// The newest `limit` versions below `before` (or of all), oldest first; `None` when nothing is listed.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt` when what is stored cannot be read.
     pub async fn versions(
         &self,
-        namespace: &Namespace,
-        of: &Of,
+        of: &VersionsOf,
         before: Option<u64>,
         limit: usize,
     ) -> Result<Option<Versions>, Error> {
-        let layout = Layout::new(namespace);
-        let key = match of {
-            Of::Hash(hash) => layout.hash_index(hash),
-            Of::Key(name) => layout.key_index(name),
-        };
-        let Some(index) = self.load_index(&key).await?.index else { return Ok(None) };
-        let Some(newest) = index.newest() else { return Ok(None) };
-        let versions = Pages::new(self, namespace, &key).newest(&index, before.unwrap_or(u64::MAX), limit).await?;
-        Ok(Some(Versions { count: index.live, versions, latest: newest.cache_id }))
+        let mut attempts = 1;
+        loop {
+            let versions = match of {
+                VersionsOf::Hash(hash) => self.versions_of_hash(hash, before, limit).await,
+                VersionsOf::Key(key) => self.versions_of_key(key, before, limit).await,
+            };
+            match versions {
+                Err(Error::Corrupt { .. }) if attempts < MAX_READ_ATTEMPTS => attempts += 1,
+                versions => return versions,
+            }
+        }
     }
+
+    async fn versions_of_hash(
+        &self,
+        hash: &CacheHash,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Option<Versions>, Error> {
+        let key = self.layout().manifest(hash);
+        let Some(manifest) = self.load::<Manifest>(&key, Part::Head).await?.head else { return Ok(None) };
+        let pages = Pages::new(self, &key);
+        let rows = pages.newest(manifest.log(), before.unwrap_or(u64::MAX), limit).await?;
+        let latest = pages.newest::<EntryRow>(manifest.log(), u64::MAX, 1).await?;
+        Ok(versions(manifest.log().len(), &rows, &latest))
+    }
+
+    async fn versions_of_key(
+        &self,
+        key: &KeyRef,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Option<Versions>, Error> {
+        let key = self.layout().key_index(key);
+        let Some(index) = self.load::<KeyIndex>(&key, Part::Head).await?.head else { return Ok(None) };
+        let pages = Pages::new(self, &key);
+        let rows = pages.newest(index.log(), before.unwrap_or(u64::MAX), limit).await?;
+        let latest = pages.newest::<KeyRow>(index.log(), u64::MAX, 1).await?;
+        Ok(versions(index.log().len(), &rows, &latest))
+    }
+}
+
+fn versions<R: Row>(count: u64, rows: &[R], latest: &[R]) -> Option<Versions>
+where
+    for<'r> ListedVersion: From<&'r R>,
+{
+    let latest = ListedVersion::from(latest.first()?).cache_id;
+    Some(Versions { count, versions: rows.iter().map(ListedVersion::from).collect(), latest })
 }

@@ -1,243 +1,284 @@
-//! The views: what an entry adds under `data/` so that people find it. Reads never need them.
+//! Views: what an entry adds under `data/` for people who look into the storage. Reads never need them.
 //!
-//! A *unique* view carries the entry's id in its name and never changes. A *shared* view belongs to a key and file id and
-//! shows the newest version of their key index.
+//! An *entry view* carries the entry's id in its name and is written once. A *key view* belongs to a key and file id and shows
+//! the newest version that the key index lists. Whoever writes a key view reads the index afterwards and writes again if
+//! another version is the newest, so the last writer always sees the final state.
 
 use bytes::Bytes;
 use futures::future::{try_join, try_join_all};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use crate::digest::Sha256Digest;
+use crate::entry::Entry;
 use crate::error::Error;
-use crate::ids::CacheId;
-use crate::index::Index;
-use crate::layout::Layout;
-use crate::record::{Pointer, Record};
-use crate::storage::{InvalidObjectKey, ObjectKey, Version};
+use crate::ids::{CacheHash, CacheId, Namespace};
+use crate::key_index::KeyIndex;
+use crate::layout::{KeyRef, Layout};
+use crate::manifest::codec::to_json;
+use crate::storage::{GetOptions, GetResult, InvalidObjectKey, ObjectHead, ObjectKey, PutMode, StorageError, Version};
 use crate::strategy::{ContentKind, Strategy};
 
-use super::swap::Pause;
-use super::{Cache, Selector};
+use super::NamespaceCache;
+use super::backoff::Backoff;
+use super::key_changes::other_kinds;
+use super::load::Part;
+use super::retrieve::Selector;
 
-/// How often a view waits for an index to move on from an entry that is gone: for some seconds in all.
-const MOST_WAITS: u32 = 8;
+/// How often a key view is written before it is left as it is: each time another store was faster.
+const MAX_ATTEMPTS: usize = 12;
 
-/// The keys of everything that an entry consists of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-pub struct Paths {
-    /// Its views, and the blob. The first one holds the content or points to it.
-    pub data: Vec<String>,
-    /// Its hash index.
-    pub by_hash: Vec<String>,
-    /// Its record.
-    pub by_id: Vec<String>,
-    /// Its key index, when it has one.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub by_key: Vec<String>,
+/// A view that is not the content itself but says whose it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Pointer {
+    /// The entry.
+    pub(super) cache_id: CacheId,
+    /// The hash that it is found by.
+    pub(super) cache_hash: CacheHash,
+    /// Where it lives.
+    pub(super) namespace: Namespace,
+    /// How it was stored.
+    pub(super) strategy: Strategy,
 }
 
-impl Paths {
-    /// The paths of an entry.
-    pub fn of(record: &Record) -> Self {
-        let layout = Layout::new(&record.namespace);
-        // A stored entry was checked to have valid views; one from elsewhere that has none shows its blob alone.
-        let views = [shared_view(record), unique_view(record)].into_iter().flatten().flatten();
-        Self {
-            data: views.chain([record.blob()]).map(|key| key.to_string()).collect(),
-            by_hash: vec![layout.hash_index(&record.cache_hash).to_string()],
-            by_id: vec![layout.record(record.cache_id).to_string()],
-            by_key: record.key_name().map(|name| layout.key_index(&name).to_string()).into_iter().collect(),
-        }
-    }
+/// A key view as a store has written it.
+#[derive(Debug, Clone)]
+pub(super) struct WrittenView {
+    pub(super) cache_id: CacheId,
+    pub(super) key: ObjectKey,
+    pub(super) version: Version,
 }
 
 /// The view that only this entry has.
-pub(super) fn unique_view(record: &Record) -> Result<Option<ObjectKey>, InvalidObjectKey> {
-    let layout = Layout::new(&record.namespace);
-    if record.strategy.is_dated() {
-        return Ok(Some(layout.dated(record.strategy, record.stored_at, record.cache_id)));
+///
+/// # Errors
+///
+/// When the key makes its path too long.
+pub(super) fn entry_view(layout: Layout<'_>, entry: &Entry) -> Result<Option<ObjectKey>, InvalidObjectKey> {
+    if entry.strategy.is_dated() {
+        return Ok(Some(layout.dated(entry.strategy, entry.stored_at, entry.cache_id, entry.nonce)));
     }
-    if record.strategy != Strategy::KeyBased || record.key_name().is_some() {
+    if entry.strategy != Strategy::KeyBased || entry.key_ref().is_some() {
         return Ok(None);
     }
-    let file_name = match &record.file_id {
-        Some(file_id) => file_id.to_string(),
-        None => record.cache_id.to_string(),
-    };
-    layout.readable(record.cache_key.as_ref(), &file_name, record.kind).map(Some)
+    let file_name = entry.file_id.as_ref().map_or_else(|| entry.cache_id.to_string(), ToString::to_string);
+    layout.readable(entry.cache_key.as_ref(), &file_name, entry.content.kind).map(Some)
 }
 
 /// The view that this entry shares with all others under its key and file id.
-pub(super) fn shared_view(record: &Record) -> Result<Option<ObjectKey>, InvalidObjectKey> {
-    let Some(name) = record.key_name() else { return Ok(None) };
-    let layout = Layout::new(&record.namespace);
-    match record.strategy {
-        Strategy::TemporalLatest => layout.latest(&name).map(Some),
-        Strategy::KeyBased => layout.readable(Some(&name.cache_key), name.file_id.as_str(), record.kind).map(Some),
+///
+/// # Errors
+///
+/// When the key makes its path too long.
+pub(super) fn key_view(layout: Layout<'_>, entry: &Entry) -> Result<Option<ObjectKey>, InvalidObjectKey> {
+    match entry.key_ref() {
+        Some(key) => view_of_key(layout, &key, entry.content.kind),
+        None => Ok(None),
+    }
+}
+
+fn view_of_key(layout: Layout<'_>, key: &KeyRef, kind: ContentKind) -> Result<Option<ObjectKey>, InvalidObjectKey> {
+    match key.strategy {
+        Strategy::TemporalLatest => layout.latest(key).map(Some),
+        Strategy::KeyBased => layout.readable(Some(&key.cache_key), key.file_id.as_str(), kind).map(Some),
         Strategy::Direct | Strategy::Temporal | Strategy::TemporalVersioned => Ok(None),
     }
 }
 
-/// What a view of this entry holds: the content in the key-based folder, else a pointer to it.
-fn view_bytes(record: &Record, content: &Bytes) -> Bytes {
-    match record.strategy {
-        Strategy::KeyBased => content.clone(),
-        _ => Pointer::to(record).to_bytes().into(),
+/// Whether the versions of a strategy have a key view.
+pub(super) fn has_key_view(strategy: Strategy) -> bool {
+    match strategy {
+        Strategy::TemporalLatest | Strategy::KeyBased => true,
+        Strategy::Direct | Strategy::Temporal | Strategy::TemporalVersioned => false,
     }
 }
 
-impl Cache {
-    /// Writes the view that only this entry has, if its strategy has one.
-    pub(super) async fn write_unique_view(&self, record: &Record, content: &Bytes) -> Result<(), Error> {
-        match valid(unique_view(record))? {
-            Some(view) => self.overwrite(&view, view_bytes(record, content)).await.map(drop),
-            None => Ok(()),
+impl NamespaceCache {
+    /// What a view of this entry holds: the content in the key-based folder, else a pointer to it.
+    pub(super) fn view_bytes(&self, entry: &Entry, content: &Bytes) -> Bytes {
+        match entry.strategy {
+            Strategy::KeyBased => content.clone(),
+            Strategy::Direct | Strategy::Temporal | Strategy::TemporalLatest | Strategy::TemporalVersioned => {
+                let Entry { cache_id, ref cache_hash, strategy, .. } = *entry;
+                let (cache_hash, namespace) = (cache_hash.clone(), self.namespace.clone());
+                to_json(&Pointer { cache_id, cache_hash, namespace, strategy }).into()
+            }
         }
     }
 
-    /// Writes the view that this entry shares, if its strategy has one, and returns the state that the view has then.
-    pub(super) async fn write_shared_view(&self, record: &Record, content: &Bytes) -> Result<Option<Version>, Error> {
-        match valid(shared_view(record))? {
-            Some(view) => self.overwrite(&view, view_bytes(record, content)).await.map(Some),
+    /// Writes the view that this entry shares, if its strategy has one. A view is best effort: what fails here is looked at
+    /// again by [`NamespaceCache::settle_key_view`].
+    pub(super) async fn write_key_view(&self, entry: &Entry, content: &Bytes) -> Option<WrittenView> {
+        let key = key_view(self.layout(), entry).ok().flatten()?;
+        match self.cache.overwrite(&key, self.view_bytes(entry, content)).await {
+            Ok(version) => Some(WrittenView { cache_id: entry.cache_id, key, version }),
+            Err(error) => {
+                tracing::info!(%key, %error, "the view was not written");
+                None
+            }
+        }
+    }
+
+    /// Makes the view of a key show the newest version, and returns the views that it removed. It is best effort: a view that
+    /// cannot be written now is written by the next store under the key.
+    pub(super) async fn settle_key_view(&self, key: &KeyRef, written: Option<WrittenView>) -> Vec<ObjectKey> {
+        if !has_key_view(key.strategy) {
+            return Vec::new();
+        }
+        let mut settling = Settling { cache: self, key, written, removed: Vec::new(), is_stuck: false };
+        if let Err(error) = settling.run().await {
+            tracing::info!(namespace = %self.namespace, key = %key.cache_key, %error, "the view of the key was not settled");
+        }
+        settling.removed
+    }
+}
+
+/// The view of a key on its way to show the newest version.
+struct Settling<'a> {
+    cache: &'a NamespaceCache,
+    key: &'a KeyRef,
+    written: Option<WrittenView>,
+    removed: Vec<ObjectKey>,
+    /// Whether the newest version could not be read.
+    is_stuck: bool,
+}
+
+/// What the view of a key has to show.
+struct Expected {
+    cache_id: CacheId,
+    kind: ContentKind,
+    view: ObjectKey,
+    bytes: Bytes,
+    sha256: Sha256Digest,
+}
+
+impl Settling<'_> {
+    async fn run(&mut self) -> Result<(), Error> {
+        let index_key = self.cache.layout().key_index(self.key);
+        let mut backoff = Backoff::new(&self.cache.cache);
+        for _ in 0..MAX_ATTEMPTS {
+            let written = self.written.as_ref().map(|written| written.key.clone());
+            let index = self.cache.load::<KeyIndex>(&index_key, Part::Whole);
+            let (index, head) = try_join(index, self.head(written.as_ref())).await?;
+            let Some(index) = index.head else { return Ok(()) };
+            if self.is_settled(&index, head.as_ref()) || self.step(&index).await? {
+                return Ok(());
+            }
+            if self.is_stuck {
+                // The newest entry is being deleted: the index is about to move on.
+                backoff.wait(&index_key).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn head(&self, key: Option<&ObjectKey>) -> Result<Option<ObjectHead>, Error> {
+        match key {
+            Some(key) => Ok(self.cache.cache.storage.head(key).await?),
             None => Ok(None),
         }
     }
 
-    /// Makes the shared view of a key show the newest version that its index lists, and returns the views it removed.
-    ///
-    /// Whoever changes the index last, or writes the view last, sees what the others did: every write follows a look at the
-    /// index, and is followed by another one. A view that was written side by side with listing its entry is the
-    /// exception, since an older store may have written it in between; so that view is looked at as well.
-    pub(super) async fn settle_shared_view(&self, record: &Record, after: After) -> Result<Vec<ObjectKey>, Error> {
-        let (Some(name), Some(own)) = (record.key_name(), valid(shared_view(record))?) else { return Ok(Vec::new()) };
-        let index_key = Layout::new(&record.namespace).key_index(&name);
-        let (mut state, mut shown) = self.first_look(record, after, &own, &index_key).await?;
-        let (mut touched, mut removed, mut cleared) = (vec![own], Vec::new(), None);
-        let (mut pause, mut waited) = (Pause::new(self), 0);
-        loop {
-            let up_to_date = shown.as_ref().is_some_and(|shown| shown.newest == state.newest);
-            if !up_to_date {
-                shown = self.show(record, state.newest).await?;
-            }
-            match &shown {
-                // The newest is being deleted: the index is about to move on. Else a delete was faster than the store that
-                // listed it, and there is nothing to show.
-                None if waited == MOST_WAITS => return Ok(removed),
-                None => {
-                    waited += 1;
-                    pause.wait(&index_key).await?;
-                }
-                Some(shown) => {
-                    // The copies of other kinds have other extensions, so they were not overwritten.
-                    touched.extend(shown.view.iter().cloned().chain(views_of_kinds(record, &state.kinds)));
-                    touched.sort();
-                    touched.dedup();
-                    let stale: Vec<_> = touched.extract_if(.., |view| Some(&*view) != shown.view.as_ref()).collect();
-                    if up_to_date && (stale.is_empty() || cleared == Some(state.newest)) {
-                        return Ok(removed);
-                    }
-                    try_join_all(stale.iter().map(|view| self.remove(view))).await?;
-                    removed.extend(stale);
-                    cleared = Some(state.newest);
-                }
-            }
-            let written = shown.as_ref().and_then(|shown| shown.written.as_ref());
-            let (listed, still) = try_join(self.listed_under(&index_key), self.is_current(written)).await?;
-            state = listed;
-            shown = shown.filter(|_| still);
-        }
+    /// Whether the view that was written is there, shows the newest version, and is the only one.
+    fn is_settled(&self, index: &KeyIndex, head: Option<&ObjectHead>) -> bool {
+        let (Some(written), Some(newest), Some(head)) = (&self.written, index.newest_row(), head) else { return false };
+        let Some(kind) = kind_of_extension(&written.key) else { return false };
+        written.cache_id == newest.cache_id
+            && written.version == head.version
+            && (self.key.strategy != Strategy::KeyBased || other_kinds(index.kinds(), kind).next().is_none())
     }
 
-    /// Whether an entry still has the content that was shown of it: an update may have come in between.
-    async fn is_current(&self, written: Option<&Record>) -> Result<bool, Error> {
-        let Some(written) = written else { return Ok(true) };
-        let key = Layout::new(&written.namespace).record(written.cache_id);
-        let now = self.read_record(&key).await?;
-        Ok(now.is_some_and(|now| now.revision == written.revision))
-    }
-
-    /// What the index lists, and what the view shows, as far as that is known.
-    async fn first_look(
-        &self,
-        record: &Record,
-        after: After,
-        own: &ObjectKey,
-        index: &ObjectKey,
-    ) -> Result<(ListedUnder, Option<Shown>), Error> {
-        match after {
-            After::Removed { newest } => Ok((ListedUnder { newest, kinds: Vec::new() }, None)),
-            After::Unsure => Ok((self.listed_under(index).await?, None)),
-            After::Written { state } => {
-                let head = async { Ok(self.storage.head(own).await?) };
-                let (listed, head) = try_join(self.listed_under(index), head).await?;
-                let shows_it = head.is_some_and(|head| head.version == state);
-                let shown = Shown { newest: Some(record.cache_id), view: Some(own.clone()), written: None };
-                Ok((listed, shows_it.then_some(shown)))
-            }
-        }
-    }
-
-    async fn listed_under(&self, index: &ObjectKey) -> Result<ListedUnder, Error> {
-        let index = self.load_index(index).await?.index;
-        let newest = index.as_ref().and_then(Index::newest).map(|listed| listed.cache_id);
-        Ok(ListedUnder { newest, kinds: index.map(|index| index.kinds).unwrap_or_default() })
-    }
-
-    /// Writes the shared view of the newest entry beside `record`, also of one that has expired; `None` when it is not there
-    /// any more.
-    async fn show(&self, record: &Record, newest: Option<CacheId>) -> Result<Option<Shown>, Error> {
-        let Some(id) = newest else { return Ok(Some(Shown { newest, view: None, written: None })) };
-        let namespace = &record.namespace;
-        let found = match record.strategy {
-            Strategy::KeyBased => self
-                .retrieve_also_expired(namespace, &Selector::Id(id))
-                .await?
-                .map(|entry| (entry.record, entry.content)),
-            // A pointer needs no content.
-            _ => self.read_record(&Layout::new(namespace).record(id)).await?.map(|record| (record, Bytes::new())),
+    /// Brings the view up to date; `true` when nothing had to be written.
+    async fn step(&mut self, index: &KeyIndex) -> Result<bool, Error> {
+        let Some(newest) = index.newest_row() else { return self.remove_existing(index.kinds()).await };
+        self.is_stuck = false;
+        let Some(expected) = self.expected(index, newest.cache_id).await? else {
+            self.is_stuck = true;
+            return Ok(false);
         };
-        let Some((record, content)) = found else { return Ok(None) };
-        self.write_shared_view(&record, &content).await?;
-        Ok(Some(Shown { newest, view: valid(shared_view(&record))?, written: Some(record) }))
+        let head = self.head(Some(&expected.view)).await?;
+        let shows_it = self.shows(head.as_ref(), &expected).await?;
+        if !shows_it {
+            self.write(&expected, head).await?;
+        }
+        let others: Vec<ContentKind> = match self.key.strategy {
+            Strategy::KeyBased => other_kinds(index.kinds(), expected.kind).collect(),
+            Strategy::Direct | Strategy::Temporal | Strategy::TemporalLatest | Strategy::TemporalVersioned => {
+                Vec::new()
+            }
+        };
+        let no_others = self.remove_existing(&others).await?;
+        Ok(shows_it && no_others)
+    }
+
+    /// The newest version with its content, also when it has expired; `None` when it is not there any more.
+    async fn expected(&self, index: &KeyIndex, cache_id: CacheId) -> Result<Option<Expected>, Error> {
+        let copied = index.newest().and_then(|newest| {
+            let bytes = newest.inline_bytes()?;
+            Some((
+                Entry::with_content(&self.cache.namespace, &newest.cache_hash, &newest.row, &newest.content),
+                bytes.clone(),
+            ))
+        });
+        let found = match copied {
+            Some(copied) => Some(copied),
+            None => {
+                let retrieved = self.cache.retrieve_even_expired(&Selector::Id(cache_id)).await?;
+                retrieved.map(|retrieved| (retrieved.entry, retrieved.bytes))
+            }
+        };
+        let Some((entry, content)) = found else { return Ok(None) };
+        let view = view_of_key(self.cache.layout(), self.key, entry.content.kind);
+        let Some(view) = view.map_err(|error| Error::too_long("cache_key", &error))? else { return Ok(None) };
+        let bytes = self.cache.view_bytes(&entry, &content);
+        Ok(Some(Expected { cache_id, kind: entry.content.kind, view, sha256: Sha256Digest::of(&bytes), bytes }))
+    }
+
+    async fn shows(&self, head: Option<&ObjectHead>, expected: &Expected) -> Result<bool, Error> {
+        match head {
+            None => Ok(false),
+            Some(head) if head.size != expected.bytes.len() as u64 => Ok(false),
+            Some(ObjectHead { sha256: Some(sha256), .. }) => Ok(*sha256 == expected.sha256),
+            Some(_) => {
+                let found = self.cache.cache.storage.get(&expected.view, &GetOptions::default()).await?;
+                Ok(found.and_then(GetResult::into_object).is_some_and(|object| object.bytes == expected.bytes))
+            }
+        }
+    }
+
+    /// Writes the view, unless somebody else has written it since it was looked at.
+    async fn write(&mut self, expected: &Expected, head: Option<ObjectHead>) -> Result<(), Error> {
+        let mode = head.map_or(PutMode::Create, |head| PutMode::Update(head.version));
+        match self.cache.cache.storage.put(&expected.view, expected.bytes.clone(), mode).await {
+            Ok(version) => {
+                self.written = Some(WrittenView { cache_id: expected.cache_id, key: expected.view.clone(), version });
+                Ok(())
+            }
+            Err(StorageError::Precondition { .. } | StorageError::Unavailable { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Removes the views of these kinds; `true` when there are none. Otherwise a newer store may have written one of them, so
+    /// the index has to be read again.
+    async fn remove_existing(&mut self, kinds: &[ContentKind]) -> Result<bool, Error> {
+        let view = |kind: &ContentKind| view_of_key(self.cache.layout(), self.key, *kind).ok().flatten();
+        let mut views: Vec<ObjectKey> = kinds.iter().filter_map(view).collect();
+        views.sort();
+        views.dedup();
+        let storage = &self.cache.cache.storage;
+        let heads = try_join_all(views.iter().map(|view| storage.head(view))).await?;
+        let existing: Vec<ObjectKey> =
+            views.into_iter().zip(heads).filter(|(_, head)| head.is_some()).map(|(view, _)| view).collect();
+        try_join_all(existing.iter().map(|view| self.cache.cache.remove(view))).await?;
+        let none = existing.is_empty();
+        self.removed.extend(existing);
+        self.removed.dedup();
+        Ok(none)
     }
 }
 
-/// What happened before a shared view is settled.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum After {
-    /// The entry was listed, and side by side with that the view was written and is in this state.
-    Written {
-        /// The state that the write returned.
-        state: Version,
-    },
-    /// The entry was taken out of the index.
-    Removed {
-        /// The newest entry that is left.
-        newest: Option<CacheId>,
-    },
-    /// The view may show anything.
-    Unsure,
-}
-
-/// What a key index says that matters to its view.
-struct ListedUnder {
-    newest: Option<CacheId>,
-    kinds: Vec<ContentKind>,
-}
-
-/// What a shared view shows, and where. Nothing when nothing is listed.
-struct Shown {
-    newest: Option<CacheId>,
-    view: Option<ObjectKey>,
-    /// The entry as it was when its content was read to be shown.
-    written: Option<Record>,
-}
-
-/// Where the views of all kinds lie that were ever listed under the key of this entry.
-fn views_of_kinds(record: &Record, kinds: &[ContentKind]) -> Vec<ObjectKey> {
-    let view = |kind: &ContentKind| shared_view(&Record { kind: *kind, ..record.clone() }).ok().flatten();
-    kinds.iter().filter_map(view).collect()
-}
-
-fn valid(view: Result<Option<ObjectKey>, InvalidObjectKey>) -> Result<Option<ObjectKey>, Error> {
-    view.map_err(|error| Error::too_long("cache_key", &error))
+/// A kind whose readable copies have the extension of this one.
+fn kind_of_extension(view: &ObjectKey) -> Option<ContentKind> {
+    let extension = view.as_str().rsplit_once('.')?.1;
+    ContentKind::ALL.into_iter().find(|kind| crate::layout::extension(*kind) == extension)
 }

@@ -12,31 +12,31 @@ use thiserror::Error;
 use crate::archive::batch::{Batch, BatchOutcome};
 use crate::archive::{Archive, CentralDirectory, EditError, InvalidArchive, Limits, MemberName};
 use crate::content::{Content, GZIP, InflateError, inflate};
+use crate::entry::Entry;
 use crate::error::Error;
-use crate::ids::{CacheId, CacheKey, FileId, InvalidName, Namespace};
-use crate::record::Record;
+use crate::ids::{CacheId, CacheKey, FileId, InvalidName};
 use crate::strategy::{ContentKind, Strategy};
 
-use super::{Cache, Entry, Selector, StoreRequest, Stored};
+use super::{IdempotencyKey, NamespaceCache, Retrieved, Selector, StoreRequest, Stored};
 
 /// The use cases of archives, within limits.
 #[derive(Debug, Clone)]
 pub struct Archives {
-    cache: Cache,
+    cache: NamespaceCache,
     limits: Limits,
 }
 
 /// Where an archive is stored, and how it is to be found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArchivePlace {
-    /// Where it lives.
-    pub namespace: Namespace,
     /// How it can be found beside its id and hash.
     pub strategy: Strategy,
     /// The readable path it is stored under.
     pub cache_key: Option<CacheKey>,
     /// Its file name under that path. Without a key it has no effect.
     pub file_id: Option<FileId>,
+    /// Whose request it is, so that a repeat returns the same entry.
+    pub idempotency_key: Option<IdempotencyKey>,
 }
 
 /// An archive that became an entry.
@@ -52,7 +52,7 @@ pub struct StoredArchive {
 #[derive(Debug)]
 pub struct ArchiveEntry {
     /// Everything but the content.
-    pub record: Record,
+    pub entry: Entry,
     /// The archive: the stored bytes, inflated when they were sent as gzip.
     pub bytes: Bytes,
     /// The archive's list of members.
@@ -105,7 +105,7 @@ pub enum ArchiveError {
     Cache(#[from] Error),
 }
 
-impl Cache {
+impl NamespaceCache {
     /// The use cases of archives, within limits.
     pub fn archives(&self, limits: Limits) -> Archives {
         Archives { cache: self.clone(), limits }
@@ -126,21 +126,16 @@ impl Archives {
     }
 
     /// An entry that is an archive; `None` when there is no such entry. Its members are not verified.
-    pub async fn find(&self, namespace: &Namespace, selector: &Selector) -> Result<Option<ArchiveEntry>, ArchiveError> {
-        let Some(entry) = self.cache.retrieve(namespace, selector).await? else { return Ok(None) };
-        let bytes = self.archive_bytes(&entry)?;
+    pub async fn find(&self, selector: &Selector) -> Result<Option<ArchiveEntry>, ArchiveError> {
+        let Some(retrieved) = self.cache.retrieve(selector).await? else { return Ok(None) };
+        let bytes = self.archive_bytes(&retrieved)?;
         let directory = CentralDirectory::read(bytes.clone(), &self.limits)?;
-        Ok(Some(ArchiveEntry { record: entry.record, bytes, directory }))
+        Ok(Some(ArchiveEntry { entry: retrieved.entry, bytes, directory }))
     }
 
     /// The content of a member, verified; `None` when there is no such entry.
-    pub async fn member(
-        &self,
-        namespace: &Namespace,
-        selector: &Selector,
-        path: &str,
-    ) -> Result<Option<Bytes>, ArchiveError> {
-        let Some(entry) = self.find(namespace, selector).await? else { return Ok(None) };
+    pub async fn member(&self, selector: &Selector, path: &str) -> Result<Option<Bytes>, ArchiveError> {
+        let Some(entry) = self.find(selector).await? else { return Ok(None) };
         let name = meant(path, entry.directory.member_name(path))?;
         let content = entry.directory.get(&name)?;
         content.ok_or_else(|| ArchiveError::NoMember(name.to_string())).map(Some)
@@ -149,7 +144,6 @@ impl Archives {
     /// Sets the content of a member, whether it exists or not, and tells its name; `None` when there is no such entry.
     pub async fn add(
         &self,
-        namespace: &Namespace,
         selector: &Selector,
         path: &str,
         content: Bytes,
@@ -159,28 +153,22 @@ impl Archives {
             archive.add(&name, content)?;
             Ok(name)
         };
-        self.edit(namespace, selector, add).await
+        self.edit(selector, add).await
     }
 
     /// Removes a member and tells its name; `None` when there is no such entry.
-    pub async fn remove(
-        &self,
-        namespace: &Namespace,
-        selector: &Selector,
-        path: &str,
-    ) -> Result<Option<Edited<MemberName>>, ArchiveError> {
+    pub async fn remove(&self, selector: &Selector, path: &str) -> Result<Option<Edited<MemberName>>, ArchiveError> {
         let remove = |archive: &mut Archive| {
             let name = meant(path, archive.member_name(path))?;
             archive.remove(&name)?;
             Ok(name)
         };
-        self.edit(namespace, selector, remove).await
+        self.edit(selector, remove).await
     }
 
     /// Gives a member another name, which must be free, and tells that; `None` when there is no such entry.
     pub async fn rename(
         &self,
-        namespace: &Namespace,
         selector: &Selector,
         path: &str,
         new_path: &str,
@@ -191,27 +179,21 @@ impl Archives {
             archive.rename(&from, &to)?;
             Ok(to)
         };
-        self.edit(namespace, selector, rename).await
+        self.edit(selector, rename).await
     }
 
     /// Carries out a batch; `None` when there is no such entry. A batch that fails is told by its outcome, not as an error.
-    pub async fn apply(
-        &self,
-        namespace: &Namespace,
-        selector: &Selector,
-        batch: Batch,
-    ) -> Result<Option<Edited<BatchOutcome>>, ArchiveError> {
-        self.edit(namespace, selector, |archive| Ok(batch.apply(archive))).await
+    pub async fn apply(&self, selector: &Selector, batch: Batch) -> Result<Option<Edited<BatchOutcome>>, ArchiveError> {
+        self.edit(selector, |archive| Ok(batch.apply(archive))).await
     }
 
     async fn edit<T>(
         &self,
-        namespace: &Namespace,
         selector: &Selector,
         change: impl FnOnce(&mut Archive) -> Result<T, ArchiveError>,
     ) -> Result<Option<Edited<T>>, ArchiveError> {
-        let Some(ArchiveEntry { record, bytes, .. }) = self.find(namespace, selector).await? else { return Ok(None) };
-        let original = record.cache_id;
+        let Some(ArchiveEntry { entry, bytes, .. }) = self.find(selector).await? else { return Ok(None) };
+        let original = entry.cache_id;
         let size = bytes.len() as u64;
         let before = Archive::read_foreign(bytes, &self.limits)?;
         let mut archive = before.clone();
@@ -219,30 +201,31 @@ impl Archives {
         if archive == before {
             return Ok(Some(Edited { original, cache_id: original, members: archive.len(), size, done }));
         }
-        let place =
-            ArchivePlace { namespace: record.namespace, strategy: record.strategy, cache_key: None, file_id: None };
+        let place = ArchivePlace { strategy: entry.strategy, cache_key: None, file_id: None, idempotency_key: None };
         let StoredArchive { stored, members } = self.put(place, &archive, archive.to_bytes()?).await?;
-        Ok(Some(Edited { original, cache_id: stored.record.cache_id, members, size: stored.record.size, done }))
+        let Entry { cache_id, content, .. } = stored.entry;
+        Ok(Some(Edited { original, cache_id, members, size: content.size, done }))
     }
 
     /// Stores the bytes of an archive under the hash of its members.
     async fn put(&self, place: ArchivePlace, archive: &Archive, bytes: Bytes) -> Result<StoredArchive, ArchiveError> {
-        let ArchivePlace { namespace, strategy, cache_key, file_id } = place;
+        let ArchivePlace { strategy, cache_key, file_id, idempotency_key } = place;
         let content = Content::zip(bytes, archive.content_hash());
-        let request = StoreRequest { namespace, strategy, cache_key, file_id, content };
+        let request = StoreRequest { cache_key, file_id, idempotency_key, ..StoreRequest::new(strategy, content) };
         Ok(StoredArchive { stored: self.cache.store(&request).await?, members: archive.len() })
     }
 
-    fn archive_bytes(&self, entry: &Entry) -> Result<Bytes, ArchiveError> {
-        match entry.record.kind {
+    fn archive_bytes(&self, retrieved: &Retrieved) -> Result<Bytes, ArchiveError> {
+        let Retrieved { entry, bytes } = retrieved;
+        match entry.content.kind {
             kind @ (ContentKind::Json | ContentKind::String) => Err(ArchiveError::NotBinary(kind)),
-            ContentKind::Binary if entry.record.current().content_encoding == Some(GZIP) => {
-                inflate(&entry.content, self.limits.max_inflated_bytes).map_err(|error| match error {
+            ContentKind::Binary if entry.content.content_encoding.as_deref() == Some(GZIP) => {
+                inflate(bytes, self.limits.max_inflated_bytes).map_err(|error| match error {
                     InflateError::TooLarge { limit } => ArchiveError::Limit(InvalidArchive::TooLarge { limit }),
-                    InflateError::BadStream(_) => Error::corrupt(entry.record.cache_id, error).into(),
+                    InflateError::BadStream(_) => Error::corrupt(entry.cache_id, error).into(),
                 })
             }
-            ContentKind::Binary | ContentKind::Zip => Ok(entry.content.clone()),
+            ContentKind::Binary | ContentKind::Zip => Ok(bytes.clone()),
         }
     }
 }

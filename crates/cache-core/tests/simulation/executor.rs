@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
-use crate::chance::Chance;
+use fastrand::Rng;
 
 type Task<T> = Pin<Box<dyn Future<Output = T>>>;
 
@@ -32,28 +32,26 @@ impl<T> Executor<T> {
         Self { tasks: Vec::new(), ready: Arc::default() }
     }
 
-    /// Adds a task, and returns its number.
-    pub fn spawn(&mut self, task: impl Future<Output = T> + 'static) -> usize {
+    /// Adds a task.
+    pub fn spawn(&mut self, task: impl Future<Output = T> + 'static) {
         self.tasks.push(Some(Box::pin(task)));
-        let number = self.tasks.len() - 1;
-        self.ready.lock().unwrap().push(number);
-        number
+        self.ready.lock().unwrap().push(self.tasks.len() - 1);
     }
 
-    /// How many tasks are under way.
+    /// How many tasks are running.
     pub fn running(&self) -> usize {
         self.tasks.iter().flatten().count()
     }
 
-    /// Drops a task that is under way, as when its client hangs up. What it asked the storage for still happens.
-    pub fn stop_one(&mut self, chance: &mut Chance) {
+    /// Drops a running task, as when its process crashes. What it has sent to the storage still happens.
+    pub fn crash_one(&mut self, rng: &mut Rng) {
         let mut running: Vec<_> = self.tasks.iter_mut().filter(|task| task.is_some()).collect();
-        let choice = chance.below(running.len());
+        let choice = rng.usize(..running.len());
         *running[choice] = None;
     }
 
-    /// Polls whatever is ready until nothing is, and returns what ended.
-    pub fn poll_ready(&mut self, chance: &mut Chance) -> Vec<(usize, T)> {
+    /// Polls whatever is ready until nothing is, and returns the outputs of the tasks that ended.
+    pub fn poll_ready(&mut self, rng: &mut Rng) -> Vec<T> {
         let mut ended = Vec::new();
         loop {
             let task = {
@@ -61,14 +59,14 @@ impl<T> Executor<T> {
                 if ready.is_empty() {
                     return ended;
                 }
-                let choice = chance.below(ready.len());
+                let choice = rng.usize(..ready.len());
                 ready.swap_remove(choice)
             };
             let waker = Waker::from(Arc::new(TaskWaker { task, ready: Arc::clone(&self.ready) }));
             let Some(future) = &mut self.tasks[task] else { continue };
             if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
                 self.tasks[task] = None;
-                ended.push((task, output));
+                ended.push(output);
             }
         }
     }

@@ -3,135 +3,159 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use cache_core::cache::{Cache, Of, Selector};
+use cache_core::cache::{NamespaceCache, Retrieved, Selector, VersionsOf};
 use cache_core::ids::CacheId;
-use cache_core::index::{Index, Listed};
-use cache_core::layout::Layout;
-use cache_core::record::{Record, RecordState};
+use cache_core::layout::{Layout, ObjectKind};
+use cache_core::manifest::{ContentNumber, Location, Manifest};
+use cache_core::storage::ObjectKey;
 
-use crate::chance::Chance;
 use crate::executor::Executor;
-use crate::world::World;
-use crate::{Ledger, cache_hash, key_name, namespace};
+use crate::ledger::Ledger;
+use crate::operations::{cache_hash, key_ref};
+use crate::world::{Objects, World};
 
 /// All violations in a world that is at rest.
-pub fn check(world: &World, cache: &Cache, ledger: &Ledger) -> Vec<String> {
+pub fn check(world: &World, cache: &NamespaceCache, ledger: &Ledger) -> Vec<String> {
     let state = State::read(world, cache);
-    let mut found = Vec::new();
+    let mut violations = Vec::new();
     let mut hold = |holds: bool, what: String| {
         if !holds {
-            found.push(what);
+            violations.push(what);
         }
     };
-    for (id, (_, keyed)) in ledger.stored.iter().filter(|(id, _)| !ledger.deleting.contains(id)) {
-        let read = await_at(world, retrieve(cache.clone(), Selector::Id(*id)));
-        hold(
-            ledger.explains(*id, read.as_ref(), ledger.is_updated(*id)),
-            format!("{id} was acknowledged and reads as {read:?}"),
-        );
+    for (id, stored) in ledger.stored.iter().filter(|(id, _)| ledger.must_be_there(**id)) {
+        let read = retrieve(world, cache, Selector::Id(*id)).map(|retrieved| retrieved.bytes);
+        let expected = ledger.explains(*id, read.as_ref(), ledger.is_updated(*id));
+        hold(expected, format!("{id} was acknowledged and reads as {read:?}"));
         let by_hash = count(&state.by_hash, *id);
-        hold(by_hash == 1, format!("the hash index lists the acknowledged {id} {by_hash} times"));
+        hold(by_hash == 1, format!("the manifest lists the acknowledged {id} {by_hash} times"));
         let by_key = count(&state.by_key, *id);
-        hold(by_key == usize::from(*keyed), format!("the key index lists the acknowledged {id} {by_key} times"));
+        hold(by_key == usize::from(stored.keyed), format!("the key lists the acknowledged {id} {by_key} times"));
     }
     for id in &ledger.deleted {
-        hold(count(&state.by_hash, *id) + count(&state.by_key, *id) == 0, format!("the deleted {id} is listed"));
-        hold(state.record(*id).is_none(), format!("the record of the deleted {id} came back"));
+        hold(count(&state.by_hash, *id) == 0, format!("the manifest lists the deleted {id}"));
+        hold(retrieve(world, cache, Selector::Id(*id)).is_none(), format!("the deleted {id} is read"));
     }
-    for listed in state.by_key.iter().chain(&state.by_hash) {
-        let id = listed.cache_id;
-        hold(state.record(id).is_some(), format!("an index lists {id}, which has no record"));
-    }
-    for (name, versions) in [("hash", &state.by_hash), ("key", &state.by_key)] {
-        let ascending = versions.windows(2).all(|pair| pair[0].version < pair[1].version);
-        hold(ascending, format!("the versions of the {name} index are not in order"));
+    for id in &state.by_key {
+        hold(count(&state.by_hash, *id) == 1, format!("the key lists {id}, which the manifest does not list"));
     }
     for (newest, selector) in [
         (state.by_hash.last(), Selector::Hash(cache_hash(), None)),
-        (state.by_key.last(), Selector::Key(key_name(), None)),
+        (state.by_key.last(), Selector::Key(key_ref(), None)),
     ] {
-        let Some(newest) = newest.filter(|newest| !ledger.deleting.contains(&newest.cache_id)) else { continue };
-        let by_id = await_at(world, retrieve(cache.clone(), Selector::Id(newest.cache_id)));
-        let by_index = await_at(world, retrieve(cache.clone(), selector.clone()));
+        let Some(newest) = newest.filter(|newest| ledger.must_be_there(**newest)) else { continue };
+        let by_id = retrieve(world, cache, Selector::Id(*newest));
+        let by_index = retrieve(world, cache, selector.clone());
         hold(by_id == by_index, format!("{selector:?} reads as {by_index:?}, its newest entry as {by_id:?}"));
     }
-    state.check_head(&mut hold);
+    state.check_manifest(&mut hold);
     if !world.had_late_calls() && !ledger.failed {
-        state.check_view(&mut hold);
+        state.check_garbage(&mut hold);
+        state.check_view(world, cache, ledger, &mut hold);
     }
-    found
+    violations
 }
 
 struct State {
-    objects: BTreeMap<String, Bytes>,
-    by_hash: Vec<Listed>,
-    by_key: Vec<Listed>,
+    objects: Objects,
+    by_hash: Vec<CacheId>,
+    by_key: Vec<CacheId>,
+    manifest: Option<Manifest>,
 }
 
 impl State {
-    fn read(world: &World, cache: &Cache) -> Self {
-        let versions = |of: Of| {
+    fn read(world: &World, cache: &NamespaceCache) -> Self {
+        let versions = |of: VersionsOf| {
             let cache = cache.clone();
-            let versions = await_at(world, async move { cache.versions(&namespace(), &of, None, usize::MAX).await });
-            versions.unwrap().map_or_else(Vec::new, |versions| {
-                assert_eq!(versions.count, versions.versions.len() as u64, "the index miscounts its versions");
-                versions.versions
+            let versions = await_at(world, async move { cache.versions(&of, None, usize::MAX).await }).unwrap();
+            versions.map_or_else(Vec::new, |versions| {
+                assert_eq!(versions.count, versions.versions.len() as u64, "the versions are miscounted");
+                let numbers: Vec<u64> = versions.versions.iter().map(|version| version.version).collect();
+                assert!(numbers.is_sorted_by(|a, b| a < b), "the versions {numbers:?} are not in order");
+                versions.versions.iter().map(|version| version.cache_id).collect()
             })
         };
-        Self {
-            by_hash: versions(Of::Hash(cache_hash())),
-            by_key: versions(Of::Key(key_name())),
-            objects: world.objects(),
-        }
+        let (by_hash, by_key) = (versions(VersionsOf::Hash(cache_hash())), versions(VersionsOf::Key(key_ref())));
+        let objects = world.objects();
+        let key = Layout::new(cache.name()).manifest(&cache_hash());
+        let manifest = objects.get(key.as_str()).map(|stored| Manifest::parse(&stored.bytes, false).unwrap());
+        Self { objects, by_hash, by_key, manifest }
     }
 
-    fn record(&self, id: CacheId) -> Option<Record> {
-        let bytes = self.objects.get(Layout::new(&namespace()).record(id).as_str())?;
-        match RecordState::parse(bytes).unwrap() {
-            RecordState::Live(record) => Some(*record),
-            RecordState::Grave => None,
-        }
-    }
-
-    /// The head counts right, and keeps one copy of equal content.
-    fn check_head(&self, hold: &mut impl FnMut(bool, String)) {
-        let key = Layout::new(&namespace()).hash_index(&cache_hash());
-        let Some(head) = self.objects.get(key.as_str()) else { return };
-        let head: Index = serde_json::from_slice(head).unwrap();
-        let mut uses = BTreeMap::new();
-        for listed in &self.by_hash {
-            let parts = listed.cache_id.parts().unwrap();
-            *uses.entry(parts.token).or_insert(0) += 1;
-        }
-        let counted: BTreeMap<_, _> = head.blobs.iter().map(|blob| (blob.token, blob.versions)).collect();
-        hold(counted == uses, format!("the head counts {counted:?}, its versions use {uses:?}"));
-        for blob in &head.blobs {
-            let key = Layout::new(&namespace()).blob(&cache_hash(), blob.token);
-            hold(self.objects.contains_key(key.as_str()), format!("the head references {key}, which is gone"));
-        }
-        let mut contents: Vec<_> = head.blobs.iter().map(|blob| blob.sha256).collect();
+    /// The head counts right, and every content that it lists is there, once.
+    fn check_manifest(&self, hold: &mut impl FnMut(bool, String)) {
+        let Some(manifest) = &self.manifest else { return };
+        let counted = manifest.counts().total();
+        let listed = self.by_hash.len() as u64;
+        hold(counted == listed, format!("the head counts {counted} entries, and lists {listed}"));
+        hold(manifest.encode().head_len < 6_000, format!("the head has {} bytes", manifest.encode().head_len));
+        let layout_blob = |token| {
+            let namespace = crate::namespace();
+            self.objects.get(Layout::new(&namespace).blob(&cache_hash(), token).as_str()).cloned()
+        };
+        let mut contents: Vec<_> = manifest.contents().iter().map(|content| content.sha256).collect();
         contents.sort();
         contents.dedup();
-        hold(contents.len() == head.blobs.len(), "equal content is kept twice".to_owned());
+        hold(contents.len() == manifest.contents().len(), "equal content is listed twice".to_owned());
+        for content in manifest.contents().iter() {
+            let intact = match &content.location {
+                Location::Inline(inline) => inline.is_intact(&content.sha256),
+                Location::Blob(token) => layout_blob(*token)
+                    .is_some_and(|stored| cache_core::digest::Sha256Digest::of(&stored.bytes) == content.sha256),
+            };
+            hold(intact, format!("the content {content:?} is missing or damaged"));
+        }
+        if manifest.log().pages().is_empty() {
+            self.check_references(manifest, hold);
+        }
+    }
+
+    fn check_references(&self, manifest: &Manifest, hold: &mut impl FnMut(bool, String)) {
+        if manifest.log().rows().iter().any(|row| row.revision_page.is_some()) {
+            return;
+        }
+        let mut references: BTreeMap<ContentNumber, u64> = BTreeMap::new();
+        for number in manifest.log().rows().iter().flat_map(|row| row.references().collect::<Vec<_>>()) {
+            *references.entry(number).or_default() += 1;
+        }
+        let counted: BTreeMap<_, _> =
+            manifest.contents().iter().map(|content| (content.number, content.ref_count)).collect();
+        hold(counted == references, format!("the head counts {counted:?} references, its rows have {references:?}"));
+    }
+
+    /// When every call came to a clear end, nothing is left that belongs to nothing.
+    fn check_garbage(&self, hold: &mut impl FnMut(bool, String)) {
+        let keys = self.objects.keys().filter_map(|key| key.parse::<ObjectKey>().ok());
+        for key in keys {
+            let kind = ObjectKind::of(&key).map(|(_, kind)| kind);
+            hold(kind != Some(ObjectKind::Intent), format!("{key} was left behind"));
+        }
     }
 
     /// The readable copy is the newest version under the key, and there is no other one.
-    fn check_view(&self, hold: &mut impl FnMut(bool, String)) {
-        let newest = self.by_key.last().and_then(|listed| self.record(listed.cache_id));
-        let content = newest.and_then(|record| self.objects.get(record.current().key.as_str()).cloned());
-        let copies: Vec<&Bytes> =
-            self.objects.iter().filter(|(key, _)| key.contains("/data/key-based/")).map(|(_, bytes)| bytes).collect();
-        let expected: Vec<&Bytes> = content.iter().collect();
+    fn check_view(&self, world: &World, cache: &NamespaceCache, ledger: &Ledger, hold: &mut impl FnMut(bool, String)) {
+        let copies: Vec<&Bytes> = self
+            .objects
+            .iter()
+            .filter(|(key, _)| key.contains("/data/key-based/"))
+            .map(|(_, stored)| &stored.bytes)
+            .collect();
+        if ledger.frozen {
+            return;
+        }
+        let newest = self.by_key.last().and_then(|id| retrieve(world, cache, Selector::Id(*id)));
+        let expected: Vec<&Bytes> = newest.iter().map(|retrieved| &retrieved.bytes).collect();
         hold(copies == expected, format!("the readable copies are {copies:?}, the newest version is {expected:?}"));
     }
 }
 
-fn count(versions: &[Listed], id: CacheId) -> usize {
-    versions.iter().filter(|listed| listed.cache_id == id).count()
+fn count(ids: &[CacheId], id: CacheId) -> usize {
+    ids.iter().filter(|listed| **listed == id).count()
 }
 
-async fn retrieve(cache: Cache, selector: Selector) -> Option<Bytes> {
-    cache.retrieve(&namespace(), &selector).await.ok().flatten().map(|entry| entry.content)
+fn retrieve(world: &World, cache: &NamespaceCache, selector: Selector) -> Option<Retrieved> {
+    let cache = cache.clone();
+    await_at(world, async move { cache.retrieve(&selector).await.ok().flatten() })
 }
 
 /// Runs one operation alone to its end.
@@ -139,7 +163,7 @@ pub fn await_at<T: 'static>(world: &World, operation: impl Future<Output = T> + 
     let mut executor = Executor::new();
     executor.spawn(operation);
     loop {
-        if let Some((_, output)) = executor.poll_ready(&mut Chance::new(0)).pop() {
+        if let Some(output) = executor.poll_ready(&mut fastrand::Rng::with_seed(0)).pop() {
             return output;
         }
         world.step();

@@ -14,160 +14,135 @@ use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, SchemaT
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required, ResponseBuilder, Schema, SecurityRequirement};
 
 use super::{SCHEMES, links, parameters, responses};
-use crate::large::REDIRECTS;
-
-/// The type of JSON.
-const JSON: &str = "application/json";
-/// The type of text.
-pub const TEXT: &str = "text/plain";
-/// The type of text as answers name it.
-pub const TEXT_UTF_8: &str = "text/plain; charset=utf-8";
-/// The type of bytes.
-pub const BYTES: &str = "application/octet-stream";
-
-/// What a described path ends in, and the free end of the route that serves it.
-const FREE_ENDS: [(&str, &str); 8] = [
-    ("{cache_key}/{file_id}", "{*key_and_file}"),
-    ("{data_key}/{data_file_id}", "{*name}"),
-    ("{data_file_id}", "{*name}"),
-    ("list/{data_key}", "list/{*data_key}"),
-    ("all/{data_key}", "all/{*data_key}"),
-    ("{cache_key}", "{*cache_key}"),
-    ("{file_path}", "{*file_path}"),
-    ("{path}", "{*path}"),
-];
+use crate::media_type::{BYTES, JSON, TEXT};
+use crate::redirect::REDIRECT_VALUES;
+use crate::telemetry::operation::OperationLabels;
 
 /// Schemas with their names.
-type Named = Vec<(String, RefOr<Schema>)>;
+type NamedSchemas = Vec<(String, RefOr<Schema>)>;
 
-/// Makes a schema.
-type Make = fn() -> RefOr<Schema>;
+/// SchemaFns a schema.
+type SchemaFn = fn() -> RefOr<Schema>;
 
 /// A method on a path.
 #[derive(Clone)]
 pub struct Operation {
-    /// The path, with a parameter for each name that it ends in.
-    pub path: &'static str,
-    /// The method, in lowercase.
-    pub verb: &'static str,
+    /// The path, in which each parameter is a segment.
+    pub path: String,
+    /// The group in which it is shown.
+    pub group: &'static str,
     method: HttpMethod,
     /// Each adds what a type is called.
-    schemas: Vec<fn(&mut Named)>,
-    summary: &'static str,
+    schemas: Vec<fn(&mut NamedSchemas)>,
+    summary: String,
     /// Those that are not in the path.
     parameters: Vec<Parameter>,
-    body: Vec<(&'static str, Make)>,
-    answers: Vec<(&'static str, Make)>,
+    body: Vec<(&'static str, SchemaFn)>,
+    /// Those with status 200.
+    responses: Vec<(&'static str, SchemaFn)>,
     others: Vec<(StatusCode, &'static str)>,
     needs_key: bool,
-    leads_to_entry: bool,
-    /// Whether 404 tells that what is named is not there.
-    pub can_miss: bool,
-}
-
-/// A GET.
-pub fn get(path: &'static str, summary: &'static str) -> Operation {
-    Operation::new(HttpMethod::Get, "get", path, summary)
-}
-
-/// A POST.
-pub fn post(path: &'static str, summary: &'static str) -> Operation {
-    Operation::new(HttpMethod::Post, "post", path, summary)
-}
-
-/// A PUT.
-pub fn put(path: &'static str, summary: &'static str) -> Operation {
-    Operation::new(HttpMethod::Put, "put", path, summary)
-}
-
-/// A DELETE.
-pub fn delete(path: &'static str, summary: &'static str) -> Operation {
-    Operation::new(HttpMethod::Delete, "delete", path, summary)
+    entry_links: bool,
+    can_be_missing: bool,
 }
 
 impl Operation {
-    fn new(method: HttpMethod, verb: &'static str, path: &'static str, summary: &'static str) -> Self {
+    /// A method on a path, in which each parameter is a segment.
+    pub fn new(method: HttpMethod, path: String) -> Self {
         Self {
             path,
-            verb,
             method,
-            summary,
+            group: "",
+            summary: String::new(),
             schemas: Vec::new(),
             parameters: Vec::new(),
             body: Vec::new(),
-            answers: Vec::new(),
+            responses: Vec::new(),
             others: Vec::new(),
             needs_key: true,
-            leads_to_entry: false,
-            can_miss: false,
+            entry_links: false,
+            can_be_missing: false,
         }
     }
 
+    /// What it does, in a few words.
+    pub fn summary(mut self, summary: impl Into<String>) -> Self {
+        self.summary = summary.into();
+        self
+    }
+
     /// Answers with the id and the hash of an entry, which lead on to other operations.
-    pub fn leads_to_entry(mut self) -> Self {
-        self.leads_to_entry = true;
+    pub fn entry_links(mut self) -> Self {
+        self.entry_links = true;
         self
     }
 
     /// Takes a parameter that is not in the path.
-    pub fn with(mut self, parameter: Parameter) -> Self {
+    pub fn parameter(mut self, parameter: Parameter) -> Self {
         self.parameters.push(parameter);
         self
     }
 
+    /// It takes what a store may ask for: [`crate::store_options::StoreOptions`].
+    pub fn store_options(self) -> Self {
+        self.parameter(parameters::idempotency_key())
+            .parameter(parameters::ttl_seconds())
+            .parameter(parameters::if_none_match_any())
+    }
+
     /// Takes a page of a list: `limit` and `cursor`.
-    pub fn in_pages(self) -> Self {
-        self.with(parameters::limit()).with(parameters::cursor())
+    pub fn paginated(self) -> Self {
+        self.parameter(parameters::limit()).parameter(parameters::cursor())
     }
 
     /// Takes a text, raw or as a JSON string. `min_length` is 0 where it may be empty.
-    pub fn takes_text(self, min_length: usize) -> Self {
-        self.takes(TEXT, filled).takes(JSON, if min_length == 0 { text } else { filled })
+    pub fn text_body(self, min_length: usize) -> Self {
+        self.body_of(TEXT, filled).body_of(JSON, if min_length == 0 { text } else { filled })
     }
 
     /// Takes bytes, raw or as a JSON string. `min_length` is 0 where there may be none.
-    pub fn takes_bytes(self, media: &'static str, min_length: usize) -> Self {
-        self.takes(media, filled).takes(JSON, if min_length == 0 { text } else { filled })
+    pub fn bytes_body(self, media: &'static str, min_length: usize) -> Self {
+        self.body_of(media, filled).body_of(JSON, if min_length == 0 { text } else { filled })
     }
 
     /// Takes bytes as they are.
-    pub fn takes_raw(self, media: &'static str) -> Self {
-        self.takes(media, filled)
+    pub fn raw_body(self, media: &'static str) -> Self {
+        self.body_of(media, filled)
     }
 
     /// Takes a JSON object of any fields.
-    pub fn takes_object(self) -> Self {
-        self.takes(JSON, || ObjectBuilder::new().schema_type(Type::Object).into())
+    pub fn object_body(self) -> Self {
+        self.body_of(JSON, || ObjectBuilder::new().schema_type(Type::Object).into())
     }
 
     /// Takes JSON of a type.
-    pub fn takes_json<T: ToSchema>(self) -> Self {
-        self.knows::<T>().takes(JSON, reference::<T>)
+    pub fn json_body<T: ToSchema>(self) -> Self {
+        self.register::<T>().body_of(JSON, reference::<T>)
     }
 
-    fn takes(mut self, media: &'static str, schema: Make) -> Self {
+    fn body_of(mut self, media: &'static str, schema: SchemaFn) -> Self {
         self.body.push((media, schema));
         self
     }
 
     /// Answers 200 with JSON of a type; called again, with one of those types.
-    pub fn answers<T: ToSchema>(self) -> Self {
-        self.knows::<T>().answers_with(JSON, reference::<T>)
+    pub fn response<T: ToSchema>(self) -> Self {
+        self.register::<T>().response_of(JSON, reference::<T>)
     }
 
     /// Answers 200 with a JSON list of a type.
-    pub fn answers_list<T: ToSchema>(self) -> Self {
-        self.knows::<T>().answers_with(JSON, || ArrayBuilder::new().items(reference::<T>()).into())
+    pub fn list_response<T: ToSchema>(self) -> Self {
+        self.register::<T>().response_of(JSON, || ArrayBuilder::new().items(reference::<T>()).into())
     }
 
     /// Answers 200 with JSON of a type that has no name among the others, since it has a parameter or is none of ours.
-    pub fn answers_unnamed<T: ToSchema>(mut self) -> Self {
+    pub fn inline_response<T: ToSchema>(mut self) -> Self {
         self.schemas.push(T::schemas);
-        self.answers_with(JSON, T::schema)
+        self.response_of(JSON, T::schema)
     }
 
     /// Describes a type that another one refers to by its name, such as the parameter of a list.
-    pub fn knows<T: ToSchema>(mut self) -> Self {
+    pub fn register<T: ToSchema>(mut self) -> Self {
         self.schemas.push(|named| {
             T::schemas(named);
             named.push((T::name().into_owned(), T::schema()));
@@ -176,57 +151,61 @@ impl Operation {
     }
 
     /// Answers 200 with JSON of any type.
-    pub fn answers_any_json(self) -> Self {
-        self.answers_with(JSON, any)
+    pub fn any_json_response(self) -> Self {
+        self.response_of(JSON, any)
     }
 
     /// Answers 200 with text or bytes.
-    pub fn answers_as(self, media: &'static str) -> Self {
-        self.answers_with(media, text)
+    pub fn raw_response(self, media: &'static str) -> Self {
+        self.response_of(media, text)
     }
 
-    fn answers_with(mut self, media: &'static str, schema: Make) -> Self {
-        self.answers.push((media, schema));
+    fn response_of(mut self, media: &'static str, schema: SchemaFn) -> Self {
+        self.responses.push((media, schema));
         self
     }
 
     /// Answers 404 when what is named is not there.
-    pub fn or_missing(mut self) -> Self {
-        self.can_miss = true;
-        self.or(StatusCode::NOT_FOUND, "What is named is not there")
+    pub fn not_found(mut self) -> Self {
+        self.can_be_missing = true;
+        self.status(StatusCode::NOT_FOUND, "What is named is not there")
     }
 
     /// Answers an error.
-    pub fn or(mut self, status: StatusCode, when: &'static str) -> Self {
+    pub fn status(mut self, status: StatusCode, when: &'static str) -> Self {
         self.others.push((status, when));
         self
     }
 
     /// Answers 304 to whoever has the content already.
-    pub fn unless_known(self) -> Self {
-        self.with(parameters::if_none_match()).or(StatusCode::NOT_MODIFIED, "The caller's copy is still right")
+    pub fn not_modified(self) -> Self {
+        self.parameter(parameters::if_none_match()).status(StatusCode::NOT_MODIFIED, "The caller's copy is still right")
     }
 
     /// Answers a part of the content to whoever asks for one.
-    pub fn or_a_part(self) -> Self {
-        self.with(parameters::range())
-            .or(StatusCode::PARTIAL_CONTENT, "The part that was asked for")
-            .or(StatusCode::RANGE_NOT_SATISFIABLE, "The part begins after the end")
+    pub fn partial_content(self) -> Self {
+        self.parameter(parameters::range())
+            .status(StatusCode::PARTIAL_CONTENT, "The part that was asked for")
+            .status(StatusCode::RANGE_NOT_SATISFIABLE, "The part begins after the end")
     }
 
     /// Sends the caller to the storage when the content is large.
-    pub fn or_redirect(self) -> Self {
-        self.with(parameters::word("redirect", &REDIRECTS, "Whether a large content may be answered by a redirect"))
-            .or(
-                StatusCode::TEMPORARY_REDIRECT,
-                "The content is large: `Location` is where to read it, for some minutes",
-            )
-            .if_it_fits()
+    pub fn redirect(self) -> Self {
+        self.parameter(parameters::word(
+            "redirect",
+            &REDIRECT_VALUES,
+            "Whether a large content may be answered by a redirect",
+        ))
+        .status(
+            StatusCode::TEMPORARY_REDIRECT,
+            "The content is large: `Location` is where to read it, for some minutes",
+        )
+        .payload_too_large()
     }
 
     /// Answers an error when the content is too large.
-    pub fn if_it_fits(self) -> Self {
-        self.or(StatusCode::PAYLOAD_TOO_LARGE, "The content is too large for this; `message` says what to do")
+    pub fn payload_too_large(self) -> Self {
+        self.status(StatusCode::PAYLOAD_TOO_LARGE, "The content is too large for this; `message` says what to do")
     }
 
     /// Is answered to callers without a key.
@@ -237,46 +216,64 @@ impl Operation {
 
     /// What its types are called.
     pub fn schemas(&self) -> Vec<(String, RefOr<Schema>)> {
-        let mut named = Named::new();
+        let mut named = NamedSchemas::new();
         self.schemas.iter().for_each(|add| add(&mut named));
         named
     }
 
     /// The operation as OpenAPI.
-    pub fn item(self, group: &str) -> PathItem {
+    pub fn item(&self) -> PathItem {
         let mut operation = OperationBuilder::new()
-            .tag(group)
-            .summary(Some(self.summary))
+            .tag(self.group)
+            .summary(Some(self.summary.as_str()))
             .operation_id(Some(self.id()))
             .securities(self.needs_key.then(|| SCHEMES.map(|scheme| SecurityRequirement::new(scheme, [""; 0]))));
-        for (status, response) in self.responses() {
+        for (status, response) in self.all_responses() {
             operation = operation.response(status.as_str(), response);
         }
-        for parameter in parameters::of_path(self.path).into_iter().chain(self.parameters) {
+        for parameter in parameters::of_path(&self.path).into_iter().chain(self.parameters.clone()) {
             operation = operation.parameter(parameter);
         }
         if !self.body.is_empty() {
             let body = RequestBodyBuilder::new().required(Some(Required::True));
-            let add = |body: RequestBodyBuilder, (media, schema): (_, Make)| body.content(media, content(schema()));
-            operation = operation.request_body(Some(self.body.into_iter().fold(body, add).build()));
+            let add = |body: RequestBodyBuilder, (media, schema): (_, SchemaFn)| body.content(media, content(schema()));
+            operation = operation.request_body(Some(self.body.iter().copied().fold(body, add).build()));
         }
-        PathItem::new(self.method, operation)
+        PathItem::new(self.method.clone(), operation)
     }
 
-    /// The path as the router knows it.
-    pub fn route(&self) -> String {
-        let end = FREE_ENDS.iter().find_map(|(end, route)| Some((self.path.strip_suffix(end)?, route)));
-        end.map_or_else(|| self.path.to_owned(), |(start, route)| format!("{start}{route}"))
+    /// The method, in lowercase.
+    pub fn verb(&self) -> &'static str {
+        match self.method {
+            HttpMethod::Get => "get",
+            HttpMethod::Post => "post",
+            HttpMethod::Put => "put",
+            HttpMethod::Delete => "delete",
+            HttpMethod::Options => "options",
+            HttpMethod::Head => "head",
+            HttpMethod::Patch => "patch",
+            HttpMethod::Trace => "trace",
+        }
+    }
+
+    /// What logs and metrics call it.
+    pub fn labels(&self) -> OperationLabels {
+        OperationLabels {
+            id: self.id(),
+            group: self.group.to_owned(),
+            is_read: self.verb() == "get",
+            can_be_missing: self.can_be_missing,
+        }
     }
 
     /// Unique, and stable as long as method and path are: `get_namespace_stats`.
     pub fn id(&self) -> String {
         let words = self.path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
         let end = if self.path.ends_with('/') { &["root"][..] } else { &[] };
-        [&[self.verb], &words.collect::<Vec<_>>()[..], end].concat().join("_")
+        [&[self.verb()], &words.collect::<Vec<_>>()[..], end].concat().join("_")
     }
 
-    fn responses(&self) -> Vec<(StatusCode, RefOr<utoipa::openapi::Response>)> {
+    fn all_responses(&self) -> Vec<(StatusCode, RefOr<utoipa::openapi::Response>)> {
         let mut responses = vec![(StatusCode::OK, self.success().into())];
         if !self.body.is_empty() || !self.parameters.is_empty() || self.path.contains('{') {
             responses.push((StatusCode::BAD_REQUEST, responses::reference(StatusCode::BAD_REQUEST)));
@@ -296,13 +293,14 @@ impl Operation {
 
     fn success(&self) -> utoipa::openapi::Response {
         let mut response = ResponseBuilder::new().description("Done");
-        let mut media: Vec<&str> = self.answers.iter().map(|(media, _)| *media).collect();
+        let mut media: Vec<&str> = self.responses.iter().map(|(media, _)| *media).collect();
         media.dedup();
         for media in media {
-            let schemas: Vec<_> = self.answers.iter().filter(|(of, _)| *of == media).map(|(_, make)| make()).collect();
+            let schemas: Vec<_> =
+                self.responses.iter().filter(|(of, _)| *of == media).map(|(_, make)| make()).collect();
             response = response.content(media, content(one_of(schemas)));
         }
-        if self.leads_to_entry {
+        if self.entry_links {
             response = links::to_entry().into_iter().fold(response, |response, (id, link)| response.link(id, link));
         }
         response.build()

@@ -1,5 +1,6 @@
 //! The parameters, each described once.
 
+use cache_core::cache::{MAX_TTL, MIN_TTL};
 use cache_core::ids::{CacheHash, CacheId, CacheKey, DataKey, FileId, Namespace};
 use cache_core::strategy::Strategy;
 use utoipa::ToSchema;
@@ -7,7 +8,7 @@ use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
 use utoipa::openapi::{Ref, RefOr, Required, Schema};
 
-use crate::extract::{DEFAULT_LIMIT, MAX_LIMIT};
+use crate::pagination::{DEFAULT_LIMIT, MAX_LIMIT};
 
 /// A cache id, or a hash with a version.
 const ENTRY_PATTERN: &str =
@@ -117,6 +118,25 @@ pub fn if_none_match() -> Parameter {
     parameter("If-None-Match", ParameterIn::Header, "The ETag of the copy that the caller has")
         .schema(Some(text("")))
         .build()
+}
+
+/// What identifies all repeats of a request.
+pub fn idempotency_key() -> Parameter {
+    let about =
+        "The same for all repeats of one request, which then all get the same entry; up to 255 visible characters";
+    parameter("Idempotency-Key", ParameterIn::Header, about).schema(Some(text("^[!-~]{1,255}$"))).build()
+}
+
+/// The condition of a store.
+pub fn if_none_match_any() -> Parameter {
+    let about = "`*`: store only if nothing is under the key and file id";
+    parameter("If-None-Match", ParameterIn::Header, about).schema(Some(words(&["*"]))).build()
+}
+
+/// The time to live of one entry.
+pub fn ttl_seconds() -> Parameter {
+    let about = "How long the entry lives, if that is sooner than what the settings of its namespace say";
+    in_query("ttl_seconds", whole_number(MIN_TTL.as_secs(), MAX_TTL.as_secs()), about)
 }
 
 /// The part that is wanted.

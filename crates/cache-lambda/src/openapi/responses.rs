@@ -5,7 +5,7 @@ use utoipa::openapi::schema::ComponentsBuilder;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::problem::shapes::{Denied, ErrorAnswer};
+use crate::problem::openapi::{Denied, ErrorAnswer};
 
 const SHARED: [(StatusCode, &str, &str); 6] = [
     (StatusCode::BAD_REQUEST, "Refused", "A parameter or the body is refused; `message` says why"),

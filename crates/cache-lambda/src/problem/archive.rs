@@ -2,10 +2,10 @@
 //!
 //! | wanted for | no entry | an entry that is no archive | no path of a member |
 //! |---|---|---|---|
-//! | [`Storing`](ArchiveUse::Storing) | | 400 | |
-//! | [`Retrieving`](ArchiveUse::Retrieving) | 404 | 400 | |
-//! | [`Looking`](ArchiveUse::Looking) | 404 | 404 | 404 |
-//! | [`Editing`](ArchiveUse::Editing) | 400 | 400 | 400 |
+//! | [`Store`](ArchiveOp::Store) | | 400 | |
+//! | [`Retrieve`](ArchiveOp::Retrieve) | 404 | 400 | |
+//! | [`Inspect`](ArchiveOp::Inspect) | 404 | 404 | 404 |
+//! | [`Edit`](ArchiveOp::Edit) | 400 | 400 | 400 |
 //!
 //! A batch that fails is not here: it is answered with 200.
 
@@ -20,52 +20,52 @@ use super::{Detail, Problem, absence};
 
 /// What an archive is wanted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ArchiveUse {
+pub enum ArchiveOp {
     /// To become an entry.
-    Storing,
+    Store,
     /// To be sent as it is.
-    Retrieving,
+    Retrieve,
     /// For its list of members, or for one of them.
-    Looking,
+    Inspect,
     /// To make another one of it.
-    Editing,
+    Edit,
 }
 
-impl ArchiveUse {
+impl ArchiveOp {
     /// The status when what is named is not there.
     fn absent(self) -> StatusCode {
         match self {
-            Self::Retrieving | Self::Looking => StatusCode::NOT_FOUND,
-            Self::Storing | Self::Editing => StatusCode::BAD_REQUEST,
+            Self::Retrieve | Self::Inspect => StatusCode::NOT_FOUND,
+            Self::Store | Self::Edit => StatusCode::BAD_REQUEST,
         }
     }
 
     /// The status when what is named is no archive.
     fn unfit(self) -> StatusCode {
         match self {
-            Self::Looking => StatusCode::NOT_FOUND,
-            Self::Storing | Self::Retrieving | Self::Editing => StatusCode::BAD_REQUEST,
+            Self::Inspect => StatusCode::NOT_FOUND,
+            Self::Store | Self::Retrieve | Self::Edit => StatusCode::BAD_REQUEST,
         }
     }
 }
 
 impl Problem {
     /// No such entry.
-    pub fn no_archive(wanted_for: ArchiveUse, namespace: &Namespace, selector: &Selector) -> Self {
-        Self::new(wanted_for.absent(), Detail::Message, absence(namespace, selector))
+    pub fn archive_not_found(op: ArchiveOp, namespace: &Namespace, selector: &Selector) -> Self {
+        Self::new(op.absent(), Detail::Message, absence(namespace, selector))
     }
 
     /// A path that ends where the path of a member should begin.
-    pub fn no_file_path(wanted_for: ArchiveUse) -> Self {
+    pub fn missing_file_path(op: ArchiveOp) -> Self {
         let message = "file_path required: name a member after the last '/', such as docs/readme.txt";
-        Self::new(wanted_for.absent(), Detail::Message, message)
+        Self::new(op.absent(), Detail::Message, message)
     }
 
     /// An archive that cannot be used.
-    pub fn archive(wanted_for: ArchiveUse, error: ArchiveError) -> Self {
+    pub fn archive(op: ArchiveOp, error: ArchiveError) -> Self {
         let message = error.to_string();
         let status = match error {
-            ArchiveError::NotBinary(_) | ArchiveError::Unsound(InvalidArchive::NotAZip) => wanted_for.unfit(),
+            ArchiveError::NotBinary(_) | ArchiveError::Unsound(InvalidArchive::NotAZip) => op.unfit(),
             ArchiveError::Unsound(_) | ArchiveError::Refused(_) => StatusCode::BAD_REQUEST,
             ArchiveError::Limit(_) => StatusCode::PAYLOAD_TOO_LARGE,
             ArchiveError::NoMember(_) => StatusCode::NOT_FOUND,

@@ -2,23 +2,23 @@
 
 use std::borrow::Cow;
 
+use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use http::{HeaderMap, HeaderValue, header};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::app::{AppState, Service};
 use crate::auth::may_call;
 use crate::body::Payload;
-use crate::config::Access;
+use crate::config::auth::Auth;
 use crate::cookies;
-use crate::openapi::operation::{self, Operation};
+use crate::media_type::{HTML, HTML_UTF_8};
 use crate::problem::Problem;
+use crate::routing::Routes;
+use crate::state::{AppState, Service};
 
 /// The cookie's name where no key is configured.
 const DEFAULT_COOKIE: &str = "auth-cookie";
@@ -49,27 +49,20 @@ document.getElementById('form').addEventListener('submit', async event => {
 ";
 
 /// The routes of this group.
-pub fn routes() -> Router<AppState> {
-    Router::new().route("/auth/set-cookie-form", get(form)).route("/auth/set-auth-cookie", post(set_cookie))
-}
-
-/// What the routes of this group take and answer.
-pub fn described() -> Vec<Operation> {
-    vec![
-        operation::get("/auth/set-cookie-form", "A page that gives a browser the API key as a cookie")
-            .answers_as("text/html")
-            .public(),
-        operation::post("/auth/set-auth-cookie", "Sets the cookie with the API key")
-            .takes_json::<NewCookie>()
-            .answers::<CookieSet>()
-            .public(),
-    ]
+pub fn routes() -> Routes {
+    Routes::below("/auth")
+        .get("/set-cookie-form", form, |op| {
+            op.summary("A page that gives a browser the API key as a cookie").raw_response(HTML).public()
+        })
+        .post("/set-auth-cookie", set_cookie, |op| {
+            op.summary("Sets the cookie with the API key").json_body::<NewCookie>().response::<CookieSet>().public()
+        })
 }
 
 /// Shows the current value only to whoever has the key already: the page itself is public.
 async fn form(State(state): State<AppState>, headers: HeaderMap) -> Response {
-    let name = cookie_name(&state.config.access);
-    let may_see = may_call(&state.config.access, &headers).is_ok();
+    let name = cookie_name(&state.config.auth);
+    let may_see = may_call(&state.config.auth, &headers).is_ok();
     let value = cookies::find(&headers, name).filter(|_| may_see).unwrap_or_default();
     let nonce = Uuid::new_v4().to_string();
     let fill = |page: &str, mark: &str, text: &str| page.replacen(mark, text, 1);
@@ -80,7 +73,7 @@ async fn form(State(state): State<AppState>, headers: HeaderMap) -> Response {
         "default-src 'none'; connect-src 'self'; script-src 'nonce-{nonce}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     );
     let headers = [
-        (header::CONTENT_TYPE, "text/html; charset=utf-8".to_owned()),
+        (header::CONTENT_TYPE, HTML_UTF_8.to_owned()),
         (header::CONTENT_SECURITY_POLICY, policy),
         (header::CACHE_CONTROL, "no-store".to_owned()),
     ];
@@ -106,7 +99,7 @@ struct CookieSet {
 /// Sets the cookie to whatever is sent; whether it is the key shows with the next call.
 async fn set_cookie(State(state): State<AppState>, headers: HeaderMap, payload: Payload) -> Result<Response, Problem> {
     let cookie_value = value_in(payload)?;
-    let cookie_name = cookie_name(&state.config.access).to_owned();
+    let cookie_name = cookie_name(&state.config.auth).to_owned();
     let secure = if is_https(&state, &headers) { "; Secure" } else { "" };
     let cookie = format!("{cookie_name}={}; HttpOnly; Path=/; SameSite=strict{secure}", cookies::quote(&cookie_value));
     let cookie = HeaderValue::from_str(&cookie).map_err(|error| Problem::internal(error.to_string()))?;
@@ -123,10 +116,10 @@ fn value_in(payload: Payload) -> Result<String, Problem> {
     })
 }
 
-fn cookie_name(access: &Access) -> &str {
-    match access {
-        Access::Key { cookie, .. } => cookie,
-        Access::Open | Access::Closed { .. } => DEFAULT_COOKIE,
+fn cookie_name(auth: &Auth) -> &str {
+    match auth {
+        Auth::ApiKey { cookie, .. } => cookie,
+        Auth::Disabled | Auth::DenyAll { .. } => DEFAULT_COOKIE,
     }
 }
 
@@ -156,13 +149,16 @@ mod tests {
     use http::Method;
     use serde_json::json;
 
-    use crate::config::Access;
-    use crate::testing::{Answer, App, Call, config};
+    use crate::config::auth::Auth;
+    use crate::test_support::{Answer, App, Call, config};
 
     async fn send(value: &str, call: Call) -> Answer {
         let mut config = config();
-        config.access =
-            Access::Key { name: "x-api-key".parse().unwrap(), cookie: "X-Api-Key".to_owned(), value: value.to_owned() };
+        config.auth = Auth::ApiKey {
+            name: "x-api-key".parse().unwrap(),
+            cookie: "X-Api-Key".to_owned(),
+            value: value.to_owned(),
+        };
         App::with(config).send(call).await
     }
 

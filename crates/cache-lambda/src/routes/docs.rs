@@ -5,20 +5,20 @@
 use std::io::Read;
 
 use axum::Json;
-use axum::Router;
 use axum::extract::State;
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::get;
 use bytes::Bytes;
 use flate2::read::GzDecoder;
 use http::{HeaderMap, HeaderValue, header};
 use utoipa::openapi::OpenApi;
 
-use crate::app::AppState;
-use crate::conditional::{Conditions, Lifetime, Tag};
+use crate::conditional::{CachePolicy, ConditionalHeaders, ETag};
+use crate::media_type::HTML;
 use crate::openapi;
-use crate::openapi::operation::{self, Operation};
+use crate::openapi::operation::Operation;
 use crate::problem::Problem;
+use crate::routing::Routes;
+use crate::state::AppState;
 
 const PAGE: &str = "<!doctype html>
 <html lang=\"en\">
@@ -59,37 +59,44 @@ const SCRIPT: Asset = Asset {
 };
 
 /// The routes of this group.
-pub fn routes() -> Router<AppState> {
-    Router::new()
-        .route("/openapi.json", get(description))
-        .route("/docs", get(async || ([(header::CONTENT_SECURITY_POLICY, POLICY)], Html(PAGE))))
-        .route("/docs/start.js", get(async || ([(header::CONTENT_TYPE, SCRIPT.content_type)], START)))
-        .route("/docs/swagger-ui.css", get(async |conditions: Conditions| STYLE.answer(&conditions)))
-        .route("/docs/swagger-ui-bundle.js", get(async |conditions: Conditions| SCRIPT.answer(&conditions)))
+pub fn routes() -> Routes {
+    let asset = |op: Operation, media| op.summary("A file of the page").raw_response(media).not_modified().public();
+    Routes::new()
+        .get("/openapi.json", description, |op| op.summary("This description").any_json_response().public())
+        .get("/docs", page, |op| {
+            op.summary("A page to read this description, and to try it out").raw_response(HTML).public()
+        })
+        .get("/docs/start.js", start, |op| op.summary("A file of the page").raw_response(SCRIPT.content_type).public())
+        .get(
+            "/docs/swagger-ui.css",
+            async |conditions: ConditionalHeaders| STYLE.answer(&conditions),
+            |op| asset(op, STYLE.content_type),
+        )
+        .get(
+            "/docs/swagger-ui-bundle.js",
+            async |conditions: ConditionalHeaders| SCRIPT.answer(&conditions),
+            |op| asset(op, SCRIPT.content_type),
+        )
 }
 
-/// What the routes of this group answer.
-pub fn described() -> Vec<Operation> {
-    let file = |path, media| operation::get(path, "A file of the page").answers_as(media).unless_known().public();
-    vec![
-        operation::get("/openapi.json", "This description").answers_any_json().public(),
-        operation::get("/docs", "A page to read this description, and to try it out").answers_as("text/html").public(),
-        operation::get("/docs/start.js", "A file of the page").answers_as(SCRIPT.content_type).public(),
-        file("/docs/swagger-ui.css", STYLE.content_type),
-        file("/docs/swagger-ui-bundle.js", SCRIPT.content_type),
-    ]
+async fn page() -> impl IntoResponse {
+    ([(header::CONTENT_SECURITY_POLICY, POLICY)], Html(PAGE))
+}
+
+async fn start() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, SCRIPT.content_type)], START)
 }
 
 async fn description(State(state): State<AppState>) -> Json<OpenApi> {
-    Json(openapi::document(&state.config.access))
+    Json(openapi::document(&state.config.auth, super::routes().operations()))
 }
 
 impl Asset {
     /// The file, inflated for the few callers that cannot do it themselves.
-    fn answer(&self, conditions: &Conditions) -> Result<Response, Problem> {
+    fn answer(&self, conditions: &ConditionalHeaders) -> Result<Response, Problem> {
         let coding = if conditions.accepts_gzip { "gzip" } else { "" };
-        let tag = Tag::of(&[self.content_type, coding]);
-        let mut response = conditions.answer(&tag, Lifetime::AskEachTime, || self.body(conditions.accepts_gzip))?;
+        let tag = ETag::of(&[self.content_type, coding]);
+        let mut response = conditions.respond(&tag, CachePolicy::Revalidate, || self.body(conditions.accepts_gzip))?;
         response.headers_mut().append(header::VARY, HeaderValue::from_static("accept-encoding"));
         Ok(response)
     }
@@ -111,7 +118,7 @@ impl Asset {
 mod tests {
     use http::StatusCode;
 
-    use crate::testing::{App, Call};
+    use crate::test_support::{App, Call};
 
     #[tokio::test]
     async fn the_page_and_its_files_are_served_from_here() {

@@ -1,49 +1,40 @@
 //! Entries as a whole: whether they are there, and taking them away.
 
-use axum::routing::{delete, get};
-use axum::{Json, Router};
+use axum::Json;
 
-use crate::app::AppState;
 use crate::extract::Params;
-use crate::openapi::operation::{self, Operation};
 use crate::problem::Problem;
-use crate::session::Session;
-use crate::shapes::{Delete, Exists};
+use crate::request_cache::RequestCache;
+use crate::response::entry::{Delete, Exists};
+use crate::routing::Routes;
 
 /// The routes of this group.
-pub fn routes() -> Router<AppState> {
-    Router::new()
-        .route("/{namespace}/exists/id/{cache_id}", get(exists_id))
-        .route("/{namespace}/exists/hash/{cache_hash}", get(exists_hash))
-        .route("/{namespace}/delete/{cache_id}", delete(delete_id))
+pub fn routes() -> Routes {
+    Routes::below("/{namespace}")
+        .get("/exists/id/{cache_id}", exists_id, |op| op.summary("Whether an entry is there").response::<Exists>())
+        .get("/exists/hash/{cache_hash}", exists_hash, |op| {
+            op.summary("Whether an entry with this hash is there").response::<Exists>()
+        })
+        .delete("/delete/{cache_id}", delete_id, |op| {
+            op.summary("Deletes an entry with all that belongs to it").response::<Delete>()
+        })
 }
 
-/// What the routes of this group take and answer.
-pub fn described() -> Vec<Operation> {
-    vec![
-        operation::get("/{namespace}/exists/id/{cache_id}", "Whether an entry is there").answers::<Exists>(),
-        operation::get("/{namespace}/exists/hash/{cache_hash}", "Whether an entry with this hash is there")
-            .answers::<Exists>(),
-        operation::delete("/{namespace}/delete/{cache_id}", "Deletes an entry with all that belongs to it")
-            .answers::<Delete>(),
-    ]
-}
-
-async fn exists_id(session: Session, params: Params) -> Result<Json<Exists>, Problem> {
+async fn exists_id(cache: RequestCache, params: Params) -> Result<Json<Exists>, Problem> {
     let (namespace, id) = (params.namespace()?, params.cache_id()?);
-    let exists = session.exists(&namespace, id).await?;
+    let exists = cache.namespace(&namespace).exists(id).await?;
     Ok(Json(Exists { exists, cache_id: Some(id), cache_hash: None, namespace }))
 }
 
-async fn exists_hash(session: Session, params: Params) -> Result<Json<Exists>, Problem> {
+async fn exists_hash(cache: RequestCache, params: Params) -> Result<Json<Exists>, Problem> {
     let (namespace, hash) = (params.namespace()?, params.cache_hash()?);
-    let exists = session.exists_hash(&namespace, &hash).await?;
+    let exists = cache.namespace(&namespace).exists_hash(&hash).await?;
     Ok(Json(Exists { exists, cache_id: None, cache_hash: Some(hash), namespace }))
 }
 
-async fn delete_id(session: Session, params: Params) -> Result<Json<Delete>, Problem> {
+async fn delete_id(cache: RequestCache, params: Params) -> Result<Json<Delete>, Problem> {
     let (namespace, id) = (params.namespace()?, params.cache_id()?);
-    let deleted = session.to_the_end(async move |cache| cache.delete(&namespace, id).await).await?;
+    let deleted = cache.run_to_completion(async move |cache| cache.namespace(&namespace).delete(id).await).await?;
     Ok(Json(Delete::of(id, deleted)))
 }
 
@@ -52,7 +43,7 @@ mod tests {
     use http::Method;
     use serde_json::{Value, json};
 
-    use crate::testing::{App, Call};
+    use crate::test_support::{App, Call};
 
     /// That a call is answered with these fields.
     async fn check(app: &App, method: Method, path: &str, expected: Value) {

@@ -1,11 +1,9 @@
 //! Home: a page for people who open the service in a browser. It shows nothing that a caller without a key may not see.
 
-use axum::Router;
 use axum::response::Html;
-use axum::routing::get;
 
-use crate::app::AppState;
-use crate::openapi::operation::{self, Operation};
+use crate::media_type::HTML;
+use crate::routing::Routes;
 
 /// The page.
 const PAGE: &str = "<!doctype html>
@@ -25,18 +23,13 @@ const PAGE: &str = "<!doctype html>
 ";
 
 /// The routes of this group.
-pub fn routes() -> Router<AppState> {
-    Router::new().route("/", get(async || Html(PAGE)))
-}
-
-/// What the routes of this group answer.
-pub fn described() -> Vec<Operation> {
-    vec![operation::get("/", "A page with links").answers_as("text/html").public()]
+pub fn routes() -> Routes {
+    Routes::new().get("/", async || Html(PAGE), |op| op.summary("A page with links").raw_response(HTML).public())
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::App;
+    use crate::test_support::App;
 
     #[tokio::test]
     async fn the_root_leads_to_the_docs() {

@@ -1,38 +1,25 @@
 //! Info: what runs here, and where it stores.
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::app::AppState;
-use crate::config::StorageChoice;
 use crate::openapi::VERSION;
-use crate::openapi::operation::{self, Operation};
+use crate::routing::Routes;
+use crate::state::AppState;
 
 /// The service's name, under which clients look for its version.
 const NAME: &str = "mgraph_ai_service_cache";
 
 /// The routes of this group.
-pub fn routes() -> Router<AppState> {
-    Router::new()
-        .route("/info/health", get(health))
-        .route("/info/server", get(server))
-        .route("/info/status", get(status))
-        .route("/info/versions", get(versions))
-        .route("/server/storage/info", get(storage))
-}
-
-/// What the routes of this group take and answer.
-pub fn described() -> Vec<Operation> {
-    vec![
-        operation::get("/info/health", "Whether the service answers").answers::<Health>(),
-        operation::get("/info/server", "Which process answers").answers::<Server>(),
-        operation::get("/info/status", "What runs, and where").answers::<Status>(),
-        operation::get("/info/versions", "The versions of the service's parts").answers::<Versions>(),
-        operation::get("/server/storage/info", "Where entries live").answers::<Storage>(),
-    ]
+pub fn routes() -> Routes {
+    Routes::new()
+        .get("/info/health", health, |op| op.summary("Whether the service answers").response::<Health>())
+        .get("/info/server", server, |op| op.summary("Which process answers").response::<Server>())
+        .get("/info/status", status, |op| op.summary("What runs, and where").response::<Status>())
+        .get("/info/versions", versions, |op| op.summary("The versions of the service's parts").response::<Versions>())
+        .get("/server/storage/info", storage, |op| op.summary("Where entries live").response::<Storage>())
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -106,21 +93,21 @@ struct Storage {
 }
 
 async fn storage(State(state): State<AppState>) -> Json<Storage> {
-    let (s3_bucket, local_disk_path) = match &state.config.storage {
-        StorageChoice::S3 { bucket } => (Some(bucket.clone()), None),
-        StorageChoice::LocalDisk { path } => (None, Some(path.display().to_string())),
-        StorageChoice::Memory => (None, None),
-    };
-    let storage_mode = state.config.storage.mode();
-    Json(Storage { storage_mode, ttl_hours: state.config.ttl_hours, s3_bucket, local_disk_path })
+    let storage = &state.config.storage;
+    Json(Storage {
+        storage_mode: storage.mode(),
+        ttl_hours: state.config.ttl_hours,
+        s3_bucket: storage.bucket().map(ToOwned::to_owned),
+        local_disk_path: storage.path().map(|path| path.display().to_string()),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
-    use crate::config::StorageChoice;
-    use crate::testing::{App, Call, config};
+    use crate::config::storage::StorageConfig;
+    use crate::test_support::{App, Call, config};
 
     async fn check(path: &str, expected: Value) {
         let answer = App::new().json(Call::get(path)).await;
@@ -154,7 +141,7 @@ mod tests {
     async fn the_storage_is_named() {
         check("/server/storage/info", json!({"storage_mode": "memory", "ttl_hours": 24})).await;
         let mut config = config();
-        config.storage = StorageChoice::S3 { bucket: "b".to_owned() };
+        config.storage = StorageConfig::S3 { bucket: "b".to_owned() };
         let answer = App::with(config).json(Call::get("/server/storage/info")).await;
         assert_eq!(answer, json!({"storage_mode": "s3", "ttl_hours": 24, "s3_bucket": "b"}));
     }

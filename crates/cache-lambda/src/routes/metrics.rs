@@ -1,38 +1,35 @@
 //! Metrics: the numbers of this process, for Prometheus.
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use http::{StatusCode, header};
 
-use crate::app::AppState;
-use crate::openapi::operation::{self, Operation, TEXT};
+use crate::media_type::TEXT;
 use crate::problem::Problem;
-use crate::watching::prometheus::{self, Process};
+use crate::routing::Routes;
+use crate::state::AppState;
+use crate::telemetry::prometheus::{self, Process};
 
 /// The routes of this group.
-pub fn routes() -> Router<AppState> {
-    Router::new().route("/metrics", get(metrics))
-}
-
-/// What the routes of this group answer.
-pub fn described() -> Vec<Operation> {
-    let about = "The numbers of this process, as Prometheus reads them";
-    vec![operation::get("/metrics", about).answers_as(TEXT).or(StatusCode::NOT_FOUND, "In Lambda: see CloudWatch")]
+pub fn routes() -> Routes {
+    Routes::new().get("/metrics", metrics, |op| {
+        op.summary("The numbers of this process, as Prometheus reads them")
+            .raw_response(TEXT)
+            .status(StatusCode::NOT_FOUND, "In Lambda: see CloudWatch")
+    })
 }
 
 /// In Lambda a scraper would reach some process or other, each of which has seen a few requests.
 async fn metrics(State(state): State<AppState>) -> Result<Response, Problem> {
     if state.config.in_lambda {
-        return Err(Problem::no_metrics());
+        return Err(Problem::metrics_not_served());
     }
     let process = Process {
         version: env!("CARGO_PKG_VERSION"),
         storage_mode: state.config.storage.mode(),
         started_ms: state.started_ms,
     };
-    let page = prometheus::page(&state.metrics, state.cache_at_rest().blob_cache(), &process);
+    let page = prometheus::page(&state.metrics, state.cache().object_cache(), &process);
     Ok(([(header::CONTENT_TYPE, prometheus::MEDIA)], page).into_response())
 }
 
@@ -40,12 +37,12 @@ async fn metrics(State(state): State<AppState>) -> Result<Response, Problem> {
 mod tests {
     use std::sync::Arc;
 
-    use cache_storage::counting::Counting;
     use cache_storage::memory::Memory;
+    use cache_testing::recording::RecordingStorage;
     use http::Method;
 
-    use crate::config::Access;
-    use crate::testing::{App, Call, config};
+    use crate::config::auth::Auth;
+    use crate::test_support::{App, Call, config};
 
     const RETRIEVE: &str = "get_namespace_retrieve_hash_cache_hash_string";
 
@@ -92,34 +89,33 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn storage_calls_are_counted_by_verb_and_in_rounds() {
+    async fn storage_calls_are_counted_by_operation_and_in_round_trips() {
         // This one lets others take their turn during a call, as a storage far away does.
-        let app = App::over(Arc::new(Counting::new(Arc::new(Memory::default()))), config());
+        let app = App::over(Arc::new(RecordingStorage::new(Arc::new(Memory::default()))), config());
         app.json(Call::post("/ns/direct/store/string", "hello")).await;
         let page = app.get("/metrics").await.text();
-        check(&page, "mgraph_cache_storage_rounds_total 2");
-        // As the first of a minute it also reads the namespace's settings; beside them the hash index.
-        check(&page, "mgraph_cache_storage_calls_total{verb=\"get\"} 2");
-        // Blob, record and index.
-        check(&page, "mgraph_cache_storage_calls_total{verb=\"put\"} 3");
-        check(&page, "mgraph_cache_storage_calls_total{verb=\"list\"} 0");
+        check(&page, "mgraph_cache_storage_round_trips_total 2");
+        // As the first of a minute it also reads the namespace's settings, beside the manifest.
+        check(&page, "mgraph_cache_storage_requests_total{operation=\"get\"} 2");
+        check(&page, "mgraph_cache_storage_requests_total{operation=\"put\"} 1");
+        check(&page, "mgraph_cache_storage_requests_total{operation=\"list\"} 0");
     }
 
     #[tokio::test]
-    async fn what_the_blob_cache_saved_is_counted() {
+    async fn what_the_object_cache_saved_is_counted() {
         let mut config = config();
-        config.blob_cache_bytes = 1_000_000;
+        config.object_cache_bytes = 1_000_000;
         let app = App::with(config);
         app.json(Call::post("/ns/direct/store/string", "hello")).await;
         app.get("/ns/retrieve/hash/2cf24dba5fb0a30e/string").await;
-        check(&app.get("/metrics").await.text(), "mgraph_cache_blob_cache_hits_total 1");
+        check(&app.get("/metrics").await.text(), "mgraph_cache_object_cache_hits_total 1");
     }
 
     #[tokio::test]
     async fn a_scraper_needs_the_key() {
         let mut config = config();
         let value = "secret".to_owned();
-        config.access = Access::Key { name: "x-api-key".parse().unwrap(), cookie: "x-api-key".to_owned(), value };
+        config.auth = Auth::ApiKey { name: "x-api-key".parse().unwrap(), cookie: "x-api-key".to_owned(), value };
         let app = App::with(config);
         assert_eq!(app.get("/metrics").await.status, 401);
         assert_eq!(app.send(Call::get("/metrics").header("x-api-key", "secret")).await.status, 200);

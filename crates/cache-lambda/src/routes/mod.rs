@@ -1,4 +1,6 @@
-//! The routes, a file for each group: its router on top, its handlers below.
+//! The routes, a file for each group: its routes with their descriptions on top, its handlers below.
+//!
+//! To add a group, write a file with its routes, and add a line to the list below.
 
 pub mod admin;
 pub mod auth;
@@ -11,8 +13,60 @@ pub mod metrics;
 pub mod namespace;
 pub mod retrieve;
 pub mod store;
-pub mod testing;
+pub mod test_data;
 pub mod update;
 pub mod upload;
 pub mod versions;
 pub mod zip;
+
+use std::sync::LazyLock;
+
+use crate::routing::Routes;
+
+/// Every route. The groups are in the order in which `/openapi.json` shows them.
+pub fn routes() -> &'static Routes {
+    &ROUTES
+}
+
+static ROUTES: LazyLock<Routes> = LazyLock::new(|| {
+    Routes::new()
+        .group("Store", store::routes())
+        .group("Upload", upload::routes())
+        .group("Retrieve", retrieve::routes())
+        .group("Entries", entries::routes())
+        .group("Update", update::routes())
+        .group("Versions", versions::routes())
+        .group("Child data", data::routes())
+        .group("ZIP", zip::routes())
+        .group("Namespaces", namespace::routes())
+        .group("Admin", admin::routes())
+        .group("Info", info::routes().merge(metrics::routes()))
+        .group("Auth", auth::routes())
+        .group("Test data", test_data::routes())
+        .group("Pages", home::routes().merge(docs::routes()))
+});
+
+#[cfg(test)]
+mod tests {
+    use http::Method;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(method: Method, route: &str, id: &str, group: &str) {
+        let labels = routes().labels(&method, Some(route)).unwrap();
+        assert_eq!((labels.id.as_str(), labels.group.as_str()), (id, group));
+    }
+
+    #[test]
+    fn a_route_is_called_as_its_description_is() {
+        let id = "get_namespace_retrieve_cache_id";
+        check(Method::GET, "/{namespace}/retrieve/{cache_id}", id, "retrieve");
+        check(Method::HEAD, "/{namespace}/retrieve/{cache_id}", id, "retrieve");
+        let id = "post_namespace_strategy_store_string_cache_key";
+        check(Method::POST, "/{namespace}/{strategy}/store/string/{*cache_key}", id, "store");
+        check(Method::POST, "/{namespace}/{strategy}/store/string/", id, "store");
+        let id = "post_namespace_cache_cache_id_data_store_string_data_file_id";
+        check(Method::POST, "/{namespace}/cache/{cache_id}/data/store/string/{*rest}", id, "child_data");
+    }
+}

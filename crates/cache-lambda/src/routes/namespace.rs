@@ -1,108 +1,109 @@
 //! Namespaces: which there are, what each holds, and its settings.
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
 use cache_core::cache::EntriesRequest;
 use cache_core::ids::{CacheHash, CacheId, Namespace};
-use cache_core::settings::Settings;
+use cache_core::settings::{InvalidSetting, Settings};
 use cache_core::strategy::Strategy;
+use cache_core::time::UnixMillis;
 use chrono::DateTime;
 use serde_json::{Map, Value};
 
-use crate::app::AppState;
 use crate::body::Payload;
-use crate::config::StorageChoice;
 use crate::extract::Params;
-use crate::openapi::operation::{self, Operation};
 use crate::openapi::parameters;
 use crate::problem::Problem;
-use crate::session::Session;
-use crate::shapes::namespace::{Entries, List, NamespaceSettings, NamespaceStats, NewSettings};
+use crate::request_cache::RequestCache;
+use crate::response::namespace::{Entries, List, NamespaceSettings, NamespaceStats, NewSettings};
+use crate::routing::Routes;
+use crate::state::AppState;
 
 /// The routes of this group.
-pub fn routes() -> Router<AppState> {
-    Router::new()
-        .route("/namespaces/list", get(namespaces))
-        .route("/{namespace}/file-hashes", get(hashes))
-        .route("/{namespace}/file-ids", get(ids))
-        .route("/{namespace}/stats", get(stats))
-        .route("/{namespace}/entries", get(entries))
-        .route("/{namespace}/settings", get(settings).put(change_settings))
+pub fn routes() -> Routes {
+    lists().merge(settings_routes())
 }
 
-/// What the routes of this group take and answer.
-pub fn described() -> Vec<Operation> {
+fn lists() -> Routes {
     let dated: Vec<&str> =
         Strategy::ALL.into_iter().filter(|strategy| strategy.is_dated()).map(Strategy::name).collect();
-    vec![
-        operation::get("/namespaces/list", "All namespaces").answers_list::<Namespace>(),
-        operation::get("/{namespace}/file-hashes", "The hashes in a namespace, or a page of them")
-            .in_pages()
-            .answers_unnamed::<List<CacheHash>>(),
-        operation::get("/{namespace}/file-ids", "The ids of the entries in a namespace, or a page of them")
-            .in_pages()
-            .answers_unnamed::<List<CacheId>>(),
-        operation::get("/{namespace}/stats", "How much a namespace holds").answers::<NamespaceStats>(),
-        operation::get("/{namespace}/entries", "Entries of the temporal strategies, in the order of time")
-            .with(parameters::word("strategy", &dated, "Only these"))
-            .with(parameters::time("from", "From this moment on"))
-            .with(parameters::time("to", "Before this moment"))
-            .in_pages()
-            .answers::<Entries>(),
-        operation::get("/{namespace}/settings", "The settings of a namespace").answers::<NamespaceSettings>(),
-        operation::put("/{namespace}/settings", "Replaces the settings of a namespace; what is left out is unset")
-            .takes_json::<NewSettings>()
-            .answers::<NamespaceSettings>(),
-    ]
+    Routes::new()
+        .get("/namespaces/list", namespaces, |op| op.summary("All namespaces").list_response::<Namespace>())
+        .get("/{namespace}/file-hashes", hashes, |op| {
+            op.summary("The hashes in a namespace, or a page of them").paginated().inline_response::<List<CacheHash>>()
+        })
+        .get("/{namespace}/file-ids", ids, |op| {
+            op.summary("The ids of the entries in a namespace, or a page of them")
+                .paginated()
+                .inline_response::<List<CacheId>>()
+        })
+        .get("/{namespace}/stats", stats, |op| op.summary("How much a namespace holds").response::<NamespaceStats>())
+        .get("/{namespace}/entries", entries, |op| {
+            op.summary("Entries of the temporal strategies, in the order of time")
+                .parameter(parameters::word("strategy", &dated, "Only these"))
+                .parameter(parameters::time("from", "From this moment on"))
+                .parameter(parameters::time("to", "Before this moment"))
+                .paginated()
+                .response::<Entries>()
+        })
 }
 
-async fn namespaces(session: Session) -> Result<Json<Vec<Namespace>>, Problem> {
-    Ok(Json(session.namespaces().await?))
+fn settings_routes() -> Routes {
+    Routes::new()
+        .get("/{namespace}/settings", settings, |op| {
+            op.summary("The settings of a namespace").response::<NamespaceSettings>()
+        })
+        .put("/{namespace}/settings", change_settings, |op| {
+            op.summary("Replaces the settings of a namespace; what is left out is unset")
+                .json_body::<NewSettings>()
+                .response::<NamespaceSettings>()
+        })
 }
 
-async fn hashes(session: Session, params: Params) -> Result<Json<List<CacheHash>>, Problem> {
-    let namespace = params.namespace()?;
+async fn namespaces(cache: RequestCache) -> Result<Json<Vec<Namespace>>, Problem> {
+    Ok(Json(cache.namespaces().await?))
+}
+
+async fn hashes(cache: RequestCache, params: Params) -> Result<Json<List<CacheHash>>, Problem> {
+    let cache = cache.namespace_of(&params)?;
     Ok(Json(match params.paging()? {
-        None => List::Whole(session.hashes(&namespace).await?),
-        Some(page) => List::Page(session.hash_page(&namespace, page.limit, page.cursor).await?.into()),
+        None => List::Whole(cache.hashes().await?),
+        Some(page) => List::Page(cache.hash_page(page.limit, page.cursor).await?.into()),
     }))
 }
 
-async fn ids(session: Session, params: Params) -> Result<Json<List<CacheId>>, Problem> {
-    let namespace = params.namespace()?;
+async fn ids(cache: RequestCache, params: Params) -> Result<Json<List<CacheId>>, Problem> {
+    let cache = cache.namespace_of(&params)?;
     Ok(Json(match params.paging()? {
-        None => List::Whole(session.ids(&namespace).await?),
-        Some(page) => List::Page(session.id_page(&namespace, page.limit, page.cursor).await?.into()),
+        None => List::Whole(cache.ids().await?),
+        Some(page) => List::Page(cache.id_page(page.limit, page.cursor).await?.into()),
     }))
 }
 
 async fn stats(
     State(state): State<AppState>,
-    session: Session,
+    cache: RequestCache,
     params: Params,
 ) -> Result<Json<NamespaceStats>, Problem> {
     let namespace = params.namespace()?;
-    let (stats, settings) = futures::try_join!(session.stats(&namespace), session.settings(&namespace))?;
-    let bucket = match &state.config.storage {
-        StorageChoice::S3 { bucket } => Some(bucket.clone()),
-        StorageChoice::LocalDisk { .. } | StorageChoice::Memory => None,
-    };
+    let cache = cache.namespace(&namespace);
+    let (stats, settings) = futures::try_join!(cache.stats(), cache.settings())?;
+    let bucket = state.config.storage.bucket().map(ToOwned::to_owned);
     let ttl_hours = settings.ttl_hours.unwrap_or(state.config.ttl_hours);
     Ok(Json(NamespaceStats::new(namespace, ttl_hours, &stats, bucket)))
 }
 
-async fn entries(session: Session, params: Params) -> Result<Json<Entries>, Problem> {
-    let namespace = params.namespace()?;
+async fn entries(cache: RequestCache, params: Params) -> Result<Json<Entries>, Problem> {
+    let cache = cache.namespace_of(&params)?;
     let page = params.paging()?.unwrap_or_default();
     let request = EntriesRequest {
         strategy: dated_strategy(&params)?,
-        from_ms: time(&params, "from")?,
-        to_ms: time(&params, "to")?,
+        from: time(&params, "from")?,
+        to: time(&params, "to")?,
         limit: page.limit,
         cursor: page.cursor,
     };
-    let (entries, next_cursor) = session.entries(&namespace, &request).await?;
+    let (entries, next_cursor) = cache.entries(&request).await?;
     Ok(Json(Entries::new(entries, next_cursor)))
 }
 
@@ -117,31 +118,31 @@ fn dated_strategy(params: &Params) -> Result<Option<Strategy>, Problem> {
 }
 
 /// A time in the query, as milliseconds since 1970 UTC or as RFC 3339.
-fn time(params: &Params, name: &str) -> Result<Option<u64>, Problem> {
+fn time(params: &Params, name: &str) -> Result<Option<UnixMillis>, Problem> {
     let Some(raw) = params.filled(name).map(str::trim) else { return Ok(None) };
     let spelt = || u64::try_from(DateTime::parse_from_rfc3339(raw).ok()?.timestamp_millis()).ok();
     let at_ms = raw.parse().ok().or_else(spelt);
-    at_ms.map(Some).ok_or_else(|| {
+    at_ms.map(|ms| Some(UnixMillis::new(ms))).ok_or_else(|| {
         let reason = "should be milliseconds since 1970, or a time such as 2026-11-20T15:04:05Z";
         Problem::query("datetime_parsing", name, raw, reason)
     })
 }
 
-async fn settings(session: Session, params: Params) -> Result<Json<NamespaceSettings>, Problem> {
+async fn settings(cache: RequestCache, params: Params) -> Result<Json<NamespaceSettings>, Problem> {
     let namespace = params.namespace()?;
-    let settings = session.settings(&namespace).await?;
+    let settings = cache.namespace(&namespace).settings().await?;
     Ok(Json(NamespaceSettings::new(namespace, settings)))
 }
 
 async fn change_settings(
-    session: Session,
+    cache: RequestCache,
     params: Params,
     payload: Payload,
 ) -> Result<Json<NamespaceSettings>, Problem> {
     let namespace = params.namespace()?;
     let settings = parse_settings(&namespace, payload)?;
     let (within, new) = (namespace.clone(), settings.clone());
-    session.to_the_end(async move |cache| cache.change_settings(&within, &new).await).await?;
+    cache.run_to_completion(async move |cache| cache.namespace(&within).change_settings(&new).await).await?;
     Ok(Json(NamespaceSettings::new(namespace, settings)))
 }
 
@@ -167,7 +168,9 @@ fn parse_settings(namespace: &Namespace, payload: Payload) -> Result<Settings, P
         serde_json::from_value(all.clone()).map_err(|error| Problem::internal(error.to_string()))?;
     match settings.check() {
         Ok(()) => Ok(settings),
-        Err((field, message)) => Err(Problem::body_field("value_error", field, &message, all[field].clone())),
+        Err(InvalidSetting { field, message }) => {
+            Err(Problem::body_field("value_error", field, &message, all[field].clone()))
+        }
     }
 }
 
@@ -176,8 +179,8 @@ mod tests {
     use http::Method;
     use serde_json::{Value, json};
 
-    use crate::config::StorageChoice;
-    use crate::testing::{App, Call, config};
+    use crate::config::storage::StorageConfig;
+    use crate::test_support::{App, Call, config};
 
     /// An application with four entries in one namespace: two of one content, one dated, one under a key.
     async fn filled(app: App) -> App {
@@ -211,7 +214,7 @@ mod tests {
         check("/ns/stats", counts).await;
         check("/other/stats", json!({"namespace": "other", "total_files": 0})).await;
         let mut config = config();
-        config.storage = StorageChoice::S3 { bucket: "b".to_owned() };
+        config.storage = StorageConfig::S3 { bucket: "b".to_owned() };
         let answer = App::with(config).json(Call::get("/ns/stats")).await;
         assert_eq!((&answer["s3_bucket"], &answer["s3_prefix"]), (&json!("b"), &json!("ns")));
     }

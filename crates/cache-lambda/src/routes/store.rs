@@ -1,94 +1,98 @@
 //! Store: a new entry from a body, under a strategy, and under a key if one is named.
 
-use axum::routing::post;
-use axum::{Json, Router};
+use axum::Json;
 use cache_core::cache::StoreRequest;
 use cache_core::content::Content;
 use cache_core::ids::{CacheKey, FileId};
+use http::StatusCode;
 
-use crate::app::AppState;
 use crate::body::Payload;
 use crate::extract::Params;
-use crate::openapi::operation::{self, BYTES, Operation};
+use crate::media_type::BYTES;
+use crate::openapi::operation::Operation;
 use crate::openapi::parameters;
 use crate::problem::Problem;
-use crate::session::Session;
-use crate::shapes::Store;
+use crate::request_cache::RequestCache;
+use crate::response::entry::Store;
+use crate::routing::Routes;
+use crate::store_options::StoreOptions;
 
-/// The routes of this group. A key may have several segments. A path that ends where the key should begin is served as well,
-/// to say that the key is missing.
-pub fn routes() -> Router<AppState> {
-    Router::new()
-        .route("/{namespace}/{strategy}/store/string", post(string))
-        .route("/{namespace}/{strategy}/store/string/", post(keyed_string))
-        .route("/{namespace}/{strategy}/store/string/{*cache_key}", post(keyed_string))
-        .route("/{namespace}/{strategy}/store/json", post(json))
-        .route("/{namespace}/{strategy}/store/json/", post(keyed_json))
-        .route("/{namespace}/{strategy}/store/json/{*cache_key}", post(keyed_json))
-        .route("/{namespace}/{strategy}/store/binary", post(binary))
-        .route("/{namespace}/{strategy}/store/binary/", post(keyed_binary))
-        .route("/{namespace}/{strategy}/store/binary/{*cache_key}", post(keyed_binary))
+/// The routes of this group. A key may have several segments.
+pub fn routes() -> Routes {
+    let store = |op: Operation, summary| op.summary(summary).store_options().response::<Store>().entry_links();
+    let keyed = move |op, summary| {
+        store(op, summary)
+            .parameter(parameters::file_id())
+            .parameter(parameters::if_none_match())
+            .status(StatusCode::PRECONDITION_FAILED, "`If-None-Match: *`, and the key has a live version")
+    };
+    let encoding = parameters::content_encoding;
+    Routes::below("/{namespace}/{strategy}/store")
+        .post("/string", string, |op| store(op, "Stores a text").text_body(1))
+        .post("/string/{*cache_key?}", keyed_string, |op| keyed(op, "Stores a text under a key").text_body(1))
+        .post("/json", json, |op| store(op, "Stores a JSON object").object_body())
+        .post("/json/{*cache_key?}", keyed_json, |op| {
+            keyed(op, "Stores a JSON object under a key").parameter(parameters::json_field_path()).object_body()
+        })
+        .post("/binary", binary, |op| store(op, "Stores bytes").parameter(encoding()).bytes_body(BYTES, 1))
+        .post("/binary/{*cache_key?}", keyed_binary, |op| {
+            keyed(op, "Stores bytes under a key").parameter(encoding()).bytes_body(BYTES, 1)
+        })
 }
 
-/// What the routes of this group take and answer.
-pub fn described() -> Vec<Operation> {
-    vec![
-        operation::post("/{namespace}/{strategy}/store/string", "Stores a text")
-            .takes_text(1)
-            .answers::<Store>()
-            .leads_to_entry(),
-        operation::post("/{namespace}/{strategy}/store/string/{cache_key}", "Stores a text under a key")
-            .with(parameters::file_id())
-            .takes_text(1)
-            .answers::<Store>()
-            .leads_to_entry(),
-        operation::post("/{namespace}/{strategy}/store/json", "Stores a JSON object")
-            .takes_object()
-            .answers::<Store>()
-            .leads_to_entry(),
-        operation::post("/{namespace}/{strategy}/store/json/{cache_key}", "Stores a JSON object under a key")
-            .with(parameters::file_id())
-            .with(parameters::json_field_path())
-            .takes_object()
-            .answers::<Store>()
-            .leads_to_entry(),
-        operation::post("/{namespace}/{strategy}/store/binary", "Stores bytes")
-            .with(parameters::content_encoding())
-            .takes_bytes(BYTES, 1)
-            .answers::<Store>()
-            .leads_to_entry(),
-        operation::post("/{namespace}/{strategy}/store/binary/{cache_key}", "Stores bytes under a key")
-            .with(parameters::file_id())
-            .with(parameters::content_encoding())
-            .takes_bytes(BYTES, 1)
-            .answers::<Store>()
-            .leads_to_entry(),
-    ]
+async fn string(
+    cache: RequestCache,
+    params: Params,
+    options: StoreOptions,
+    payload: Payload,
+) -> Result<Json<Store>, Problem> {
+    store(cache, &params, options, None, payload.string_content()?).await
 }
 
-async fn string(session: Session, params: Params, payload: Payload) -> Result<Json<Store>, Problem> {
-    store(session, &params, None, payload.string_content()?).await
+async fn keyed_string(
+    cache: RequestCache,
+    params: Params,
+    options: StoreOptions,
+    payload: Payload,
+) -> Result<Json<Store>, Problem> {
+    store(cache, &params, options, Some(key(&params)?), payload.string_content()?).await
 }
 
-async fn keyed_string(session: Session, params: Params, payload: Payload) -> Result<Json<Store>, Problem> {
-    store(session, &params, Some(key(&params)?), payload.string_content()?).await
+async fn json(
+    cache: RequestCache,
+    params: Params,
+    options: StoreOptions,
+    payload: Payload,
+) -> Result<Json<Store>, Problem> {
+    store(cache, &params, options, None, payload.json_content(None)?).await
 }
 
-async fn json(session: Session, params: Params, payload: Payload) -> Result<Json<Store>, Problem> {
-    store(session, &params, None, payload.json_content(None)?).await
-}
-
-async fn keyed_json(session: Session, params: Params, payload: Payload) -> Result<Json<Store>, Problem> {
+async fn keyed_json(
+    cache: RequestCache,
+    params: Params,
+    options: StoreOptions,
+    payload: Payload,
+) -> Result<Json<Store>, Problem> {
     let field = params.json_field_path()?;
-    store(session, &params, Some(key(&params)?), payload.json_content(field)?).await
+    store(cache, &params, options, Some(key(&params)?), payload.json_content(field)?).await
 }
 
-async fn binary(session: Session, params: Params, payload: Payload) -> Result<Json<Store>, Problem> {
-    store(session, &params, None, payload.binary_content()?).await
+async fn binary(
+    cache: RequestCache,
+    params: Params,
+    options: StoreOptions,
+    payload: Payload,
+) -> Result<Json<Store>, Problem> {
+    store(cache, &params, options, None, payload.binary_content()?).await
 }
 
-async fn keyed_binary(session: Session, params: Params, payload: Payload) -> Result<Json<Store>, Problem> {
-    store(session, &params, Some(key(&params)?), payload.binary_content()?).await
+async fn keyed_binary(
+    cache: RequestCache,
+    params: Params,
+    options: StoreOptions,
+    payload: Payload,
+) -> Result<Json<Store>, Problem> {
+    store(cache, &params, options, Some(key(&params)?), payload.binary_content()?).await
 }
 
 /// A key, and the file name under it if there is one.
@@ -98,16 +102,25 @@ fn key(params: &Params) -> Result<Key, Problem> {
     Ok((params.cache_key()?, params.file_id()?))
 }
 
-async fn store(session: Session, params: &Params, key: Option<Key>, content: Content) -> Result<Json<Store>, Problem> {
+async fn store(
+    cache: RequestCache,
+    params: &Params,
+    options: StoreOptions,
+    key: Option<Key>,
+    content: Content,
+) -> Result<Json<Store>, Problem> {
     let (cache_key, file_id) = key.unzip();
+    let StoreOptions { idempotency_key, ttl, if_none_match } = options;
     let request = StoreRequest {
-        namespace: params.namespace()?,
-        strategy: params.strategy()?,
         cache_key,
         file_id: file_id.flatten(),
-        content,
+        idempotency_key,
+        ttl,
+        if_none_match,
+        ..StoreRequest::new(params.strategy()?, content)
     };
-    let stored = session.to_the_end(async move |cache| cache.store(&request).await).await?;
+    let namespace = params.namespace()?;
+    let stored = cache.run_to_completion(async move |cache| cache.namespace(&namespace).store(&request).await).await?;
     Ok(Json(stored.into()))
 }
 
@@ -115,7 +128,7 @@ async fn store(session: Session, params: &Params, key: Option<Key>, content: Con
 mod tests {
     use serde_json::{Value, json};
 
-    use crate::testing::{App, Call};
+    use crate::test_support::{App, Call};
 
     /// What a store answers, on an application of its own.
     async fn check(call: Call, expected: Value) {

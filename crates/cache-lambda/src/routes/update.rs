@@ -1,48 +1,40 @@
 //! Update: an entry gets a new content; what it had before stays readable as a revision.
 
-use axum::routing::post;
-use axum::{Json, Router};
+use axum::Json;
 use bytes::Bytes;
+use cache_core::cache::UpdateRequest;
 use cache_core::strategy::ContentKind;
 
-use crate::app::AppState;
 use crate::body::Payload;
 use crate::extract::Params;
-use crate::openapi::operation::{self, BYTES, Operation};
+use crate::media_type::BYTES;
+use crate::openapi::operation::Operation;
 use crate::problem::Problem;
-use crate::session::Session;
-use crate::shapes::Update;
+use crate::request_cache::RequestCache;
+use crate::response::entry::Update;
+use crate::routing::Routes;
 
 /// The routes of this group.
-pub fn routes() -> Router<AppState> {
-    Router::new()
-        .route("/{namespace}/update/{cache_id}/string", post(string))
-        .route("/{namespace}/update/{cache_id}/json", post(json))
-        .route("/{namespace}/update/{cache_id}/binary", post(binary))
+pub fn routes() -> Routes {
+    let update = |op: Operation, summary| op.summary(summary).response::<Update>().not_found();
+    Routes::below("/{namespace}/update/{cache_id}")
+        .post("/string", string, |op| update(op, "Gives a text a new content").text_body(1))
+        .post("/json", json, |op| update(op, "Gives a JSON object a new content").object_body())
+        .post("/binary", binary, |op| update(op, "Gives bytes a new content").bytes_body(BYTES, 1))
 }
 
-/// What the routes of this group take and answer.
-pub fn described() -> Vec<Operation> {
-    let update = |path, summary| operation::post(path, summary).answers::<Update>().or_missing();
-    vec![
-        update("/{namespace}/update/{cache_id}/string", "Gives a text a new content").takes_text(1),
-        update("/{namespace}/update/{cache_id}/json", "Gives a JSON object a new content").takes_object(),
-        update("/{namespace}/update/{cache_id}/binary", "Gives bytes a new content").takes_bytes(BYTES, 1),
-    ]
-}
-
-async fn string(session: Session, params: Params, payload: Payload) -> Result<Json<Update>, Problem> {
+async fn string(cache: RequestCache, params: Params, payload: Payload) -> Result<Json<Update>, Problem> {
     let text = filled("data", payload.text()?.into())?;
-    update(session, &params, ContentKind::String, text).await
+    update(cache, &params, ContentKind::String, text).await
 }
 
-async fn json(session: Session, params: Params, payload: Payload) -> Result<Json<Update>, Problem> {
-    update(session, &params, ContentKind::Json, payload.document()?.into_text()).await
+async fn json(cache: RequestCache, params: Params, payload: Payload) -> Result<Json<Update>, Problem> {
+    update(cache, &params, ContentKind::Json, payload.document()?.into_text()).await
 }
 
-async fn binary(session: Session, params: Params, payload: Payload) -> Result<Json<Update>, Problem> {
+async fn binary(cache: RequestCache, params: Params, payload: Payload) -> Result<Json<Update>, Problem> {
     let bytes = filled("body", payload.bytes()?)?;
-    update(session, &params, ContentKind::Binary, bytes).await
+    update(cache, &params, ContentKind::Binary, bytes).await
 }
 
 /// Refuses a content of no bytes.
@@ -53,14 +45,20 @@ pub fn filled(field: &'static str, content: Bytes) -> Result<Bytes, Problem> {
     Ok(content)
 }
 
-async fn update(session: Session, params: &Params, kind: ContentKind, content: Bytes) -> Result<Json<Update>, Problem> {
-    let (namespace, id) = (params.namespace()?, params.cache_id()?);
-    let missing = Problem::nothing_to_update(&namespace, id);
-    let record = session.to_the_end(async move |cache| cache.update(&namespace, id, kind, content).await).await?;
-    let record = record.ok_or(missing)?;
-    match &record.revision {
-        Some(revision) => Ok(Json(Update::new(&record, revision))),
-        None => Err(Problem::internal(format!("{id}: an update left no revision"))),
+async fn update(
+    cache: RequestCache,
+    params: &Params,
+    kind: ContentKind,
+    content: Bytes,
+) -> Result<Json<Update>, Problem> {
+    let (namespace, cache_id) = (params.namespace()?, params.cache_id()?);
+    let missing = Problem::updated_entry_not_found(&namespace, cache_id);
+    let request = UpdateRequest { cache_id, kind, content, idempotency_key: None };
+    let entry = cache.run_to_completion(async move |cache| cache.namespace(&namespace).update(&request).await).await?;
+    let entry = entry.ok_or(missing)?;
+    match entry.revision {
+        Some(revision) => Ok(Json(Update::new(&entry, revision))),
+        None => Err(Problem::internal(format!("{cache_id}: an update left no revision"))),
     }
 }
 
@@ -68,7 +66,7 @@ async fn update(session: Session, params: &Params, kind: ContentKind, content: B
 mod tests {
     use serde_json::json;
 
-    use crate::testing::{App, Call, gzipped};
+    use crate::test_support::{App, Call, gzipped};
 
     /// An application with one entry of this kind, and its id.
     async fn stored(kind: &str, content: &'static str) -> (App, String) {
@@ -102,9 +100,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn another_kind_is_refused() {
+    async fn json_and_strings_replace_each_other_and_a_binary() {
+        for (kind, update) in [("json", "string"), ("string", "json"), ("binary", "string"), ("binary", "json")] {
+            check(kind, "{}", update, body("{\"a\":1}"), 200, "\"revision\":1}").await;
+        }
+    }
+
+    #[tokio::test]
+    async fn bytes_do_not_replace_what_is_not_binary() {
         let short = "{\"detail\":{\"error_type\":\"INVALID_INPUT\",\"message\":\"the entry holds json content";
-        check("json", "{}", "string", body("x"), 400, short).await;
+        check("json", "{}", "binary", body("x"), 400, short).await;
         check("string", "x", "binary", body("x"), 400, "\"field_name\":\"body\"}").await;
     }
 

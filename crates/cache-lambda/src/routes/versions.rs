@@ -1,85 +1,80 @@
 //! Versions: what was stored under a hash or a key over time, and going back.
 
-use axum::routing::{get, post};
-use axum::{Json, Router};
-use cache_core::cache::{Of, Selector};
-use cache_core::ids::Namespace;
+use axum::Json;
+use cache_core::cache::{Selector, VersionsOf};
 
-use crate::app::AppState;
 use crate::extract::Params;
-use crate::openapi::operation::{self, Operation};
+use crate::openapi::operation::Operation;
 use crate::openapi::parameters;
+use crate::pagination::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::problem::Problem;
-use crate::session::Session;
-use crate::shapes::{Store, VersionList};
-
-/// How many versions a list shows unless asked for another number.
-const DEFAULT_LIMIT: u64 = 100;
-/// How many versions a list shows at most.
-const MAX_LIMIT: u64 = 1000;
+use crate::request_cache::RequestCache;
+use crate::response::entry::Store;
+use crate::response::versions::VersionList;
+use crate::routing::Routes;
+use crate::store_options::StoreOptions;
 
 /// The routes of this group.
-pub fn routes() -> Router<AppState> {
-    Router::new()
-        .route("/{namespace}/versions/hash/{cache_hash}", get(of_hash))
-        .route("/{namespace}/versions/key/{strategy}/{*key_and_file}", get(of_key))
-        .route("/{namespace}/rollback/key/{strategy}/{*key_and_file}", post(rollback))
-}
-
-/// What the routes of this group take and answer.
-pub fn described() -> Vec<Operation> {
-    let list = |path, summary| {
-        operation::get(path, summary)
-            .with(parameters::limit())
-            .with(parameters::number("before", "Versions before this one"))
-            .answers::<VersionList>()
-            .or_missing()
+pub fn routes() -> Routes {
+    let list = |op: Operation, summary| {
+        op.summary(summary)
+            .parameter(parameters::limit())
+            .parameter(parameters::number("before", "Versions before this one"))
+            .response::<VersionList>()
+            .not_found()
     };
-    vec![
-        list("/{namespace}/versions/hash/{cache_hash}", "What was stored under a hash over time"),
-        list("/{namespace}/versions/key/{strategy}/{cache_key}/{file_id}", "What was stored under a key over time"),
-        operation::post(
-            "/{namespace}/rollback/key/{strategy}/{cache_key}/{file_id}",
-            "Makes a new version under a key, with the content of an older one",
-        )
-        .with(parameters::required(parameters::version()))
-        .answers::<Store>()
-        .if_it_fits()
-        .or_missing(),
-    ]
+    Routes::below("/{namespace}")
+        .get("/versions/hash/{cache_hash}", of_hash, |op| list(op, "What was stored under a hash over time"))
+        .get("/versions/key/{strategy}/{*cache_key}/{file_id}", of_key, |op| {
+            list(op, "What was stored under a key over time")
+        })
+        .post("/rollback/key/{strategy}/{*cache_key}/{file_id}", rollback, |op| {
+            op.summary("Makes a new version under a key, with the content of an older one")
+                .parameter(parameters::required(parameters::version()))
+                .response::<Store>()
+                .payload_too_large()
+                .not_found()
+        })
 }
 
-async fn of_hash(session: Session, params: Params) -> Result<Json<VersionList>, Problem> {
-    let of = Of::Hash(params.cache_hash()?);
-    list(&session, &params, params.namespace()?, of).await
+async fn of_hash(cache: RequestCache, params: Params) -> Result<Json<VersionList>, Problem> {
+    list(&cache, &params, VersionsOf::Hash(params.cache_hash()?)).await
 }
 
-async fn of_key(session: Session, params: Params) -> Result<Json<VersionList>, Problem> {
-    let of = Of::Key(params.key_name()?);
-    list(&session, &params, params.namespace()?, of).await
+async fn of_key(cache: RequestCache, params: Params) -> Result<Json<VersionList>, Problem> {
+    list(&cache, &params, VersionsOf::Key(params.key_ref()?)).await
 }
 
-async fn list(session: &Session, params: &Params, namespace: Namespace, of: Of) -> Result<Json<VersionList>, Problem> {
+async fn list(cache: &RequestCache, params: &Params, of: VersionsOf) -> Result<Json<VersionList>, Problem> {
     let limit = params.number("limit", 1..=MAX_LIMIT)?.unwrap_or(DEFAULT_LIMIT) as usize;
     let before = params.number("before", 1..=u64::MAX)?;
-    match session.versions(&namespace, &of, before, limit).await? {
+    let cache = cache.namespace_of(params)?;
+    match cache.versions(&of, before, limit).await? {
         Some(found) => Ok(Json(VersionList::new(of, &found))),
-        None => Err(Problem::no_entry(&namespace, &newest(of))),
+        None => Err(Problem::entry_not_found(cache.name(), &newest(of))),
     }
 }
 
-fn newest(of: Of) -> Selector {
+fn newest(of: VersionsOf) -> Selector {
     match of {
-        Of::Hash(hash) => Selector::Hash(hash, None),
-        Of::Key(name) => Selector::Key(name, None),
+        VersionsOf::Hash(hash) => Selector::Hash(hash, None),
+        VersionsOf::Key(name) => Selector::Key(name, None),
     }
 }
 
-async fn rollback(session: Session, params: Params) -> Result<Json<Store>, Problem> {
-    let (namespace, name) = (params.namespace()?, params.key_name()?);
+async fn rollback(
+    cache: RequestCache,
+    params: Params,
+    StoreOptions { idempotency_key, .. }: StoreOptions,
+) -> Result<Json<Store>, Problem> {
+    let (namespace, name) = (params.namespace()?, params.key_ref()?);
     let version = params.version()?.ok_or_else(|| Problem::missing_query("version"))?;
-    let missing = Problem::no_entry(&namespace, &Selector::Key(name.clone(), Some(version)));
-    let stored = session.to_the_end(async move |cache| cache.rollback(&namespace, &name, version).await).await?;
+    let missing = Problem::entry_not_found(&namespace, &Selector::Key(name.clone(), Some(version)));
+    let stored = cache
+        .run_to_completion(async move |cache| {
+            cache.namespace(&namespace).rollback(&name, version, idempotency_key).await
+        })
+        .await?;
     stored.map(|stored| Json(stored.into())).ok_or(missing)
 }
 
@@ -88,7 +83,7 @@ mod tests {
     use http::Method;
     use serde_json::json;
 
-    use crate::testing::{App, Call};
+    use crate::test_support::{App, Call};
 
     /// An application with three versions under one key, and the answer of a call to it.
     async fn check(method: Method, path: &str, status: u16, expected: &str) {

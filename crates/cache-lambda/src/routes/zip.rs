@@ -3,178 +3,175 @@
 use std::convert::Infallible;
 use std::future::Future;
 
+use axum::Json;
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
-use axum::{Json, Router};
 use bytes::Bytes;
 use cache_core::archive::Limits;
 use cache_core::archive::batch::BatchRequest;
 use cache_core::cache::{ArchiveError, ArchivePlace, Archives, Selector};
 use cache_core::content::GZIP;
 use cache_core::ids::Namespace;
-use cache_core::storage::AnswerHeaders;
+use cache_core::storage::ResponseHeaders;
 use http::request::Parts;
-use http::{Method, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header};
 
-use crate::app::AppState;
 use crate::batch;
 use crate::body::Payload;
 use crate::extract::Params;
-use crate::large::{self, LARGEST_ANSWER_BYTES, Ways};
-use crate::openapi::operation::{self, BYTES, Operation};
-use crate::problem::{ArchiveUse, Problem};
-use crate::session::Session;
-use crate::shapes::zip::{ArchiveBatch, ArchiveOperation, ArchiveStore};
+use crate::media_type::{BYTES, ZIP};
+use crate::openapi::operation::Operation;
+use crate::openapi::parameters;
+use crate::problem::{ArchiveOp, Problem};
+use crate::redirect::{self, DeliveryOptions, MAX_RESPONSE_BYTES};
+use crate::request_cache::RequestCache;
+use crate::response::zip::{ArchiveBatch, ArchiveOperation, ArchiveStore};
+use crate::routing::Routes;
+use crate::state::AppState;
+use crate::store_options::idempotency_key;
 
-/// The routes of this group. A path that ends where the path of a member should begin is served as well, to say that it is
-/// missing.
-pub fn routes() -> Router<AppState> {
-    Router::new()
-        .route("/{namespace}/{strategy}/zip/create/{*key_and_file}", post(create))
-        .route("/{namespace}/{strategy}/zip/store/{*key_and_file}", post(store))
-        .route("/{namespace}/zip/{cache_id}/retrieve", get(retrieve))
-        .route("/{namespace}/zip/{cache_id}/files/list", get(list))
-        .route("/{namespace}/zip/{cache_id}/file/retrieve/", get(member))
-        .route("/{namespace}/zip/{cache_id}/file/retrieve/{*file_path}", get(member))
-        .route("/{namespace}/zip/{cache_id}/file/add/from/bytes/", post(add_bytes))
-        .route("/{namespace}/zip/{cache_id}/file/add/from/bytes/{*file_path}", post(add_bytes))
-        .route("/{namespace}/zip/{cache_id}/file/add/from/string/", post(add_string))
-        .route("/{namespace}/zip/{cache_id}/file/add/from/string/{*file_path}", post(add_string))
-        .route("/{namespace}/zip/{cache_id}/file/delete/", delete(remove))
-        .route("/{namespace}/zip/{cache_id}/file/delete/{*file_path}", delete(remove))
-        .route("/{namespace}/zip/{cache_id}/batch/operations", post(operations))
+/// The routes of this group.
+pub fn routes() -> Routes {
+    stores().merge(reads()).merge(edits())
 }
 
-/// What the routes of this group take and answer.
-pub fn described() -> Vec<Operation> {
-    const ZIP: &str = "application/zip";
-    let edit =
-        |operation: Operation| operation.answers::<ArchiveOperation>().or(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE);
-    vec![
-        operation::post("/{namespace}/{strategy}/zip/create/{cache_key}/{file_id}", "Stores an empty archive")
-            .answers::<ArchiveStore>()
-            .leads_to_entry(),
-        operation::post("/{namespace}/{strategy}/zip/store/{cache_key}/{file_id}", "Stores an archive")
-            .takes_bytes(ZIP, 1)
-            .answers::<ArchiveStore>()
-            .leads_to_entry(),
-        operation::get("/{namespace}/zip/{cache_id}/retrieve", "The archive")
-            .answers_as(ZIP)
-            .or_redirect()
-            .or_missing(),
-        operation::get("/{namespace}/zip/{cache_id}/files/list", "The names of its members")
-            .answers::<ArchiveOperation>()
-            .or(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE)
-            .or_missing(),
-        operation::get("/{namespace}/zip/{cache_id}/file/retrieve/{file_path}", "The content of a member")
-            .answers_as(BYTES)
-            .or(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE)
-            .or_missing(),
-        operation::post(
-            "/{namespace}/zip/{cache_id}/file/add/from/bytes/{file_path}",
-            "Sets a member to bytes, in a new entry",
-        )
-        .takes_bytes(BYTES, 0)
-        .answers::<ArchiveOperation>(),
-        operation::post(
-            "/{namespace}/zip/{cache_id}/file/add/from/string/{file_path}",
-            "Sets a member to a text, in a new entry",
-        )
-        .takes_text(0)
-        .answers::<ArchiveOperation>(),
-        edit(operation::delete(
-            "/{namespace}/zip/{cache_id}/file/delete/{file_path}",
-            "Removes a member, in a new entry",
-        ))
-        .or_missing(),
-        operation::post("/{namespace}/zip/{cache_id}/batch/operations", "Several edits at once, in one new entry")
-            .takes_json::<BatchRequest>()
-            .answers::<ArchiveBatch>(),
-    ]
+fn stores() -> Routes {
+    let store = |op: Operation, summary| {
+        op.summary(summary).parameter(parameters::idempotency_key()).response::<ArchiveStore>().entry_links()
+    };
+    Routes::below("/{namespace}/{strategy}/zip")
+        .post("/create/{*cache_key}/{file_id}", create, |op| store(op, "Stores an empty archive"))
+        .post("/store/{*cache_key}/{file_id}", self::store, |op| store(op, "Stores an archive").bytes_body(ZIP, 1))
+}
+
+fn reads() -> Routes {
+    Routes::below("/{namespace}/zip/{cache_id}")
+        .get("/retrieve", retrieve, |op| op.summary("The archive").raw_response(ZIP).redirect().not_found())
+        .get("/files/list", list, |op| {
+            op.summary("The names of its members")
+                .response::<ArchiveOperation>()
+                .status(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE)
+                .not_found()
+        })
+        .get("/file/retrieve/{*file_path?}", member, |op| {
+            op.summary("The content of a member")
+                .raw_response(BYTES)
+                .status(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE)
+                .not_found()
+        })
+}
+
+fn edits() -> Routes {
+    let edit = |op: Operation, summary| op.summary(summary).response::<ArchiveOperation>();
+    Routes::below("/{namespace}/zip/{cache_id}")
+        .post("/file/add/from/bytes/{*file_path?}", add_bytes, |op| {
+            edit(op, "Sets a member to bytes, in a new entry").bytes_body(BYTES, 0)
+        })
+        .post("/file/add/from/string/{*file_path?}", add_string, |op| {
+            edit(op, "Sets a member to a text, in a new entry").text_body(0)
+        })
+        .delete("/file/delete/{*file_path?}", remove, |op| {
+            edit(op, "Removes a member, in a new entry").status(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE).not_found()
+        })
+        .post("/batch/operations", operations, |op| {
+            op.summary("Several edits at once, in one new entry").json_body::<BatchRequest>().response::<ArchiveBatch>()
+        })
 }
 
 /// When an archive is 413.
 const TOO_LARGE: &str = "The archive is above a limit when it is inflated";
 
-async fn create(archivist: Archivist, params: Params) -> Result<Json<ArchiveStore>, Problem> {
-    let place = place(&params)?;
-    let stored = archivist.run(async move |archives| archives.create(place).await).await?;
-    stored.map(|stored| Json(stored.into())).map_err(|error| Problem::archive(ArchiveUse::Storing, error))
+async fn create(request: ArchiveRequest, params: Params, headers: HeaderMap) -> Result<Json<ArchiveStore>, Problem> {
+    let (namespace, place) = (params.namespace()?, place(&params, &headers)?);
+    let stored = request.run(namespace, async move |archives| archives.create(place).await).await?;
+    stored.map(|stored| Json(stored.into())).map_err(|error| Problem::archive(ArchiveOp::Store, error))
 }
 
-async fn store(archivist: Archivist, params: Params, payload: Payload) -> Result<Json<ArchiveStore>, Problem> {
-    let (place, bytes) = (place(&params)?, payload.bytes()?);
-    let stored = archivist.run(async move |archives| archives.store(place, bytes).await).await?;
-    stored.map(|stored| Json(stored.into())).map_err(|error| Problem::archive(ArchiveUse::Storing, error))
+async fn store(
+    request: ArchiveRequest,
+    params: Params,
+    headers: HeaderMap,
+    payload: Payload,
+) -> Result<Json<ArchiveStore>, Problem> {
+    let (namespace, place, bytes) = (params.namespace()?, place(&params, &headers)?, payload.bytes()?);
+    let stored = request.run(namespace, async move |archives| archives.store(place, bytes).await).await?;
+    stored.map(|stored| Json(stored.into())).map_err(|error| Problem::archive(ArchiveOp::Store, error))
 }
 
 /// An entry that is no archive is refused, although `/retrieve/{cache_id}/binary` would send it: whoever saves the answer by
 /// the name that it suggests would hold a `.zip` that nothing opens.
-async fn retrieve(method: Method, archivist: Archivist, params: Params) -> Result<Response, Problem> {
-    let state = AppState::clone(&archivist.state);
-    let ways = Ways::of(&state, &method).asked(&params)?;
-    let find = async |archives: Archives, entry: EntryName| archives.find(&entry.0, &entry.1).await;
-    let entry = archivist.about(ArchiveUse::Retrieving, &params, find).await?;
-    let disposition = format!("attachment; filename={}.zip", entry.record.cache_id);
-    if entry.bytes.len() as u64 > LARGEST_ANSWER_BYTES && !ways.head_only {
-        let (content_type, content_disposition) = ("application/zip", Some(disposition.clone()));
-        let answer = AnswerHeaders { content_type, content_encoding: None, content_disposition };
-        let as_stored = entry.record.current().content_encoding != Some(GZIP);
-        match state.cache_at_rest().presigned_get(&entry.record, &answer).await? {
-            Some(url) if as_stored && ways.redirect => return large::redirect(&url),
-            _ if ways.in_lambda => return Err(ways.too_large(&entry.record)),
+async fn retrieve(method: Method, request: ArchiveRequest, params: Params) -> Result<Response, Problem> {
+    let state = AppState::clone(&request.state);
+    let options = DeliveryOptions::for_method(&state, &method).with_query(&params)?;
+    let find = async |archives: Archives, selector: Selector| archives.find(&selector).await;
+    let entry = request.run_on_entry(ArchiveOp::Retrieve, &params, find).await?;
+    let disposition = format!("attachment; filename={}.zip", entry.entry.cache_id);
+    if entry.bytes.len() as u64 > MAX_RESPONSE_BYTES && !options.head_only {
+        let (content_type, content_disposition) = (ZIP, Some(disposition.clone()));
+        let response_headers = ResponseHeaders { content_type, content_encoding: None, content_disposition };
+        let as_stored = entry.entry.content.content_encoding.as_deref() != Some(GZIP);
+        match state.cache().namespace(&params.namespace()?).presigned_get(&entry.entry, &response_headers).await? {
+            Some(url) if as_stored && options.redirect => return redirect::redirect(&url),
+            _ if options.in_lambda => return Err(options.too_large(&entry.entry)),
             _ => {}
         }
     }
-    let headers = [(header::CONTENT_TYPE, "application/zip"), (header::CONTENT_DISPOSITION, &disposition)];
+    let headers = [(header::CONTENT_TYPE, ZIP), (header::CONTENT_DISPOSITION, &disposition)];
     Ok((headers, entry.bytes).into_response())
 }
 
-async fn list(archivist: Archivist, params: Params) -> Result<Json<ArchiveOperation>, Problem> {
-    let find = async |archives: Archives, entry: EntryName| archives.find(&entry.0, &entry.1).await;
-    let entry = archivist.about(ArchiveUse::Looking, &params, find).await?;
+async fn list(request: ArchiveRequest, params: Params) -> Result<Json<ArchiveOperation>, Problem> {
+    let find = async |archives: Archives, selector: Selector| archives.find(&selector).await;
+    let entry = request.run_on_entry(ArchiveOp::Inspect, &params, find).await?;
     Ok(Json(ArchiveOperation::list(&entry)))
 }
 
-async fn member(archivist: Archivist, params: Params) -> Result<Response, Problem> {
-    let path = params.file_path(ArchiveUse::Looking)?;
-    let read = async move |archives: Archives, entry: EntryName| archives.member(&entry.0, &entry.1, &path).await;
-    let content = archivist.about(ArchiveUse::Looking, &params, read).await?;
-    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], content).into_response())
+async fn member(request: ArchiveRequest, params: Params) -> Result<Response, Problem> {
+    let path = params.file_path(ArchiveOp::Inspect)?;
+    let read = async move |archives: Archives, selector: Selector| archives.member(&selector, &path).await;
+    let content = request.run_on_entry(ArchiveOp::Inspect, &params, read).await?;
+    Ok(([(header::CONTENT_TYPE, BYTES)], content).into_response())
 }
 
-async fn add_bytes(archivist: Archivist, params: Params, payload: Payload) -> Result<Json<ArchiveOperation>, Problem> {
-    add(archivist, &params, payload.bytes()?).await
+async fn add_bytes(
+    request: ArchiveRequest,
+    params: Params,
+    payload: Payload,
+) -> Result<Json<ArchiveOperation>, Problem> {
+    add(request, &params, payload.bytes()?).await
 }
 
-async fn add_string(archivist: Archivist, params: Params, payload: Payload) -> Result<Json<ArchiveOperation>, Problem> {
-    add(archivist, &params, payload.text()?.into()).await
+async fn add_string(
+    request: ArchiveRequest,
+    params: Params,
+    payload: Payload,
+) -> Result<Json<ArchiveOperation>, Problem> {
+    add(request, &params, payload.text()?.into()).await
 }
 
-async fn add(archivist: Archivist, params: &Params, content: Bytes) -> Result<Json<ArchiveOperation>, Problem> {
-    let path = params.file_path(ArchiveUse::Editing)?;
-    let add = async move |archives: Archives, entry: EntryName| archives.add(&entry.0, &entry.1, &path, content).await;
-    let edited = archivist.about(ArchiveUse::Editing, params, add).await?;
+async fn add(request: ArchiveRequest, params: &Params, content: Bytes) -> Result<Json<ArchiveOperation>, Problem> {
+    let path = params.file_path(ArchiveOp::Edit)?;
+    let add = async move |archives: Archives, selector: Selector| archives.add(&selector, &path, content).await;
+    let edited = request.run_on_entry(ArchiveOp::Edit, params, add).await?;
     Ok(Json(ArchiveOperation::add(&edited)))
 }
 
-async fn remove(archivist: Archivist, params: Params) -> Result<Json<ArchiveOperation>, Problem> {
-    let path = params.file_path(ArchiveUse::Editing)?;
-    let remove = async move |archives: Archives, entry: EntryName| archives.remove(&entry.0, &entry.1, &path).await;
-    let edited = archivist.about(ArchiveUse::Editing, &params, remove).await?;
+async fn remove(request: ArchiveRequest, params: Params) -> Result<Json<ArchiveOperation>, Problem> {
+    let path = params.file_path(ArchiveOp::Edit)?;
+    let remove = async move |archives: Archives, selector: Selector| archives.remove(&selector, &path).await;
+    let edited = request.run_on_entry(ArchiveOp::Edit, &params, remove).await?;
     Ok(Json(ArchiveOperation::remove(&edited)))
 }
 
 /// A batch that fails is answered with 200 and says so, as clients know it; a failure of the cache is an error.
-async fn operations(archivist: Archivist, params: Params, payload: Payload) -> Result<Json<ArchiveBatch>, Problem> {
+async fn operations(request: ArchiveRequest, params: Params, payload: Payload) -> Result<Json<ArchiveBatch>, Problem> {
     let (namespace, id) = (params.namespace()?, params.cache_id()?);
     let selector = Selector::Id(id);
     let batch = batch::read(payload, params.strict())?;
-    let state = AppState::clone(&archivist.state);
+    let state = AppState::clone(&request.state);
     let missing = format!("there is no entry with cache_id {id} in namespace {namespace}");
-    let edited = archivist.run(async move |archives| archives.apply(&namespace, &selector, batch).await).await?;
-    let now_ms = state.surroundings.now_ms();
+    let edited = request.run(namespace, async move |archives| archives.apply(&selector, batch).await).await?;
+    let now_ms = state.now_ms();
     match edited {
         Ok(Some(edited)) => Ok(Json(ArchiveBatch::of(edited, now_ms))),
         Ok(None) => Ok(Json(ArchiveBatch::failed(id, missing, now_ms))),
@@ -183,55 +180,57 @@ async fn operations(archivist: Archivist, params: Params, payload: Payload) -> R
     }
 }
 
-fn place(params: &Params) -> Result<ArchivePlace, Problem> {
+fn place(params: &Params, headers: &HeaderMap) -> Result<ArchivePlace, Problem> {
     let (cache_key, file_id) = params.key_and_file()?;
-    Ok(ArchivePlace { namespace: params.namespace()?, strategy: params.strategy()?, cache_key, file_id })
+    let idempotency_key = idempotency_key(headers)?;
+    Ok(ArchivePlace { strategy: params.strategy()?, cache_key, file_id, idempotency_key })
 }
 
-/// Which entry a request is about.
-struct EntryName(Namespace, Selector);
-
 /// The archives as one request uses them.
-struct Archivist {
-    session: Session,
+struct ArchiveRequest {
+    cache: RequestCache,
     state: AppState,
 }
 
-impl FromRequestParts<AppState> for Archivist {
+impl FromRequestParts<AppState> for ArchiveRequest {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
-        let session = Session::from_request_parts(parts, state).await?;
-        Ok(Self { session, state: AppState::clone(state) })
+        let cache = RequestCache::from_request_parts(parts, state).await?;
+        Ok(Self { cache, state: AppState::clone(state) })
     }
 }
 
-impl Archivist {
+impl ArchiveRequest {
     /// Runs a use case on the entry that the path names.
-    async fn about<T, F>(
+    async fn run_on_entry<T, F>(
         self,
-        wanted_for: ArchiveUse,
+        op: ArchiveOp,
         params: &Params,
-        job: impl FnOnce(Archives, EntryName) -> F + Send + 'static,
+        job: impl FnOnce(Archives, Selector) -> F + Send + 'static,
     ) -> Result<T, Problem>
     where
         T: Send + 'static,
         F: Future<Output = Result<Option<T>, ArchiveError>>,
     {
         let (namespace, selector) = (params.namespace()?, params.entry()?);
-        let missing = Problem::no_archive(wanted_for, &namespace, &selector);
-        let found = self.run(move |archives| job(archives, EntryName(namespace, selector))).await?;
-        found.map_err(|error| Problem::archive(wanted_for, error))?.ok_or(missing)
+        let missing = Problem::archive_not_found(op, &namespace, &selector);
+        let found = self.run(namespace, move |archives| job(archives, selector)).await?;
+        found.map_err(|error| Problem::archive(op, error))?.ok_or(missing)
     }
 
     /// Runs a use case on a thread of its own, since it packs and unpacks.
-    async fn run<T, F>(self, job: impl FnOnce(Archives) -> F + Send + 'static) -> Result<T, Problem>
+    async fn run<T, F>(
+        self,
+        namespace: Namespace,
+        job: impl FnOnce(Archives) -> F + Send + 'static,
+    ) -> Result<T, Problem>
     where
         T: Send + 'static,
         F: Future<Output = T>,
     {
         let limits = Limits { max_inflated_bytes: self.state.config.max_body_bytes, ..Limits::default() };
-        self.session.on_own_thread(move |cache| job(cache.archives(limits))).await
+        self.cache.run_blocking(move |cache| job(cache.namespace(&namespace).archives(limits))).await
     }
 }
 

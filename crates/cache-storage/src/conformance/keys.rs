@@ -4,20 +4,20 @@ use std::collections::BTreeSet;
 
 use cache_core::storage::{MAX_KEY_BYTES, PutMode, Storage};
 
-use super::Place;
+use super::Sandbox;
 
 /// Writes objects with their name as content, and expects to find, list and delete each of them.
 async fn check_names(storage: &dyn Storage, names: &[&str]) {
-    let place = Place::new(storage);
+    let sandbox = Sandbox::new(storage);
     for name in names {
-        place.put(name, name.to_string(), PutMode::Create).await.unwrap();
+        sandbox.put(name, name.to_string(), PutMode::Create).await.unwrap();
     }
     let mut left: BTreeSet<_> = names.iter().copied().collect();
     for name in names {
-        assert_eq!(place.text(name).await.as_deref(), Some(*name));
-        assert_eq!(place.list().await, left.iter().copied().collect::<Vec<_>>());
-        place.delete(name).await;
-        assert_eq!(place.get(name).await, None);
+        assert_eq!(sandbox.text(name).await.as_deref(), Some(*name));
+        assert_eq!(sandbox.list().await, left.iter().copied().collect::<Vec<_>>());
+        sandbox.delete(name).await;
+        assert_eq!(sandbox.get(name).await, None);
         left.remove(name);
     }
 }
@@ -49,7 +49,7 @@ pub async fn long_segments_are_kept(storage: &dyn Storage) {
 
 /// 1,024 bytes, in one segment or in five hundred.
 pub async fn the_longest_key_is_kept(storage: &dyn Storage) {
-    let room = MAX_KEY_BYTES - Place::new(storage).prefix.len();
+    let room = MAX_KEY_BYTES - Sandbox::new(storage).prefix.len();
     check_names(storage, &[&"a".repeat(room)]).await;
     let deep = format!("{}{}", "a/".repeat(room / 2 - 1), "a".repeat(2 - room % 2));
     check_names(storage, &[&deep]).await;

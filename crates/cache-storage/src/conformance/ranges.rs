@@ -1,21 +1,21 @@
-//! Reading parts.
+//! Reading byte ranges.
 
 use std::ops::Range;
 
-use cache_core::storage::{Object, Storage};
+use cache_core::storage::{GetOptions, GetResult, Object, Storage};
 
-use super::Place;
+use super::Sandbox;
 
 async fn check_range(storage: &dyn Storage, content: &str, range: Range<u64>, expected: &str) {
-    let place = Place::new(storage);
-    let version = place.overwrite("a", content.to_owned()).await;
-    let part = storage.get(&place.key("a"), Some(range)).await.unwrap().unwrap();
+    let sandbox = Sandbox::new(storage);
+    let version = sandbox.overwrite("a", content.to_owned()).await;
+    let slice = sandbox.get_with("a", GetOptions::range(range)).await;
     let size = content.len() as u64;
-    assert_eq!(part, Object { bytes: expected.to_owned().into(), size, version });
+    assert_eq!(slice, Some(GetResult::Object(Object { bytes: expected.to_owned().into(), size, version })));
 }
 
 /// From the start of the range up to, but without, its end.
-pub async fn a_range_is_a_part(storage: &dyn Storage) {
+pub async fn a_range_is_a_slice(storage: &dyn Storage) {
     check_range(storage, "0123456789", 2..5, "234").await;
     check_range(storage, "0123456789", 0..1, "0").await;
     check_range(storage, "0123456789", 9..10, "9").await;
@@ -45,8 +45,8 @@ pub async fn a_range_of_an_empty_object_has_no_bytes(storage: &dyn Storage) {
 
 /// A miss stays a miss.
 pub async fn a_range_of_an_absent_key_is_none(storage: &dyn Storage) {
-    let place = Place::new(storage);
+    let sandbox = Sandbox::new(storage);
     for range in [0..5, 3..3] {
-        assert_eq!(storage.get(&place.key("absent"), Some(range)).await.unwrap(), None);
+        assert_eq!(sandbox.get_with("absent", GetOptions::range(range)).await, None);
     }
 }

@@ -1,54 +1,77 @@
 //! Listing a folder tree in key order, a page at a time.
 //!
-//! A page reads only the folders that it needs: those on the way to `start_after` and those that its keys lie in. Of such
-//! a folder it reads all names, for the file system keeps no order.
+//! A page reads only the folders that it needs: those on the way to `start_after` and those that contain its keys. Of
+//! such a folder it reads all names, because the file system keeps no order.
 
-use std::fs;
-use std::io::{self, ErrorKind};
+use std::ffi::OsStr;
 use std::ops::ControlFlow;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use cache_core::storage::{ListPage, ListRequest, ListedObject, ObjectKey};
+use cache_core::storage::{ListPage, ListRequest, ListedObject, ObjectHead, ObjectKey};
+use rustix::fs::{AtFlags, Dir, DirEntry, FileType, statat};
+use rustix::io::Errno;
 
-use super::names::{self, Name};
-use crate::paging::Paging;
-use crate::system::since_1970_ms;
+use super::error::DiskError;
+use super::path_encoding::{self, Name};
+use super::root::{Root, file_in, is_missing};
+use super::store::head_of;
+use crate::list_page::ListPageBuilder;
+
+/// The folder that `mkfs.ext4` makes in the root of a volume. Only the superuser may read it.
+const LOST_AND_FOUND: &str = "lost+found/";
 
 /// One page of the objects below the root.
-pub(super) fn list(root: &Path, request: &ListRequest) -> io::Result<ListPage> {
-    let mut paging = Paging::new(request);
+pub(super) fn list(root: &Root, request: &ListRequest) -> Result<ListPage, DiskError> {
+    let mut page = ListPageBuilder::new(request);
     match request.prefix.rsplit_once('/') {
-        None => _ = walk(root, "", &mut paging)?,
+        None => _ = walk(root, Path::new(""), "", &mut page)?,
         Some((folder, _)) if folder.parse::<ObjectKey>().is_ok() => {
-            _ = walk(&root.join(names::folder_path(folder)), &format!("{folder}/"), &mut paging)?;
+            _ = walk(root, &path_encoding::folder_path(folder), &format!("{folder}/"), &mut page)?;
         }
         // No key starts with such a prefix.
         Some(_) => {}
     }
-    Ok(paging.into_page())
+    // Else a volume that is gone would be an empty listing.
+    root.check()?;
+    Ok(page.build())
 }
 
-/// A file or folder: its full key, for a folder with a `/` at the end, and where it lies.
+/// What a folder has under a name.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    File,
+    Folder,
+    Link,
+}
+
+/// An entry of a folder.
 struct Entry {
+    /// The key; of a folder with a `/` at the end.
     key: String,
+    /// The path, relative to the folder that was read.
     path: PathBuf,
+    kind: Kind,
 }
 
-impl Entry {
-    fn is_folder(&self) -> bool {
-        self.key.ends_with('/')
-    }
+/// An open folder.
+struct Folder<'a> {
+    root: &'a Root,
+    path: &'a Path,
+    folder: OwnedFd,
 }
 
 /// Feeds everything below a folder to the page. `base` is what the keys of the folder start with.
-fn walk(folder: &Path, base: &str, paging: &mut Paging<'_>) -> io::Result<ControlFlow<()>> {
-    for Entry { key, path } in entries(folder, base, paging)? {
-        let full = if !key.ends_with('/') {
-            listed(key, &path)?.map_or(ControlFlow::Continue(()), |object| paging.object(object))
-        } else if paging.group(&key).is_none() {
-            walk(&path, &key, paging)?
-        } else if has_objects(&path, &key, paging)? {
-            paging.folder(&key)
+fn walk(root: &Root, path: &Path, base: &str, page: &mut ListPageBuilder<'_>) -> Result<ControlFlow<()>, DiskError> {
+    let Some(folder) = Folder::open(root, path, base)? else { return Ok(ControlFlow::Continue(())) };
+    for Entry { key, path, kind } in folder.entries(base, page)? {
+        let full = if kind == Kind::File {
+            folder.listed(key, &path)?.map_or(ControlFlow::Continue(()), |object| page.push_object(object))
+        } else if page.folder_of(&key).is_none() {
+            walk(root, &folder.path.join(path), &key, page)?
+        } else if has_objects(root, &folder.path.join(path), &key, page)? {
+            page.push_folder(&key)
         } else {
             ControlFlow::Continue(())
         };
@@ -59,74 +82,116 @@ fn walk(folder: &Path, base: &str, paging: &mut Paging<'_>) -> io::Result<Contro
     Ok(ControlFlow::Continue(()))
 }
 
-/// Whether any object below this folder belongs to the listing. Folders can be empty while something is written or deleted.
-fn has_objects(folder: &Path, base: &str, paging: &Paging<'_>) -> io::Result<bool> {
-    for entry in entries(folder, base, paging)? {
-        if !entry.is_folder() || has_objects(&entry.path, &entry.key, paging)? {
+/// Whether an object below this folder belongs to the listing. Folders can be empty while something is written or
+/// deleted.
+fn has_objects(root: &Root, path: &Path, base: &str, page: &ListPageBuilder<'_>) -> Result<bool, DiskError> {
+    let Some(folder) = Folder::open(root, path, base)? else { return Ok(false) };
+    for entry in folder.entries(base, page)? {
+        if entry.kind == Kind::File || has_objects(root, &path.join(entry.path), &entry.key, page)? {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
-/// Those entries of a folder that the listing can need, in key order.
-fn entries(folder: &Path, base: &str, paging: &Paging<'_>) -> io::Result<Vec<Entry>> {
-    let mut entries = Vec::new();
-    collect(folder, base, &mut entries)?;
-    entries.retain(|entry| if entry.is_folder() { paging.reaches(&entry.key) } else { paging.covers(&entry.key) });
-    entries.sort_unstable_by(|one, other| one.key.cmp(&other.key));
-    Ok(entries)
-}
-
-/// Reads a folder, and those inside of it that continue a long segment: in key order, their names mix with its own.
-fn collect(folder: &Path, base: &str, entries: &mut Vec<Entry>) -> io::Result<()> {
-    let reading = match fs::read_dir(folder) {
-        Err(err) if matches!(err.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(()),
-        reading => reading?,
-    };
-    for entry in reading {
-        let entry = entry?;
-        let (kind, path) = (entry.file_type()?, entry.path());
-        if !kind.is_dir() && !kind.is_file() {
-            continue;
-        }
-        match entry.file_name().to_str().and_then(|name| names::decode(name, kind.is_dir())) {
-            Some(Name::File(segment)) => entries.push(Entry { key: format!("{base}{segment}"), path }),
-            Some(Name::Folder(segment)) => entries.push(Entry { key: format!("{base}{segment}/"), path }),
-            Some(Name::Beginning(segment)) => collect(&path, &format!("{base}{segment}"), entries)?,
-            None => {}
+impl<'a> Folder<'a> {
+    /// Opens a folder; `None` if it is gone.
+    fn open(root: &'a Root, path: &'a Path, base: &str) -> Result<Option<Self>, DiskError> {
+        match root.open_folder(path) {
+            Err(errno) if is_missing(errno) || (errno == Errno::ACCESS && base == LOST_AND_FOUND) => Ok(None),
+            opened => Ok(Some(Self { root, path, folder: opened? })),
         }
     }
-    Ok(())
+
+    /// The entries that the listing can need, in key order.
+    fn entries(&self, base: &str, page: &ListPageBuilder<'_>) -> Result<Vec<Entry>, DiskError> {
+        let mut entries = Vec::new();
+        self.collect(Path::new(""), base, &mut entries)?;
+        entries
+            .retain(|entry| if entry.key.ends_with('/') { page.reaches(&entry.key) } else { page.covers(&entry.key) });
+        if entries.iter().any(|entry| entry.kind == Kind::Link) {
+            return Err(Errno::LOOP.into());
+        }
+        entries.sort_unstable_by(|one, other| one.key.cmp(&other.key));
+        Ok(entries)
+    }
+
+    /// Reads the names of the folder, and of those inside of it that continue a long segment: in key order, they mix.
+    fn collect(&self, inside: &Path, base: &str, entries: &mut Vec<Entry>) -> Result<(), DiskError> {
+        let names = match self.root.open_folder(&self.path.join(inside)) {
+            Err(errno) if is_missing(errno) => return Ok(()),
+            opened => Dir::new(opened?)?,
+        };
+        for entry in names {
+            let entry = entry?;
+            let path = inside.join(OsStr::from_bytes(entry.file_name().to_bytes()));
+            let Some(kind) = self.kind(&entry, &path)? else { continue };
+            let Ok(name) = entry.file_name().to_str() else { continue };
+            match decode(name, kind) {
+                Some(Name::File(segment)) => entries.push(Entry { key: format!("{base}{segment}"), path, kind }),
+                Some(Name::Folder(segment)) => entries.push(Entry { key: format!("{base}{segment}/"), path, kind }),
+                Some(Name::Beginning(segment)) => self.collect(&path, &format!("{base}{segment}"), entries)?,
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// What an entry is; `None` if it can be no object and no folder, or is gone.
+    fn kind(&self, entry: &DirEntry, path: &Path) -> Result<Option<Kind>, DiskError> {
+        let file_type = match entry.file_type() {
+            // Not every file system says it with the name.
+            FileType::Unknown => match statat(&self.folder, path, AtFlags::SYMLINK_NOFOLLOW) {
+                Err(errno) if is_missing(errno) => return Ok(None),
+                found => FileType::from_raw_mode(found?.st_mode),
+            },
+            file_type => file_type,
+        };
+        Ok(match file_type {
+            FileType::RegularFile => Some(Kind::File),
+            FileType::Directory => Some(Kind::Folder),
+            FileType::Symlink => Some(Kind::Link),
+            _ => None,
+        })
+    }
+
+    /// An object; `None` if it was deleted since the folder was read.
+    fn listed(&self, key: String, path: &Path) -> Result<Option<ListedObject>, DiskError> {
+        Ok(file_in(&self.folder, path)?.map(|found| {
+            let ObjectHead { size, version, modified, .. } = head_of(&found);
+            ListedObject { key, size, version, modified }
+        }))
+    }
 }
 
-fn listed(key: String, path: &Path) -> io::Result<Option<ListedObject>> {
-    match fs::metadata(path) {
-        // Deleted since the folder was read.
-        Err(err) if err.kind() == ErrorKind::NotFound => Ok(None),
-        found => {
-            let found = found?;
-            Ok(Some(ListedObject { key, size: found.len(), modified_ms: since_1970_ms(found.modified()?) }))
-        }
+/// The meaning of a name. A link could be in the place of a file or of a folder.
+fn decode(name: &str, kind: Kind) -> Option<Name> {
+    match kind {
+        Kind::File => path_encoding::decode(name, false),
+        Kind::Folder => path_encoding::decode(name, true),
+        Kind::Link => path_encoding::decode(name, false).or_else(|| path_encoding::decode(name, true)),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use proptest::collection::btree_set;
     use proptest::option;
     use proptest::prelude::*;
 
     use super::*;
 
-    fn tree(keys: &[&str]) -> tempfile::TempDir {
-        let root = tempfile::tempdir().unwrap();
+    fn tree(keys: &[&str]) -> (tempfile::TempDir, Root) {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::open(folder.path().to_owned()).unwrap();
         for key in keys {
-            let path = root.path().join(names::path(key));
+            let path = root.path().join(path_encoding::path(key));
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, key).unwrap();
         }
-        root
+        (folder, root)
     }
 
     fn keys(page: &ListPage) -> Vec<&str> {
@@ -134,36 +199,37 @@ mod tests {
     }
 
     #[test]
-    fn foreign_files_and_the_stores_own_are_not_listed() {
-        let root = tree(&["a/b.json"]);
+    fn foreign_files_and_the_working_folder_are_not_listed() {
+        let (_folder, root) = tree(&["a/b.json"]);
         fs::write(root.path().join("notes"), "").unwrap();
         fs::create_dir_all(root.path().join(".mgraph/locks")).unwrap();
         fs::write(root.path().join(".mgraph/locks/x.json"), "").unwrap();
-        let page = list(root.path(), &ListRequest { limit: 9, ..ListRequest::default() }).unwrap();
+        let page = list(&root, &ListRequest { limit: 9, ..ListRequest::default() }).unwrap();
         assert_eq!(keys(&page), ["a/b.json"]);
     }
 
     #[test]
     fn an_empty_folder_is_no_group() {
-        let root = tree(&["a/b.json"]);
+        let (_folder, root) = tree(&["a/b.json"]);
         fs::create_dir_all(root.path().join("empty/inside")).unwrap();
         let request = ListRequest { delimiter: true, limit: 9, ..ListRequest::default() };
-        assert_eq!(list(root.path(), &request).unwrap().folders, ["a/"]);
+        assert_eq!(list(&root, &request).unwrap().folders, ["a/"]);
     }
 
     #[test]
     fn folders_before_start_after_are_not_entered() {
-        let root = tree(&["a/1.json", "b/1.json", "c/1.json"]);
+        let (_folder, root) = tree(&["a/1.json", "b/1.json", "c/1.json"]);
         let request = ListRequest { start_after: Some("b/1.json".into()), limit: 9, ..ListRequest::default() };
-        let entered = entries(root.path(), "", &Paging::new(&request)).unwrap();
+        let folder = Folder::open(&root, Path::new(""), "").unwrap().unwrap();
+        let entered = folder.entries("", &ListPageBuilder::new(&request)).unwrap();
         assert_eq!(entered.iter().map(|entry| entry.key.as_str()).collect::<Vec<_>>(), ["b/", "c/"]);
     }
 
     /// The page, worked out from all keys at once.
     fn expected(mut keys: Vec<String>, request: &ListRequest) -> (Vec<String>, Option<String>) {
-        let paging = Paging::new(request);
-        keys.retain(|key| paging.covers(key));
-        let mut names: Vec<_> = keys.iter().map(|key| paging.group(key).unwrap_or(key).to_owned()).collect();
+        let page = ListPageBuilder::new(request);
+        keys.retain(|key| page.covers(key));
+        let mut names: Vec<_> = keys.iter().map(|key| page.folder_of(key).unwrap_or(key).to_owned()).collect();
         names.sort();
         names.dedup();
         let more = names.len() > request.limit;
@@ -184,9 +250,9 @@ mod tests {
             limit in 1..5_usize,
         ) {
             let keys: Vec<_> = keys.into_iter().filter(|key| key.parse::<ObjectKey>().is_ok()).collect();
-            let root = tree(&keys.iter().map(String::as_str).collect::<Vec<_>>());
+            let (_folder, root) = tree(&keys.iter().map(String::as_str).collect::<Vec<_>>());
             let request = ListRequest { prefix, start_after, delimiter, limit };
-            let page = list(root.path(), &request).unwrap();
+            let page = list(&root, &request).unwrap();
             let mut names: Vec<_> = page.objects.into_iter().map(|object| object.key).chain(page.folders).collect();
             names.sort();
             prop_assert_eq!((names, page.next), expected(keys, &request));

@@ -1,75 +1,175 @@
-//! The store's own folder `.mgraph`, which no key leads to: locks, and files that are still being written.
+//! The store's own folder `.mgraph`, which no key leads to.
 //!
 //! | path | what |
 //! |---|---|
 //! | `.mgraph/locks/000` … `3ff` | locked while an object of this shard is changed; the shard follows from the key |
-//! | `.mgraph/writing/{owner}/` | files that a process is writing; they move to their place when they are whole |
-//! | `.mgraph/writing/{owner}.lock` | locked as long as that process has the store open |
+//! | `.mgraph/tmp/{owner}/` | files that a process is writing; they are renamed to their place when they are complete |
+//! | `.mgraph/tmp/{owner}.lock` | locked as long as that process has the store open |
 //! | `.mgraph/open.lock` | locked while a process opens the store |
+//! | `.mgraph/reserve` | room for the deletes of a full disk |
 //!
-//! All locks are advisory locks on open files. The operating system releases them when a process ends in whatever way, so
-//! a lock that can be had means that its owner is gone.
+//! All locks are advisory locks on open files. The operating system releases them when a process ends in whatever way,
+//! so a lock that is free has no owner.
 
 use std::ffi::OsStr;
-use std::fs::{self, File, Permissions, TryLockError};
-use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, ErrorKind};
+use std::ops::Deref;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
+use cache_core::rng::Rng;
 use cache_core::storage::ObjectKey;
-use cache_core::surroundings::Surroundings;
+use rustix::fs::{AtFlags, Mode, OFlags, openat, unlinkat};
 use sha2::{Digest, Sha256};
-use tempfile::NamedTempFile;
 
-use crate::system::System;
+use super::error::DiskError;
+use super::reserve::Reserve;
+use super::root::{Root, create_folders};
+use super::version::require_exact_times;
+use crate::system::OsRng;
 
 /// How many locks the keys share. Two writers of different keys wait for each other once in a thousand times.
 pub(super) const SHARDS: usize = 1024;
 
+/// For the owner only: contents are nobody else's business.
+const FILE_MODE: u32 = 0o600;
+
 /// A process's part of `.mgraph`.
 #[derive(Debug)]
 pub(super) struct Workspace {
-    locks: PathBuf,
-    writing: PathBuf,
+    folder: PathBuf,
+    tmp: RwLock<Arc<TmpFolder>>,
+    next_name: AtomicU64,
+    pub(super) reserve: Reserve,
+}
+
+/// The folder of the files that this process is writing.
+#[derive(Debug)]
+struct TmpFolder {
+    folder: OwnedFd,
+    path: PathBuf,
     alive: PathBuf,
-    /// Holds the lock that says that this process still has the store open.
+    /// Holds the lock that says that this process has the store open.
     _alive: File,
+}
+
+/// A file that is being written. It is removed when it is dropped, unless it was renamed.
+#[derive(Debug)]
+pub(super) struct TmpFile {
+    file: File,
+    folder: Arc<TmpFolder>,
+    name: String,
+    is_renamed: bool,
 }
 
 impl Workspace {
     /// Makes this process's part, after removing what dead processes left behind. Waits for others that are opening.
-    pub(super) fn open(root: &Path) -> io::Result<Self> {
-        let own = root.join(".mgraph");
-        let (locks, all_writing) = (own.join("locks"), own.join("writing"));
-        fs::create_dir_all(&locks)?;
-        fs::create_dir_all(&all_writing)?;
-        // Between making the file that says "alive" and locking it, a process looks dead: one at a time, then.
-        let _opening = lock(&own.join("open.lock"))?;
-        remove_leftovers(&all_writing)?;
-        let writing = all_writing.join(format!("{:016x}", System.random()));
-        let alive = writing.with_extension("lock");
-        let alive_lock = lock(&alive)?;
-        fs::create_dir(&writing)?;
-        Ok(Self { locks, writing, alive, _alive: alive_lock })
+    pub(super) fn open(root: &Root) -> Result<Self, DiskError> {
+        let folder = root.path().join(".mgraph");
+        let tmp = RwLock::new(Arc::new(TmpFolder::open(&folder)?));
+        let reserve = Reserve::new(folder.join("reserve"));
+        let workspace = Self { folder, tmp, next_name: AtomicU64::new(0), reserve };
+        require_exact_times(&*workspace.create_file(root)?)?;
+        workspace.reserve.fill();
+        Ok(workspace)
     }
 
-    /// An empty file, removed again unless it is moved to its place.
-    pub(super) fn new_file(&self) -> io::Result<NamedTempFile> {
-        // What the process's umask leaves of this, as for any file that a program creates.
-        tempfile::Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(&self.writing)
+    /// An empty file.
+    pub(super) fn create_file(&self, root: &Root) -> Result<TmpFile, DiskError> {
+        let name = self.next_name.fetch_add(1, Ordering::Relaxed).to_string();
+        let tmp = self.tmp.read().unwrap_or_else(PoisonError::into_inner).clone();
+        match tmp.create_file(&name) {
+            Err(err) if err.kind() == ErrorKind::NotFound => Ok(self.replace(&tmp, root)?.create_file(&name)?),
+            created => Ok(created?),
+        }
     }
 
-    /// Keeps other processes from changing the objects of a shard, as long as the file is held. Waits for them.
-    pub(super) fn lock(&self, shard: usize) -> io::Result<File> {
-        lock(&self.locks.join(format!("{shard:03x}")))
+    /// Makes the folder again that somebody has removed.
+    fn replace(&self, removed: &Arc<TmpFolder>, root: &Root) -> Result<Arc<TmpFolder>, DiskError> {
+        // It must not be made anew under another root.
+        root.check()?;
+        let mut tmp = self.tmp.write().unwrap_or_else(PoisonError::into_inner);
+        if Arc::ptr_eq(&tmp, removed) {
+            tracing::warn!(folder = %self.folder.display(), "the working folder was removed and is made again");
+            *tmp = Arc::new(TmpFolder::open(&self.folder)?);
+        }
+        Ok(tmp.clone())
+    }
+
+    /// Keeps other processes from changing the objects of a shard as long as the file is held. Waits for them.
+    pub(super) fn lock(&self, shard: usize, root: &Root) -> Result<File, DiskError> {
+        let path = self.folder.join(format!("locks/{shard:03x}"));
+        match lock(&path) {
+            Err(err) if err.kind() == ErrorKind::NotFound => {
+                root.check()?;
+                create_folders(&self.folder.join("locks"))?;
+                Ok(lock(&path)?)
+            }
+            locked => Ok(locked?),
+        }
     }
 }
 
-impl Drop for Workspace {
+impl TmpFolder {
+    fn open(workspace: &Path) -> io::Result<Self> {
+        let all = workspace.join("tmp");
+        create_folders(&all)?;
+        // Between the creation and the locking of its lock file a process looks dead, so they open one at a time.
+        let _opening = lock(&workspace.join("open.lock"))?;
+        remove_leftovers(&all)?;
+        let path = all.join(format!("{:016x}", OsRng.next_u64()));
+        let alive = path.with_extension("lock");
+        let alive_lock = lock(&alive)?;
+        create_folders(&path)?;
+        let folder = OwnedFd::from(File::open(&path)?);
+        Ok(Self { folder, path, alive, _alive: alive_lock })
+    }
+
+    fn create_file(self: &Arc<Self>, name: &str) -> io::Result<TmpFile> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let file = File::from(openat(&self.folder, name, flags, Mode::from_bits_retain(FILE_MODE as _))?);
+        Ok(TmpFile { file, folder: self.clone(), name: name.to_owned(), is_renamed: false })
+    }
+}
+
+impl Drop for TmpFolder {
     fn drop(&mut self) {
-        // Whatever cannot be removed here is removed by the next process that opens the store.
-        let _ = fs::remove_dir_all(&self.writing);
-        let _ = fs::remove_file(&self.alive);
+        // What cannot be removed here is removed by the next process that opens the store.
+        drop(fs::remove_dir_all(&self.path));
+        drop(fs::remove_file(&self.alive));
+    }
+}
+
+impl TmpFile {
+    /// The folder that the file is in, and its name there.
+    pub(super) fn location(&self) -> (BorrowedFd<'_>, &str) {
+        (self.folder.folder.as_fd(), &self.name)
+    }
+
+    /// Says that the file has left the folder.
+    pub(super) fn set_renamed(&mut self) {
+        self.is_renamed = true;
+    }
+}
+
+impl Deref for TmpFile {
+    type Target = File;
+
+    fn deref(&self) -> &File {
+        &self.file
+    }
+}
+
+impl Drop for TmpFile {
+    fn drop(&mut self) {
+        if !self.is_renamed {
+            // What cannot be removed here goes with the folder.
+            _ = unlinkat(&self.folder.folder, &self.name, AtFlags::empty());
+        }
     }
 }
 
@@ -80,17 +180,17 @@ pub(super) fn shard(key: &ObjectKey) -> usize {
 }
 
 fn lock(path: &Path) -> io::Result<File> {
-    let file = File::options().create(true).truncate(false).write(true).open(path)?;
+    let file = File::options().create(true).truncate(false).write(true).mode(FILE_MODE).open(path)?;
     file.lock()?;
     Ok(file)
 }
 
-fn remove_leftovers(all_writing: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(all_writing)? {
+fn remove_leftovers(all: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(all)? {
         let path = entry?.path();
         if path.extension() == Some(OsStr::new("lock")) && is_abandoned(&path)? {
             let unfinished = path.with_extension("");
-            tracing::info!(folder = %unfinished.display(), "removing the unfinished writes of a process that has ended");
+            tracing::info!(folder = %unfinished.display(), "removing the unfinished writes of an ended process");
             unless_missing(fs::remove_dir_all(unfinished))?;
             unless_missing(fs::remove_file(path))?;
         }
@@ -100,8 +200,8 @@ fn remove_leftovers(all_writing: &Path) -> io::Result<()> {
 
 fn is_abandoned(alive: &Path) -> io::Result<bool> {
     let file = match File::options().write(true).open(alive) {
-        // A process that is closing the store removed it just now.
-        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(false),
+        // A process that is closing the store has just removed it.
+        Err(err) if err.kind() == ErrorKind::NotFound => return Ok(false),
         opened => opened?,
     };
     match file.try_lock() {
@@ -112,42 +212,50 @@ fn is_abandoned(alive: &Path) -> io::Result<bool> {
 }
 
 fn unless_missing(result: io::Result<()>) -> io::Result<()> {
-    result.or_else(|err| if err.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(err) })
+    result.or_else(|err| if err.kind() == ErrorKind::NotFound { Ok(()) } else { Err(err) })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn unfinished(root: &Path) -> usize {
-        let folders = fs::read_dir(root.join(".mgraph/writing")).unwrap().map(|entry| entry.unwrap().path());
+    fn unfinished(root: &Root) -> usize {
+        let folders = fs::read_dir(root.path().join(".mgraph/tmp")).unwrap().map(|entry| entry.unwrap().path());
         folders.filter(|path| path.is_dir()).map(|folder| fs::read_dir(folder).unwrap().count()).sum()
+    }
+
+    fn root() -> (tempfile::TempDir, Root) {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::open(folder.path().to_owned()).unwrap();
+        (folder, root)
     }
 
     #[test]
     fn the_files_of_a_dead_process_are_removed_at_open() {
-        let root = tempfile::tempdir().unwrap();
-        let dead = root.path().join(".mgraph/writing/00000000deadbeef");
+        let (_folder, root) = root();
+        let dead = root.path().join(".mgraph/tmp/00000000deadbeef");
         fs::create_dir_all(&dead).unwrap();
         fs::write(dead.join("half"), "ha").unwrap();
         fs::write(dead.with_extension("lock"), "").unwrap();
-        let _workspace = Workspace::open(root.path()).unwrap();
+        let _workspace = Workspace::open(&root).unwrap();
         assert!(!dead.exists() && !dead.with_extension("lock").exists());
     }
 
     #[test]
     fn the_files_of_a_living_process_stay() {
-        let root = tempfile::tempdir().unwrap();
-        let living = Workspace::open(root.path()).unwrap();
-        let _file = living.new_file().unwrap();
-        let _other = Workspace::open(root.path()).unwrap();
-        assert_eq!(unfinished(root.path()), 1);
+        let (_folder, root) = root();
+        let living = Workspace::open(&root).unwrap();
+        let file = living.create_file(&root).unwrap();
+        let _other = Workspace::open(&root).unwrap();
+        assert_eq!(unfinished(&root), 1);
+        drop(file);
+        assert_eq!(unfinished(&root), 0);
     }
 
     #[test]
     fn closing_leaves_nothing_behind() {
-        let root = tempfile::tempdir().unwrap();
-        drop(Workspace::open(root.path()).unwrap());
-        assert_eq!(fs::read_dir(root.path().join(".mgraph/writing")).unwrap().count(), 0);
+        let (_folder, root) = root();
+        drop(Workspace::open(&root).unwrap());
+        assert_eq!(fs::read_dir(root.path().join(".mgraph/tmp")).unwrap().count(), 0);
     }
 }

@@ -7,123 +7,148 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::{ClassifyRetry, RetryAction, RetryConfig};
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
-    Builder, Config, Credentials, ProvideCredentials, RequestChecksumCalculation, ResponseChecksumValidation,
+    Builder, Credentials, ProvideCredentials, RequestChecksumCalculation, ResponseChecksumValidation,
 };
 use aws_smithy_http_client::tls::{Provider, TlsContext, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
 
 use super::S3Config;
-use super::environment::{Environment, behaviour};
-use super::trouble::{Trouble, with_causes};
-use super::trust::Trust;
+use super::environment::{Environment, behavior_version};
+use super::error::{Cause, S3Error, error_chain};
+use super::tls::TrustRoots;
 
-/// The SDK waits a second before it repeats a call; requests to S3 are usually answered in a twentieth of that.
-const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+/// The SDK waits a second before it retries a call; requests to S3 usually take a twentieth of that.
+const INITIAL_BACKOFF: Duration = Duration::from_millis(100);
 /// The longest wait between two attempts.
-const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
-/// The first attempt included.
-const MOST_ATTEMPTS: u32 = 3;
+const MAX_BACKOFF: Duration = Duration::from_secs(1);
+/// How often a request is sent, including the first attempt.
+const MAX_ATTEMPTS: u32 = 3;
 
-/// What AWS's own tools assume for S3, too.
+/// The default of AWS's own tools for S3.
 const DEFAULT_REGION: &str = "us-east-1";
 
-/// A client with the credentials that the surroundings provide.
-pub(super) async fn client(config: &S3Config) -> Result<Client, Trouble> {
+/// A client, and where it sends its requests.
+pub(super) struct S3Client {
+    pub(super) client: Client,
+    /// Whether that is Amazon S3.
+    pub(super) is_aws: bool,
+}
+
+/// A client with the credentials of the environment.
+pub(super) async fn client(config: &S3Config) -> Result<S3Client, S3Error> {
     let environment = Environment::of_this_process();
     if environment.get("AWS_CA_BUNDLE").is_some() {
-        tracing::warn!("AWS_CA_BUNDLE is not read here: name the file of certificates in SSL_CERT_FILE");
+        tracing::warn!("AWS_CA_BUNDLE is ignored: name the file of certificates in SSL_CERT_FILE");
     }
-    let surroundings = match environment.surroundings() {
-        Some(surroundings) => surroundings,
-        None => look_around().await?,
+    let sdk = match environment.sdk_config() {
+        Some(sdk) => sdk,
+        None => load_sdk_config().await?,
     };
-    Ok(Client::from_conf(settings(&surroundings, config, &environment)?))
+    build(&sdk, config, &environment)
 }
 
-/// What the SDK finds in the environment, in files, and by asking the machine.
-async fn look_around() -> Result<SdkConfig, Trouble> {
-    // Credentials may have to be fetched from elsewhere than S3.
-    let surroundings = aws_config::defaults(behaviour()).http_client(http_client(Trust::System)?).load().await;
-    require_credentials(&surroundings).await?;
-    Ok(surroundings)
+/// What the SDK finds in the environment, in files, and in the metadata service of the machine.
+async fn load_sdk_config() -> Result<SdkConfig, S3Error> {
+    // Credentials may have to be fetched from other services than S3.
+    let sdk = aws_config::defaults(behavior_version()).http_client(http_client(TrustRoots::System)?).load().await;
+    require_credentials(&sdk).await?;
+    Ok(sdk)
 }
 
-/// A client with these credentials, whatever the surroundings provide.
+/// A client with these credentials, whatever the environment provides.
 #[cfg(any(test, feature = "testing"))]
 pub(super) fn client_with_keys(
     config: &S3Config,
     access_key_id: &str,
     secret_access_key: &str,
     environment: &Environment,
-) -> Result<Client, Trouble> {
+) -> Result<S3Client, S3Error> {
     use aws_sdk_s3::config::SharedCredentialsProvider;
 
     let credentials = Credentials::new(access_key_id, secret_access_key, None, None, "given");
-    let surroundings = SdkConfig::builder()
-        .behavior_version(behaviour())
+    let sdk = SdkConfig::builder()
+        .behavior_version(behavior_version())
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .build();
-    Ok(Client::from_conf(settings(&surroundings, config, environment)?))
+    build(&sdk, config, environment)
 }
 
-/// What a call must be told to be tried once only.
-pub(super) fn once() -> Builder {
+/// The override for a call that is not retried.
+pub(super) fn without_retries() -> Builder {
     Builder::new().retry_config(RetryConfig::disabled())
 }
 
-fn http_client(trust: Trust) -> Result<SharedHttpClient, Trouble> {
-    let context = TlsContext::builder().with_trust_store(trust.store()).build();
-    let context = context.map_err(|err| Trouble::Refused(format!("TLS cannot be used: {}", with_causes(&err))))?;
+/// The override for a conditional write, which is sent again only if it was certainly not applied. If the response to an
+/// applied write is lost, the same write would fail its own condition, and the caller would take it for another one's.
+pub(super) fn for_conditional_write() -> Builder {
+    Builder::new().retry_classifier(UnknownOutcome)
+}
+
+fn http_client(roots: TrustRoots) -> Result<SharedHttpClient, S3Error> {
+    let context = TlsContext::builder().with_trust_store(roots.store()).build();
+    let context = context.map_err(|err| S3Error::Refused(Cause::with_source("TLS cannot be used", err)))?;
     let tls = Provider::Rustls(CryptoMode::Ring);
     Ok(aws_smithy_http_client::Builder::new().tls_provider(tls).tls_context(context).build_https())
 }
 
-fn settings(surroundings: &SdkConfig, config: &S3Config, environment: &Environment) -> Result<Config, Trouble> {
-    let region = config.region.clone().map(Region::new).or_else(|| surroundings.region().cloned());
+fn build(sdk: &SdkConfig, config: &S3Config, environment: &Environment) -> Result<S3Client, S3Error> {
+    let region = config.region.clone().map(Region::new).or_else(|| sdk.region().cloned());
     let region = region.unwrap_or(Region::from_static(DEFAULT_REGION));
-    let endpoint = config.endpoint_url.as_deref().or(surroundings.endpoint_url());
-    let trust = Trust::of(endpoint, region.as_ref(), environment);
+    let endpoint = config.endpoint_url.as_deref().or(sdk.endpoint_url());
+    let roots = TrustRoots::of(endpoint, region.as_ref(), environment);
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(config.connect_timeout)
         .operation_attempt_timeout(config.attempt_timeout)
         .operation_timeout(config.operation_timeout);
     let retries = RetryConfig::standard()
-        .with_max_attempts(MOST_ATTEMPTS)
-        .with_initial_backoff(FIRST_BACKOFF)
-        .with_max_backoff(LONGEST_BACKOFF);
-    let builder = Builder::from(surroundings)
+        .with_max_attempts(MAX_ATTEMPTS)
+        .with_initial_backoff(INITIAL_BACKOFF)
+        .with_max_backoff(MAX_BACKOFF);
+    let builder = Builder::from(sdk)
         .region(region)
-        .http_client(http_client(trust)?)
-        // Servers other than AWS seldom have a host name per bucket.
+        .http_client(http_client(roots)?)
+        // Other servers than AWS seldom have a host name per bucket.
         .force_path_style(endpoint.is_some())
         .timeout_config(timeouts.build())
         .retry_config(retries)
         .retry_classifier(ConflictingOperation)
-        // Quirk: the SDK would add a CRC behind each body, which other servers do not understand. We send a SHA-256.
+        // Quirk: the SDK would append a CRC to each body, which other servers do not understand. We send a SHA-256.
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
-        // Whoever reads compares with the SHA-256 that the cache keeps; once is enough.
+        // Readers compare with the SHA-256 that the cache keeps; once is enough.
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
-    Ok(match endpoint {
+    let config = match endpoint {
         Some(url) => builder.endpoint_url(url).build(),
         None => builder.build(),
-    })
-}
-
-/// Without credentials, each call would wait for its retries and then say that it could not connect.
-async fn require_credentials(surroundings: &SdkConfig) -> Result<Credentials, Trouble> {
-    let advice = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run with a role";
-    let Some(provider) = surroundings.credentials_provider() else {
-        return Err(Trouble::Refused(format!("there are no AWS credentials: {advice}")));
     };
-    let found = provider.provide_credentials().await;
-    found.map_err(|err| {
-        Trouble::Refused(format!("there are no usable AWS credentials ({}): {advice}", with_causes(&err)))
-    })
+    Ok(S3Client { client: Client::from_conf(config), is_aws: endpoint.is_none_or(is_amazon) })
 }
 
-/// Quirk: S3 answers 409 (ConditionalRequestConflict, OperationAborted) when another write or delete of the same key came in
-/// between. Nothing was written, and whether the condition holds shows only when the request is sent again.
+/// Whether an endpoint is Amazon's own, such as that of a VPC or a FIPS one.
+fn is_amazon(url: &str) -> bool {
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = host.split(['/', ':']).next().unwrap_or_default();
+    [".amazonaws.com", ".amazonaws.com.cn", ".api.aws"].iter().any(|domain| host.ends_with(domain))
+}
+
+/// Without credentials, each call would wait for its retries and then report that it could not connect.
+async fn require_credentials(sdk: &SdkConfig) -> Result<(), S3Error> {
+    const ADVICE: &str = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run with a role";
+
+    let Some(provider) = sdk.credentials_provider() else {
+        return Err(S3Error::Refused(Cause::new(format!("there are no AWS credentials: {ADVICE}"))));
+    };
+    match provider.provide_credentials().await {
+        Ok(_) => Ok(()),
+        Err(err) => {
+            let message = format!("there are no usable AWS credentials ({}): {ADVICE}", error_chain(&err));
+            Err(S3Error::Refused(Cause::with_source(message, err)))
+        }
+    }
+}
+
+/// Quirk: S3 responds 409 (ConditionalRequestConflict, OperationAborted) when another write or delete of the same key
+/// was in progress. Nothing was written, and only another attempt shows whether the condition holds.
 #[derive(Debug)]
 struct ConflictingOperation;
 
@@ -137,5 +162,40 @@ impl ClassifyRetry for ConflictingOperation {
 
     fn name(&self) -> &'static str {
         "conflicting operation on the same key"
+    }
+}
+
+/// Forbids another attempt unless the server refused this one without applying it: 409 (see [`ConflictingOperation`]), 429,
+/// and 503 (`SlowDown`).
+#[derive(Debug)]
+struct UnknownOutcome;
+
+impl ClassifyRetry for UnknownOutcome {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        match context.response().map(|response| response.status().as_u16()) {
+            Some(409 | 429 | 503) => RetryAction::NoActionIndicated,
+            Some(_) | None => RetryAction::RetryForbidden,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "conditional write with an unknown outcome"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_of_amazon_is_amazon_s3() {
+        for url in
+            ["https://s3.dualstack.eu-west-1.amazonaws.com", "https://bucket.vpce-1.s3.eu-west-1.vpce.amazonaws.com/"]
+        {
+            assert!(is_amazon(url), "{url}");
+        }
+        for url in ["http://127.0.0.1:9000", "https://amazonaws.com.example", "https://minio.example/x.amazonaws.com"] {
+            assert!(!is_amazon(url), "{url}");
+        }
     }
 }

@@ -1,7 +1,7 @@
-//! What the environment says of S3.
+//! What the environment says about S3.
 //!
-//! A function is told its region and its credentials in the environment. The SDK would look for everything else that could
-//! be set, in files and from other services, which takes time at each start and finds nothing.
+//! A Lambda function gets its region and credentials in environment variables. The SDK would look for everything else
+//! that could be configured, in files and other services, which takes time at each start and finds nothing.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -9,21 +9,21 @@ use std::env;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 
-/// Set by Lambda for every custom runtime, and by nobody else.
+/// Set by Lambda for every custom runtime, and nowhere else.
 const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 const REGIONS: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
 const KEY_ID: &str = "AWS_ACCESS_KEY_ID";
 const SECRET: &str = "AWS_SECRET_ACCESS_KEY";
 const TOKEN: &str = "AWS_SESSION_TOKEN";
-/// The endpoint, the more special one first.
+/// The endpoint, the more specific one first.
 const ENDPOINTS: [&str; 2] = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"];
 
-/// The beginnings of what Lambda sets and the SDK does not ask for.
-const OF_LAMBDA: [&str; 3] = ["AWS_LAMBDA_", "AWS_XRAY_", "AWS_EXECUTION_ENV"];
-const UNDERSTOOD: [&str; 7] = [REGIONS[0], REGIONS[1], KEY_ID, SECRET, TOKEN, ENDPOINTS[0], ENDPOINTS[1]];
+/// The prefixes of variables that Lambda sets and the SDK does not read.
+const LAMBDA_PREFIXES: [&str; 3] = ["AWS_LAMBDA_", "AWS_XRAY_", "AWS_EXECUTION_ENV"];
+const KNOWN: [&str; 7] = [REGIONS[0], REGIONS[1], KEY_ID, SECRET, TOKEN, ENDPOINTS[0], ENDPOINTS[1]];
 
-/// The defaults that the SDK had on that day, so that an update of it changes none of them.
-pub(super) fn behaviour() -> BehaviorVersion {
+/// The SDK's defaults of that day, so that an update of it changes none of them.
+pub(super) fn behavior_version() -> BehaviorVersion {
     BehaviorVersion::v2026_01_12()
 }
 
@@ -46,29 +46,29 @@ impl Environment {
         self.0.get(name).map(String::as_str)
     }
 
-    /// Whether this is a function, and no variable says more of AWS than this module understands.
-    pub(super) fn is_understood(&self) -> bool {
-        let understood = |name: &String| {
-            UNDERSTOOD.contains(&name.as_str()) || OF_LAMBDA.iter().any(|beginning| name.starts_with(beginning))
+    /// Whether this is a Lambda function, and this module knows every `AWS_` variable that is set.
+    pub(super) fn is_known(&self) -> bool {
+        let known = |name: &String| {
+            KNOWN.contains(&name.as_str()) || LAMBDA_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
         };
-        self.get(RUNTIME_API).is_some() && self.0.keys().filter(|name| name.starts_with("AWS_")).all(understood)
+        self.get(RUNTIME_API).is_some() && self.0.keys().filter(|name| name.starts_with("AWS_")).all(known)
     }
 
-    /// The region, the credentials and the endpoint of a function. `None` where they are not all there, or where a variable
-    /// says more than them: then the SDK has to find out.
-    pub(super) fn surroundings(&self) -> Option<SdkConfig> {
-        if !self.is_understood() {
+    /// The region, credentials and endpoint of a Lambda function. `None` if one is missing or other variables are set:
+    /// then the SDK has to load its configuration.
+    pub(super) fn sdk_config(&self) -> Option<SdkConfig> {
+        if !self.is_known() {
             return None;
         }
         let first = |names: [&str; 2]| names.into_iter().find_map(|name| self.get(name)).map(str::to_owned);
         let token = self.get(TOKEN).map(str::to_owned);
         let credentials = Credentials::new(self.get(KEY_ID)?, self.get(SECRET)?, token, None, "environment");
-        let mut surroundings = SdkConfig::builder()
-            .behavior_version(behaviour())
+        let mut sdk = SdkConfig::builder()
+            .behavior_version(behavior_version())
             .region(Region::new(first(REGIONS)?))
             .credentials_provider(SharedCredentialsProvider::new(credentials));
-        surroundings.set_endpoint_url(first(ENDPOINTS));
-        Some(surroundings.build())
+        sdk.set_endpoint_url(first(ENDPOINTS));
+        Some(sdk.build())
     }
 }
 
@@ -97,39 +97,39 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_function_is_told_everything() {
-        let surroundings = Environment::with(&FUNCTION).surroundings().unwrap();
-        assert_eq!(surroundings.region(), Some(&Region::from_static("eu-west-1")));
-        assert_eq!(surroundings.endpoint_url(), None);
-        let credentials = surroundings.credentials_provider().unwrap().provide_credentials().await.unwrap();
+    async fn the_environment_of_a_function_is_enough() {
+        let sdk = Environment::with(&FUNCTION).sdk_config().unwrap();
+        assert_eq!(sdk.region(), Some(&Region::from_static("eu-west-1")));
+        assert_eq!(sdk.endpoint_url(), None);
+        let credentials = sdk.credentials_provider().unwrap().provide_credentials().await.unwrap();
         assert_eq!((credentials.access_key_id(), credentials.secret_access_key()), ("id", "secret"));
         assert_eq!(credentials.session_token(), Some("token"));
     }
 
     #[test]
-    fn the_endpoint_of_s3_alone_wins() {
+    fn the_endpoint_of_s3_wins() {
         let both = [(ENDPOINTS[1], "http://all"), (ENDPOINTS[0], "http://s3")];
         let endpoint = |more: &[(&str, &str)]| {
-            let surroundings = Environment::with(&[&FUNCTION[..], more].concat()).surroundings().unwrap();
-            surroundings.endpoint_url().map(str::to_owned)
+            let sdk = Environment::with(&[&FUNCTION[..], more].concat()).sdk_config().unwrap();
+            sdk.endpoint_url().map(str::to_owned)
         };
         assert_eq!(endpoint(&both).as_deref(), Some("http://s3"));
         assert_eq!(endpoint(&both[..1]).as_deref(), Some("http://all"));
     }
 
     #[test]
-    fn whatever_else_is_set_is_left_to_the_sdk() {
+    fn other_variables_are_left_to_the_sdk() {
         for name in ["AWS_PROFILE", "AWS_USE_FIPS_ENDPOINT", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_NEW_IN_2030"] {
             let environment = Environment::with(&[&FUNCTION[..], &[(name, "x")]].concat());
-            assert!(environment.surroundings().is_none(), "{name}");
+            assert!(environment.sdk_config().is_none(), "{name}");
         }
     }
 
     #[test]
-    fn what_is_missing_is_left_to_the_sdk() {
+    fn missing_variables_are_left_to_the_sdk() {
         for missing in [RUNTIME_API, "AWS_REGION", KEY_ID, SECRET] {
             let rest: Vec<_> = FUNCTION.iter().copied().filter(|(name, _)| *name != missing).collect();
-            assert!(Environment::with(&rest).surroundings().is_none(), "{missing}");
+            assert!(Environment::with(&rest).sdk_config().is_none(), "{missing}");
         }
     }
 }

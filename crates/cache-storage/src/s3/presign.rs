@@ -1,4 +1,4 @@
-//! Signed URLs, with which clients read and write single objects without us (Signature Version 4 in the query).
+//! Presigned requests, with which clients transfer single objects directly (Signature Version 4 in the query).
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use async_trait::async_trait;
 use aws_sdk_s3::presigning::PresigningConfig;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use cache_core::content::Digest;
-use cache_core::storage::{AnswerHeaders, ObjectKey, Presign, PresignedRequest, StorageError};
+use cache_core::digest::Sha256Digest;
+use cache_core::storage::{ObjectKey, Presign, PresignedRequest, ResponseHeaders, StorageError};
 
 use super::S3;
-use super::trouble::Trouble;
+use super::error::{Cause, S3Error};
 
 #[async_trait]
 impl Presign for S3 {
@@ -18,19 +18,19 @@ impl Presign for S3 {
         &self,
         key: &ObjectKey,
         size: u64,
-        sha256: Digest,
+        sha256: Sha256Digest,
         valid_for: Duration,
     ) -> Result<PresignedRequest, StorageError> {
-        self.within_deadline(key.as_str(), self.sign_put(key, size, sha256, valid_for)).await
+        self.with_timeout(key.as_str(), self.sign_put(key, size, sha256, valid_for)).await
     }
 
     async fn presigned_get(
         &self,
         key: &ObjectKey,
-        answer: &AnswerHeaders,
+        headers: &ResponseHeaders,
         valid_for: Duration,
     ) -> Result<String, StorageError> {
-        self.within_deadline(key.as_str(), self.sign_get(key, answer, valid_for)).await
+        self.with_timeout(key.as_str(), self.sign_get(key, headers, valid_for)).await
     }
 }
 
@@ -39,32 +39,39 @@ impl S3 {
         &self,
         key: &ObjectKey,
         size: u64,
-        sha256: Digest,
+        sha256: Sha256Digest,
         valid_for: Duration,
-    ) -> Result<PresignedRequest, Trouble> {
-        let length = i64::try_from(size).map_err(|_| Trouble::Refused(format!("no object can have {size} bytes")))?;
+    ) -> Result<PresignedRequest, S3Error> {
+        let length = i64::try_from(size)
+            .map_err(|_| S3Error::Refused(Cause::new(format!("no object can have {size} bytes"))))?;
         let request = self.client.put_object().bucket(&self.bucket).key(key.as_str());
-        // Each of these becomes a signed header, which S3 wants to see and checks against the body.
+        // Each of these becomes a signed header, which S3 requires and checks against the body.
         let request = request
             .content_length(length)
             .checksum_sha256(STANDARD.encode(sha256.as_bytes()))
             .if_none_match("*")
             .content_type("application/octet-stream");
-        let signed = request.presigned(within(valid_for)?).await?;
+        let signed = request.presigned(expires_in(valid_for)?).await?;
         let headers = signed.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         Ok(PresignedRequest { url: signed.uri().to_owned(), headers })
     }
 
-    async fn sign_get(&self, key: &ObjectKey, answer: &AnswerHeaders, valid_for: Duration) -> Result<String, Trouble> {
+    async fn sign_get(
+        &self,
+        key: &ObjectKey,
+        headers: &ResponseHeaders,
+        valid_for: Duration,
+    ) -> Result<String, S3Error> {
         let request = self.client.get_object().bucket(&self.bucket).key(key.as_str());
         let request = request
-            .response_content_type(answer.content_type)
-            .set_response_content_encoding(answer.content_encoding.map(str::to_owned))
-            .set_response_content_disposition(answer.content_disposition.clone());
-        Ok(request.presigned(within(valid_for)?).await?.uri().to_owned())
+            .response_content_type(headers.content_type)
+            .set_response_content_encoding(headers.content_encoding.map(str::to_owned))
+            .set_response_content_disposition(headers.content_disposition.clone());
+        Ok(request.presigned(expires_in(valid_for)?).await?.uri().to_owned())
     }
 }
 
-fn within(valid_for: Duration) -> Result<PresigningConfig, Trouble> {
-    PresigningConfig::expires_in(valid_for).map_err(|err| Trouble::Refused(err.to_string()))
+fn expires_in(valid_for: Duration) -> Result<PresigningConfig, S3Error> {
+    PresigningConfig::expires_in(valid_for)
+        .map_err(|err| S3Error::Refused(Cause::with_source("the lifetime of a presigned request is not possible", err)))
 }

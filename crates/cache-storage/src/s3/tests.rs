@@ -1,4 +1,4 @@
-//! How S3's failures come out, told by a server that gives the same answer to everything.
+//! How S3's responses come out, with a server that sends the same response to every request.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -62,27 +62,27 @@ async fn put_answered(status: u16, code: &str, mode: PutMode) -> (Result<Version
 }
 
 #[tokio::test]
-async fn an_unmet_condition_is_a_conflict_at_once() {
+async fn an_unmet_condition_is_a_failed_precondition_at_once() {
     let (outcome, requests) = put_answered(412, "PreconditionFailed", PutMode::Create).await;
-    assert!(matches!(outcome, Err(StorageError::Conflict { .. })), "{outcome:?}");
+    assert!(matches!(outcome, Err(StorageError::Precondition { .. })), "{outcome:?}");
     assert_eq!(requests, 1);
 }
 
 #[tokio::test]
-async fn an_absent_key_is_a_conflict_for_replace() {
-    let (outcome, _) = put_answered(404, "NoSuchKey", PutMode::Replace(Version("\"etag\"".into()))).await;
-    assert!(matches!(outcome, Err(StorageError::Conflict { .. })), "{outcome:?}");
+async fn an_update_of_an_absent_key_fails_its_precondition() {
+    let (outcome, _) = put_answered(404, "NoSuchKey", PutMode::Update(Version::new("etag"))).await;
+    assert!(matches!(outcome, Err(StorageError::Precondition { .. })), "{outcome:?}");
 }
 
 #[tokio::test]
-async fn a_write_in_between_is_tried_three_times_and_then_unavailable() {
+async fn a_concurrent_write_is_unavailable_after_three_attempts() {
     let (outcome, requests) = put_answered(409, "ConditionalRequestConflict", PutMode::Create).await;
     assert!(matches!(outcome, Err(StorageError::Unavailable { .. })), "{outcome:?}");
     assert_eq!(requests, 3);
 }
 
 #[tokio::test]
-async fn what_passes_is_tried_three_times_and_then_unavailable() {
+async fn transient_errors_are_unavailable_after_three_attempts() {
     for (status, code) in [(500, "InternalError"), (503, "SlowDown"), (400, "RequestTimeout")] {
         let (outcome, requests) = put_answered(status, code, PutMode::Overwrite).await;
         assert!(matches!(outcome, Err(StorageError::Unavailable { .. })), "{outcome:?}");
@@ -91,73 +91,104 @@ async fn what_passes_is_tried_three_times_and_then_unavailable() {
 }
 
 #[tokio::test]
-async fn what_does_not_pass_is_refused_at_once_with_advice() {
+async fn a_conditional_write_whose_outcome_is_unknown_is_not_sent_again() {
+    let update = || PutMode::Update(Version::new("etag"));
+    for (answer, mode) in [(error(500, "InternalError"), PutMode::Create), (None, PutMode::Create), (None, update())] {
+        let (url, requests) = server(answer).await;
+        let outcome = s3(url).put(&key(), "x".into(), mode).await;
+        assert!(matches!(outcome, Err(StorageError::Unavailable { .. })), "{outcome:?}");
+        assert_eq!(requests.load(Ordering::Relaxed), 1);
+    }
+    let (_, requests) = put_answered(503, "SlowDown", PutMode::Create).await;
+    assert_eq!(requests, 3, "a throttled write was not applied");
+}
+
+#[tokio::test]
+async fn lasting_errors_are_refused_at_once_with_advice() {
     let cases = [
         (404, "NoSuchBucket", "create the bucket"),
         (403, "AccessDenied", "allow s3:ListBucket"),
         (403, "InvalidAccessKeyId", "renew the credentials"),
         (400, "ExpiredToken", "renew the credentials"),
         (301, "PermanentRedirect", "name the region"),
+        (501, "NotImplemented", "use a server that implements"),
     ];
     for (status, code, advice) in cases {
         let (outcome, requests) = put_answered(status, code, PutMode::Overwrite).await;
-        let Err(StorageError::Refused { reason, .. }) = outcome else { panic!("{code}: {outcome:?}") };
+        let Err(StorageError::Refused { source, .. }) = outcome else { panic!("{code}: {outcome:?}") };
+        let reason = source.to_string();
         assert!(reason.contains(advice) && reason.contains("told so"), "{reason}");
         assert_eq!(requests, 1, "{code}");
     }
 }
 
 #[tokio::test]
-async fn a_get_in_a_missing_bucket_is_refused_but_a_missing_key_is_none() {
+async fn a_missing_bucket_is_refused_but_a_missing_key_is_none() {
     let (url, _) = server(error(404, "NoSuchBucket")).await;
-    assert!(matches!(s3(url).get(&key(), None).await, Err(StorageError::Refused { .. })));
+    assert!(matches!(s3(url).get(&key(), &GetOptions::default()).await, Err(StorageError::Refused { .. })));
     let (url, _) = server(error(404, "NoSuchKey")).await;
-    assert!(matches!(s3(url).get(&key(), None).await, Ok(None)));
+    assert!(matches!(s3(url).get(&key(), &GetOptions::default()).await, Ok(None)));
 }
 
 #[tokio::test]
-async fn silence_is_unavailable_when_the_deadline_comes() {
+async fn no_response_is_unavailable_after_the_timeout() {
     let (url, requests) = server(None).await;
-    let outcome = s3(url).get(&key(), None).await;
+    let outcome = s3(url).get(&key(), &GetOptions::default()).await;
     assert!(matches!(outcome, Err(StorageError::Unavailable { .. })), "{outcome:?}");
     assert!(requests.load(Ordering::Relaxed) >= 2, "an attempt that takes too long is repeated");
 }
 
 #[tokio::test]
-async fn a_body_that_stalls_is_unavailable_when_the_deadline_comes() {
+async fn a_stalled_body_is_unavailable_after_the_timeout() {
     let half = "HTTP/1.1 200 OK\r\nETag: \"e\"\r\nContent-Length: 100\r\n\r\nonly a part";
     let (url, _) = server(Some(half.to_owned())).await;
-    let outcome = s3(url).get(&key(), None).await;
+    let outcome = s3(url).get(&key(), &GetOptions::default()).await;
     assert!(matches!(outcome, Err(StorageError::Unavailable { .. })), "{outcome:?}");
 }
 
 #[tokio::test]
-async fn nobody_there_is_unavailable() {
-    let outcome = s3("http://127.0.0.1:1".to_owned()).get(&key(), None).await;
+async fn a_refused_connection_is_unavailable() {
+    let outcome = s3("http://127.0.0.1:1".to_owned()).get(&key(), &GetOptions::default()).await;
     assert!(matches!(outcome, Err(StorageError::Unavailable { .. })), "{outcome:?}");
 }
 
-#[test]
-fn a_folder_is_skipped_by_starting_after_everything_in_it() {
-    let after = |prefix: &str, key: Option<&str>, delimiter| {
-        let key = key.map(str::to_owned);
-        start_after(&ListRequest { prefix: prefix.into(), start_after: key, delimiter, limit: 1 })
-    };
-    assert_eq!(after("", Some("a/"), true).as_deref(), Some("a/\u{10FFFF}"));
-    assert_eq!(after("", Some("a/"), false).as_deref(), Some("a/"));
-    assert_eq!(after("a/", None, true).as_deref(), Some("a/"));
-    assert_eq!(after("a", None, true), None);
-}
-
 #[tokio::test]
-async fn a_head_knows_the_digest_of_a_whole_object_but_none_of_one_in_parts() {
-    let sha256 = Digest::of(b"hello");
+async fn only_a_whole_object_has_a_known_digest() {
+    let sha256 = Sha256Digest::of(b"hello");
     let checksum = STANDARD.encode(sha256.as_bytes());
     for (checksum, known) in [(checksum.clone(), Some(sha256)), (format!("{checksum}-2"), None)] {
         let headers = format!("ETag: \"e\"\r\nContent-Length: 5\r\nx-amz-checksum-sha256: {checksum}\r\n");
         let modified = "Last-Modified: Fri, 20 Nov 2026 12:00:00 GMT\r\n";
         let (url, _) = server(Some(format!("HTTP/1.1 200 OK\r\n{headers}{modified}Connection: close\r\n\r\n"))).await;
         let head = s3(url).head(&key()).await.unwrap().unwrap();
-        assert_eq!((head.size, head.sha256, head.modified_ms), (5, known, 1_795_176_000_000));
+        assert_eq!((head.size, head.sha256, head.modified), (5, known, UnixMillis::new(1_795_176_000_000)));
     }
+}
+
+#[tokio::test]
+async fn a_304_is_not_modified_whatever_the_range() {
+    let known = || Version::new("e");
+    for range in [None, Some(0..3), Some(7..9)] {
+        let (url, requests) =
+            server(Some("HTTP/1.1 304 X\r\nETag: \"e\"\r\nConnection: close\r\n\r\n".to_owned())).await;
+        let options = GetOptions { range, ..GetOptions::unless(known()) };
+        assert_eq!(s3(url).get(&key(), &options).await.unwrap(), Some(GetResult::NotModified), "{options:?}");
+        assert_eq!(requests.load(Ordering::Relaxed), 1, "{options:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_full_server_is_full_at_once() {
+    for (status, code) in [(507, "XMinioStorageFull"), (507, "Other"), (403, "QuotaExceeded")] {
+        let (outcome, requests) = put_answered(status, code, PutMode::Create).await;
+        assert!(matches!(outcome, Err(StorageError::Full { .. })), "{outcome:?}");
+        assert_eq!(requests, 1, "{code}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_keeps_its_sources() {
+    let failed = s3("http://127.0.0.1:1".to_owned()).get(&key(), &GetOptions::default()).await.unwrap_err();
+    let chain = error_chain(&failed);
+    assert!(chain.contains("bucket 'bucket': no response from S3") && chain.contains("refused"), "{chain}");
 }

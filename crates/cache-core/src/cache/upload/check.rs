@@ -3,22 +3,22 @@
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
-use crate::content::Digest;
+use crate::digest::Sha256Digest;
 use crate::error::Error;
-use crate::storage::{ObjectHead, ObjectKey};
+use crate::storage::{GetOptions, GetResult, ObjectHead, ObjectKey};
 use crate::strategy::{ContentKind, Strategy};
 
-use super::super::Cache;
+use super::super::{NamespaceCache, SWEEP_MIN_AGE};
 use super::UploadRequest;
 
 /// How much is in memory at once of a content that is too large to be read as a whole, in bytes.
 const PART_BYTES: u64 = 8 * 1024 * 1024;
 
 /// How old an upload may be when it is completed: half of the age at which the sweep may take it away, so that the two never
-/// meet, whatever the clocks say and however long the completion takes. In milliseconds.
-const LATEST_MS: u64 = super::super::OLD_MS / 2;
+/// meet, whatever the clocks say and however long the completion takes.
+const MAX_UPLOAD_AGE_DIVISOR: u32 = 2;
 
-impl Cache {
+impl NamespaceCache {
     /// Checks what was uploaded, and returns it if the entry needs a copy of it, else nothing.
     ///
     /// A blob that is not what was announced is left for the sweep: another completion may be right about it.
@@ -26,13 +26,10 @@ impl Cache {
         &self,
         request: &UploadRequest,
         blob: &ObjectKey,
-        head: Option<ObjectHead>,
+        head: &ObjectHead,
     ) -> Result<Bytes, Error> {
-        let refused = |message: &str| Error::Invalid { field: "upload_id", message: message.to_owned() };
-        let Some(head) = head else {
-            return Err(refused("names an upload whose content is not there yet: send it to the url first"));
-        };
-        if self.surroundings.now_ms().saturating_sub(head.modified_ms) >= LATEST_MS {
+        let refused = |message: &str| Error::invalid("upload_id", message);
+        if self.cache.now().since(head.modified) >= SWEEP_MIN_AGE / MAX_UPLOAD_AGE_DIVISOR {
             return Err(refused("names an upload that is more than 12 hours old: begin a new one"));
         }
         request.check_size(head.size)?;
@@ -49,17 +46,18 @@ impl Cache {
     /// What fits is read in one part: a storage may have to read the whole object for each part of it, as a disk does that
     /// makes the version of an object from its bytes.
     async fn read_through(&self, request: &UploadRequest, blob: &ObjectKey, copied: bool) -> Result<Bytes, Error> {
-        let part_bytes = if request.size <= self.largest_in_memory { request.size } else { PART_BYTES };
+        let part_bytes = if request.size <= self.cache.max_in_memory_bytes { request.size } else { PART_BYTES };
         let (mut sha256, mut text, mut copy) = (Sha256::new(), Utf8::default(), Vec::new());
         let mut at = 0;
         while at < request.size {
-            if self.deadline_ms.is_some_and(|deadline| self.surroundings.now_ms() >= deadline) {
-                return Err(Error::Unavailable(format!("{blob} could not be read in time: try again")));
+            if self.cache.is_over() {
+                return Err(Error::unavailable(format!("{blob} could not be read before the deadline: retry later")));
             }
-            let part = self.storage.get(blob, Some(at..at + part_bytes)).await?;
-            let part = part.map(|object| object.bytes).filter(|part| !part.is_empty());
-            let part = part.ok_or_else(|| Error::Unavailable(format!("{blob} went away: begin a new upload")))?;
-            if request.kind == ContentKind::String && !text.goes_on(&part) {
+            let part = self.cache.storage.get(blob, &GetOptions::range(at..at + part_bytes)).await?;
+            let part = part.and_then(GetResult::into_object).map(|object| object.bytes);
+            let part = part.filter(|part| !part.is_empty());
+            let part = part.ok_or_else(|| Error::unavailable(format!("{blob} was removed: retry")))?;
+            if request.kind == ContentKind::String && !text.accepts(&part) {
                 return Err(not_utf8());
             }
             sha256.update(&part);
@@ -68,44 +66,44 @@ impl Cache {
             }
             at += part.len() as u64;
         }
-        if !text.is_whole() {
+        if !text.is_complete() {
             return Err(not_utf8());
         }
-        request.check_digest(Digest::from_bytes(sha256.finalize().into()))?;
+        request.check_digest(Sha256Digest::from_bytes(sha256.finalize().into()))?;
         Ok(copy.into())
     }
 }
 
 fn not_utf8() -> Error {
     let message = "is 'string', but the content is not valid UTF-8: upload it as 'binary'";
-    Error::Invalid { field: "data_type", message: message.to_owned() }
+    Error::invalid("data_type", message)
 }
 
 /// A text that comes in parts, whose ends may cut a character.
 #[derive(Default)]
 struct Utf8 {
-    /// The beginning of the character that the last part ended in.
-    begun: Vec<u8>,
+    /// The first bytes of the character that the last part ended in.
+    rest: Vec<u8>,
 }
 
 impl Utf8 {
     /// Whether the text is UTF-8 with this part, as far as can be told.
-    fn goes_on(&mut self, part: &[u8]) -> bool {
+    fn accepts(&mut self, part: &[u8]) -> bool {
         // A part that begins with a character is looked at where it is: it may be all of a large content.
-        let joined = (!self.begun.is_empty()).then(|| [&self.begun, part].concat());
+        let joined = (!self.rest.is_empty()).then(|| [&self.rest, part].concat());
         let text = joined.as_deref().unwrap_or(part);
         let whole = match std::str::from_utf8(text) {
             Ok(_) => text.len(),
             Err(error) if error.error_len().is_none() => error.valid_up_to(),
             Err(_) => return false,
         };
-        self.begun = text[whole..].to_vec();
+        self.rest = text[whole..].to_vec();
         true
     }
 
     /// Whether the last character is complete.
-    fn is_whole(&self) -> bool {
-        self.begun.is_empty()
+    fn is_complete(&self) -> bool {
+        self.rest.is_empty()
     }
 }
 
@@ -117,7 +115,7 @@ mod tests {
 
     fn is_utf8(bytes: &[u8], part: usize) -> bool {
         let mut text = Utf8::default();
-        bytes.chunks(part).all(|part| text.goes_on(part)) && text.is_whole()
+        bytes.chunks(part).all(|part| text.accepts(part)) && text.is_complete()
     }
 
     #[test]

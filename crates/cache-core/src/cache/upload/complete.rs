@@ -1,62 +1,57 @@
-//! Completing an upload: the content becomes an entry by the protocol of `store`, under an id that is drawn now.
-//!
-//! Other than a store, which writes its blob under a name that nobody else knows, an upload's blob is named by an id that the
-//! client has, and completing it may be asked for twice. So the first completion leaves a **mark**, created under the upload's
-//! id and naming the entry. Whoever finds one never lists the blob: it answers the entry when that is complete, and else
-//! refuses. The blob is then as private to one completion as that of a store, and the entry's id is known to nobody before it is
-//! acknowledged.
+//! Completing an upload: the content becomes an entry, whose nonce follows from the upload id.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::future::{try_join, try_join4};
+use futures::future::try_join4;
 
 use crate::error::Error;
 use crate::ids::{BlobToken, CacheId};
-use crate::index::Listed;
-use crate::layout::Layout;
-use crate::record::{GRAVE, Record, RecordState, UploadMark};
+use crate::key_index::KeyIndex;
+use crate::manifest::{ContentSource, Location, Manifest, NewContent, NewEntry};
+use crate::nonce::Nonce;
 use crate::settings::Settings;
-use crate::storage::{ObjectHead, ObjectKey, PutMode, StorageError, Version};
+use crate::storage::{ObjectHead, ObjectKey};
 use crate::strategy::Strategy;
+use crate::time::UnixMillis;
 
-use super::super::pages::Pages;
-use super::super::store::{MOST_NAMES, Placed, check_strategy, check_views};
-use super::super::swap::{Claim, Pause};
-use super::super::views::{After, Paths, unique_view};
-use super::super::{Cache, LoadedIndex, Stored};
+use super::super::commit::History;
+use super::super::key::ListOptions;
+use super::super::load::{Loaded, MAX_READ_ATTEMPTS, Part};
+use super::super::manifest_changes::{Insert, ListedEntry, ManifestChange, ManifestOutcome};
+use super::super::views::entry_view;
+use super::super::{NamespaceCache, Paths, Selector, Stored};
 use super::{UploadLimits, UploadRequest};
 
-/// How long one completion works on listing its entry, in milliseconds.
-const LIST_WITHIN_MS: u64 = 60 * 1000;
-/// From which age on a mark without a complete entry belongs to a completion that broke off, in milliseconds: its owner has
-/// given up, and calls of it that were still on their way have had as long again.
-const BROKEN_OFF_AFTER_MS: u64 = 2 * LIST_WITHIN_MS;
-
-impl Cache {
-    /// Makes an entry of a content that was uploaded, and returns when everything the answer promises is durable.
-    /// Completing an upload again answers the same entry.
+impl NamespaceCache {
+    /// Makes an entry of a content that was uploaded, and returns when everything the response promises is durable.
+    /// Completing an upload again returns the same entry.
     ///
-    /// Errors: `Invalid` when the content is not there, not the one that was announced, or too old, or when an earlier
-    /// completion broke off; `Unavailable` when the storage does not answer, or another request is completing the upload.
+    /// # Errors
+    ///
+    /// `Invalid` when the content is not there, not the one that was announced, or too old, or when the upload was completed
+    /// under another key, or its entry was deleted since; `Unavailable` when the storage does not respond.
     pub async fn complete_upload(
         &self,
-        upload: CacheId,
+        upload_id: CacheId,
         request: &UploadRequest,
         limits: UploadLimits,
     ) -> Result<Stored, Error> {
         request.check(limits)?;
-        let own = request.token_in(upload)?;
-        let draft = request.record(upload, own);
-        check_views(&draft)?;
-        let layout = Layout::new(&request.namespace);
+        let token = request.token_in(upload_id)?;
+        let cache = self.with_default_deadline();
+        let entry = request.entry(&cache.namespace, upload_id, cache.cache.now());
+        cache.check_views(&entry)?;
+        let hash = request.cache_hash();
         let completion = Completion {
-            cache: self.begin(),
+            manifest_key: cache.layout().manifest(&hash),
+            index_key: entry.key_ref().map(|key| cache.layout().key_index(&key)),
+            blob: cache.layout().blob(&hash, token),
+            nonce: UploadRequest::nonce(upload_id),
+            started_at: cache.cache.now(),
+            cache,
             request,
-            upload,
-            own,
-            blob: draft.blob(),
-            mark_key: layout.upload_mark(upload),
-            hash_key: layout.hash_index(&draft.cache_hash),
-            key_key: draft.key_name().map(|name| layout.key_index(&name)),
+            token,
         };
         // On the heap, so that it does not swell the futures of all callers.
         Box::pin(completion.run()).await
@@ -64,238 +59,182 @@ impl Cache {
 }
 
 struct Completion<'a> {
-    cache: Cache,
+    cache: NamespaceCache,
     request: &'a UploadRequest,
-    upload: CacheId,
-    /// The token of the blob that was uploaded.
-    own: BlobToken,
+    /// Which blob was uploaded.
+    token: BlobToken,
     blob: ObjectKey,
-    mark_key: ObjectKey,
-    hash_key: ObjectKey,
-    key_key: Option<ObjectKey>,
-}
-
-/// What is there.
-struct Found {
-    mark: Option<UploadMark>,
-    head: Option<ObjectHead>,
-    hash_index: LoadedIndex,
-    key_index: LoadedIndex,
-    settings: Settings,
+    nonce: Nonce,
+    started_at: UnixMillis,
+    manifest_key: ObjectKey,
+    index_key: Option<ObjectKey>,
 }
 
 impl Completion<'_> {
     async fn run(&self) -> Result<Stored, Error> {
-        let found = self.look().await?;
-        match (&found.mark, &found.head) {
-            (Some(mark), _) => self.answer_again(mark).await,
-            // One that ended just now may have removed the blob, because it shares another.
-            (None, None) => match self.mark().await? {
-                Some((mark, _)) => self.answer_again(&mark).await,
-                None => self.make(found).await,
-            },
-            (None, Some(_)) => self.make(found).await,
+        let head = async { Ok(self.cache.cache.storage.head(&self.blob).await?) };
+        let (head, manifest, index, settings) =
+            try_join4(head, self.load_manifest(), self.cache.load_index(self.index_key.as_ref()), self.settings())
+                .await?;
+        let completed = match self.find_completed(&manifest, &index).await {
+            // A page may have been replaced since the manifest was read.
+            Err(Error::Corrupt { .. }) => self.find_completed_again(&index).await?,
+            completed => completed?,
+        };
+        if let Some(stored) = completed {
+            return Ok(stored);
+        }
+        let Some(head) = head else {
+            // A completion that ended just now may have removed the blob, because it references another one.
+            let completed = self.find_completed_again(&index).await?;
+            return completed
+                .ok_or_else(|| refused("names an upload whose content is not there yet: send it to the url first"));
+        };
+        self.make(manifest, index, &settings, &head).await
+    }
+
+    async fn load_manifest(&self) -> Result<Loaded<Manifest>, Error> {
+        self.cache.load(&self.manifest_key, Part::Whole).await
+    }
+
+    async fn settings(&self) -> Result<Settings, Error> {
+        match self.cache.cached_settings() {
+            Some(cached) => Ok(cached.settings),
+            None => self.cache.settings().await,
         }
     }
 
-    async fn look(&self) -> Result<Found, Error> {
-        let cache = &self.cache;
-        let head = async { Ok(cache.storage.head(&self.blob).await?) };
-        let indexes = try_join(cache.load_index(&self.hash_key), cache.load_key_index(self.key_key.as_ref()));
-        let settings = async {
-            match cache.remembered_settings(&self.request.namespace) {
-                Some(settings) => Ok(settings),
-                None => cache.settings(&self.request.namespace).await,
+    /// What an earlier completion, or one at the same time, has made.
+    async fn find_completed(
+        &self,
+        manifest: &Loaded<Manifest>,
+        index: &Option<Loaded<KeyIndex>>,
+    ) -> Result<Option<Stored>, Error> {
+        let Some(manifest) = &manifest.head else { return Ok(None) };
+        match self.cache.find_by_nonce(&self.manifest_key, manifest, self.nonce).await? {
+            Some(ManifestOutcome::Listed(listed)) => {
+                self.check_same_key(&listed)?;
+                self.finish(*listed, index.clone(), None).await.map(Some)
             }
-        };
-        let (mark, head, (hash_index, key_index), settings) = try_join4(self.mark(), head, indexes, settings).await?;
-        Ok(Found { mark: mark.map(|(mark, _)| mark), head, hash_index, key_index, settings })
-    }
-
-    /// The mark of whoever came first, and its state.
-    async fn mark(&self) -> Result<Option<(UploadMark, Version)>, Error> {
-        let Some(object) = self.cache.storage.get(&self.mark_key, None).await? else { return Ok(None) };
-        let mark = serde_json::from_slice(&object.bytes).map_err(|error| Error::corrupt(&self.mark_key, error))?;
-        Ok(Some((mark, object.version)))
-    }
-
-    /// Answers what an earlier completion made.
-    async fn answer_again(&self, mark: &UploadMark) -> Result<Stored, Error> {
-        if !mark.done && self.is_under_way(mark) {
-            return Err(self.not_complete(mark));
+            Some(_) => Err(deleted()),
+            None => Ok(None),
         }
-        let record_key = Layout::new(&self.request.namespace).record(mark.cache_id);
-        let record = async {
-            let Some(bytes) = self.cache.read(&record_key).await? else { return Ok(None) };
-            RecordState::parse(&bytes).map(Some).map_err(|error| Error::corrupt(&record_key, error))
-        };
-        let indexes = try_join(self.cache.load_index(&self.hash_key), self.cache.load_key_index(self.key_key.as_ref()));
-        let (record, (hash_index, key_index)) = try_join(record, indexes).await?;
-        let record = match record {
-            Some(RecordState::Live(record)) => *record,
-            Some(RecordState::Grave) => {
-                // Unless the completion has started over since the mark was read.
-                let now = self.mark().await?.map_or(*mark, |(now, _)| now);
-                if now != *mark {
-                    return Err(self.not_complete(&now));
-                }
-                return Err(refused("was completed, and the entry was deleted: begin a new upload"));
+    }
+
+    /// As [`Completion::find_completed`], in the manifest as it is now.
+    async fn find_completed_again(&self, index: &Option<Loaded<KeyIndex>>) -> Result<Option<Stored>, Error> {
+        for attempt in 1.. {
+            let manifest = self.load_manifest().await?;
+            match self.find_completed(&manifest, index).await {
+                Err(Error::Corrupt { .. }) if attempt < MAX_READ_ATTEMPTS => {}
+                completed => return completed,
             }
-            None => return Err(self.not_complete(mark)),
-        };
-        let asked = self.request.record(self.upload, self.own);
-        if (record.sha256, &record.cache_key, &record.file_id) != (asked.sha256, &asked.cache_key, &asked.file_id) {
-            return Err(refused("was completed under another key or file_id"));
         }
-        let by_hash = self.listed(&record, &hash_index, &self.hash_key).await?;
-        let by_key = match &self.key_key {
-            Some(key) => self.listed(&record, &key_index, key).await?,
-            None => None,
-        };
-        let Some(by_hash) = by_hash.filter(|_| by_key.is_some() || self.key_key.is_none()) else {
-            return Err(self.not_complete(mark));
-        };
-        self.write_missing_view(&record).await?;
-        self.cache.settle_shared_view(&record, After::Unsure).await?;
-        Ok(Stored {
-            version: by_hash.version,
-            key_version: by_key.map(|listed| listed.version),
-            deduplicated: record.token != self.own,
-            paths: Paths::of(&record),
-            record,
-        })
+        unreachable!("the last attempt returns")
     }
 
-    fn is_under_way(&self, mark: &UploadMark) -> bool {
-        self.cache.surroundings.now_ms() < mark.begun_at.saturating_add(BROKEN_OFF_AFTER_MS)
-    }
-
-    fn not_complete(&self, mark: &UploadMark) -> Error {
-        if self.is_under_way(mark) {
-            return Error::Unavailable(format!("{} is being completed by another request: try again", self.upload));
+    /// Checks the content and lists the entry.
+    async fn make(
+        &self,
+        manifest: Loaded<Manifest>,
+        index: Option<Loaded<KeyIndex>>,
+        settings: &Settings,
+        head: &ObjectHead,
+    ) -> Result<Stored, Error> {
+        self.cache.check_strategy(settings, self.request.strategy)?;
+        let content = self.cache.check_upload(self.request, &self.blob, head).await?;
+        let stored_at = self.started_at;
+        let spec = self.request.spec(stored_at, self.cache.expiry(settings, None, stored_at));
+        let source = ContentSource::Blob(self.token);
+        let new = NewContent { sha256: self.request.sha256, size: self.request.size, source };
+        let entry = NewEntry { nonce: self.nonce, spec, content: new, foreign_id: None };
+        let insert = Arc::new(Insert { cache_hash: self.request.cache_hash(), entry });
+        let history = History::since(self.started_at);
+        let applied = self.cache.commit(&self.manifest_key, manifest, ManifestChange::Insert(insert), history).await?;
+        match applied.outcome {
+            ManifestOutcome::Listed(listed) => {
+                self.check_same_key(&listed)?;
+                let listed = self.check_blob(*listed, applied.is_ambiguous).await?;
+                self.finish(listed, index, Some(content)).await
+            }
+            ManifestOutcome::NoPlace(error) => Err(Error::unavailable(format!("{}: {error}", self.blob))),
+            ManifestOutcome::AlreadyRemoved(_)
+            | ManifestOutcome::Removed { .. }
+            | ManifestOutcome::NotListed
+            | ManifestOutcome::Revised(_)
+            | ManifestOutcome::KindRefused(_)
+            | ManifestOutcome::Changed => Err(deleted()),
         }
-        refused("was not completed: an earlier request for it broke off, so begin a new upload")
     }
 
-    async fn listed(&self, record: &Record, index: &LoadedIndex, key: &ObjectKey) -> Result<Option<Listed>, Error> {
-        let Some(index) = &index.index else { return Ok(None) };
-        Pages::new(&self.cache, &record.namespace, key).entry(index, record.cache_id, record.stored_at).await
-    }
-
-    /// Writes the entry's own view, if an earlier completion listed the entry and came no further.
-    async fn write_missing_view(&self, record: &Record) -> Result<(), Error> {
-        let Some(view) = unique_view(record).ok().flatten() else { return Ok(()) };
-        if self.cache.storage.head(&view).await?.is_some() {
+    fn check_same_key(&self, listed: &ListedEntry) -> Result<(), Error> {
+        let asked = self.request.spec(listed.row.spec.stored_at, None);
+        let spec = &listed.row.spec;
+        if (&spec.cache_key, &spec.file_id) == (&asked.cache_key, &asked.file_id) {
             return Ok(());
         }
-        let blob = record.blob();
-        let copied = match record.strategy {
-            Strategy::KeyBased => self.cache.read(&blob).await?,
-            // A pointer needs no content.
-            _ => Some(Bytes::new()),
+        Err(refused("was completed under another key or file_id"))
+    }
+
+    /// If the entry references a blob that was there already, checks that one, and puts the uploaded one in its place or
+    /// removes it.
+    async fn check_blob(&self, mut listed: ListedEntry, is_ambiguous: bool) -> Result<ListedEntry, Error> {
+        let token = match listed.content.location {
+            Location::Blob(token) if token == self.token => return Ok(listed),
+            Location::Blob(token) => Some(token),
+            Location::Inline(_) => None,
         };
-        let copied = copied.ok_or_else(|| Error::corrupt(&blob, "the content is missing"))?;
-        self.cache.write_unique_view(record, &copied).await
-    }
-
-    /// Checks the content, leaves the mark, and lists the entry.
-    async fn make(&self, found: Found) -> Result<Stored, Error> {
-        let Found { head, mut hash_index, key_index, settings, .. } = found;
-        check_strategy(&settings, &self.request.namespace, self.request.strategy)?;
-        let content = self.cache.check_upload(self.request, &self.blob, head).await?;
-        let stored_at = self.cache.surroundings.now_ms();
-        let expires_at = settings.expires_at(stored_at, self.cache.default_ttl_hours);
-        let deadline = self.cache.deadline_ms.unwrap_or(u64::MAX).min(stored_at.saturating_add(LIST_WITHIN_MS));
-        let cache = self.cache.until(deadline);
-        let mut pause = Pause::new(&cache);
-        let (mut mark, mut given_up) = (None, None);
-        loop {
-            // Equal content that is there already is referenced, as by a store: it is kept once.
-            let live = hash_index.index.as_ref().and_then(|index| index.token_of(&self.request.sha256));
-            let token = live.unwrap_or(self.own);
-            let drawn = Record { stored_at, expires_at, ..self.request.record(self.upload, token) };
-            let (record, state) = self.write_marked(&cache, drawn, mark).await?;
-            if let Some(given_up) = given_up.take() {
-                // Not before the mark names another one: a grave means that the entry was deleted.
-                self.abandon(&given_up).await?;
-            }
-            let claim = if live.is_some() { Claim::Shared } else { Claim::Private };
-            let (deduplicated, key_index) = (token != self.own, key_index.clone());
-            let placed = Placed { record, claim, deduplicated, hash_index, key_index, again: true };
-            if let Some(version) = cache.list_by_hash(&self.hash_key, &placed, &content).await? {
-                let stored = cache.finish(placed, version, &content).await?;
-                let done = UploadMark { cache_id: stored.record.cache_id, begun_at: stored_at, done: true };
-                if let Err(error) = self.leave_mark(done, Some(state)).await {
-                    tracing::info!("{} does not say that it is done: {error}", self.mark_key);
-                }
-                self.tidy(&stored).await;
-                return Ok(stored);
-            }
-            // A delete took the blob that it was to share, or a twin was faster with another one.
-            given_up = Some(placed.record);
-            pause.wait(&self.hash_key).await?;
-            mark = Some(state);
-            hash_index = cache.load_index(&self.hash_key).await?;
-        }
-    }
-
-    /// Draws an id, leaves the mark for it, in place of the own one for an earlier try, and writes the record.
-    async fn write_marked(
-        &self,
-        cache: &Cache,
-        drawn: Record,
-        mut mark: Option<Version>,
-    ) -> Result<(Record, Version), Error> {
-        for _ in 0..MOST_NAMES {
-            let cache_id = self.request.draw_id(drawn.token, cache.surroundings.random());
-            let record = Record { cache_id, ..drawn.clone() };
-            let state =
-                self.leave_mark(UploadMark { cache_id, begun_at: record.stored_at, done: false }, mark.take()).await?;
-            if cache.write_record(&record).await? {
-                return Ok((record, state));
-            }
-            mark = Some(state);
-        }
-        Err(Error::Unavailable("no free id was found for the entry: try again".to_owned()))
-    }
-
-    async fn leave_mark(&self, mark: UploadMark, replaced: Option<Version>) -> Result<Version, Error> {
-        let mode = replaced.map_or(PutMode::Create, PutMode::Replace);
-        match self.cache.storage.put(&self.mark_key, mark.to_bytes().into(), mode).await {
-            Ok(state) => Ok(state),
-            // After a lost reply, what is there may be ours: nobody else draws this id.
-            Err(StorageError::Conflict { .. }) => {
-                let found = self.mark().await?;
-                let ours = found.filter(|(found, _)| *found == mark);
-                ours.map(|(_, state)| state).ok_or_else(|| self.not_complete(&mark))
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Takes back a try that has to start over. The uploaded blob stays: the next try may need it.
-    async fn abandon(&self, record: &Record) -> Result<(), Error> {
-        let key = Layout::new(&record.namespace).record(record.cache_id);
-        let view = async {
-            match unique_view(record).ok().flatten() {
-                Some(view) => self.cache.remove(&view).await,
-                None => Ok(()),
-            }
-        };
-        let grave = self.cache.overwrite(&key, Bytes::from_static(GRAVE));
-        try_join(grave, view).await.map(drop)
-    }
-
-    /// Removes the uploaded blob when the entry shares another one. Because of the mark nobody else ever lists it.
-    async fn tidy(&self, stored: &Stored) {
-        if stored.record.token != self.own
-            && let Err(error) = self.cache.remove(&self.blob).await
+        let hash = self.request.cache_hash();
+        if let Some(damaged) = token
+            && !self.cache.is_blob_intact(&hash, damaged, &listed.content).await?
         {
-            tracing::info!("{} is left for the sweep: {error}", self.blob);
+            let (sha256, replacement) = (self.request.sha256, self.token);
+            let change = ManifestChange::ReplaceBlob { sha256, damaged, replacement };
+            let manifest = self.load_manifest().await?;
+            self.cache.commit(&self.manifest_key, manifest, change, History::since(self.cache.cache.now())).await?;
+            listed.content.location = Location::Blob(replacement);
+        } else if !is_ambiguous {
+            self.cache.cache.remove_garbage(&self.blob).await;
         }
+        Ok(listed)
+    }
+
+    /// Writes the views and lists the entry under its key. `content` is what a readable copy holds; `None` if it was not read.
+    async fn finish(
+        &self,
+        listed: ListedEntry,
+        index: Option<Loaded<KeyIndex>>,
+        content: Option<Bytes>,
+    ) -> Result<Stored, Error> {
+        let entry = listed.entry(&self.cache.namespace, &self.request.cache_hash());
+        let content = match content {
+            Some(content) => content,
+            None => self.read_content(&listed).await?,
+        };
+        if let Some(view) = entry_view(self.cache.layout(), &entry).ok().flatten() {
+            self.cache.cache.overwrite(&view, self.cache.view_bytes(&entry, &content)).await?;
+        }
+        let deduplicated = listed.content.location != Location::Blob(self.token);
+        let options = ListOptions { create_only: false, started_at: self.started_at };
+        let listing = self.cache.list_under_key(&listed, entry, index, &content, options).await?;
+        let paths = Paths::of(&listing.entry);
+        Ok(Stored { entry: listing.entry, key_version: listing.key_version, deduplicated, paths })
+    }
+
+    /// The content, if its entry has a readable copy.
+    async fn read_content(&self, listed: &ListedEntry) -> Result<Bytes, Error> {
+        if listed.row.spec.strategy != Strategy::KeyBased {
+            return Ok(Bytes::new());
+        }
+        let found = self.cache.retrieve_even_expired(&Selector::Id(listed.row.cache_id)).await?;
+        found.map(|found| found.bytes).ok_or_else(deleted)
     }
 }
 
+fn deleted() -> Error {
+    refused("was completed, and the entry was deleted: begin a new upload")
+}
+
 fn refused(what: &str) -> Error {
-    Error::Invalid { field: "upload_id", message: what.to_owned() }
+    Error::invalid("upload_id", what)
 }

@@ -8,7 +8,8 @@ use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::testing::{App, Call, config};
+use crate::media_type::{BYTES, ZIP};
+use crate::test_support::{App, Call, config};
 
 const NOBODY: &str = "00000000-0000-0000-0000-00000000dead";
 
@@ -99,7 +100,7 @@ async fn an_archive_is_sent_byte_for_byte_as_a_file() {
     let (app, id) = app().await;
     let answer = app.get(&format!("/ns/zip/{id}/retrieve")).await;
     assert_eq!(answer.body, a_and_b());
-    assert_eq!(answer.header("content-type"), Some("application/zip"));
+    assert_eq!(answer.header("content-type"), Some(ZIP));
     assert_eq!(answer.header("content-disposition"), Some(format!("attachment; filename={id}.zip").as_str()));
 }
 
@@ -110,7 +111,7 @@ async fn members_are_listed_and_read() {
     assert_eq!((&list["operation"], &list["cache_id"]), (&json!("list"), &json!(id)));
     assert_eq!((&list["file_list"], &list["original_cache_id"]), (&json!(["a.txt", "b.txt"]), &Value::Null));
     let answer = app.get(&format!("/ns/zip/{id}/file/retrieve/a.txt")).await;
-    assert_eq!((answer.text().as_str(), answer.header("content-type")), ("old a", Some("application/octet-stream")));
+    assert_eq!((answer.text().as_str(), answer.header("content-type")), ("old a", Some(BYTES)));
     check(&app, Call::get(&format!("/ns/zip/{id}/file/retrieve/nope")), 404, "no member 'nope'").await;
 }
 

@@ -1,0 +1,139 @@
+//! Listing an entry under its key: one compare-and-swap of the key index, beside which the view of the key is written.
+//!
+//! The manifest lists the entry first. Whoever deletes or updates it in between has noted that in the key index before (see
+//! [`KeyIndex`]), so the manifest need not be looked at again.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::future::{OptionFuture, join};
+
+use crate::entry::Entry;
+use crate::error::Error;
+use crate::ids::CacheHash;
+use crate::key_index::{KeyIndex, KeyRow};
+use crate::manifest::Manifest;
+use crate::storage::ObjectKey;
+use crate::time::UnixMillis;
+
+use super::NamespaceCache;
+use super::commit::History;
+use super::key_changes::{KeyChange, KeyOutcome, List};
+use super::load::{Loaded, MAX_READ_ATTEMPTS, Part};
+use super::manifest_changes::{ListedEntry, Target};
+use super::pages::Pages;
+use super::views::has_key_view;
+
+/// How an entry is listed under its key.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ListOptions {
+    /// Whether only if there is no other live version.
+    pub(super) create_only: bool,
+    /// When the operation began.
+    pub(super) started_at: UnixMillis,
+}
+
+/// What became of an entry under its key.
+#[derive(Debug)]
+pub(super) struct Listing {
+    /// The entry.
+    pub(super) entry: Entry,
+    /// Its number under the key; `None` when it has no key, or was deleted since.
+    pub(super) key_version: Option<u64>,
+    /// Whether another live version is listed, and the entry was to be the first.
+    pub(super) is_refused: bool,
+}
+
+impl NamespaceCache {
+    /// Lists an entry under its key, if it has one, and brings the view of the key up to date. `index` is the key index as it was
+    /// read before.
+    pub(super) async fn list_under_key(
+        &self,
+        listed: &ListedEntry,
+        entry: Entry,
+        index: Option<Loaded<KeyIndex>>,
+        content: &Bytes,
+        options: ListOptions,
+    ) -> Result<Listing, Error> {
+        let Some(key) = entry.key_ref() else {
+            return Ok(Listing { entry, key_version: None, is_refused: false });
+        };
+        let index_key = self.layout().key_index(&key);
+        let index = match index {
+            Some(index) => index,
+            None => self.load(&index_key, Part::Whole).await?,
+        };
+        let list = List {
+            key: key.clone(),
+            cache_hash: entry.cache_hash.clone(),
+            row: listed.row.clone(),
+            content: listed.content.clone(),
+            create_only: options.create_only,
+        };
+        // The index may have been read long before the entry was committed.
+        let history = History { from_memory: true, ..History::since(options.started_at) };
+        let commit = self.commit(&index_key, index, KeyChange::List(Arc::new(list)), history);
+        // Of an entry that is found again, maybe updated since, the view is left to be settled.
+        let writes_view = has_key_view(key.strategy) && listed.row.revisions.is_empty() && !options.create_only;
+        let view: OptionFuture<_> = writes_view.then(|| self.write_key_view(&entry, content)).into();
+        let (committed, view) = join(commit, view).await;
+        let outcome = committed?.outcome;
+        self.settle_key_view(&key, view.flatten()).await;
+        let (key_version, is_refused) = match outcome {
+            KeyOutcome::Listed { version } => (Some(version), false),
+            KeyOutcome::Refused => (None, true),
+            KeyOutcome::Gone | KeyOutcome::Done => (None, false),
+        };
+        Ok(Listing { entry, key_version, is_refused })
+    }
+
+    /// Takes an entry that is about to be deleted out of its key index.
+    pub(super) async fn unlist_from_key(&self, entry: &Entry, started_at: UnixMillis) -> Result<(), Error> {
+        let Some(key) = entry.key_ref() else { return Ok(()) };
+        let index_key = self.layout().key_index(&key);
+        let index = self.load::<KeyIndex>(&index_key, Part::Whole).await?;
+        let change = KeyChange::Unlist { key, cache_id: entry.cache_id, stored_at: entry.stored_at };
+        self.commit(&index_key, index, change, History::since(started_at)).await.map(drop)
+    }
+
+    /// Takes the copy of an entry that is about to be updated out of its key index.
+    pub(super) async fn note_update_in_key(&self, entry: &Entry, started_at: UnixMillis) -> Result<(), Error> {
+        let Some(key) = entry.key_ref() else { return Ok(()) };
+        let index_key = self.layout().key_index(&key);
+        let index = self.load::<KeyIndex>(&index_key, Part::Whole).await?;
+        let change = KeyChange::NoteUpdate { key, cache_id: entry.cache_id };
+        self.commit(&index_key, index, change, History::since(started_at)).await.map(drop)
+    }
+
+    /// The key index of an entry, if it has one.
+    pub(super) async fn load_index(&self, index_key: Option<&ObjectKey>) -> Result<Option<Loaded<KeyIndex>>, Error> {
+        match index_key {
+            Some(key) => self.load(key, Part::Whole).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The newest version under a key that has neither expired nor been deleted.
+    pub(super) async fn live_version(&self, index_key: &ObjectKey, index: &KeyIndex) -> Result<Option<KeyRow>, Error> {
+        let newest = Pages::new(self, index_key).newest_live(index.log(), self.cache.now()).await?;
+        let Some(row) = newest.map(|newest| newest.row().clone()) else { return Ok(None) };
+        let is_there = match self.place_of(row.cache_id).await? {
+            Some((cache_hash, target)) => self.is_in_manifest(&cache_hash, target).await?,
+            None => false,
+        };
+        Ok(Some(row).filter(|_| is_there))
+    }
+
+    /// Whether the manifest of a hash lists an entry.
+    pub(super) async fn is_in_manifest(&self, cache_hash: &CacheHash, target: Target) -> Result<bool, Error> {
+        let key = self.layout().manifest(cache_hash);
+        for attempt in 1.. {
+            let Some(manifest) = self.load::<Manifest>(&key, Part::Head).await?.head else { return Ok(false) };
+            match self.locate(&key, &manifest, target).await {
+                Err(Error::Corrupt { .. }) if attempt < MAX_READ_ATTEMPTS => {}
+                located => return Ok(located?.is_some()),
+            }
+        }
+        unreachable!("the last attempt returns")
+    }
+}

@@ -1,0 +1,149 @@
+//! What a schedule consists of: stores, repeats, conditional stores, uploads, updates, deletes and reads.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use cache_core::cache::{
+    IdempotencyKey, NamespaceCache, Selector, StoreRequest, SweepReport, UpdateRequest, UploadLimits, UploadRequest,
+};
+use cache_core::content::Content;
+use cache_core::digest::Sha256Digest;
+use cache_core::error::Error;
+use cache_core::ids::{CacheHash, CacheId};
+use cache_core::json::{Document, FieldPath};
+use cache_core::layout::KeyRef;
+use cache_core::strategy::{ContentKind, Strategy};
+use fastrand::Rng;
+
+/// The text whose hash all contents of a run share. It is also the content that is uploaded.
+const FIELD: &str = "field";
+const UPLOAD_LIMITS: UploadLimits = UploadLimits { content: 1_000, copy: 1_000 };
+/// Shorter than a freeze of the world, longer than anything else.
+const TTL: Duration = Duration::from_secs(3600);
+
+/// What was stored: the id, the version under the key, and the content.
+pub type Acknowledged = (CacheId, Option<u64>);
+
+/// An operation that ended.
+pub enum Ended {
+    Store(Result<Acknowledged, Error>, Box<StoreRequest>),
+    /// A content was sent.
+    Send(Result<CacheId, Error>, UploadRequest),
+    Complete(Result<Acknowledged, Error>, CacheId),
+    Update(Result<bool, Error>, CacheId, Bytes),
+    Delete(Result<bool, Error>, CacheId),
+    Sweep(Result<SweepReport, Error>),
+    /// With whether an update was acknowledged before the read began.
+    Read(Result<Option<Bytes>, Error>, CacheId, bool),
+    /// A read of the newest one, with the entries that were there when it began.
+    ReadNewest(Result<bool, Error>, Selector, Vec<CacheId>),
+}
+
+pub fn key_ref() -> KeyRef {
+    KeyRef {
+        strategy: Strategy::KeyBased,
+        cache_key: "reports/daily".parse().unwrap(),
+        file_id: "summary".parse().unwrap(),
+    }
+}
+
+/// The hash that all contents of a run share.
+pub fn cache_hash() -> CacheHash {
+    content(0).cache_hash().clone()
+}
+
+/// Contents that differ in their bytes but not in their hash. Number 0 and 1 come by field, so that the store looks at the
+/// manifest first; 5 and 6 are too large to be inline; 4 is what uploads bring as well.
+pub fn content(number: usize) -> Content {
+    let field: FieldPath = "same".parse().unwrap();
+    let text = format!(r#"{{"same":"{FIELD}","other":{}}}"#, number % 2);
+    let by_field = Content::json_by_field(Document::parse(&Bytes::from(text)).unwrap(), field).unwrap();
+    match number {
+        0 | 1 => by_field,
+        4 => Content::binary(Bytes::from_static(FIELD.as_bytes())).unwrap(),
+        5 | 6 => Content::zip(Bytes::from(format!("{number}{}", "x".repeat(60))), by_field.cache_hash().clone()),
+        _ => Content::zip(Bytes::from(format!("archive {number}")), by_field.cache_hash().clone()),
+    }
+}
+
+/// A store that is drawn. `repeats` are stores with an idempotency key that were asked for before.
+pub fn store_request(rng: &mut Rng, repeats: &mut Vec<StoreRequest>) -> StoreRequest {
+    if !repeats.is_empty() && rng.usize(..6) == 0 {
+        return repeats[rng.usize(..repeats.len())].clone();
+    }
+    let keyed = rng.bool();
+    let strategy = if keyed { Strategy::KeyBased } else { Strategy::TemporalVersioned };
+    let content = content([2, 2, 2, 3, 0, 1, 4, 4, 5, 5, 6, 7][rng.usize(..12)]);
+    let key = keyed.then(key_ref);
+    let idempotency_key = (rng.usize(..3) == 0).then(|| IdempotencyKey::new(&rng.u64(..).to_string(), "").unwrap());
+    let request = StoreRequest {
+        cache_key: key.as_ref().map(|key| key.cache_key.clone()),
+        file_id: key.map(|key| key.file_id),
+        if_none_match: keyed && rng.usize(..5) == 0,
+        ttl: (rng.usize(..6) == 0).then_some(TTL),
+        idempotency_key,
+        ..StoreRequest::new(strategy, content)
+    };
+    if request.idempotency_key.is_some() {
+        repeats.push(request.clone());
+    }
+    request
+}
+
+pub async fn store(cache: NamespaceCache, request: StoreRequest) -> Ended {
+    let stored = cache.store(&request).await;
+    Ended::Store(stored.map(|stored| (stored.entry.cache_id, stored.key_version)), Box::new(request))
+}
+
+/// An upload with or without a key.
+pub fn upload_request(rng: &mut Rng) -> UploadRequest {
+    let key = rng.bool().then(key_ref);
+    UploadRequest {
+        strategy: if key.is_some() { Strategy::KeyBased } else { Strategy::TemporalVersioned },
+        cache_key: key.as_ref().map(|key| key.cache_key.clone()),
+        file_id: key.map(|key| key.file_id),
+        kind: if rng.bool() { ContentKind::String } else { ContentKind::Binary },
+        sha256: Sha256Digest::of(FIELD.as_bytes()),
+        size: FIELD.len() as u64,
+    }
+}
+
+/// Begins an upload and sends its content, and returns the id that it is completed by.
+pub async fn send(cache: NamespaceCache, request: UploadRequest) -> Ended {
+    let sent = async {
+        let id = cache.begin_upload(&request, UPLOAD_LIMITS).await?.upload_id;
+        cache.receive_upload(id, &request, Bytes::from_static(FIELD.as_bytes())).await?;
+        Ok(id)
+    };
+    Ended::Send(sent.await, request)
+}
+
+pub async fn complete(cache: NamespaceCache, upload: CacheId, request: UploadRequest) -> Ended {
+    let stored = cache.complete_upload(upload, &request, UPLOAD_LIMITS).await;
+    Ended::Complete(stored.map(|stored| (stored.entry.cache_id, stored.key_version)), upload)
+}
+
+pub async fn update(cache: NamespaceCache, cache_id: CacheId, content: Bytes) -> Ended {
+    let kind = cache_id.parts().unwrap().kind;
+    let request = UpdateRequest { cache_id, kind, content: content.clone(), idempotency_key: None };
+    let updated = cache.update(&request).await;
+    Ended::Update(updated.map(|entry| entry.is_some()), cache_id, content)
+}
+
+pub async fn delete(cache: NamespaceCache, id: CacheId) -> Ended {
+    Ended::Delete(cache.delete(id).await.map(|deleted| deleted.is_some()), id)
+}
+
+pub async fn sweep(cache: NamespaceCache) -> Ended {
+    Ended::Sweep(cache.sweep().await)
+}
+
+pub async fn read(cache: NamespaceCache, id: CacheId, updated: bool) -> Ended {
+    let found = cache.retrieve(&Selector::Id(id)).await;
+    Ended::Read(found.map(|found| found.map(|found| found.bytes)), id, updated)
+}
+
+pub async fn read_newest(cache: NamespaceCache, selector: Selector, there: Vec<CacheId>) -> Ended {
+    let found = cache.retrieve(&selector).await;
+    Ended::ReadNewest(found.map(|found| found.is_some()), selector, there)
+}

@@ -1,0 +1,114 @@
+//! Bodies that an answer did not wait for are received to their end.
+//!
+//! A server that answers 401 or 413 early and closes, while the body is still coming in, makes the system reset the
+//! connection, and the reset can overtake the answer: the caller sees a broken pipe instead of the reason. So the answer
+//! goes out at once, and what is left of the body is received and thrown away. nginx calls this a lingering close, and
+//! its patience is taken over here.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Error;
+use axum::body::{Body, BodyDataStream, HttpBody};
+use bytes::Bytes;
+use futures::{Stream, StreamExt};
+use http::{Request, header};
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+
+/// How long to wait for the next part of an unwanted body.
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long to receive an unwanted body in all.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The request with a body that is received to its end, whoever drops it before.
+pub fn drain_unread_body(request: Request<Body>) -> Request<Body> {
+    // A caller who asks first sends nothing as long as nobody has read.
+    let expects_continue = request.headers().contains_key(header::EXPECT);
+    request.map(|body| match body.is_end_stream() {
+        true => body,
+        false => Body::from_stream(DrainOnDrop { rest: Some(body.into_data_stream()), expects_continue }),
+    })
+}
+
+/// A body as long as somebody wants it.
+struct DrainOnDrop {
+    /// What has not been read yet, `None` at the end.
+    rest: Option<BodyDataStream>,
+    /// Whether the sender waits for the first read (`Expect: 100-continue`).
+    expects_continue: bool,
+}
+
+impl Stream for DrainOnDrop {
+    type Item = Result<Bytes, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.expects_continue = false;
+        let Some(rest) = &mut self.rest else { return Poll::Ready(None) };
+        let next = rest.poll_next_unpin(context);
+        if matches!(next, Poll::Ready(None | Some(Err(_)))) {
+            self.rest = None;
+        }
+        next
+    }
+}
+
+impl Drop for DrainOnDrop {
+    fn drop(&mut self) {
+        let Some(rest) = self.rest.take().filter(|_| !self.expects_continue) else { return };
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(timeout(DRAIN_TIMEOUT, discard(rest)));
+        }
+    }
+}
+
+async fn discard(mut rest: BodyDataStream) {
+    while let Ok(Some(Ok(_))) = timeout(READ_TIMEOUT, rest.next()).await {}
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures::stream;
+
+    use super::*;
+
+    const PARTS: usize = 100;
+
+    /// How many of a body's parts are received when a handler reads `wanted` of them and drops the rest.
+    async fn received(wanted: usize, request: http::request::Builder) -> usize {
+        let received = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&received);
+        let parts = stream::iter(0..PARTS).map(move |_| {
+            counter.fetch_add(1, Ordering::Relaxed);
+            Ok::<_, Error>(Bytes::from_static(b"part"))
+        });
+        let request = drain_unread_body(request.body(Body::from_stream(parts)).unwrap());
+        let mut body = request.into_body().into_data_stream();
+        for _ in 0..wanted {
+            body.next().await.unwrap().unwrap();
+        }
+        drop(body);
+        // The test has one thread, so the rest is received here.
+        for _ in 0..2 * PARTS {
+            tokio::task::yield_now().await;
+        }
+        received.load(Ordering::Relaxed)
+    }
+
+    #[tokio::test]
+    async fn an_unwanted_body_is_received_to_its_end() {
+        assert_eq!(received(0, Request::builder()).await, PARTS);
+        assert_eq!(received(7, Request::builder()).await, PARTS);
+    }
+
+    #[tokio::test]
+    async fn a_caller_who_asks_first_is_not_told_to_send() {
+        let asks = || Request::builder().header("expect", "100-continue");
+        assert_eq!(received(0, asks()).await, 0);
+        assert_eq!(received(1, asks()).await, PARTS, "the body is on its way");
+    }
+}

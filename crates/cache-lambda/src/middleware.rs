@@ -1,0 +1,129 @@
+//! What happens to every request and answer: an id, a meter, a rendered error, and one line in the log.
+
+use std::any::Any;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderName, HeaderValue};
+use tracing::Instrument;
+
+use crate::problem::{ErrorContext, Problem};
+use crate::routes::routes;
+use crate::state::{AppState, Service};
+use crate::telemetry::operation::UNMATCHED;
+use crate::telemetry::request_tracker::RequestTracker;
+
+/// The header with the id of the request; what a caller sends under it is ignored.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("fast-api-request-id");
+
+/// Gives the request an id, renders the error if it has one, and writes the line for the log.
+pub async fn answer(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let tracker =
+        RequestTracker::start(&state, routes().labels(request.method(), route).unwrap_or(&UNMATCHED), &request);
+    let span = tracker.span();
+    request.extensions_mut().insert(tracker.meter());
+    let mut response = next.run(request).instrument(span.clone()).await;
+    let _entered = span.enter();
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        response = render(&state, &problem, tracker.request_id(), response);
+    }
+    if let Ok(value) = HeaderValue::from_str(tracker.request_id()) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    tracker.finish(response.status());
+    response
+}
+
+fn render(state: &Service, problem: &Problem, request_id: &str, bare: Response) -> Response {
+    if let Some(cause) = problem.cause() {
+        tracing::error!("{cause}");
+    }
+    let context = ErrorContext { request_id, now_ms: state.now_ms() };
+    problem.render(context, bare.into_parts().0.headers)
+}
+
+/// The response to a request whose handler panicked, so that it ends neither the connection nor the process. The panic's
+/// message may show a content, so it is dropped; [`crate::telemetry::logging`] logs where it happened.
+pub fn panic_response(_: Box<dyn Any + Send>) -> Response {
+    Problem::internal("a panic ended the request").into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use axum::Router;
+    use axum::middleware::from_fn_with_state;
+    use axum::routing::get;
+    use cache_core::storage::{GetOptions, PutMode, Storage};
+    use cache_storage::memory::Memory;
+    use cache_storage::operation::StorageOp;
+    use cache_storage::system::{OsRng, SystemClock};
+    use cache_testing::fault_injection::{Fault, FaultInjectingStorage};
+    use http::StatusCode;
+    use tower::ServiceExt;
+    use tower_http::catch_panic::CatchPanicLayer;
+
+    use super::*;
+    use crate::state::Service;
+    use crate::test_support::{App, Call, config};
+
+    /// What a handler's trouble looks like from outside.
+    async fn check(handler: fn() -> Response, status: u16, expected: &str) {
+        let state = Service::new(Arc::new(Memory::default()), Arc::new(SystemClock), Arc::new(OsRng), config());
+        let router = Router::new()
+            .route("/", get(async move || handler()))
+            .layer(CatchPanicLayer::custom(panic_response))
+            .layer(from_fn_with_state(state, answer));
+        let answer = App::around(router).send(Call::get("/")).await;
+        assert_eq!(answer.status, StatusCode::from_u16(status).unwrap(), "{}", answer.text());
+        assert!(answer.text().contains(expected), "{}", answer.text());
+        assert!(!answer.text().contains("secret"), "{}", answer.text());
+        assert!(answer.text().contains(answer.header("fast-api-request-id").unwrap()));
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_500_with_the_request_id_and_no_internals() {
+        check(|| panic!("secret"), 500, "\"message\":\"the service failed to answer").await;
+        check(|| Problem::internal("secret").into_response(), 500, "\"request_id\":\"").await;
+    }
+
+    #[tokio::test]
+    async fn what_a_panic_says_is_not_for_the_log() {
+        let panics = get(async || -> Response { panic!("secret") });
+        let router: Router = Router::new().route("/", panics).layer(CatchPanicLayer::custom(panic_response));
+        let response = router.oneshot(Call::get("/").request()).await.unwrap();
+        let problem = response.extensions().get::<Problem>().unwrap();
+        assert_eq!(problem.cause(), Some("a panic ended the request"));
+    }
+
+    #[tokio::test]
+    async fn damaged_content_is_500_and_never_served() {
+        let storage = Arc::new(Memory::default());
+        let mut config = config();
+        config.object_cache_bytes = 0;
+        let app = App::over(storage.clone(), config);
+        app.json(Call::post("/ns/direct/store/string", "hello")).await;
+        let manifest = "ns/refs/by-hash/2c/f2/2cf24dba5fb0a30e".parse().unwrap();
+        let object = storage.get(&manifest, &GetOptions::default()).await.unwrap().unwrap().into_object().unwrap();
+        let mut damaged = object.bytes.to_vec();
+        let start = damaged.windows(5).rposition(|bytes| bytes == b"hello").expect("it holds the content");
+        damaged[start + 1] = b'a';
+        storage.put(&manifest, damaged.into(), PutMode::Overwrite).await.unwrap();
+        let answer = app.get("/ns/retrieve/hash/2cf24dba5fb0a30e/string").await;
+        assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(!answer.text().contains("by-hash"), "{}", answer.text());
+    }
+
+    #[tokio::test]
+    async fn a_storage_that_does_not_answer_is_503_with_retry_after() {
+        check(|| Problem::unavailable("secret").into_response(), 503, "try again in a moment").await;
+        let storage = Arc::new(FaultInjectingStorage::new(Arc::new(Memory::default())));
+        storage.once(StorageOp::Get, "refs/by-hash", Fault::Lost);
+        let answer = App::over(storage, config()).get("/ns/exists/hash/2cf24dba5fb0a30e").await;
+        assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, Some("1")));
+        assert!(!answer.text().contains("refs/by-hash"), "{}", answer.text());
+    }
+}

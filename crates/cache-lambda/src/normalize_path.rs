@@ -1,0 +1,62 @@
+//! Decodes paths before they are routed, so that `%2F` is the same as `/` as the clients expect.
+
+use axum::body::Body;
+use http::Request;
+use http::uri::{PathAndQuery, Uri};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+/// What is encoded again: everything but the slash and what is plain in any URL (RFC 3986, unreserved).
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// The same request with its path in one canonical encoding. Bytes that are not UTF-8 become U+FFFD.
+pub fn normalize(mut request: Request<Body>) -> Request<Body> {
+    if request.uri().path().contains('%')
+        && let Some(uri) = canonical(request.uri())
+    {
+        *request.uri_mut() = uri;
+    }
+    request
+}
+
+/// A path of any text as a URL's path: what is encoded stays so, and what would have to be is encoded.
+pub fn encode(path: &str) -> String {
+    utf8_percent_encode(&percent_decode_str(path).decode_utf8_lossy(), ENCODED).to_string()
+}
+
+fn canonical(uri: &Uri) -> Option<Uri> {
+    let path = encode(uri.path());
+    let path_and_query = match uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path,
+    };
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(path_and_query.parse::<PathAndQuery>().ok()?);
+    Uri::from_parts(parts).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(sent: &str, routed: &str) {
+        let request = Request::builder().uri(sent).body(Body::empty()).unwrap();
+        assert_eq!(normalize(request).uri().to_string(), routed);
+    }
+
+    #[test]
+    fn an_encoded_slash_is_a_slash() {
+        check("/ns/a%2Fb%2fc?q=%2F", "/ns/a/b/c?q=%2F");
+    }
+
+    #[test]
+    fn everything_else_stays_encoded() {
+        check("/ns/a%20b%25%3F%C3%A9", "/ns/a%20b%25%3F%C3%A9");
+        check("/ns/plain", "/ns/plain");
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_become_one_character() {
+        check("/ns/%FF", "/ns/%EF%BF%BD");
+    }
+}

@@ -1,0 +1,106 @@
+//! Errors about what belongs to an entry, and about files.
+
+use cache_core::ids::{CacheId, Namespace};
+use http::{HeaderValue, StatusCode, header};
+use serde_json::{Value, json};
+
+use super::{Detail, Problem};
+
+impl Problem {
+    /// An input that cannot be used, with fewer words than [`Problem::input`]: clients of the updates know it so.
+    pub fn short_input(field: &'static str, message: impl Into<String>) -> Self {
+        Self::fields(StatusCode::BAD_REQUEST, "INVALID_INPUT", message, vec![("field_name", json!(field))])
+    }
+
+    /// An update of an entry that is not there.
+    pub fn updated_entry_not_found(namespace: &Namespace, id: CacheId) -> Self {
+        let message = format!("there is no entry with cache_id {id} in namespace {namespace}: store it first");
+        Self::not_found(message, vec![("cache_id", json!(id))])
+    }
+
+    /// No entry that could have a child.
+    pub fn parent_not_found(namespace: &Namespace, id: CacheId) -> Self {
+        let message = format!("there is no entry with cache_id {id} in namespace {namespace} to hold child data");
+        Self::not_found(message, vec![("cache_id", json!(id))])
+    }
+
+    /// No such child, or no such entry. `data_type` is told when it was a parameter.
+    pub fn child_not_found(id: CacheId, file_id: &str, data_type: Option<&str>) -> Self {
+        let message = format!("entry {id} has no child data {file_id} of this type under this data_key");
+        let mut fields = vec![("cache_id", json!(id)), ("data_file_id", json!(file_id))];
+        fields.extend(data_type.map(|data_type| ("data_type", json!(data_type))));
+        Self::not_found(message, fields)
+    }
+
+    /// No file under a path of the storage.
+    pub fn file_not_found(path: &str) -> Self {
+        let message = "there is no file under this path in the storage: /admin/storage/files/all lists them";
+        Self::new(StatusCode::NOT_FOUND, Detail::File { path: path.to_owned() }, message)
+    }
+
+    /// A file that is not JSON where JSON was asked for.
+    pub fn file_not_json(path: &str) -> Self {
+        let message = format!("{path} is not JSON: read it with /admin/storage/file/content/{path}");
+        Self::new(StatusCode::BAD_REQUEST, Detail::Message, message)
+    }
+
+    /// A file that must not be deleted by its path.
+    pub fn file_in_use(path: &str, reason: &str) -> Self {
+        let message = format!("{path} stays: {reason}; '?force=true' deletes the file alone");
+        Self::new(StatusCode::CONFLICT, Detail::Message, message)
+    }
+
+    /// A part of a content that begins after its end. `size` is that of the whole content.
+    pub fn range_not_satisfiable(size: usize) -> impl axum::response::IntoResponse {
+        let message = format!("the content has {size} bytes, and the range begins after them");
+        let problem = Self::new(StatusCode::RANGE_NOT_SATISFIABLE, Detail::Message, message);
+        let range = HeaderValue::from_str(&format!("bytes */{size}")).ok();
+        (range.map(|range| [(header::CONTENT_RANGE, range)]), problem)
+    }
+
+    /// A content that is too large to be answered in the form that was asked for.
+    pub fn response_too_large(size: u64, limit: u64, advice: &str) -> Self {
+        let message = format!("the content has {size} bytes, and up to {limit} can be answered in this form: {advice}");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, Detail::Message, message)
+    }
+
+    /// A URL that permits nothing, or nothing any more.
+    pub fn forbidden(message: &str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, Detail::Message, message)
+    }
+
+    /// An upload under an id that has its content already.
+    pub fn already_uploaded() -> Self {
+        let message = "a content was sent to this URL before: complete the upload, or begin a new one";
+        Self::new(StatusCode::PRECONDITION_FAILED, Detail::Message, message)
+    }
+
+    /// A condition of the request that does not hold.
+    pub fn precondition_failed(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::PRECONDITION_FAILED, Detail::Message, message)
+    }
+
+    /// A storage without room. `cause` is for the log.
+    pub fn storage_full(cause: impl Into<String>) -> Self {
+        let message = "the storage is full, and nothing was stored: delete entries, or give it more room";
+        Self { cause: Some(cause.into()), ..Self::new(StatusCode::INSUFFICIENT_STORAGE, Detail::Message, message) }
+    }
+
+    /// A field of a JSON body that has the wrong type. `kind` is the type of the item, such as `string_type`.
+    pub fn body_field(kind: &str, field: &str, message: &str, input: Value) -> Self {
+        Self::item(kind, json!(["body", field]), format!("{field} {message}"), input, None)
+    }
+
+    fn not_found(message: impl Into<String>, fields: Vec<(&'static str, Value)>) -> Self {
+        Self::fields(StatusCode::NOT_FOUND, "NOT_FOUND", message, fields)
+    }
+
+    fn fields(
+        status: StatusCode,
+        error_type: &'static str,
+        message: impl Into<String>,
+        fields: Vec<(&'static str, Value)>,
+    ) -> Self {
+        Self::new(status, Detail::Fields { error_type, fields }, message)
+    }
+}

@@ -1,0 +1,136 @@
+//! The representations in which an entry is read.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use cache_core::cache::{Retrieved, Selector};
+use cache_core::content::GZIP;
+use cache_core::entry::Entry;
+use cache_core::representation::{Generic, JsonForm, LookupKind, Stored, TextForm};
+use http::{HeaderValue, header};
+use serde_json::value::RawValue;
+
+use super::{EntryRead, ReadOutcome, is_gzip, vary_on_encoding};
+use crate::conditional::ETag;
+use crate::media_type::{BYTES, JSON, TEXT_UTF_8};
+use crate::problem::Problem;
+use crate::redirect::Representation;
+use crate::response::content::{self, Base64, BinaryReference, Metadata};
+
+impl EntryRead {
+    /// The content within JSON, or where to read it when it is binary.
+    pub async fn generic(self) -> Result<Response, Problem> {
+        let found = self.retrieve(self.reader.options.max_bytes()).await?;
+        let found = found.ok_or_else(|| Problem::entry_not_found(self.cache.name(), &self.selector))?;
+        let found = self.whole(found)?;
+        let number = found.entry.revision.as_ref().map_or(0, |revision| revision.number).to_string();
+        let url = self.binary_url(&found.entry);
+        let etag = etag(&found.entry, &["generic", &found.entry.cache_id.to_string(), &number, &url]);
+        self.respond(&found.entry, &etag, || match self.stored(&found).generic()? {
+            Generic::Data { data_type, json_text } => {
+                let data: &RawValue = serde_json::from_slice(&json_text).map_err(|error| {
+                    Problem::internal(format!("{}: the JSON form is not JSON: {error}", found.entry.cache_id))
+                })?;
+                Ok(Json(content::Retrieved { data, metadata: (&found.entry).into(), data_type }).into_response())
+            }
+            Generic::Binary { size } => Ok(Json(BinaryReference::new(&found.entry, size, url)).into_response()),
+        })
+    }
+
+    /// The content as text; bytes in base64.
+    pub async fn string(self, by: LookupKind) -> Result<Response, Problem> {
+        let etag = |entry: &Entry| etag(entry, &["string", by_name(by)]);
+        let found = match self.read(Representation::String, etag).await? {
+            ReadOutcome::Content(found) => *found,
+            ReadOutcome::Redirect(response) => return Ok(response),
+        };
+        self.respond(&found.entry, &etag(&found.entry), || {
+            let text = match self.stored(&found).as_string(by)? {
+                TextForm::Text(text) => text,
+                TextForm::Base64(bytes) => BASE64_STANDARD.encode(bytes).into(),
+            };
+            Ok(([(header::CONTENT_TYPE, TEXT_UTF_8)], text).into_response())
+        })
+    }
+
+    /// The content as JSON; bytes in base64 within JSON.
+    pub async fn json(self, by: LookupKind) -> Result<Response, Problem> {
+        let etag = |entry: &Entry| etag(entry, &["json"]);
+        let found = match self.read(Representation::Json, etag).await? {
+            ReadOutcome::Content(found) => *found,
+            ReadOutcome::Redirect(response) => return Ok(response),
+        };
+        let form = self.stored(&found).as_json(by).map_err(Problem::json_form)?;
+        self.respond(&found.entry, &etag(&found.entry), || match form {
+            JsonForm::Value(json_text) => Ok(([(header::CONTENT_TYPE, JSON)], json_text).into_response()),
+            JsonForm::Base64(bytes) => Ok(Json(Base64::new(BASE64_STANDARD.encode(bytes))).into_response()),
+        })
+    }
+
+    /// The bytes, or a range of them. Gzip content is sent as it is to callers that accept it.
+    pub async fn binary(self) -> Result<Response, Problem> {
+        let conditions = &self.reader.conditions;
+        let as_gzip = |entry: &Entry| is_gzip(entry) && conditions.accepts_gzip && !conditions.has_range();
+        let etag = |entry: &Entry| etag(entry, &["binary", if as_gzip(entry) { GZIP } else { "" }]);
+        let found = match self.read(Representation::Binary, etag).await? {
+            ReadOutcome::Content(found) => *found,
+            ReadOutcome::Redirect(response) => return Ok(response),
+        };
+        let (stored, etag) = (self.stored(&found), etag(&found.entry));
+        let response = self.respond(&found.entry, &etag, || {
+            Ok(match as_gzip(&found.entry) {
+                true => ([(header::CONTENT_ENCODING, GZIP)], typed_as_bytes(stored.bytes.clone())).into_response(),
+                false => typed_as_bytes(conditions.respond_with_range(&etag, stored.as_binary()?)),
+            })
+        })?;
+        Ok(vary_on_encoding(response, &found.entry))
+    }
+
+    /// What accompanies the content; it is not read.
+    pub async fn metadata(self) -> Result<Response, Problem> {
+        let entry = self.cache.entry(&self.selector).await?;
+        let entry = entry.ok_or_else(|| self.not_found())?;
+        Ok(Json(Metadata::from(&entry)).into_response())
+    }
+
+    fn stored<'a>(&self, found: &'a Retrieved) -> Stored<'a> {
+        Stored {
+            kind: found.entry.content.kind,
+            content_encoding: found.entry.content.content_encoding.as_deref(),
+            bytes: &found.bytes,
+            max_inflated: self.reader.max_inflated,
+        }
+    }
+
+    /// The URL of the bytes. It names the newest entry with a hash only if that was asked for.
+    fn binary_url(&self, entry: &Entry) -> String {
+        match &self.selector {
+            Selector::Hash(hash, None) => format!("/{}/retrieve/hash/{hash}/binary", self.cache.name()),
+            Selector::Id(_) | Selector::Hash(_, Some(_)) | Selector::Key(..) => {
+                format!("/{}/retrieve/{}/binary", self.cache.name(), entry.cache_id)
+            }
+        }
+    }
+}
+
+/// The tag of one representation of an entry's content.
+fn etag(entry: &Entry, representation: &[&str]) -> ETag {
+    let sha256 = entry.content.sha256.to_string();
+    let (kind, encoding) = (entry.content.kind.name(), entry.content.content_encoding.as_deref().unwrap_or_default());
+    ETag::of(&[&[sha256.as_str(), kind, encoding], representation].concat())
+}
+
+const fn by_name(by: LookupKind) -> &'static str {
+    match by {
+        LookupKind::Id => "id",
+        LookupKind::Hash => "hash",
+    }
+}
+
+/// A response that is not an error is of the type that all bytes have.
+fn typed_as_bytes(response: impl IntoResponse) -> Response {
+    let mut response = response.into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(BYTES));
+    response
+}

@@ -1,0 +1,156 @@
+//! Contents that are too large to pass through the service: where to read them instead.
+//!
+//! Lambda takes answers of up to 6 MB, and binary ones travel in base64, which makes four bytes of three. So a larger
+//! content is read straight from the storage where the storage signs such requests, in each form whose body is the stored
+//! bytes; no such form needs anything of the service but to know where. A local server redirects in the same way, and
+//! passes the content through for `?redirect=never` and for all other forms.
+
+use axum::response::{IntoResponse, Response};
+use cache_core::content::GZIP;
+use cache_core::entry::Entry;
+use cache_core::storage::ResponseHeaders;
+use cache_core::strategy::ContentKind;
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+
+use crate::conditional::ConditionalHeaders;
+use crate::extract::Params;
+use crate::media_type::{BYTES, JSON, TEXT_UTF_8};
+use crate::problem::Problem;
+use crate::state::AppState;
+
+/// The largest content that passes through Lambda, in bytes. It is sure to fit, whatever is in it: in base64 it has 5.4 MB of
+/// the 6 MB (6,291,456), and a text whose JSON escapes would make it longer than that is sent in base64 as well.
+pub const MAX_RESPONSE_BYTES: u64 = 4_000_000;
+
+/// What `redirect` may ask for.
+pub const REDIRECT_VALUES: [&str; 2] = ["auto", "never"];
+
+/// A form in which a content is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Representation {
+    /// As text.
+    String,
+    /// As JSON.
+    Json,
+    /// As bytes.
+    Binary,
+}
+
+/// How contents may reach a caller.
+#[derive(Debug, Clone, Copy)]
+pub struct DeliveryOptions {
+    /// Whether the process is a Lambda function, so that large answers do not fit.
+    pub in_lambda: bool,
+    /// Whether the storage signs requests.
+    pub presigns: bool,
+    /// Whether the caller takes a redirect.
+    pub redirect: bool,
+    /// Whether only the head of the answer is wanted.
+    pub head_only: bool,
+    /// The largest content that is held in memory, in bytes.
+    pub max_in_memory_bytes: u64,
+}
+
+impl DeliveryOptions {
+    /// The options for a request with this method, as far as the query says nothing.
+    pub fn for_method(state: &AppState, method: &Method) -> Self {
+        Self {
+            in_lambda: state.config.in_lambda,
+            presigns: state.cache().presigns(),
+            redirect: true,
+            head_only: method == Method::HEAD,
+            max_in_memory_bytes: state.config.max_in_memory_bytes(),
+        }
+    }
+
+    /// What the query says of redirects.
+    pub fn with_query(self, params: &Params) -> Result<Self, Problem> {
+        let redirect = match params.query("redirect") {
+            None | Some("auto") => true,
+            Some("never") => false,
+            Some(other) => return Err(Problem::not_one_of("query", "redirect", other, &REDIRECT_VALUES)),
+        };
+        Ok(Self { redirect, ..self })
+    }
+
+    /// Whether a large content is left where it is.
+    pub fn may_redirect(self) -> bool {
+        self.redirect && self.presigns
+    }
+
+    /// How many bytes of a content are read at first.
+    pub fn initial_read_limit(self) -> u64 {
+        if self.in_lambda || self.may_redirect() { MAX_RESPONSE_BYTES } else { self.max_in_memory_bytes }
+    }
+
+    /// How many bytes pass through the service.
+    pub fn max_bytes(self) -> u64 {
+        if self.in_lambda { MAX_RESPONSE_BYTES } else { self.max_in_memory_bytes }
+    }
+
+    /// Why a content does not reach the caller, and what to do.
+    pub fn too_large(self, entry: &Entry) -> Problem {
+        let path = stored_representation(entry);
+        let advice = match (self.presigns, self.redirect) {
+            (true, true) => format!("read it as it is stored, with GET {path}, which redirects to the storage"),
+            (true, false) => format!("leave out 'redirect=never', and read it as it is stored, with GET {path}"),
+            (false, _) if self.in_lambda => "this storage cannot be read directly: use S3".to_owned(),
+            (false, _) => "raise CACHE__SERVICE__MAX_BODY_BYTES".to_owned(),
+        };
+        Problem::response_too_large(entry.content.size, self.max_bytes(), &advice)
+    }
+}
+
+/// The headers of an answer in this form when its body is the stored bytes, as far as this caller takes them.
+pub fn as_stored(entry: &Entry, form: Representation, conditions: &ConditionalHeaders) -> Option<ResponseHeaders> {
+    let plain = |content_type| Some(ResponseHeaders { content_type, ..ResponseHeaders::default() });
+    match (form, entry.content.kind) {
+        (Representation::String, ContentKind::String) => plain(TEXT_UTF_8),
+        (Representation::Json, ContentKind::Json) => plain(JSON),
+        (Representation::Binary, ContentKind::String | ContentKind::Zip) => plain(BYTES),
+        (Representation::Binary, ContentKind::Binary) if entry.content.content_encoding.as_deref() == Some(GZIP) => {
+            let packed =
+                ResponseHeaders { content_encoding: Some(GZIP), content_type: BYTES, content_disposition: None };
+            (conditions.accepts_gzip && !conditions.has_range()).then_some(packed)
+        }
+        (Representation::Binary, ContentKind::Binary) => plain(BYTES),
+        (Representation::String, ContentKind::Json | ContentKind::Binary | ContentKind::Zip)
+        | (Representation::Json, ContentKind::String | ContentKind::Binary | ContentKind::Zip)
+        | (Representation::Binary, ContentKind::Json) => None,
+    }
+}
+
+/// Sends the caller to the storage. The URL is good for a few minutes and for one entry, so nobody should keep it.
+pub fn redirect(url: &str) -> Result<Response, Problem> {
+    let url = HeaderValue::from_str(url).map_err(|error| Problem::internal(format!("a signed URL: {error}")))?;
+    let no_store = HeaderValue::from_static("no-store");
+    Ok((StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, url), (header::CACHE_CONTROL, no_store)]).into_response())
+}
+
+/// What is known of a content without reading it. A signed URL is for one method, so a HEAD is not redirected.
+pub fn head(entry: &Entry, answer: &ResponseHeaders) -> Response {
+    let mut headers: Vec<(HeaderName, HeaderValue)> = vec![
+        (header::CONTENT_TYPE, HeaderValue::from_static(answer.content_type)),
+        (header::CONTENT_LENGTH, entry.content.size.into()),
+    ];
+    headers.extend(answer.content_encoding.map(|it| (header::CONTENT_ENCODING, HeaderValue::from_static(it))));
+    let mut response = StatusCode::OK.into_response();
+    response.headers_mut().extend(headers);
+    response
+}
+
+/// The form of an entry whose body is the stored bytes.
+fn stored_representation(entry: &Entry) -> String {
+    let (form, how) = match entry.content.kind {
+        ContentKind::String => ("string", ""),
+        ContentKind::Json => ("json", ""),
+        ContentKind::Binary if entry.content.content_encoding.as_deref() == Some(GZIP) => {
+            ("binary", " and 'Accept-Encoding: gzip'")
+        }
+        ContentKind::Binary | ContentKind::Zip => ("binary", ""),
+    };
+    format!("/{}/retrieve/{}/{form}{how}", entry.namespace, entry.cache_id)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,231 @@
+//! The cache as one request uses it: until its deadline, and to the end even when the caller hangs up.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::ops::Deref;
+use std::panic;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::FromRequestParts;
+use cache_core::cache::{Cache, NamespaceCache};
+use cache_core::error::Error;
+use cache_core::time::Deadline;
+use cache_storage::instrumented::RequestMetrics;
+use futures::future::{Either, select};
+use http::request::Parts;
+use tokio::runtime::Handle;
+use tokio::task::{JoinError, JoinHandle};
+use tracing::{Instrument, Span};
+
+use crate::extract::Params;
+use crate::problem::Problem;
+use crate::state::{AppState, Service};
+
+/// How much longer than its storage calls a piece of work may take before its caller is answered without it: it may be queued
+/// behind a request with a later deadline.
+const GRACE: Duration = Duration::from_millis(100);
+
+/// The cache with the deadline and the meter of a request.
+#[derive(Debug)]
+pub struct RequestCache {
+    cache: Cache,
+    service: AppState,
+    explicit_deadline: Option<Deadline>,
+    meter: Arc<RequestMetrics>,
+}
+
+impl FromRequestParts<AppState> for RequestCache {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
+        let explicit_deadline = parts.extensions.get().copied();
+        let meter = parts.extensions.get().map_or_else(|| state.metrics.meter(), Arc::clone);
+        let deadline = explicit_deadline.unwrap_or_else(|| default_deadline(state));
+        let cache = state.cache_with_deadline(deadline, &meter);
+        Ok(Self { cache, service: Arc::clone(state), explicit_deadline, meter })
+    }
+}
+
+/// The deadline of work that begins now.
+fn default_deadline(state: &Service) -> Deadline {
+    Deadline::at(state.clock.now().plus(state.config.request_timeout))
+}
+
+impl Deref for RequestCache {
+    type Target = Cache;
+
+    fn deref(&self) -> &Cache {
+        &self.cache
+    }
+}
+
+impl RequestCache {
+    /// The use cases of the namespace in the path.
+    pub fn namespace_of(&self, params: &Params) -> Result<NamespaceCache, Problem> {
+        Ok(self.cache.namespace(&params.namespace()?))
+    }
+
+    /// Runs a use case that writes. It goes on when the caller hangs up, and a server that shuts down waits for it.
+    pub async fn run_to_completion<T, F>(self, job: impl FnOnce(Cache) -> F) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        let (cache, deadline) = self.start();
+        let task = self.service.background_tasks.spawn(job(cache).in_current_span());
+        Ok(self.with_deadline(task, deadline).await??)
+    }
+
+    /// As [`RequestCache::run_to_completion`], for a use case that computes for long between its calls to the storage: on a thread of its
+    /// own it does not hold up other requests.
+    pub async fn run_blocking<T, F>(self, job: impl FnOnce(Cache) -> F + Send + 'static) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: Future<Output = T>,
+    {
+        let (runtime, span) = (Handle::current(), Span::current());
+        let (cache, deadline) = self.start();
+        let work = move || runtime.block_on(job(cache).instrument(span));
+        self.with_deadline(self.service.background_tasks.spawn_blocking(work), deadline).await
+    }
+
+    /// The cache for work that begins now. Unless somebody else set the deadline, it counts from here: a body that took its
+    /// time to arrive leaves as much for the storage as one that was there at once.
+    fn start(&self) -> (Cache, Deadline) {
+        match self.explicit_deadline {
+            Some(deadline) => (self.cache.clone(), deadline),
+            None => {
+                let deadline = default_deadline(&self.service);
+                (self.service.cache_with_deadline(deadline, &self.meter), deadline)
+            }
+        }
+    }
+
+    /// What a task comes to. One that is still at work after the deadline goes on, but its caller is answered.
+    async fn with_deadline<T>(&self, task: JoinHandle<T>, deadline: Deadline) -> Result<T, Problem> {
+        let clock = &self.service.clock;
+        let left = deadline.remaining(clock.now()).saturating_add(GRACE);
+        match select(task, clock.sleep(left)).await {
+            Either::Left((done, _)) => joined(done),
+            Either::Right(_) => Err(Problem::unavailable("the request's time was up before its turn came")),
+        }
+    }
+}
+
+/// What a task came to; a panic goes on in whoever waits for it.
+fn joined<T>(done: Result<T, JoinError>) -> Result<T, Problem> {
+    done.or_else(|error| match error.try_into_panic() {
+        Ok(panicked) => panic::resume_unwind(panicked),
+        Err(cancelled) => Err(Problem::internal(cancelled.to_string())),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use cache_core::clock::Clock;
+    use cache_storage::memory::Memory;
+    use cache_storage::operation::StorageOp;
+    use cache_storage::system::{OsRng, SystemClock};
+    use cache_testing::fault_injection::{Fault, FaultInjectingStorage};
+    use cache_testing::mock_clock::MockClock;
+    use tower::ServiceExt;
+
+    use super::Deadline;
+    use crate::app;
+    use crate::state::{AppState, Service};
+    use crate::test_support::{App, Call, config};
+
+    /// A service over a storage that never answers the next call of this kind.
+    fn over_stuck(operation: StorageOp, key_contains: &str, clock: Arc<dyn Clock>) -> AppState {
+        let storage = FaultInjectingStorage::new(Arc::new(Memory::default()));
+        storage.once(operation, key_contains, Fault::Stuck);
+        Service::new(Arc::new(storage), clock, Arc::new(OsRng), config())
+    }
+
+    /// The status and the advice that a store gets which has to be answered in so many milliseconds.
+    async fn store_within(state: &AppState, milliseconds: u64) -> (u16, Option<String>) {
+        let mut request = Call::post("/ns/direct/store/string", "hello").request();
+        request.extensions_mut().insert(Deadline::at(SystemClock.now().plus(Duration::from_millis(milliseconds))));
+        let answer = app::app(state.clone()).oneshot(request).await.unwrap();
+        let advice = answer.headers().get("retry-after").map(|value| value.to_str().unwrap().to_owned());
+        (answer.status().as_u16(), advice)
+    }
+
+    fn try_later() -> (u16, Option<String>) {
+        (503, Some("1".to_owned()))
+    }
+
+    #[tokio::test]
+    async fn a_read_that_the_storage_does_not_answer_is_503_at_the_deadline() {
+        let clock = Arc::new(MockClock::default());
+        let start = clock.now();
+        let state = over_stuck(StorageOp::Get, "refs/by-hash", clock.clone());
+        let timeout = state.config.request_timeout;
+        let answer = App::around(app::app(state)).get("/ns/retrieve/hash/2cf24dba5fb0a30e/string").await;
+        assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, Some("1")), "{}", answer.text());
+        assert_eq!(clock.now(), start.plus(timeout));
+    }
+
+    #[tokio::test]
+    async fn a_write_that_the_storage_does_not_answer_is_503_and_stops() {
+        let state = over_stuck(StorageOp::Put, "refs/by-hash", Arc::new(SystemClock));
+        assert_eq!(store_within(&state, 50).await, try_later());
+        state.background_tasks.close();
+        let stopped = tokio::time::timeout(Duration::from_secs(20), state.background_tasks.wait()).await;
+        assert!(stopped.is_ok(), "the store hangs on although it was answered");
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_a_slower_request_is_answered_at_its_own_deadline() {
+        let storage = Arc::new(FaultInjectingStorage::new(Arc::new(Memory::default())));
+        let state = Service::new(storage.clone(), Arc::new(SystemClock), Arc::new(OsRng), config());
+        assert_eq!(store_within(&state, 3_600_000).await, (200, None));
+        storage.once(StorageOp::Put, "refs/by-hash", Fault::Stuck);
+        let mut leader = pin!(store_within(&state, 3_600_000));
+        for _ in 0..100 {
+            assert!(futures::poll!(leader.as_mut()).is_pending(), "its write of the index never ends");
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(store_within(&state, 50).await, try_later());
+    }
+
+    #[tokio::test]
+    async fn a_store_runs_to_its_end_when_the_caller_hangs_up() {
+        let app = App::new();
+        {
+            let request = Call::post("/ns/direct/store/string", "hello").request();
+            let mut call = pin!(app.router().oneshot(request));
+            assert!(futures::poll!(call.as_mut()).is_pending(), "the store is under way");
+        }
+        // The test has one thread, so the store gets its turns here.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        let exists = app.json(Call::get("/ns/exists/hash/2cf24dba5fb0a30e")).await;
+        assert_eq!(exists["exists"], true);
+    }
+
+    #[tokio::test]
+    async fn a_use_case_on_its_own_thread_runs_to_its_end_as_well() {
+        let app = App::new();
+        {
+            let request = Call::post("/ns/direct/zip/create/k/f", "").request();
+            let mut call = pin!(app.router().oneshot(request));
+            // The thread may even be done by now: then there is nothing left to be given up.
+            let _ = futures::poll!(call.as_mut());
+        }
+        let exists = async || app.json(Call::get("/ns/exists/hash/e3b0c44298fc1c14")).await["exists"] == true;
+        for _ in 0..1000 {
+            if exists().await {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("the store was given up");
+    }
+}

@@ -1,0 +1,132 @@
+//! Lists of the files and folders in the storage.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use cache_core::cache::{ListFiles, NamePage};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{STORAGE, parse, physical};
+use crate::extract::Params;
+use crate::openapi::operation::Operation;
+use crate::openapi::parameters;
+use crate::problem::Problem;
+use crate::request_cache::RequestCache;
+use crate::response::namespace::{List, Page};
+use crate::routing::Routes;
+use crate::state::AppState;
+
+/// The routes of the lists.
+pub fn routes() -> Routes {
+    let list = |op: Operation, summary| {
+        op.summary(summary)
+            .parameter(parameters::flag("recursive", "Folders within as well"))
+            .parameter(parameters::flag("return_full_path", "Paths from the root of the storage"))
+            .parameter(physical())
+            .paginated()
+            .register::<String>()
+    };
+    let names = move |op, summary| list(op, summary).inline_response::<List<String>>();
+    let of_parent = move |op, summary| names(op, summary).parameter(parameters::folder());
+    let all = move |op, summary| list(op, summary).response::<AllFiles>().inline_response::<Page<String>>();
+    Routes::below(STORAGE)
+        .get("/files/in/", files_in, |op| names(op, "The files in the storage itself"))
+        .get("/files/in/{*path}", files_in, |op| names(op, "The files in a folder"))
+        .get("/files/parent-path", files_of_parent, |op| of_parent(op, "The files in a folder, for older clients"))
+        .get("/files/all/", all_files, |op| all(op, "All files"))
+        .get("/files/all/{*path}", all_files, |op| all(op, "All files in a folder and below"))
+        .get("/folders", folders_of_parent, |op| of_parent(op, "The folders in a folder, for older clients"))
+        .get("/folders/", folders, |op| names(op, "The folders in the storage itself"))
+        .get("/folders/{*path}", folders, |op| names(op, "The folders in a folder"))
+}
+
+async fn files_in(cache: RequestCache, params: Params) -> Result<Json<List<String>>, Problem> {
+    files(&cache, &params, params.path("path")).await
+}
+
+async fn files_of_parent(cache: RequestCache, params: Params) -> Result<Json<List<String>>, Problem> {
+    files(&cache, &params, params.query("path").unwrap_or_default()).await
+}
+
+async fn files(cache: &RequestCache, params: &Params, folder: &str) -> Result<Json<List<String>>, Problem> {
+    let query = ListQuery::of(params, folder)?;
+    let found = cache.files(&query.list).await?;
+    let shown = if query.full_paths || query.list.recursive { found } else { below(folder, found) };
+    Ok(Json(query.answer(shown)))
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct AllFiles {
+    timestamp: u64,
+    file_count: usize,
+    files: Vec<String>,
+}
+
+async fn all_files(State(state): State<AppState>, cache: RequestCache, params: Params) -> Result<Response, Problem> {
+    let mut query = ListQuery::of(&params, params.path("path"))?;
+    query.list.recursive = true;
+    let found = cache.files(&query.list).await?;
+    if query.paged {
+        return Ok(Json(query.answer(found)).into_response());
+    }
+    let timestamp = state.now_ms();
+    Ok(Json(AllFiles { timestamp, file_count: found.items.len(), files: found.items }).into_response())
+}
+
+async fn folders(cache: RequestCache, params: Params) -> Result<Json<List<String>>, Problem> {
+    folders_below(&cache, &params, params.path("path")).await
+}
+
+async fn folders_of_parent(cache: RequestCache, params: Params) -> Result<Json<List<String>>, Problem> {
+    folders_below(&cache, &params, params.query("path").unwrap_or_default()).await
+}
+
+async fn folders_below(cache: &RequestCache, params: &Params, folder: &str) -> Result<Json<List<String>>, Problem> {
+    let query = ListQuery::of(params, folder)?;
+    let mut found = cache.folders(&query.list).await?;
+    for name in &mut found.items {
+        name.truncate(name.trim_end_matches('/').len());
+    }
+    let shown = if query.full_paths { found } else { below(folder, found) };
+    Ok(Json(query.answer(shown)))
+}
+
+/// What a listing was asked for.
+struct ListQuery<'a> {
+    list: ListFiles<'a>,
+    full_paths: bool,
+    paged: bool,
+}
+
+impl<'a> ListQuery<'a> {
+    fn of(params: &'a Params, folder: &'a str) -> Result<Self, Problem> {
+        let folder = folder.strip_suffix('/').unwrap_or(folder);
+        if !folder.is_empty() {
+            parse(folder)?;
+        }
+        let paging = params.paging()?;
+        let list = ListFiles {
+            folder,
+            recursive: params.flag("recursive", false)?,
+            limit: paging.map(|paging| paging.limit),
+            cursor: paging.and_then(|paging| paging.cursor),
+            physical: params.flag("physical", false)?,
+        };
+        Ok(Self { list, full_paths: params.flag("return_full_path", false)?, paged: paging.is_some() })
+    }
+
+    fn answer(&self, found: NamePage<String>) -> List<String> {
+        if self.paged { List::Page(found.into()) } else { List::Whole(found.items) }
+    }
+}
+
+/// Paths as they are seen from a folder.
+fn below(folder: &str, mut found: NamePage<String>) -> NamePage<String> {
+    let folder = folder.trim_end_matches('/');
+    let prefix = if folder.is_empty() { 0 } else { folder.len() + 1 };
+    for path in &mut found.items {
+        path.drain(..prefix.min(path.len()));
+    }
+    found
+}

@@ -1,0 +1,197 @@
+//! The log: which lines are written, and how they look.
+//!
+//! `RUST_LOG` decides, else `AWS_LAMBDA_LOG_LEVEL`, else it is `info`. A level alone is about the service; the libraries under
+//! it stay at `info`, since what they tell beyond may show headers and contents. `RUST_LOG` can name them: `info,hyper=debug`.
+
+use std::fmt;
+use std::io::IsTerminal;
+use std::panic;
+use std::str::FromStr;
+
+use serde_json::{Map, Value};
+use thiserror::Error;
+use tracing::{Event, Subscriber};
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, JsonFields, Writer};
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tracing_subscriber::fmt::{FmtContext, FormattedFields};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// How lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// An object in each line.
+    Json,
+}
+
+/// A text that names no format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("is neither text nor json")]
+pub struct InvalidLogFormat;
+
+impl FromStr for LogFormat {
+    type Err = InvalidLogFormat;
+
+    fn from_str(text: &str) -> Result<Self, InvalidLogFormat> {
+        match text {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err(InvalidLogFormat),
+        }
+    }
+}
+
+const RUST_LOG: &str = "RUST_LOG";
+const LAMBDA_LEVEL: &str = "AWS_LAMBDA_LOG_LEVEL";
+/// The crates whose lines a level alone is about.
+const OWN: [&str; 3] = ["cache_core", "cache_lambda", "cache_storage"];
+/// What libraries may tell. The AWS SDK tells at length where it looked for credentials and a region; the error that follows
+/// says it in one line.
+const LIBRARIES: &str = "info,aws_config=error";
+
+/// Sets up the log of this process, on standard error. Panics become lines of it.
+pub fn start(lookup: &dyn Fn(&str) -> Option<String>, format: LogFormat, in_lambda: bool) {
+    let (filter, problem) = choose(lookup);
+    let subscriber = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(std::io::stderr);
+    let subscriber = subscriber.with_target(false);
+    match format {
+        // Lambda dates each line itself.
+        LogFormat::Json => subscriber
+            .fmt_fields(JsonFields::new())
+            .event_format(Flat { dated: !in_lambda })
+            .finish()
+            .with(filter)
+            .init(),
+        LogFormat::Text => subscriber.with_ansi(std::io::stderr().is_terminal()).finish().with(filter).init(),
+    }
+    // What a panic says may show the content that it is about.
+    panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map_or("an unknown place".to_owned(), ToString::to_string);
+        tracing::error!("a panic at {place}");
+    }));
+    if let Some(problem) = problem {
+        tracing::warn!("{problem}");
+    }
+}
+
+/// Which lines are written, and what is wrong with the setting if it cannot be used. A wrong one is no reason not to serve.
+fn choose(lookup: &dyn Fn(&str) -> Option<String>) -> (Targets, Option<String>) {
+    let set = |name: &'static str| Some((name, lookup(name).filter(|value| !value.trim().is_empty())?));
+    let Some((name, value)) = set(RUST_LOG).or_else(|| set(LAMBDA_LEVEL)) else {
+        return (libraries(), None);
+    };
+    match directives(name, value.trim()).and_then(|directives| directives.parse().ok()) {
+        Some(filter) => (filter, None),
+        None => {
+            let problem = format!(
+                "{name}: '{value}' is not usable, so the level is info: give trace, debug, info, warn, error or off, or \
+                 in {RUST_LOG} also levels by crate, such as info,hyper=debug"
+            );
+            (libraries(), Some(problem))
+        }
+    }
+}
+
+fn libraries() -> Targets {
+    LIBRARIES.parse().expect("these are levels by crate")
+}
+
+/// The value as directives; `None` when it cannot be meant so.
+fn directives(name: &str, value: &str) -> Option<String> {
+    let level = value.to_ascii_lowercase();
+    match level.as_str() {
+        "trace" | "debug" => {
+            let own = OWN.map(|name| format!("{name}={level}"));
+            Some(format!("{LIBRARIES},{}", own.join(",")))
+        }
+        "info" => Some(LIBRARIES.to_owned()),
+        "warn" | "error" | "off" => Some(level),
+        // Lambda's highest level, which nothing here uses.
+        "fatal" => Some("off".to_owned()),
+        // A word alone would be the name of a crate, and everything else would fall silent.
+        _ => (name == RUST_LOG && value.contains('=')).then(|| value.to_owned()),
+    }
+}
+
+/// A JSON object for each event, with the fields of the spans around it beside its own: so the id of a request stands in the
+/// same place in all of its lines.
+struct Flat {
+    dated: bool,
+}
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> FormatEvent<S, JsonFields> for Flat {
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, JsonFields>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut own = fields(|writer| JsonFields::new().format_fields(writer, event))?;
+        let mut line = Map::new();
+        if self.dated {
+            let mut now = String::new();
+            SystemTime.format_time(&mut Writer::new(&mut now))?;
+            line.insert("timestamp".to_owned(), now.into());
+        }
+        line.insert("level".to_owned(), event.metadata().level().as_str().into());
+        line.extend(own.shift_remove_entry("message"));
+        for span in context.event_scope().into_iter().flat_map(|scope| scope.from_root()) {
+            if let Some(of_span) = span.extensions().get::<FormattedFields<JsonFields>>() {
+                line.extend(serde_json::from_str::<Map<String, Value>>(of_span).unwrap_or_default());
+            }
+        }
+        line.extend(own);
+        writeln!(writer, "{}", Value::Object(line))
+    }
+}
+
+/// What somebody formats as a JSON object.
+fn fields(format: impl FnOnce(Writer<'_>) -> fmt::Result) -> Result<Map<String, Value>, fmt::Error> {
+    let mut text = String::new();
+    format(Writer::new(&mut text))?;
+    serde_json::from_str(&text).map_err(|_| fmt::Error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is written when these variables are set, as the filter spells it, and whether there is a warning.
+    #[track_caller]
+    fn check(variables: &[(&str, &str)], written: &str, warned: bool) {
+        let lookup = |name: &str| variables.iter().find(|(of, _)| *of == name).map(|(_, value)| (*value).to_owned());
+        let (filter, problem) = choose(&lookup);
+        let mut directives: Vec<_> = filter.to_string().split(',').map(str::to_owned).collect();
+        directives.sort();
+        assert_eq!((directives.join(","), problem.is_some()), (written.to_owned(), warned), "{problem:?}");
+    }
+
+    #[test]
+    fn a_level_may_come_from_either_variable() {
+        check(&[], "aws_config=error,info", false);
+        check(&[(RUST_LOG, "warn")], "warn", false);
+        check(&[(LAMBDA_LEVEL, "WARN")], "warn", false);
+        check(&[(LAMBDA_LEVEL, "FATAL")], "off", false);
+        check(&[(RUST_LOG, "ERROR"), (LAMBDA_LEVEL, "DEBUG")], "error", false);
+        check(&[(RUST_LOG, " "), (LAMBDA_LEVEL, "ERROR")], "error", false);
+    }
+
+    #[test]
+    fn libraries_tell_more_only_when_they_are_named() {
+        let own = "aws_config=error,cache_core=trace,cache_lambda=trace,cache_storage=trace,info";
+        check(&[(LAMBDA_LEVEL, "TRACE")], own, false);
+        check(&[(RUST_LOG, "trace")], own, false);
+        check(&[(RUST_LOG, "info,hyper=debug")], "hyper=debug,info", false);
+    }
+
+    #[test]
+    fn a_value_that_is_no_level_is_warned_about_and_means_info() {
+        for variable in [(RUST_LOG, "verbose"), (RUST_LOG, "hyper=loud"), (LAMBDA_LEVEL, "hyper=debug")] {
+            check(&[variable], "aws_config=error,info", true);
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The metrics of this process since its start.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use cache_storage::instrumented::{RequestMetrics, StorageCounters};
+
+use super::operation::OperationLabels;
+use super::outcome::Outcome;
+
+/// Up to how many microseconds a request took, for each bucket of the histogram but the last.
+pub(super) const LATENCY_BUCKETS_US: [u64; 10] =
+    [500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 500_000, 2_500_000];
+
+/// The numbers of this process since its start.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    /// What was asked of the storage.
+    pub storage: Arc<StorageCounters>,
+    /// Those that were asked for. The lock is only written when an operation is asked for for the first time.
+    operations: RwLock<BTreeMap<&'static str, Arc<OperationMetrics>>>,
+    in_flight: AtomicU64,
+}
+
+/// The answered requests of one operation.
+#[derive(Debug, Default)]
+pub(super) struct OperationMetrics {
+    outcomes: [AtomicU64; Outcome::ALL.len()],
+    /// How many took longer than the limit before, and no longer than this one.
+    buckets: [AtomicU64; LATENCY_BUCKETS_US.len() + 1],
+    total_us: AtomicU64,
+}
+
+impl Metrics {
+    /// A meter for one request.
+    pub fn meter(&self) -> Arc<RequestMetrics> {
+        Arc::new(RequestMetrics::new(Arc::clone(&self.storage)))
+    }
+
+    /// A request has come.
+    pub fn request_started(&self) {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A request that had begun was answered, or given up by its caller.
+    pub fn request_finished(&self, operation: &'static OperationLabels, outcome: Outcome, took: Duration) {
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let answered = self.of(operation);
+        answered.outcomes[outcome as usize].fetch_add(1, Ordering::Relaxed);
+        let bucket = LATENCY_BUCKETS_US.iter().position(|limit| took_us <= *limit).unwrap_or(LATENCY_BUCKETS_US.len());
+        answered.buckets[bucket].fetch_add(1, Ordering::Relaxed);
+        answered.total_us.fetch_add(took_us, Ordering::Relaxed);
+    }
+
+    /// How many requests have begun and are not answered.
+    pub(super) fn in_flight(&self) -> u64 {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Every operation that was asked for, by its id.
+    pub(super) fn operations(&self) -> BTreeMap<&'static str, Arc<OperationMetrics>> {
+        self.operations.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn of(&self, operation: &'static OperationLabels) -> Arc<OperationMetrics> {
+        let known = self.operations.read().unwrap_or_else(PoisonError::into_inner).get(operation.id.as_str()).cloned();
+        known.unwrap_or_else(|| {
+            let mut operations = self.operations.write().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(operations.entry(&operation.id).or_default())
+        })
+    }
+}
+
+impl OperationMetrics {
+    /// How many requests had this outcome.
+    pub(super) fn count(&self, outcome: Outcome) -> u64 {
+        self.outcomes[outcome as usize].load(Ordering::Relaxed)
+    }
+
+    /// How many requests fell into each bucket.
+    pub(super) fn histogram(&self) -> [u64; LATENCY_BUCKETS_US.len() + 1] {
+        self.buckets.each_ref().map(|bucket| bucket.load(Ordering::Relaxed))
+    }
+
+    /// How long all requests took together, in microseconds.
+    pub(super) fn total_us(&self) -> u64 {
+        self.total_us.load(Ordering::Relaxed)
+    }
+}

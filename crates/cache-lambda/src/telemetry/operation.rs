@@ -1,0 +1,24 @@
+//! What logs and metrics call the thing that a request asks for.
+
+use std::sync::LazyLock;
+
+/// The labels of a request to a path or with a method that is not served.
+pub static UNMATCHED: LazyLock<OperationLabels> = LazyLock::new(|| OperationLabels {
+    id: "none".to_owned(),
+    group: "none".to_owned(),
+    is_read: false,
+    can_be_missing: false,
+});
+
+/// What a request asks for.
+#[derive(Debug)]
+pub struct OperationLabels {
+    /// The id of the operation in `/openapi.json`, such as `get_namespace_retrieve_cache_id`.
+    pub id: String,
+    /// The group in which `/openapi.json` shows it, such as `child_data`.
+    pub group: String,
+    /// Whether it only reads.
+    pub is_read: bool,
+    /// Whether 404 means that the named entry is not there.
+    pub can_be_missing: bool,
+}

@@ -1,0 +1,126 @@
+//! The way of one request through the service, up to its entry in the log.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::{MatchedPath, Request};
+use cache_core::ids::Namespace;
+use cache_storage::instrumented::RequestMetrics;
+use http::StatusCode;
+use percent_encoding::percent_decode_str;
+use tracing::{Span, error_span};
+use uuid::Uuid;
+
+use super::access_log::AccessLogEntry;
+use super::emf;
+use super::operation::OperationLabels;
+use super::outcome::Outcome;
+use crate::state::{AppState, Service};
+
+/// The status that the log shows when the caller hung up before the answer. Nobody gets to see it; nginx calls it so, too.
+const CLIENT_CLOSED_REQUEST: u16 = 499;
+
+/// The id that Lambda gave to the invocation in which a request comes. It is in the extensions of such a request.
+#[derive(Debug, Clone)]
+pub struct Invocation(pub String);
+
+/// A request on its way. Its end is written to the log and added to the metrics, also when its caller hangs up.
+pub struct RequestTracker {
+    state: AppState,
+    operation: &'static OperationLabels,
+    meter: Arc<RequestMetrics>,
+    started: Instant,
+    span: Span,
+    entry: AccessLogEntry,
+}
+
+impl RequestTracker {
+    /// A request has come.
+    pub fn start(state: &AppState, operation: &'static OperationLabels, request: &Request) -> Self {
+        state.metrics.request_started();
+        let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+        let entry = AccessLogEntry {
+            request_id: Uuid::new_v4().to_string(),
+            aws_request_id: request.extensions().get().map(|Invocation(id)| id.clone()),
+            operation: &operation.id,
+            group: &operation.group,
+            namespace: namespace(route, request.uri().path()).map_or("-".to_owned(), |name| name.to_string()),
+            outcome: Outcome::ClientError,
+            status: CLIENT_CLOSED_REQUEST,
+            storage_calls: 0,
+            storage_round_trips: 0,
+            duration_ms: 0.0,
+        };
+        // Of the highest level, so that the id is in every entry, however little is logged.
+        let span = error_span!("request", request_id = %entry.request_id, aws_request_id = entry.aws_request_id);
+        Self { state: Arc::clone(state), operation, meter: state.metrics.meter(), started: Instant::now(), span, entry }
+    }
+
+    /// What all lines of the log about the request stand in.
+    pub fn span(&self) -> Span {
+        self.span.clone()
+    }
+
+    /// The id that the request got.
+    pub fn request_id(&self) -> &str {
+        &self.entry.request_id
+    }
+
+    /// What counts the request's calls to the storage.
+    pub fn meter(&self) -> Arc<RequestMetrics> {
+        Arc::clone(&self.meter)
+    }
+
+    /// Ends the watch with an answer.
+    pub fn finish(mut self, status: StatusCode) {
+        self.entry.status = status.as_u16();
+        self.entry.outcome = Outcome::of(self.operation, status);
+    }
+}
+
+impl Drop for RequestTracker {
+    fn drop(&mut self) {
+        let took = self.started.elapsed();
+        let Self { entry, state, .. } = self;
+        state.metrics.request_finished(self.operation, entry.outcome, took);
+        entry.storage_calls = self.meter.counters().calls();
+        entry.storage_round_trips = self.meter.counters().round_trips();
+        entry.duration_ms = milliseconds(took);
+        let _entered = self.span.enter();
+        write(entry, state);
+    }
+}
+
+/// The namespace that a path is about.
+fn namespace(route: Option<&str>, path: &str) -> Option<Namespace> {
+    route.filter(|route| route.starts_with("/{namespace}/"))?;
+    percent_decode_str(path.split('/').nth(1)?).decode_utf8_lossy().parse().ok()
+}
+
+/// Exact to the microsecond.
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_micros() as f64 / 1e3
+}
+
+/// Under Lambda the entry carries the metrics as well, whatever the level of the log is.
+fn write(entry: &AccessLogEntry, state: &Service) {
+    if let Some(function) = &state.config.cloudwatch {
+        let mut embedded = emf::line(entry, function, state.now_ms());
+        embedded.push('\n');
+        // In one piece, as several requests may share the process. There is no other place to tell of a failure.
+        let _ = std::io::stdout().lock().write_all(embedded.as_bytes());
+        return;
+    }
+    tracing::info!(
+        operation = entry.operation,
+        group = entry.group,
+        namespace = entry.namespace,
+        outcome = entry.outcome.name(),
+        status = entry.status,
+        storage_calls = entry.storage_calls,
+        storage_round_trips = entry.storage_round_trips,
+        duration_ms = entry.duration_ms,
+        "request completed"
+    );
+}

@@ -1,0 +1,113 @@
+//! The signature in the URLs at which the server itself takes uploads: HMAC-SHA256 (RFC 2104) with a key that is drawn when
+//! the process starts and never leaves it.
+
+use std::fmt;
+
+use cache_core::digest::Sha256Digest;
+use cache_core::ids::{CacheId, Namespace};
+use cache_core::rng::Rng;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+/// What an upload's URL permits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UploadGrant {
+    /// Where the entry is going to live.
+    pub namespace: Namespace,
+    /// The upload, whose id says the rest.
+    pub upload_id: CacheId,
+    /// SHA-256 of the content.
+    pub sha256: Sha256Digest,
+    /// Bytes of the content.
+    pub size: u64,
+    /// Until when, in milliseconds since 1970 UTC.
+    pub expires_at: u64,
+}
+
+/// The key of this process, as long as a block of the hash.
+#[derive(Clone)]
+pub struct UploadSigningKey([u8; 64]);
+
+impl UploadSigningKey {
+    /// A new key.
+    pub fn generate(rng: &dyn Rng) -> Self {
+        let mut key = [0; 64];
+        for part in key.chunks_exact_mut(8) {
+            part.copy_from_slice(&rng.next_u64().to_le_bytes());
+        }
+        Self(key)
+    }
+
+    /// The signature as it stands in the URL.
+    pub fn sign(&self, grant: &UploadGrant) -> String {
+        hex::encode(self.mac(grant).finalize().into_bytes())
+    }
+
+    /// Whether a signature is of this key and grant. Takes the same time wherever the first difference is.
+    pub fn verify(&self, grant: &UploadGrant, signature: &str) -> bool {
+        // A digest has the same form as a signature: 64 lowercase hex digits.
+        let Ok(signature) = signature.parse::<Sha256Digest>() else { return false };
+        self.mac(grant).verify_slice(signature.as_bytes()).is_ok()
+    }
+
+    fn mac(&self, grant: &UploadGrant) -> Hmac<Sha256> {
+        let UploadGrant { namespace, upload_id, sha256, size, expires_at } = grant;
+        let mut mac = Hmac::<Sha256>::new(&self.0.into());
+        // No part can hold a line break, so no two permissions make one text.
+        mac.update(format!("{namespace}\n{upload_id}\n{sha256}\n{size}\n{expires_at}").as_bytes());
+        mac
+    }
+}
+
+impl fmt::Debug for UploadSigningKey {
+    /// Leaves out the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("UploadSigningKey")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cache_storage::system::OsRng;
+
+    use super::*;
+
+    fn grant() -> UploadGrant {
+        UploadGrant {
+            namespace: "ns".parse().unwrap(),
+            upload_id: CacheId::from_u128(7),
+            sha256: Sha256Digest::of(b"x"),
+            size: 1,
+            expires_at: 1000,
+        }
+    }
+
+    #[test]
+    fn a_signature_is_of_one_permission_and_one_process() {
+        let (key, other) = (UploadSigningKey::generate(&OsRng), UploadSigningKey::generate(&OsRng));
+        let signature = key.sign(&grant());
+        assert!(key.verify(&grant(), &signature));
+        assert!(!other.verify(&grant(), &signature));
+        for changed in [
+            UploadGrant { namespace: "other".parse().unwrap(), ..grant() },
+            UploadGrant { upload_id: CacheId::from_u128(8), ..grant() },
+            UploadGrant { sha256: Sha256Digest::of(b"y"), ..grant() },
+            UploadGrant { size: 2, ..grant() },
+            UploadGrant { expires_at: 1001, ..grant() },
+        ] {
+            assert!(!key.verify(&changed, &signature), "{changed:?}");
+        }
+        for odd in ["", &signature[1..], &signature.to_uppercase()] {
+            assert!(!key.verify(&grant(), odd), "{odd}");
+        }
+    }
+
+    #[test]
+    fn the_code_is_the_one_of_rfc_4231() {
+        let mut mac = Hmac::<Sha256>::new_from_slice(b"Jefe").unwrap();
+        mac.update(b"what do ya want for nothing?");
+        let expected: Sha256Digest =
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843".parse().unwrap();
+        assert!(mac.verify_slice(expected.as_bytes()).is_ok());
+    }
+}
