@@ -102,12 +102,6 @@ impl Archive {
         Ok(archive)
     }
 
-    /// Former name of [`Archive::read_without_name_check`].
-    #[doc(hidden)]
-    pub fn read_foreign(bytes: Bytes, limits: &Limits) -> Result<Self, InvalidArchive> {
-        Self::read_without_name_check(bytes, limits)
-    }
-
     /// Reads an archive from the store to edit it. Its names may be unsafe.
     ///
     /// # Errors

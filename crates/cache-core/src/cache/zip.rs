@@ -136,7 +136,7 @@ impl Archives {
     /// The content of a member, verified; `None` when there is no such entry.
     pub async fn member(&self, selector: &Selector, path: &str) -> Result<Option<Bytes>, ArchiveError> {
         let Some(entry) = self.find(selector).await? else { return Ok(None) };
-        let name = meant(path, entry.directory.member_name(path))?;
+        let name = resolve_member(path, entry.directory.member_name(path))?;
         let content = entry.directory.get(&name)?;
         content.ok_or_else(|| ArchiveError::NoMember(name.to_string())).map(Some)
     }
@@ -149,7 +149,7 @@ impl Archives {
         content: Bytes,
     ) -> Result<Option<Edited<MemberName>>, ArchiveError> {
         let add = |archive: &mut Archive| {
-            let name = meant(path, archive.member_name(path))?;
+            let name = resolve_member(path, archive.member_name(path))?;
             archive.add(&name, content)?;
             Ok(name)
         };
@@ -159,7 +159,7 @@ impl Archives {
     /// Removes a member and tells its name; `None` when there is no such entry.
     pub async fn remove(&self, selector: &Selector, path: &str) -> Result<Option<Edited<MemberName>>, ArchiveError> {
         let remove = |archive: &mut Archive| {
-            let name = meant(path, archive.member_name(path))?;
+            let name = resolve_member(path, archive.member_name(path))?;
             archive.remove(&name)?;
             Ok(name)
         };
@@ -175,7 +175,7 @@ impl Archives {
     ) -> Result<Option<Edited<MemberName>>, ArchiveError> {
         let rename = |archive: &mut Archive| {
             let (from, to) = (archive.member_name(path), archive.member_name(new_path));
-            let (from, to) = (meant(path, from)?, meant(new_path, to)?);
+            let (from, to) = (resolve_member(path, from)?, resolve_member(new_path, to)?);
             archive.rename(&from, &to)?;
             Ok(to)
         };
@@ -195,7 +195,7 @@ impl Archives {
         let Some(ArchiveEntry { entry, bytes, .. }) = self.find(selector).await? else { return Ok(None) };
         let original = entry.cache_id;
         let size = bytes.len() as u64;
-        let before = Archive::read_foreign(bytes, &self.limits)?;
+        let before = Archive::read_without_name_check(bytes, &self.limits)?;
         let mut archive = before.clone();
         let done = change(&mut archive)?;
         if archive == before {
@@ -230,7 +230,8 @@ impl Archives {
     }
 }
 
-fn meant(path: &str, resolved: Result<MemberName, InvalidName>) -> Result<MemberName, ArchiveError> {
+/// The member that a path in a request names.
+fn resolve_member(path: &str, resolved: Result<MemberName, InvalidName>) -> Result<MemberName, ArchiveError> {
     resolved.map_err(|reason| ArchiveError::Path { path: path.to_owned(), reason })
 }
 
