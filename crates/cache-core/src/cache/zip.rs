@@ -127,10 +127,9 @@ impl Archives {
 
     /// An entry that is an archive; `None` when there is no such entry. Its members are not verified.
     pub async fn find(&self, selector: &Selector) -> Result<Option<ArchiveEntry>, ArchiveError> {
-        let Some(retrieved) = self.cache.retrieve(selector).await? else { return Ok(None) };
-        let bytes = self.archive_bytes(&retrieved)?;
+        let Some((entry, bytes)) = self.entry_bytes(selector).await? else { return Ok(None) };
         let directory = CentralDirectory::read(bytes.clone(), &self.limits)?;
-        Ok(Some(ArchiveEntry { entry: retrieved.entry, bytes, directory }))
+        Ok(Some(ArchiveEntry { entry, bytes, directory }))
     }
 
     /// The content of a member, verified; `None` when there is no such entry.
@@ -183,8 +182,21 @@ impl Archives {
     }
 
     /// Carries out a batch; `None` when there is no such entry. A batch that fails is told by its outcome, not as an error.
+    ///
+    /// # Errors
+    ///
+    /// When the entry holds no archive, and the batch no operation whose outcome could say so.
     pub async fn apply(&self, selector: &Selector, batch: Batch) -> Result<Option<Edited<BatchOutcome>>, ArchiveError> {
-        self.edit(selector, |archive| Ok(batch.apply(archive))).await
+        let Some((entry, bytes)) = self.entry_bytes(selector).await? else { return Ok(None) };
+        let size = bytes.len() as u64;
+        match Archive::read_without_name_check(bytes, &self.limits) {
+            Ok(archive) => self.change(&entry, archive, size, |archive| Ok(batch.apply(archive))).await.map(Some),
+            Err(reason) if batch.is_empty() => Err(reason.into()),
+            Err(reason) => {
+                let (original, done) = (entry.cache_id, batch.fail_unreadable(&reason));
+                Ok(Some(Edited { original, cache_id: original, members: 0, size: 0, done }))
+            }
+        }
     }
 
     async fn edit<T>(
@@ -192,19 +204,30 @@ impl Archives {
         selector: &Selector,
         change: impl FnOnce(&mut Archive) -> Result<T, ArchiveError>,
     ) -> Result<Option<Edited<T>>, ArchiveError> {
-        let Some(ArchiveEntry { entry, bytes, .. }) = self.find(selector).await? else { return Ok(None) };
-        let original = entry.cache_id;
+        let Some((entry, bytes)) = self.entry_bytes(selector).await? else { return Ok(None) };
         let size = bytes.len() as u64;
-        let before = Archive::read_without_name_check(bytes, &self.limits)?;
+        let archive = Archive::read_without_name_check(bytes, &self.limits)?;
+        self.change(&entry, archive, size, change).await.map(Some)
+    }
+
+    /// Changes the archive of an entry, which has `size` bytes, and stores the result as a new entry.
+    async fn change<T>(
+        &self,
+        entry: &Entry,
+        before: Archive,
+        size: u64,
+        change: impl FnOnce(&mut Archive) -> Result<T, ArchiveError>,
+    ) -> Result<Edited<T>, ArchiveError> {
+        let original = entry.cache_id;
         let mut archive = before.clone();
         let done = change(&mut archive)?;
         if archive == before {
-            return Ok(Some(Edited { original, cache_id: original, members: archive.len(), size, done }));
+            return Ok(Edited { original, cache_id: original, members: archive.len(), size, done });
         }
         let place = ArchivePlace { strategy: entry.strategy, cache_key: None, file_id: None, idempotency_key: None };
         let StoredArchive { stored, members } = self.put(place, &archive, archive.to_bytes()?).await?;
         let Entry { cache_id, content, .. } = stored.entry;
-        Ok(Some(Edited { original, cache_id, members, size: content.size, done }))
+        Ok(Edited { original, cache_id, members, size: content.size, done })
     }
 
     /// Stores the bytes of an archive under the hash of its members.
@@ -215,18 +238,20 @@ impl Archives {
         Ok(StoredArchive { stored: self.cache.store(&request).await?, members: archive.len() })
     }
 
-    fn archive_bytes(&self, retrieved: &Retrieved) -> Result<Bytes, ArchiveError> {
-        let Retrieved { entry, bytes } = retrieved;
-        match entry.content.kind {
-            kind @ (ContentKind::Json | ContentKind::String) => Err(ArchiveError::NotBinary(kind)),
+    /// An entry with its bytes, inflated when they were sent as gzip; `None` when there is no such entry.
+    async fn entry_bytes(&self, selector: &Selector) -> Result<Option<(Entry, Bytes)>, ArchiveError> {
+        let Some(Retrieved { entry, bytes }) = self.cache.retrieve(selector).await? else { return Ok(None) };
+        let bytes = match entry.content.kind {
+            kind @ (ContentKind::Json | ContentKind::String) => return Err(ArchiveError::NotBinary(kind)),
             ContentKind::Binary if entry.content.content_encoding.as_deref() == Some(GZIP) => {
-                inflate(bytes, self.limits.max_inflated_bytes).map_err(|error| match error {
+                inflate(&bytes, self.limits.max_inflated_bytes).map_err(|error| match error {
                     InflateError::TooLarge { limit } => ArchiveError::Limit(InvalidArchive::TooLarge { limit }),
                     InflateError::BadStream(_) => Error::corrupt(entry.cache_id, error).into(),
-                })
+                })?
             }
-            ContentKind::Binary | ContentKind::Zip => Ok(bytes.clone()),
-        }
+            ContentKind::Binary | ContentKind::Zip => bytes,
+        };
+        Ok(Some((entry, bytes)))
     }
 }
 

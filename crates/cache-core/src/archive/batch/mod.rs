@@ -39,8 +39,8 @@ impl Batch {
     }
 
     /// The outcome for an entry that cannot be read as an archive: every operation fails, and an atomic batch is rolled back
-    /// at the first one. A batch without operations has nothing to report: that it cannot be carried out is for the caller
-    /// to say.
+    /// at the first one. A batch that [is empty](Batch::is_empty) has nothing to report: that it cannot be carried out is for
+    /// the caller to say.
     pub fn fail_unreadable(self, reason: &InvalidArchive) -> BatchOutcome {
         let mut outcome = BatchOutcome::default();
         for Operation { action, path, .. } in self.operations {

@@ -31,9 +31,9 @@ pub struct BatchOutcome {
     pub files_modified: Vec<String>,
     /// Whether a failure undid the whole batch.
     pub rollback_performed: bool,
-    /// Why it was undone; empty when it was not.
+    /// Why it was undone, or could not be carried out; else empty.
     pub error_message: String,
-    /// What to change so that it succeeds; empty when it was not undone.
+    /// What to change so that it is carried out; empty when it was.
     pub message: String,
     /// Whether the archive has other names or contents than before. If not, there is nothing to store.
     pub changed: bool,

@@ -186,6 +186,13 @@ pub enum OperationProblem {
     Pattern(#[from] InvalidPattern),
 }
 
+impl Batch {
+    /// Whether there is no operation.
+    pub fn is_empty(&self) -> bool {
+        self.operations.is_empty()
+    }
+}
+
 impl TryFrom<BatchRequest> for Batch {
     type Error = InvalidBatch;
 
