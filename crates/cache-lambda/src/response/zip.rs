@@ -128,15 +128,15 @@ impl ArchiveBatch {
         Self { cache_id, original_cache_id: original, new_file_count: members, new_size: size, completed_at, outcome }
     }
 
-    /// The answer for a batch that could not be tried, or whose result could not be stored.
-    pub fn failed(cache_id: CacheId, error_message: String, completed_at: u64) -> Self {
+    /// The answer for a batch that could not be tried, or whose result could not be stored. `message` says what to change.
+    pub fn failed(cache_id: CacheId, error_message: String, message: String, completed_at: u64) -> Self {
         Self {
             cache_id,
             original_cache_id: cache_id,
             new_file_count: 0,
             new_size: 0,
             completed_at,
-            outcome: BatchOutcome { error_message, ..BatchOutcome::default() },
+            outcome: BatchOutcome { error_message, message, ..BatchOutcome::default() },
         }
     }
 }

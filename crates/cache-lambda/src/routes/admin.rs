@@ -2,14 +2,16 @@
 //!
 //! Without `?raw=true` a view is read as the content that it leads to, and what stands for something deleted is not there.
 
-use axum::Json;
 mod lists;
 
+use std::borrow::Cow;
+
+use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use cache_core::cache::{AdminFile, FileDeleted};
-use cache_core::json::{Document, Json as JsonValue};
+use cache_core::json::{Document, JsonValue};
 use cache_core::storage::{InvalidObjectKey, ObjectKey};
 use cache_core::strategy::ContentKind;
 use http::{StatusCode, header};
@@ -114,14 +116,7 @@ async fn json(cache: RequestCache, params: Params) -> Result<Response, Problem> 
 /// Shows the field `html` of a JSON file. What was stored is not ours: it may run no script and call nobody.
 async fn html(cache: RequestCache, params: Params) -> Result<Response, Problem> {
     let document = read_json(&cache, &params).await?;
-    let page = match document.root() {
-        JsonValue::Object(fields) => fields.iter().find(|(name, _)| *name == "html").map(|(_, value)| value),
-        _ => None,
-    };
-    let page = match page {
-        Some(JsonValue::String(page)) => page.clone(),
-        Some(_) | None => String::new(),
-    };
+    let page = document.root().member("html").and_then(JsonValue::as_string).map_or(String::new(), Cow::into_owned);
     let policy = [(header::CONTENT_SECURITY_POLICY, "sandbox"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
     Ok((policy, typed(HTML_UTF_8, page.into())).into_response())
 }
