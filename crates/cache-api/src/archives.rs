@@ -51,7 +51,7 @@ pub struct ArchiveOperation {
 }
 
 /// A batch as it is sent. Every field is optional, unknown ones are ignored (`cache_id`, `namespace` and `strategy` are
-/// sent by older clients), and an empty text is the same as none.
+/// sent by older clients), and an empty text is the same as none, except for `action` and `condition`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
@@ -67,7 +67,8 @@ pub struct BatchRequest {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct OperationRequest {
-    /// `add`, `replace`, `remove`, `rename` or `move`, which is the same as `rename`.
+    /// `add`, `replace`, `remove`, `rename` or `move`, which is the same as `rename`. An operation with `list` or `get`,
+    /// or without an action, fails when it is its turn.
     #[cfg_attr(feature = "openapi", schema(value_type = Action))]
     pub action: Option<String>,
     /// The member it is about. Required, but for a `remove` with a pattern.
@@ -76,10 +77,10 @@ pub struct OperationRequest {
     pub content: Option<String>,
     /// The new name of a renamed member.
     pub new_path: Option<String>,
-    /// `always` (the default), `if_exists` or `if_not_exists`.
+    /// `always` (the default), `if_exists` or `if_not_exists`. It is about the member at `path`, even with a pattern.
     #[cfg_attr(feature = "openapi", schema(pattern = "^(always|if_exists|if_not_exists)?$"))]
     pub condition: Option<String>,
-    /// Which members to `remove`, as a shell pattern. The path is then ignored.
+    /// Which members to `remove`, as a shell pattern. Only the condition then looks at the path.
     pub pattern: Option<String>,
 }
 
@@ -98,6 +99,10 @@ pub enum Action {
     Rename,
     /// Gives a member another name.
     Move,
+    /// Accepted in a request, but not carried out by a batch: the operation fails.
+    List,
+    /// Accepted in a request, but not carried out by a batch: the operation fails.
+    Get,
 }
 
 /// What became of a batch.
@@ -114,13 +119,14 @@ pub struct ArchiveBatch {
     pub new_size: u64,
     /// Milliseconds since 1970, UTC.
     pub completed_at: u64,
-    /// What came of its operations.
+    /// The outcome of its operations.
     #[serde(flatten)]
     pub outcome: BatchOutcome,
 }
 
-/// What came of a batch. The fields are those of the batch answer; whoever stores the result adds its id, size and
-/// time.
+/// The outcome of a batch.
+///
+/// Error texts are those of the Python service, since clients may compare them. The `message` fields say what to change.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct BatchOutcome {
@@ -142,19 +148,21 @@ pub struct BatchOutcome {
     pub files_modified: Vec<String>,
     /// Whether a failure undid the whole batch.
     pub rollback_performed: bool,
-    /// Why it was undone; empty when it was not.
+    /// Why it was undone, or could not be carried out; else empty.
     pub error_message: String,
+    /// What to change so that it is carried out; empty when it was.
+    pub message: String,
     /// Whether the archive has other names or contents than before. If not, there is nothing to store.
     pub changed: bool,
 }
 
-/// What came of one operation.
+/// The outcome of one operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OperationResult {
-    /// The action as it was sent.
-    pub action: Action,
-    /// The member it was about; as it was sent when that is no name, or beside a pattern.
+    /// The action as it was sent; `null` when there was none.
+    pub action: Option<Action>,
+    /// The member it was about; as it was sent when that is not a name, or with a pattern.
     pub path: String,
     /// Whether it did its work or was skipped.
     pub success: bool,
@@ -162,4 +170,6 @@ pub struct OperationResult {
     pub skipped: bool,
     /// Why it failed; empty when it did not.
     pub error: String,
+    /// What to change so that it succeeds; empty when it did.
+    pub message: String,
 }

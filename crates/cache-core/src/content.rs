@@ -1,21 +1,22 @@
-//! What a store request writes: the bytes, and what follows from them alone.
+//! The content of a store request: its bytes, and the hashes that follow from them.
 //!
 //! | made from | bytes that are stored | what the cache hash is taken over |
 //! |---|---|---|
 //! | [`Content::string`] | the text in UTF-8 | the same |
-//! | [`Content::json`] | the minified text, see [`Document::text`] | the canonical text, see [`Json::canonical`] |
-//! | [`Content::json_by_field`] | the same | one field, see [`Json::field_text`] |
+//! | [`Content::json`] | the minified text, see [`Document::text`] | the canonical text, see [`JsonValue::canonical_to`] |
+//! | [`Content::json_by_field`] | the same | one field, see [`JsonValue::field_to`] |
 //! | [`Content::binary`], [`Content::binary_encoded`] | the bytes | the same |
 //! | [`Content::gzip`] | the bytes as sent, compressed | the inflated bytes |
 //! | [`Content::zip`] | the archive | its members; `archive` computes it |
 //!
-//! [`Json::canonical`]: crate::json::Json::canonical
-//! [`Json::field_text`]: crate::json::Json::field_text
+//! [`JsonValue::canonical_to`]: crate::json::JsonValue::canonical_to
+//! [`JsonValue::field_to`]: crate::json::JsonValue::field_to
 
 use std::io::Read;
 
 use bytes::Bytes;
 use flate2::bufread::GzDecoder;
+use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use crate::digest::Sha256Digest;
@@ -24,7 +25,7 @@ use crate::ids::CacheHash;
 use crate::json::{Document, FieldPath, UnusableField};
 use crate::strategy::ContentKind;
 
-/// The one content encoding that is looked into; it must be spelled in lower case.
+/// The only content encoding that is decoded. It must be spelled in lower case.
 pub const GZIP: &str = "gzip";
 
 /// The content of an entry, ready to be stored.
@@ -46,14 +47,17 @@ impl Content {
 
     /// A JSON document.
     pub fn json(document: Document) -> Self {
-        let canonical = Sha256Digest::of(document.root().canonical().as_bytes());
-        Self::hashed_apart(ContentKind::Json, document.into_text(), canonical.cache_hash())
+        let mut hasher = Sha256::new();
+        document.root().canonical_to(&mut |part| hasher.update(part));
+        Self::hashed_apart(ContentKind::Json, document.into_text(), CacheHash::from_digest(&hasher.finalize()))
     }
 
     /// A JSON document that is found by the value of one of its fields.
     pub fn json_by_field(document: Document, path: FieldPath) -> Result<Self, InvalidContent> {
-        let field = Sha256Digest::of(document.root().field_text(&path)?.as_bytes());
-        let content = Self::hashed_apart(ContentKind::Json, document.into_text(), field.cache_hash());
+        let mut hasher = Sha256::new();
+        document.root().field_to(&path, &mut |part| hasher.update(part))?;
+        let field_hash = CacheHash::from_digest(&hasher.finalize());
+        let content = Self::hashed_apart(ContentKind::Json, document.into_text(), field_hash);
         Ok(Self { json_field_path: Some(path), ..content })
     }
 
@@ -62,12 +66,12 @@ impl Content {
         Self::hashed_as_stored(ContentKind::Binary, bytes)
     }
 
-    /// Bytes with a content encoding that nobody looks into, such as `br` or even `GZIP`. In the label, each character
+    /// Bytes with a opaque content encoding, such as `br` or even `GZIP`. In the label, each character
     /// outside of `A-Za-z0-9_-` becomes `_`. For [`GZIP`] itself, [`Content::gzip`] is the constructor.
     pub fn binary_encoded(bytes: Bytes, label: String) -> Result<Self, InvalidContent> {
         debug_assert_ne!(label, GZIP, "such bytes have to be inflated for their hash");
-        let keeps = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
-        let label = label.chars().map(|c| if keeps(c) { c } else { '_' }).collect();
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
+        let label = label.chars().map(|c| if is_allowed(c) { c } else { '_' }).collect();
         Ok(Self { content_encoding: Some(label), ..Self::binary(bytes)? })
     }
 

@@ -30,7 +30,7 @@
 //!
 //! 1. [`ids`] and [`strategy`]: the names. A name that got this far is valid.
 //! 2. [`storage`], [`clock`] and [`rng`]: the ports, which are all that core knows of the world.
-//! 3. [`json`] and [`content`]: what callers send, and its hash. [`forms`] is the way back, into the form a caller wants.
+//! 3. [`json`] and [`content`]: what callers send, and its hash. [`representation`] is the way back, into the form a caller wants.
 //! 4. [`layout`], [`manifest`], [`key_index`], [`catalog`] and [`settings`]: where things lie and what is in them; pure.
 //! 5. `cache`: the use cases. Begin with its `store`, then `commit`, the one loop that changes a manifest or a key index.
 //! 6. [`archive`]: reading and editing ZIP archives, which knows nothing of the rest.
@@ -47,13 +47,13 @@ pub mod content;
 pub mod digest;
 pub mod entry;
 pub mod error;
-pub mod forms;
 pub mod ids;
 pub mod json;
 pub mod key_index;
 pub mod layout;
 pub mod manifest;
 pub mod nonce;
+pub mod representation;
 pub mod rng;
 mod schema;
 pub mod settings;

@@ -8,11 +8,13 @@
 //! | JSON | an object | an object | refused |
 //! | binary | a JSON string, whose UTF-8 bytes are used | the bytes | the bytes |
 
+use std::borrow::Cow;
+
 use axum::body::{self, Body};
 use axum::extract::FromRequest;
 use bytes::Bytes;
 use cache_core::content::{Content, GZIP};
-use cache_core::json::{Document, FieldPath, Json};
+use cache_core::json::{Document, FieldPath, JsonKind};
 use http::{HeaderMap, Request, header};
 use http_body_util::LengthLimitError;
 use serde_json::Value;
@@ -119,10 +121,10 @@ impl Payload {
             return Err(Problem::body(kind, MESSAGE, shown(&self.bytes)));
         }
         let document = self.parse()?;
-        match document.root() {
-            Json::Object(_) => Ok(document),
-            _ => Err(Problem::body(kind, MESSAGE, shown_json(&document))),
+        if document.root().kind() != JsonKind::Object {
+            return Err(Problem::body(kind, MESSAGE, shown_json(&document)));
         }
+        Ok(document)
     }
 
     /// Bytes, of which there may be none when they were sent as the JSON string `""`.
@@ -179,10 +181,8 @@ impl Payload {
 
     fn json_string(&self, kind: &str, message: &str) -> Result<String, Problem> {
         let document = self.parse()?;
-        match document.root() {
-            Json::String(text) => Ok(text.clone()),
-            _ => Err(Problem::body(kind, message, shown_json(&document))),
-        }
+        let text = document.root().as_string().map(Cow::into_owned);
+        text.ok_or_else(|| Problem::body(kind, message, shown_json(&document)))
     }
 }
 

@@ -25,9 +25,9 @@ use axum::response::{IntoResponse, Response};
 use cache_core::cache::Selector;
 use cache_core::content::InvalidContent;
 use cache_core::error::Error;
-use cache_core::forms::{JsonFormError, Unreadable};
 use cache_core::ids::{CacheHash, CacheId, Namespace};
-use cache_core::json::{InvalidJson, JsonFault};
+use cache_core::json::{JsonError, JsonErrorKind};
+use cache_core::representation::{JsonFormError, Unreadable};
 use cache_core::strategy::{ContentKind, InvalidStrategy, Strategy};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
@@ -130,13 +130,15 @@ impl Problem {
     }
 
     /// A body that is not JSON.
-    pub fn json(error: &InvalidJson) -> Self {
+    pub fn json(error: &JsonError) -> Self {
         let message = format!("the body is {error}");
-        match error.reason {
+        match error.kind {
             // The framework that the clients know never saw such bodies as JSON documents.
-            JsonFault::InvalidUtf8 | JsonFault::WideEncoding | JsonFault::TooDeep => Self::unreadable_body(message),
-            reason => {
-                let ctx = json!({"error": reason.to_string()});
+            JsonErrorKind::InvalidUtf8 | JsonErrorKind::WideEncoding | JsonErrorKind::TooDeep => {
+                Self::unreadable_body(message)
+            }
+            kind => {
+                let ctx = json!({"error": kind.to_string()});
                 Self::item("json_invalid", json!(["body", error.offset]), message, json!({}), Some(ctx))
             }
         }

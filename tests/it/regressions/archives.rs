@@ -67,14 +67,18 @@ async fn no_edit_makes_a_member_twice() {
 }
 
 #[tokio::test]
-async fn an_operation_that_no_batch_can_carry_out_is_refused() {
+async fn an_unknown_action_fails_alone_and_a_missing_path_is_400() {
     everywhere("operations", async |space| {
         let target = space.path(&format!("zip/{}/batch/operations", stored(&space).await));
-        for operation in
-            [json!({"action": "list"}), json!({"action": "get", "path": "a.txt"}), json!({"path": "a.txt"})]
-        {
+        for (operation, error) in [
+            (json!({"action": "list"}), "Unknown action: list"),
+            (json!({"action": "get", "path": "a.txt"}), "Unknown action: get"),
+            (json!({"path": "a.txt"}), "Unknown action: None"),
+        ] {
             let body = json!({ "operations": [operation] }).to_string();
-            space.refused(Request::post(&target).json(body), 400).await;
+            let answer = space.succeeds(Request::post(&target).json(body)).await.json();
+            assert_eq!((&answer["success"], &answer["rollback_performed"]), (&json!(false), &json!(true)), "{answer}");
+            assert_eq!(answer["operation_results"][0]["error"], error, "{answer}");
         }
         let nameless = json!({"operations": [{"action": "add", "content": "x"}]}).to_string();
         space.refused(Request::post(&target).json(nameless), 400).await;

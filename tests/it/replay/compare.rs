@@ -19,6 +19,7 @@ const EXACT: &[&str] = &[
     "cache_hash",
     "cache_key",
     "data_file_id",
+    "error_message",
     "data_key",
     "data_type",
     "error_type",

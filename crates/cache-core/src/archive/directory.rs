@@ -1,23 +1,24 @@
-//! Reading an archive: its list of members, and the content of one.
+//! Reading an archive: its central directory, and the content of one member.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Read};
 
 use bytes::Bytes;
-use flate2::bufread::DeflateDecoder;
+use rawzip::extra_fields::ExtraFieldId;
 use rawzip::{
     CompressionMethod, ErrorKind, ZipArchiveEntryWayfinder, ZipFileHeaderRecord, ZipLocator, ZipSliceArchive,
 };
 
-use super::names::decode;
+use super::compression::Decoder;
+use super::names::{decode, unicode_path};
 use super::{InvalidArchive, Limits, MemberName};
 use crate::ids::InvalidName;
 
 /// How far from its end an archive's last record can begin: 22 bytes of its own and the longest comment.
 const MAX_END_BYTES: u64 = 22 + u16::MAX as u64;
 
-/// The list of an archive's members. A content is unpacked when it is asked for, so listing a large archive is cheap.
+/// The central directory of an archive. Content is unpacked only on request, so listing a large archive is cheap.
 pub struct CentralDirectory {
     archive: ZipSliceArchive<Bytes>,
     members: BTreeMap<String, Packed>,
@@ -26,9 +27,9 @@ pub struct CentralDirectory {
     limits: Limits,
 }
 
-/// A member as the list describes it.
+/// A member as the central directory describes it.
 struct Packed {
-    place: ZipArchiveEntryWayfinder,
+    location: ZipArchiveEntryWayfinder,
     raw_name: Vec<u8>,
     method: CompressionMethod,
     encrypted: bool,
@@ -61,7 +62,7 @@ impl CentralDirectory {
         self.members.keys().map(String::as_str)
     }
 
-    /// The member that a request means by `raw`: the one of exactly this name when there is one, else the cleaned name.
+    /// Resolves a name in a request: the member with exactly this name when there is one, else the sanitized name.
     pub fn member_name(&self, raw: &str) -> Result<MemberName, InvalidName> {
         MemberName::resolve(raw, |name| self.members.contains_key(name))
     }
@@ -82,31 +83,31 @@ impl CentralDirectory {
 
     fn unpack(&self, name: &str, packed: &Packed) -> Result<Bytes, InvalidArchive> {
         let member = || name.to_owned();
-        let size = packed.place.uncompressed_size_hint();
+        let size = packed.location.uncompressed_size_hint();
         if size > self.limits.max_inflated_bytes {
             return Err(InvalidArchive::TooLarge { limit: self.limits.max_inflated_bytes });
         }
         if packed.encrypted {
             return Err(InvalidArchive::Encrypted { member: member() });
         }
-        let entry = self.archive.get_entry(packed.place).map_err(|_| InvalidArchive::Damaged { member: member() })?;
-        // Two readers must not see two names: one goes by the list, another by the member itself.
+        let entry =
+            self.archive.get_entry(packed.location).map_err(|_| InvalidArchive::Damaged { member: member() })?;
+        // Some readers take the name from the central directory, others from the local header: both must be the same.
         if entry.local_header().file_path().as_bytes() != packed.raw_name {
             return Err(InvalidArchive::Damaged { member: member() });
         }
-        let content = match packed.method {
-            CompressionMethod::STORE => read_verified(entry.verifying_reader(entry.data()), size),
-            CompressionMethod::DEFLATE => {
-                read_verified(entry.verifying_reader(DeflateDecoder::new(entry.data())), size)
-            }
-            method => return Err(InvalidArchive::UnknownMethod { member: member(), method: method.to_string() }),
+        let method = packed.method;
+        let decoder = match Decoder::new(method, entry.data(), size) {
+            Some(decoder) => decoder.map_err(|_| InvalidArchive::Damaged { member: member() })?,
+            None => return Err(InvalidArchive::UnknownMethod { member: member(), method: method.to_string() }),
         };
+        let content = read_verified(entry.verifying_reader(decoder), size);
         content.map(Bytes::from).map_err(|_| InvalidArchive::Damaged { member: member() })
     }
 }
 
 impl fmt::Debug for CentralDirectory {
-    /// The names only: the bytes would drown every message.
+    /// The names only, since the bytes would make messages unreadable.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.names()).finish()
     }
@@ -117,6 +118,18 @@ fn read_verified(reader: impl Read, size: u64) -> io::Result<Vec<u8>> {
     let mut content = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
     reader.take(size.saturating_add(1)).read_to_end(&mut content)?;
     Ok(content)
+}
+
+/// The name of a member as Python 3.12 reads it: that of the last usable Unicode path field, else the raw name.
+fn name(entry: &ZipFileHeaderRecord<'_>) -> Result<String, InvalidArchive> {
+    let raw_name = entry.file_path();
+    let mut name = decode(raw_name.as_bytes(), entry.flags().is_utf8()).ok_or(InvalidArchive::BrokenDirectory)?;
+    for (_, field) in entry.extra_fields().filter(|(id, _)| *id == ExtraFieldId::INFO_ZIP_UNICODE_PATH) {
+        if let Some(path) = unicode_path(field, raw_name.as_bytes()).map_err(|_| InvalidArchive::BrokenDirectory)? {
+            name = path;
+        }
+    }
+    Ok(name)
 }
 
 /// A list of members while it is read.
@@ -131,16 +144,16 @@ struct Listing<'a> {
 impl Listing<'_> {
     fn add(&mut self, entry: &ZipFileHeaderRecord<'_>) -> Result<(), InvalidArchive> {
         let raw_name = entry.file_path().as_bytes().to_vec();
-        let name = decode(&raw_name, entry.flags().is_utf8()).ok_or(InvalidArchive::BrokenDirectory)?;
-        let place = entry.wayfinder();
-        let Ok(local) = self.archive.get_entry(place) else {
+        let name = name(entry)?;
+        let location = entry.wayfinder();
+        let Ok(local) = self.archive.get_entry(location) else {
             return Err(InvalidArchive::Damaged { member: name });
         };
         let (_, end) = local.compressed_data_range();
         self.spans.push((entry.local_header_offset(), end, name.clone()));
-        self.declared_bytes = self.declared_bytes.saturating_add(place.uncompressed_size_hint());
+        self.declared_bytes = self.declared_bytes.saturating_add(location.uncompressed_size_hint());
         let encrypted = entry.flags().is_encrypted();
-        self.members.insert(name, Packed { place, raw_name, method: entry.compression_method(), encrypted });
+        self.members.insert(name, Packed { location, raw_name, method: entry.compression_method(), encrypted });
         Ok(())
     }
 

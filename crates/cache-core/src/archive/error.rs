@@ -7,19 +7,19 @@ use super::names::UnsafeName;
 /// Why bytes are not taken as an archive, or an archive cannot be written.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum InvalidArchive {
-    /// The record that ends every archive is not there.
+    /// The end of central directory record is missing.
     #[error("the content is no ZIP archive, or its end is cut off: send the whole file")]
     NotAZip,
-    /// The list of members cannot be read, or does not have as many entries as it says.
+    /// The central directory cannot be read, or its number of entries is wrong.
     #[error("the archive's list of members is damaged or cut off: make the archive again")]
     BrokenDirectory,
-    /// A member's content is not what the list of members says, by checksum, size, place or name.
+    /// A member's checksum, size, location or name is not what the central directory says.
     #[error("member '{member}' is damaged: make the archive again")]
     Damaged {
         /// Its name.
         member: String,
     },
-    /// Two members share bytes of the archive, as in a bomb.
+    /// Two members share bytes of the archive, as in a ZIP bomb.
     #[error("member '{member}' overlaps another member: make the archive again")]
     Overlap {
         /// The name of the second one.
@@ -39,7 +39,7 @@ pub enum InvalidArchive {
         /// The method's name or number.
         method: String,
     },
-    /// A member's name would lead out of the folder that the archive is unpacked in.
+    /// A member's name could lead outside of the folder that the archive is unpacked to.
     #[error("the name of member '{member}' {reason}")]
     UnsafeName {
         /// Its name.
@@ -59,7 +59,7 @@ pub enum InvalidArchive {
         /// The limit, in bytes.
         limit: u64,
     },
-    /// Content that is packed too well, as in a bomb.
+    /// A compression ratio that is too high, as in a ZIP bomb.
     #[error("the archive's content is more than {limit} times as large as the archive: store it uncompressed")]
     TooCompressed {
         /// The limit.
@@ -73,13 +73,13 @@ pub enum EditError {
     /// There is no such member.
     #[error("there is no member '{0}' in the archive")]
     NotFound(String),
-    /// The new name of a member is another one's.
+    /// Another member already has the new name.
     #[error("there is a member '{0}' in the archive already: remove it first, or choose another name")]
     NameTaken(String),
     /// A folder was to get content or a file's name.
     #[error("'{0}' is a folder of the archive: name a file")]
     IsFolder(String),
-    /// The archive would no longer keep the limits.
+    /// The archive would exceed a limit.
     #[error(transparent)]
     Limit(#[from] InvalidArchive),
 }

@@ -1,33 +1,36 @@
-//! ZIP archives as values: bytes in, bytes out, nothing else.
+//! Reading, editing and writing ZIP archives in memory.
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`names`] | [`MemberName`], and which foreign names are safe |
-//! | [`directory`] | [`CentralDirectory`]: the list of members, and one member's content |
+//! | [`names`] | [`MemberName`], and which names of uploaded members are safe |
+//! | [`directory`] | [`CentralDirectory`]: the list of members, and the content of one |
 //! | [`editing`] | add, remove, rename |
-//! | [`batch`] | several edits in one request, all or nothing |
-//! | [`pattern`] | shell patterns over names |
+//! | [`batch`] | several edits in one request, atomic by default |
+//! | [`glob`] | glob patterns for member names |
+//! | `compression` | the methods that members can be compressed by |
 //! | `writing` | the bytes of an archive |
 //!
 //! Rules for all of them:
 //!
-//! - An archive that is stored ([`Archive::read`]) must be sound in every member and have safe names only. One that is in the
-//!   store already ([`Archive::read_foreign`], [`CentralDirectory::read`]) may come from the Python service: its unsafe names
-//!   are listed and read, since nothing is unpacked here, and it can be written again once they are removed or renamed.
-//! - Of several members with one name the last one counts.
+//! - [`Archive::read`] is for an archive that is about to be stored: every member must be valid and every name safe.
+//! - [`Archive::read_without_name_check`] and [`CentralDirectory::read`] are for an archive in the store, which may come from
+//!   the Python service. Members with unsafe names can be listed and read, since nothing is unpacked to files. The archive
+//!   can be written again once such members are removed or renamed.
+//! - Of several members with the same name, the last one counts.
 //! - Equal members make equal bytes, whatever their history: the date is 1980-01-01, the names are sorted, the permissions
 //!   fixed, the contents deflated at one level. Dates, permissions and comments of an edited archive are not kept.
 
 pub mod batch;
+mod compression;
 pub mod directory;
 pub mod editing;
 pub mod error;
+pub mod glob;
 pub mod names;
-pub mod pattern;
 mod writing;
 
 #[cfg(test)]
-mod hostile;
+mod malicious_archives;
 
 use std::collections::BTreeMap;
 
@@ -52,7 +55,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// So much content is allowed at any ratio: it harms nobody.
+    /// Content up to this size, in bytes, is allowed at any ratio.
     pub const FREE_BYTES: u64 = 1 << 20;
 
     /// Checks the size of the content against the size of the archive that holds it, both in bytes.
@@ -92,15 +95,19 @@ impl Archive {
         Self { members: BTreeMap::new(), inflated: 0, limits: *limits }
     }
 
-    /// Reads an archive that is to be stored: every member is unpacked and verified, every name must be safe.
+    /// Reads an archive to store it. Unpacks and verifies every member; every name must be safe.
     pub fn read(bytes: Bytes, limits: &Limits) -> Result<Self, InvalidArchive> {
-        let archive = Self::read_foreign(bytes, limits)?;
+        let archive = Self::read_without_name_check(bytes, limits)?;
         archive.check_names()?;
         Ok(archive)
     }
 
     /// Reads an archive from the store to edit it. Its names may be unsafe.
-    pub fn read_foreign(bytes: Bytes, limits: &Limits) -> Result<Self, InvalidArchive> {
+    ///
+    /// # Errors
+    ///
+    /// The archive or one of its members is damaged, unsupported, or exceeds a limit.
+    pub fn read_without_name_check(bytes: Bytes, limits: &Limits) -> Result<Self, InvalidArchive> {
         let directory = CentralDirectory::read(bytes, limits)?;
         directory.check_size()?;
         let mut archive = Self::empty(limits);
@@ -127,7 +134,7 @@ impl Archive {
         self.members.is_empty()
     }
 
-    /// The member that a request means by `raw`: the one of exactly this name when there is one, else the cleaned name.
+    /// Resolves a name in a request: the member with exactly this name when there is one, else the sanitized name.
     pub fn member_name(&self, raw: &str) -> Result<MemberName, InvalidName> {
         MemberName::resolve(raw, |name| self.members.contains_key(name))
     }
@@ -192,6 +199,7 @@ impl Archive {
 mod tests {
     use proptest::collection::btree_map;
     use proptest::prelude::*;
+    use proptest::sample::{Index, select};
 
     use super::*;
 
@@ -224,6 +232,39 @@ mod tests {
         assert_eq!(archive.content_hash().as_str(), "9c3b24d8f6bb8dae");
     }
 
+    /// Written by CPython 3.12's zipfile with the same members: `text.txt`, `noise.bin`, `empty` and `d/one`.
+    const BZIP2_AND_LZMA: [&[u8]; 2] =
+        [include_bytes!("golden/python-bzip2.zip"), include_bytes!("golden/python-lzma.zip")];
+
+    #[test]
+    fn bzip2_and_lzma_are_read_and_written_as_deflate() {
+        for packed in BZIP2_AND_LZMA {
+            let archive = Archive::read(packed.into(), &Limits::default()).unwrap();
+            assert_eq!(archive.names().collect::<Vec<_>>(), ["d/one", "empty", "noise.bin", "text.txt"]);
+            assert_eq!(archive.content_hash().as_str(), "75fe2f07db2ea054");
+            assert_eq!(Archive::read(archive.to_bytes().unwrap(), &Limits::default()).unwrap(), archive);
+        }
+    }
+
+    /// The raw name is in GBK; the Unicode path field has the name, and the CRC of the raw name.
+    const UNICODE_PATH: &[u8] = include_bytes!("golden/unicode-path.zip");
+
+    #[test]
+    fn a_member_has_the_name_of_its_unicode_path_field() {
+        let archive = Archive::read(UNICODE_PATH.into(), &Limits::default()).unwrap();
+        assert_eq!(archive.names().collect::<Vec<_>>(), ["七个房间.txt"]);
+        assert_eq!(archive.content_hash().as_str(), "5dc916b40a31024d");
+    }
+
+    #[test]
+    fn a_unicode_path_that_escapes_is_refused() {
+        let mut archive = UNICODE_PATH.to_vec();
+        let path = archive.windows(6).rposition(|bytes| bytes == "七个".as_bytes()).unwrap();
+        archive[path..path + 3].copy_from_slice(b"../");
+        let refused = Archive::read(archive.into(), &Limits::default());
+        assert!(matches!(refused, Err(InvalidArchive::UnsafeName { .. })), "{refused:?}");
+    }
+
     #[test]
     fn an_empty_archive_has_22_bytes_and_can_be_read() {
         let bytes = archive(&[]).to_bytes().unwrap();
@@ -243,12 +284,12 @@ mod tests {
 
     #[test]
     fn an_unsafe_name_is_read_but_never_written() {
-        let foreign = writing::write(&BTreeMap::from([("../x".to_owned(), Bytes::new())])).unwrap();
+        let unsafe_archive = writing::write(&BTreeMap::from([("../x".to_owned(), Bytes::new())])).unwrap();
         let unsafe_name =
             InvalidArchive::UnsafeName { member: "../x".to_owned(), reason: names::UnsafeName::ParentFolder };
-        let archive = Archive::read_foreign(foreign.clone().into(), &Limits::default()).unwrap();
+        let archive = Archive::read_without_name_check(unsafe_archive.clone().into(), &Limits::default()).unwrap();
         assert_eq!(archive.to_bytes(), Err(unsafe_name.clone()));
-        assert_eq!(Archive::read(foreign.into(), &Limits::default()), Err(unsafe_name));
+        assert_eq!(Archive::read(unsafe_archive.into(), &Limits::default()), Err(unsafe_name));
     }
 
     proptest! {
@@ -267,10 +308,15 @@ mod tests {
         }
 
         #[test]
-        fn cut_or_altered_bytes_never_panic(cut in 0..FROM_PYTHON.len(), place in 0..FROM_PYTHON.len(), byte: u8) {
-            prop_assert!(Archive::read(FROM_PYTHON[..cut].into(), &Limits::default()).is_err());
-            let mut altered = FROM_PYTHON.to_vec();
-            altered[place] = byte;
+        fn cut_or_altered_bytes_never_panic(
+            archive in select(vec![FROM_PYTHON, BZIP2_AND_LZMA[0], BZIP2_AND_LZMA[1], UNICODE_PATH]),
+            cut: Index,
+            offset: Index,
+            byte: u8,
+        ) {
+            prop_assert!(Archive::read(archive[..cut.index(archive.len())].into(), &Limits::default()).is_err());
+            let mut altered = archive.to_vec();
+            altered[offset.index(archive.len())] = byte;
             let _ = Archive::read(altered.into(), &Limits::default());
         }
     }

@@ -3,17 +3,18 @@
 use std::fmt;
 use std::str::FromStr;
 
+use flate2::Crc;
 use thiserror::Error;
 
 use crate::ids::{CacheKey, InvalidName, MAX_PATH_CHARS};
 
 /// The name of a member, as a request gives it: a path such as `docs/readme.txt`.
 ///
-/// Parsing cleans it by the rules of a [`CacheKey`]: 1 to 1,024 characters of `A-Za-z0-9_-./ `, no empty, `.` or `..`
+/// Parsing sanitizes it by the rules of a [`CacheKey`]: 1 to 1,024 characters of `A-Za-z0-9_-./ `, no empty, `.` or `..`
 /// segment, no `/` at either end and no backslash. So no member that a request creates can leave the folder that the
 /// archive is unpacked in.
 ///
-/// A member of an archive that came from elsewhere may be called otherwise. Its exact name is a `MemberName` as well, see
+/// A member of an uploaded archive may have another name. Its exact name is a `MemberName` as well, see
 /// [`Archive::member_name`](super::Archive::member_name).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MemberName(String);
@@ -29,7 +30,7 @@ impl MemberName {
         self.0.ends_with('/')
     }
 
-    /// What `raw` means where some members exist: the one of exactly this name, else the cleaned name.
+    /// Resolves a name in a request: the member with exactly this name when there is one, else the sanitized name.
     pub(super) fn resolve(raw: &str, is_member: impl FnOnce(&str) -> bool) -> Result<Self, InvalidName> {
         if is_member(raw) { Ok(Self(raw.to_owned())) } else { raw.parse() }
     }
@@ -50,7 +51,7 @@ impl fmt::Display for MemberName {
     }
 }
 
-/// What is wrong with the name of a member that came from elsewhere.
+/// Why the name of a member in an uploaded archive is unsafe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum UnsafeName {
     /// No name at all.
@@ -73,7 +74,7 @@ pub enum UnsafeName {
     ControlCharacter,
 }
 
-/// Refuses a name that some system would unpack elsewhere than below the folder it is unpacked in.
+/// Refuses a name that some system would unpack outside of the target folder.
 pub(super) fn check_safe(name: &str) -> Result<(), UnsafeName> {
     let has_drive = matches!(name.as_bytes(), [letter, b':', ..] if letter.is_ascii_alphabetic());
     if name.is_empty() {
@@ -111,6 +112,24 @@ pub(super) fn decode(raw: &[u8], is_utf8: bool) -> Option<String> {
     Some(raw.iter().map(|&byte| if byte < 0x80 { char::from(byte) } else { high[usize::from(byte - 0x80)] }).collect())
 }
 
+/// The name in an Info-ZIP Unicode path field (0x7075, APPNOTE 6.3.10, 4.6.9): version, CRC-32 of the raw name, and the name
+/// in UTF-8. `None` when the field does not apply: it has another version, belongs to another raw name (a tool that does not
+/// know the field has renamed the member), or is empty.
+pub(super) fn unicode_path(field: &[u8], raw_name: &[u8]) -> Result<Option<String>, BrokenUnicodePath> {
+    let [version, crc @ ..] = field.first_chunk::<5>().ok_or(BrokenUnicodePath)?;
+    let mut crc_of_raw_name = Crc::new();
+    crc_of_raw_name.update(raw_name);
+    if *version != 1 || u32::from_le_bytes(*crc) != crc_of_raw_name.sum() {
+        return Ok(None);
+    }
+    let name = std::str::from_utf8(&field[5..]).map_err(|_| BrokenUnicodePath)?;
+    Ok(Some(name.to_owned()).filter(|name| !name.is_empty()))
+}
+
+/// A Unicode path field that is too short, or is not UTF-8.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct BrokenUnicodePath;
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -118,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_trimmed_and_cleaned() {
+    fn a_name_is_trimmed_and_sanitized() {
         assert_eq!(" u:é x.txt ".parse::<MemberName>().unwrap().as_str(), "u__ x.txt");
     }
 
@@ -133,14 +152,14 @@ mod tests {
     }
 
     #[test]
-    fn an_existing_member_is_meant_by_its_exact_name() {
+    fn an_existing_member_is_found_by_its_exact_name() {
         let exists = |name: &str| name == "d/é.txt";
         assert_eq!(MemberName::resolve("d/é.txt", exists).unwrap().as_str(), "d/é.txt");
         assert_eq!(MemberName::resolve("e/é.txt", exists).unwrap().as_str(), "e/_.txt");
     }
 
     #[test]
-    fn a_foreign_name_that_escapes_is_unsafe() {
+    fn an_uploaded_name_that_escapes_is_unsafe() {
         for (name, why) in [
             ("", UnsafeName::Empty),
             ("/a", UnsafeName::Absolute),
@@ -164,6 +183,21 @@ mod tests {
         assert_eq!(decode(b"caf\x82 \xe1\xff", false).as_deref(), Some("café ß\u{a0}"));
         assert_eq!(decode("é".as_bytes(), true).as_deref(), Some("é"));
         assert_eq!(decode(b"\xff", true), None);
+    }
+
+    #[test]
+    fn a_unicode_path_applies_to_the_raw_name_of_its_crc() {
+        let raw = b"caf\x82";
+        let mut crc = Crc::new();
+        crc.update(raw);
+        let field = |version: u8, crc: u32, name: &[u8]| [&[version][..], &crc.to_le_bytes(), name].concat();
+        let sound = field(1, crc.sum(), "七.txt".as_bytes());
+        assert_eq!(unicode_path(&sound, raw), Ok(Some("七.txt".to_owned())));
+        assert_eq!(unicode_path(&sound, b"cafe"), Ok(None));
+        assert_eq!(unicode_path(&field(2, crc.sum(), b"x"), raw), Ok(None));
+        assert_eq!(unicode_path(&field(1, crc.sum(), b""), raw), Ok(None));
+        assert_eq!(unicode_path(&field(1, crc.sum(), b"\xff"), raw), Err(BrokenUnicodePath));
+        assert_eq!(unicode_path(&sound[..4], raw), Err(BrokenUnicodePath));
     }
 
     proptest! {

@@ -6,8 +6,8 @@
 //! | each member again | `PK\1\2`, version made by, the shared fields, comment length, disk, attributes, offset of the first record, name |
 //! | end | `PK\5\6`, disks, number of members (twice), size and offset of the list above, comment length |
 //!
-//! Written here and not by a library because the bytes are a promise: an edit that leads to members we have stored before
-//! must lead to bytes we have stored before, and each name must stay as it is. (The writer of `rawzip`, which we read
+//! Why not a library: equal members must give equal bytes, so that an edit whose result is already stored is deduplicated,
+//! and every name must stay as it is. (The writer of `rawzip`, which we read
 //! with, normalises names.)
 
 use std::collections::BTreeMap;

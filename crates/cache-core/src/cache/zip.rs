@@ -127,16 +127,15 @@ impl Archives {
 
     /// An entry that is an archive; `None` when there is no such entry. Its members are not verified.
     pub async fn find(&self, selector: &Selector) -> Result<Option<ArchiveEntry>, ArchiveError> {
-        let Some(retrieved) = self.cache.retrieve(selector).await? else { return Ok(None) };
-        let bytes = self.archive_bytes(&retrieved)?;
+        let Some((entry, bytes)) = self.entry_bytes(selector).await? else { return Ok(None) };
         let directory = CentralDirectory::read(bytes.clone(), &self.limits)?;
-        Ok(Some(ArchiveEntry { entry: retrieved.entry, bytes, directory }))
+        Ok(Some(ArchiveEntry { entry, bytes, directory }))
     }
 
     /// The content of a member, verified; `None` when there is no such entry.
     pub async fn member(&self, selector: &Selector, path: &str) -> Result<Option<Bytes>, ArchiveError> {
         let Some(entry) = self.find(selector).await? else { return Ok(None) };
-        let name = meant(path, entry.directory.member_name(path))?;
+        let name = resolve_member(path, entry.directory.member_name(path))?;
         let content = entry.directory.get(&name)?;
         content.ok_or_else(|| ArchiveError::NoMember(name.to_string())).map(Some)
     }
@@ -149,7 +148,7 @@ impl Archives {
         content: Bytes,
     ) -> Result<Option<Edited<MemberName>>, ArchiveError> {
         let add = |archive: &mut Archive| {
-            let name = meant(path, archive.member_name(path))?;
+            let name = resolve_member(path, archive.member_name(path))?;
             archive.add(&name, content)?;
             Ok(name)
         };
@@ -159,7 +158,7 @@ impl Archives {
     /// Removes a member and tells its name; `None` when there is no such entry.
     pub async fn remove(&self, selector: &Selector, path: &str) -> Result<Option<Edited<MemberName>>, ArchiveError> {
         let remove = |archive: &mut Archive| {
-            let name = meant(path, archive.member_name(path))?;
+            let name = resolve_member(path, archive.member_name(path))?;
             archive.remove(&name)?;
             Ok(name)
         };
@@ -175,7 +174,7 @@ impl Archives {
     ) -> Result<Option<Edited<MemberName>>, ArchiveError> {
         let rename = |archive: &mut Archive| {
             let (from, to) = (archive.member_name(path), archive.member_name(new_path));
-            let (from, to) = (meant(path, from)?, meant(new_path, to)?);
+            let (from, to) = (resolve_member(path, from)?, resolve_member(new_path, to)?);
             archive.rename(&from, &to)?;
             Ok(to)
         };
@@ -183,8 +182,21 @@ impl Archives {
     }
 
     /// Carries out a batch; `None` when there is no such entry. The outcome says whether the batch failed; that is not an error.
+    ///
+    /// # Errors
+    ///
+    /// When the entry holds no archive, and the batch no operation whose outcome could say so.
     pub async fn apply(&self, selector: &Selector, batch: Batch) -> Result<Option<Edited<BatchOutcome>>, ArchiveError> {
-        self.edit(selector, |archive| Ok(batch.apply(archive))).await
+        let Some((entry, bytes)) = self.entry_bytes(selector).await? else { return Ok(None) };
+        let size = bytes.len() as u64;
+        match Archive::read_without_name_check(bytes, &self.limits) {
+            Ok(archive) => self.change(&entry, archive, size, |archive| Ok(batch.apply(archive))).await.map(Some),
+            Err(reason) if batch.is_empty() => Err(reason.into()),
+            Err(reason) => {
+                let (original, done) = (entry.cache_id, batch.fail_unreadable(&reason));
+                Ok(Some(Edited { original, cache_id: original, members: 0, size: 0, done }))
+            }
+        }
     }
 
     async fn edit<T>(
@@ -192,19 +204,30 @@ impl Archives {
         selector: &Selector,
         change: impl FnOnce(&mut Archive) -> Result<T, ArchiveError>,
     ) -> Result<Option<Edited<T>>, ArchiveError> {
-        let Some(ArchiveEntry { entry, bytes, .. }) = self.find(selector).await? else { return Ok(None) };
-        let original = entry.cache_id;
+        let Some((entry, bytes)) = self.entry_bytes(selector).await? else { return Ok(None) };
         let size = bytes.len() as u64;
-        let before = Archive::read_foreign(bytes, &self.limits)?;
+        let archive = Archive::read_without_name_check(bytes, &self.limits)?;
+        self.change(&entry, archive, size, change).await.map(Some)
+    }
+
+    /// Changes the archive of an entry, which has `size` bytes, and stores the result as a new entry.
+    async fn change<T>(
+        &self,
+        entry: &Entry,
+        before: Archive,
+        size: u64,
+        change: impl FnOnce(&mut Archive) -> Result<T, ArchiveError>,
+    ) -> Result<Edited<T>, ArchiveError> {
+        let original = entry.cache_id;
         let mut archive = before.clone();
         let done = change(&mut archive)?;
         if archive == before {
-            return Ok(Some(Edited { original, cache_id: original, members: archive.len(), size, done }));
+            return Ok(Edited { original, cache_id: original, members: archive.len(), size, done });
         }
         let place = ArchivePlace { strategy: entry.strategy, cache_key: None, file_id: None, idempotency_key: None };
         let StoredArchive { stored, members } = self.put(place, &archive, archive.to_bytes()?).await?;
         let Entry { cache_id, content, .. } = stored.entry;
-        Ok(Some(Edited { original, cache_id, members, size: content.size, done }))
+        Ok(Edited { original, cache_id, members, size: content.size, done })
     }
 
     /// Stores the bytes of an archive under the hash of its members.
@@ -215,22 +238,25 @@ impl Archives {
         Ok(StoredArchive { stored: self.cache.store(&request).await?, members: archive.len() })
     }
 
-    fn archive_bytes(&self, retrieved: &Retrieved) -> Result<Bytes, ArchiveError> {
-        let Retrieved { entry, bytes } = retrieved;
-        match entry.content.kind {
-            kind @ (ContentKind::Json | ContentKind::String) => Err(ArchiveError::NotBinary(kind)),
+    /// An entry with its bytes, inflated when they were sent as gzip; `None` when there is no such entry.
+    async fn entry_bytes(&self, selector: &Selector) -> Result<Option<(Entry, Bytes)>, ArchiveError> {
+        let Some(Retrieved { entry, bytes }) = self.cache.retrieve(selector).await? else { return Ok(None) };
+        let bytes = match entry.content.kind {
+            kind @ (ContentKind::Json | ContentKind::String) => return Err(ArchiveError::NotBinary(kind)),
             ContentKind::Binary if entry.content.content_encoding.as_deref() == Some(GZIP) => {
-                inflate(bytes, self.limits.max_inflated_bytes).map_err(|error| match error {
+                inflate(&bytes, self.limits.max_inflated_bytes).map_err(|error| match error {
                     InflateError::TooLarge { limit } => ArchiveError::Limit(InvalidArchive::TooLarge { limit }),
                     InflateError::BadStream(_) => Error::corrupt(entry.cache_id, error).into(),
-                })
+                })?
             }
-            ContentKind::Binary | ContentKind::Zip => Ok(bytes.clone()),
-        }
+            ContentKind::Binary | ContentKind::Zip => bytes,
+        };
+        Ok(Some((entry, bytes)))
     }
 }
 
-fn meant(path: &str, resolved: Result<MemberName, InvalidName>) -> Result<MemberName, ArchiveError> {
+/// The member that a path in a request names.
+fn resolve_member(path: &str, resolved: Result<MemberName, InvalidName>) -> Result<MemberName, ArchiveError> {
     resolved.map_err(|reason| ArchiveError::Path { path: path.to_owned(), reason })
 }
 

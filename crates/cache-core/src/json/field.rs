@@ -6,14 +6,16 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
-use super::Json;
+use super::escape::Unescaped;
+use super::tokens::{Token, Tokens};
+use super::{JsonKind, JsonValue};
 
 /// The longest field path, in characters.
 pub const MAX_FIELD_PATH_CHARS: usize = 256;
 
 /// The keys that lead to a field, joined by dots: `user.profile.email`. 1 to 256 characters of `A-Za-z0-9_-.`, no empty key.
 ///
-/// Parsing cleans as the names of [`crate::ids`] do: any other character becomes `_`.
+/// Parsing sanitizes as for the names of [`crate::ids`]: any other character becomes `_`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct FieldPath(String);
 
@@ -41,8 +43,8 @@ impl FromStr for FieldPath {
         if raw.starts_with('.') || raw.ends_with('.') {
             return Err(InvalidFieldPath::OuterDot);
         }
-        let keeps = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
-        Ok(Self(raw.chars().map(|c| if keeps(c) { c } else { '_' }).collect()))
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+        Ok(Self(raw.chars().map(|c| if is_allowed(c) { c } else { '_' }).collect()))
     }
 }
 
@@ -122,37 +124,90 @@ fn named(at: &str) -> String {
     if at.is_empty() { "the content".to_owned() } else { format!("'{at}'") }
 }
 
-impl Json {
-    /// The value of a field.
-    pub fn at(&self, path: &FieldPath) -> Result<&Self, UnusableField> {
-        let mut value = self;
-        let mut walked = 0;
-        for key in path.0.split('.') {
-            let Self::Object(members) = value else {
-                let at = path.0[..walked].trim_end_matches('.').to_owned();
-                return Err(UnusableField::NotAnObject { path: path.0.clone(), at, found: value.kind() });
-            };
-            let end = walked + key.len();
-            value = match members.iter().find(|(name, _)| name == key) {
-                Some((_, member)) => member,
-                None => return Err(UnusableField::Missing { at: path.0[..end].to_owned() }),
-            };
-            walked = end + ".".len();
+/// Where the values lie that the keys lead to, one after the other. Shorter than `keys` when one of them is missing, or
+/// leads into something that is not an object.
+///
+/// The text is read once, whatever the number of keys. A later duplicate of a key replaces what the earlier one led to.
+pub(super) fn find(text: &str, keys: &[&str]) -> Vec<usize> {
+    let mut found = Vec::new();
+    let mut tokens = Tokens::new(text);
+    // How many containers are open, and how many of them, from the outermost one, are objects on the path.
+    let (mut depth, mut on_path) = (0, 0);
+    let mut is_on_path = true;
+    while let Some((at, token)) = tokens.next() {
+        match token {
+            Token::ObjectStart | Token::ArrayStart => {
+                depth += 1;
+                if is_on_path && token == Token::ObjectStart && depth <= keys.len() {
+                    on_path = depth;
+                }
+            }
+            Token::ObjectEnd | Token::ArrayEnd => {
+                depth -= 1;
+                on_path = on_path.min(depth);
+            }
+            Token::Key | Token::Scalar => {}
         }
-        Ok(value)
+        is_on_path =
+            token == Token::Key && depth == on_path && Unescaped::new(text, at + 1).eq(keys[depth - 1].chars());
+        if is_on_path {
+            found.truncate(depth - 1);
+            found.push(tokens.offset());
+        }
+    }
+    found
+}
+
+impl<'a> JsonValue<'a> {
+    /// The value of a field.
+    ///
+    /// # Errors
+    ///
+    /// [`UnusableField::Missing`] and [`UnusableField::NotAnObject`].
+    pub fn at(self, path: &FieldPath) -> Result<Self, UnusableField> {
+        let keys: Vec<&str> = path.0.split('.').collect();
+        let found = find(self.text, &keys);
+        let last = found.last().map_or(self, |&start| self.value_at(start));
+        if found.len() == keys.len() {
+            return Ok(last);
+        }
+        let at = |keys: &[&str]| keys.join(".");
+        Err(match last.kind() {
+            JsonKind::Object => UnusableField::Missing { at: at(&keys[..=found.len()]) },
+            kind @ (JsonKind::Null | JsonKind::Bool | JsonKind::Number | JsonKind::String | JsonKind::Array) => {
+                UnusableField::NotAnObject { path: path.0.clone(), at: at(&keys[..found.len()]), found: kind.name() }
+            }
+        })
     }
 
-    /// The text that stands for a field in a hash: a string as it is, anything else as Python's `str` writes it, objects
-    /// and lists in canonical JSON.
-    pub fn field_text(&self, path: &FieldPath) -> Result<String, UnusableField> {
-        let at = || path.0.clone();
-        match self.at(path)? {
-            Self::Null => Err(UnusableField::Null { at: at() }),
-            Self::String(text) if text.is_empty() => Err(UnusableField::EmptyString { at: at() }),
-            Self::String(text) => Ok(text.clone()),
-            Self::Bool(true) => Ok("True".to_owned()),
-            Self::Bool(false) => Ok("False".to_owned()),
-            value @ (Self::Integer(_) | Self::Float(_) | Self::Array(_) | Self::Object(_)) => Ok(value.canonical()),
+    /// Writes the text that stands for a field in a hash: a string as it is, anything else as Python's `str` writes it,
+    /// objects and lists in canonical JSON. `write` receives it in parts.
+    ///
+    /// # Errors
+    ///
+    /// The field is missing, null, or an empty string. Then nothing is written.
+    pub fn field_to(self, path: &FieldPath, write: &mut dyn FnMut(&str)) -> Result<(), UnusableField> {
+        let value = self.at(path)?;
+        match value.kind() {
+            JsonKind::Null => return Err(UnusableField::Null { at: path.0.clone() }),
+            JsonKind::String => match value.as_string() {
+                Some(text) if !text.is_empty() => write(&text),
+                Some(_) | None => return Err(UnusableField::EmptyString { at: path.0.clone() }),
+            },
+            JsonKind::Bool => write(if value.text == "true" { "True" } else { "False" }),
+            JsonKind::Number | JsonKind::Array | JsonKind::Object => value.canonical_to(write),
         }
+        Ok(())
+    }
+
+    /// As [`JsonValue::field_to`], in memory.
+    ///
+    /// # Errors
+    ///
+    /// As [`JsonValue::field_to`].
+    pub fn field_text(self, path: &FieldPath) -> Result<String, UnusableField> {
+        let mut text = String::new();
+        self.field_to(path, &mut |part| text.push_str(part))?;
+        Ok(text)
     }
 }

@@ -1,39 +1,71 @@
 //! JSON as this service needs it: the sender's text is kept, and hashes follow Python's `json.dumps`.
 //!
 //! Why a parser of our own: an entry's hash needs every integer exactly and every float as a float, and its content is
-//! stored with the sender's number text and key order. `serde_json` hands numbers out as `f64`, or keeps their text by a
+//! stored with the sender's number text and key order. `serde_json` returns numbers as `f64`, or keeps their text by a
 //! feature that changes numbers for every other user of it in the build. The grammar is RFC 8259 without extensions, and
 //! the text must be UTF-8.
 //!
 //! | file | holds |
 //! |---|---|
-//! | `mod.rs` | what a document is, and why a text is none |
-//! | `parse.rs` | text to [`Document`] |
-//! | `render.rs` | [`Json`] to text, as Python writes it |
+//! | `mod.rs` | [`Document`], [`JsonValue`], and the errors |
+//! | `parse.rs` | source to [`Document`]: checks and minifies |
+//! | `escape.rs` | one escape in a string, for parser and readers |
+//! | `tokens.rs` | the tokens of a minified text |
+//! | `index.rs` | the members of all objects in the order of their keys |
+//! | `render.rs` | [`JsonValue`] to text, as Python writes it |
 //! | `field.rs` | [`FieldPath`], and the field that it names |
+//!
+//! # Memory
+//!
+//! There is no tree of values: a value is a part of the text, and what is asked of it is read from there.
+//!
+//! | step | heap, for a source of `n` bytes |
+//! |---|---|
+//! | [`Document::parse`] | the minified text, at most `n`; nothing when there is no white space between the first and the last byte |
+//! | [`JsonValue::canonical_to`], [`JsonValue::dumps_to`] | at most 3.2 `n` for an index of members, freed at the end, and a buffer of 8 KiB |
+//! | [`JsonValue::field_to`], [`JsonValue::member`] | nothing, but for a list or an object as above |
+//!
+//! So a document that is parsed and hashed takes at most 5.2 times its size, its source included. No step uses the call
+//! stack for depth. Time is linear in the size of the source, but for the sorting of keys.
 
+mod escape;
 mod field;
+mod index;
 mod parse;
 mod render;
+mod tokens;
+
+use std::borrow::Cow;
+use std::fmt;
 
 use bytes::Bytes;
 use thiserror::Error;
 
 pub use field::{FieldPath, InvalidFieldPath, MAX_FIELD_PATH_CHARS, UnusableField};
 
-/// How deep arrays and objects may be nested. A document without any has depth 0.
-pub const MAX_DEPTH: usize = 128;
+use escape::Unescaped;
+use index::Order;
 
-/// A parsed JSON text of any kind of value, together with its minified source.
-#[derive(Debug, Clone, PartialEq)]
+/// How deep arrays and objects may be nested. A document without any has depth 0.
+pub const MAX_DEPTH: usize = 900;
+
+/// The longest source in bytes: 4 GiB less one byte, since the index has offsets of 32 bits.
+pub const MAX_BYTES: usize = u32::MAX as usize;
+
+/// A JSON text of any kind of value that was checked and minified.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
+    /// Valid JSON in UTF-8 without white space outside of strings.
     text: Bytes,
-    root: Json,
 }
 
 impl Document {
-    /// Parses one JSON value. Time and memory are linear in the size of the source, but for the sorting of keys.
-    pub fn parse(source: &Bytes) -> Result<Self, InvalidJson> {
+    /// Checks and minifies one JSON value.
+    ///
+    /// # Errors
+    ///
+    /// The first place at which the source is not JSON, or exceeds [`MAX_DEPTH`] or [`MAX_BYTES`].
+    pub fn parse(source: &Bytes) -> Result<Self, JsonError> {
         parse::parse(source)
     }
 
@@ -49,67 +81,136 @@ impl Document {
     }
 
     /// The value.
-    pub fn root(&self) -> &Json {
-        &self.root
+    pub fn root(&self) -> JsonValue<'_> {
+        let text = std::str::from_utf8(&self.text).expect("the parser has checked that the text is UTF-8");
+        JsonValue { text }
     }
 }
 
-/// A JSON value.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Json {
+/// A value in a [`Document`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct JsonValue<'a> {
+    /// The text of this value alone, checked and minified.
+    text: &'a str,
+}
+
+/// The kinds of values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JsonKind {
     /// `null`
     Null,
     /// `true` or `false`
-    Bool(bool),
-    /// A number without fraction and exponent, of any size, in decimal digits as Python writes it: `-0` is `0`.
-    Integer(String),
-    /// Any other number. The parser makes finite ones only.
-    Float(f64),
-    /// Text without its escapes.
-    String(String),
+    Bool,
+    /// An integer or a float, of any number of digits.
+    Number,
+    /// Text.
+    String,
     /// Values in order.
-    Array(Vec<Json>),
-    /// Members in the order in which their keys first appear. Keys differ: of duplicates the last value counts.
-    Object(Vec<(String, Json)>),
+    Array,
+    /// Members. Of duplicate keys, the last value counts at the place of the first.
+    Object,
 }
 
-impl Json {
-    /// What `json.dumps(value, sort_keys=True)` returns in Python: the text that content hashes are taken over.
-    pub fn canonical(&self) -> String {
-        render::render(self, render::Order::Sorted)
-    }
-
-    /// What `json.dumps(value)` returns in Python.
-    pub fn dumps(&self) -> String {
-        render::render(self, render::Order::Inserted)
-    }
-
-    /// The kind of value, for messages: "a list", "null".
-    pub const fn kind(&self) -> &'static str {
+impl JsonKind {
+    /// The kind in messages: "a list", "null".
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Null => "null",
-            Self::Bool(_) => "a boolean",
-            Self::Integer(_) | Self::Float(_) => "a number",
-            Self::String(_) => "a string",
-            Self::Array(_) => "a list",
-            Self::Object(_) => "an object",
+            Self::Bool => "a boolean",
+            Self::Number => "a number",
+            Self::String => "a string",
+            Self::Array => "a list",
+            Self::Object => "an object",
         }
+    }
+}
+
+impl<'a> JsonValue<'a> {
+    /// The minified text of the value.
+    pub fn text(self) -> &'a str {
+        self.text
+    }
+
+    /// The kind of value.
+    pub fn kind(self) -> JsonKind {
+        match self.text.as_bytes().first() {
+            Some(b'{') => JsonKind::Object,
+            Some(b'[') => JsonKind::Array,
+            Some(b'"') => JsonKind::String,
+            Some(b't' | b'f') => JsonKind::Bool,
+            Some(b'n') => JsonKind::Null,
+            _ => JsonKind::Number,
+        }
+    }
+
+    /// The text of a string without its escapes; `None` for any other value.
+    pub fn as_string(self) -> Option<Cow<'a, str>> {
+        let inside = self.text.strip_prefix('"')?.strip_suffix('"')?;
+        if !inside.contains('\\') {
+            return Some(inside.into());
+        }
+        // No escape is shorter than its character.
+        let mut text = String::with_capacity(inside.len());
+        text.extend(Unescaped::new(self.text, 1));
+        Some(text.into())
+    }
+
+    /// The value of an object's member; `None` when there is no such key, or the value is not an object.
+    pub fn member(self, key: &str) -> Option<Self> {
+        let found = field::find(self.text, &[key]);
+        found.first().map(|&start| self.value_at(start))
+    }
+
+    /// The value that starts at an offset into the text.
+    fn value_at(self, start: usize) -> Self {
+        Self { text: &self.text[start..tokens::value_end(self.text, start)] }
+    }
+
+    /// Writes what `json.dumps(value, sort_keys=True)` returns in Python: the text that content hashes are taken over.
+    /// `write` receives it in parts.
+    pub fn canonical_to(self, write: &mut dyn FnMut(&str)) {
+        render::render(self.text, Order::Sorted, write);
+    }
+
+    /// Writes what `json.dumps(value)` returns in Python. `write` receives it in parts.
+    pub fn dumps_to(self, write: &mut dyn FnMut(&str)) {
+        render::render(self.text, Order::Inserted, write);
+    }
+
+    /// As [`JsonValue::canonical_to`], in memory. It may have up to 6 times as many bytes as the text.
+    pub fn canonical(self) -> String {
+        let mut text = String::new();
+        self.canonical_to(&mut |part| text.push_str(part));
+        text
+    }
+
+    /// As [`JsonValue::dumps_to`], in memory. It may have up to 6 times as many bytes as the text.
+    pub fn dumps(self) -> String {
+        let mut text = String::new();
+        self.dumps_to(&mut |part| text.push_str(part));
+        text
+    }
+}
+
+impl fmt::Debug for JsonValue<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text)
     }
 }
 
 /// Why a text is not JSON, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("not readable as JSON at byte {offset}: {reason}")]
-pub struct InvalidJson {
+#[error("not readable as JSON at byte {offset}: {kind}")]
+pub struct JsonError {
     /// Byte of the source, counted from 0, at which reading stopped.
     pub offset: usize,
     /// What is wrong there.
-    pub reason: JsonFault,
+    pub kind: JsonErrorKind,
 }
 
 /// What can be wrong in a JSON text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum JsonFault {
+pub enum JsonErrorKind {
     /// There is no value.
     #[error("the text is empty")]
     Empty,
@@ -161,10 +262,17 @@ pub enum JsonFault {
     /// Nesting beyond [`MAX_DEPTH`].
     #[error("arrays and objects are nested deeper than {MAX_DEPTH}")]
     TooDeep,
+    /// More than [`MAX_BYTES`].
+    #[error("the text is longer than {MAX_BYTES} bytes")]
+    TooLong,
     /// Something follows the value.
     #[error("unexpected text after the end of the value")]
     TrailingText,
 }
 
+#[cfg(test)]
+mod property_tests;
+#[cfg(test)]
+mod reference;
 #[cfg(test)]
 mod tests;

@@ -1,38 +1,67 @@
-//! Text to [`Document`]: a recursive descent over bytes that have been checked to be UTF-8.
+//! Text to [`Document`]: checks the grammar and leaves white space out, without a call or an allocation for each value.
 
 use bytes::Bytes;
 
-use super::{Document, InvalidJson, Json, JsonFault, MAX_DEPTH};
+use super::{Document, JsonError, JsonErrorKind, MAX_BYTES, MAX_DEPTH, escape};
 
-pub(super) fn parse(source: &Bytes) -> Result<Document, InvalidJson> {
+pub(super) fn parse(source: &Bytes) -> Result<Document, JsonError> {
     let text = utf8(source)?;
     let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-    let mut parser = Parser { source: text, at: start, minified: Vec::new(), kept_until: start };
+    let mut parser = Parser { source: text, at: start, open: Vec::new(), minified: Vec::new(), kept_until: start };
     parser.skip_white_space();
     if parser.peek().is_none() {
-        return Err(parser.fault(JsonFault::Empty));
+        return Err(parser.error(JsonErrorKind::Empty));
     }
-    let root = parser.value(0)?;
-    parser.skip_white_space();
+    parser.value()?;
+    let end = parser.at;
+    parser.pass_white_space();
     if parser.peek().is_some() {
-        return Err(parser.fault(JsonFault::TrailingText));
+        return Err(parser.error(JsonErrorKind::TrailingText));
     }
-    Ok(Document { text: parser.finish(source), root })
+    Ok(Document { text: parser.finish(source, end) })
 }
 
-fn utf8(source: &[u8]) -> Result<&str, InvalidJson> {
+fn utf8(source: &[u8]) -> Result<&str, JsonError> {
     // The first two characters of a JSON text are ASCII or, within a string, anything but NUL. So a zero among the first
     // two bytes is half of a wider unit.
     if matches!(source, [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, _, ..] | [_, 0, ..]) {
-        return Err(InvalidJson { offset: 0, reason: JsonFault::WideEncoding });
+        return Err(JsonError { offset: 0, kind: JsonErrorKind::WideEncoding });
     }
-    std::str::from_utf8(source).map_err(|err| InvalidJson { offset: err.valid_up_to(), reason: JsonFault::InvalidUtf8 })
+    if source.len() > MAX_BYTES {
+        return Err(JsonError { offset: MAX_BYTES, kind: JsonErrorKind::TooLong });
+    }
+    std::str::from_utf8(source).map_err(|err| JsonError { offset: err.valid_up_to(), kind: JsonErrorKind::InvalidUtf8 })
+}
+
+/// What holds other values.
+#[derive(Debug, Clone, Copy)]
+enum Container {
+    Array,
+    Object,
+}
+
+impl Container {
+    fn end(self) -> u8 {
+        match self {
+            Self::Array => b']',
+            Self::Object => b'}',
+        }
+    }
+
+    fn expected_end(self) -> JsonErrorKind {
+        match self {
+            Self::Array => JsonErrorKind::ExpectedItemEnd,
+            Self::Object => JsonErrorKind::ExpectedMemberEnd,
+        }
+    }
 }
 
 struct Parser<'a> {
     source: &'a str,
     /// The next byte to read.
     at: usize,
+    /// The containers around the next byte, the outermost one first.
+    open: Vec<Container>,
     /// The source up to `kept_until`, without white space. Empty as long as there was none to leave out.
     minified: Vec<u8>,
     kept_until: usize,
@@ -50,128 +79,152 @@ impl Parser<'_> {
     }
 
     /// An error at the next byte.
-    fn fault(&self, reason: JsonFault) -> InvalidJson {
-        InvalidJson { offset: self.at, reason }
+    fn error(&self, kind: JsonErrorKind) -> JsonError {
+        JsonError { offset: self.at, kind }
     }
 
     /// An error at the next byte; when there is none, the text ends too early.
-    fn expected(&self, reason: JsonFault) -> InvalidJson {
-        self.fault(if self.peek().is_none() { JsonFault::UnexpectedEnd } else { reason })
+    fn expected(&self, kind: JsonErrorKind) -> JsonError {
+        self.error(if self.peek().is_none() { JsonErrorKind::UnexpectedEnd } else { kind })
     }
 
-    fn skip_white_space(&mut self) {
-        let start = self.at;
+    fn pass_white_space(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
             self.at += 1;
         }
+    }
+
+    /// Passes white space and leaves it out of the minified text.
+    fn skip_white_space(&mut self) {
+        let start = self.at;
+        self.pass_white_space();
         if self.at > start {
-            self.minified.extend_from_slice(&self.source.as_bytes()[self.kept_until..start]);
+            self.keep(start);
             self.kept_until = self.at;
         }
     }
 
-    /// The minified text. It shares the source's memory when that had no white space inside.
-    fn finish(mut self, source: &Bytes) -> Bytes {
-        if self.minified.is_empty() {
-            return source.slice(self.kept_until..);
+    /// Takes the source from `kept_until` to `end` over into the minified text.
+    fn keep(&mut self, end: usize) {
+        if self.minified.capacity() == 0 && end > self.kept_until {
+            // All at once: growing would take twice as much.
+            self.minified.reserve_exact(self.source.len());
         }
-        self.minified.extend_from_slice(&source[self.kept_until..]);
+        self.minified.extend_from_slice(&self.source.as_bytes()[self.kept_until..end]);
+    }
+
+    /// The minified text of a value that ends at `end`. It shares the source's memory when that has no white space inside.
+    fn finish(mut self, source: &Bytes, end: usize) -> Bytes {
+        if self.minified.is_empty() {
+            return source.slice(self.kept_until..end);
+        }
+        self.keep(end);
+        self.minified.shrink_to_fit();
         self.minified.into()
     }
 
-    /// The value that starts at the next byte, within `depth` arrays and objects.
-    fn value(&mut self, depth: usize) -> Result<Json, InvalidJson> {
+    /// Reads the value that starts at the next byte, with all that is in it.
+    fn value(&mut self) -> Result<(), JsonError> {
+        loop {
+            let complete = self.begin_value()?;
+            if complete && !self.next_value()? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads a scalar or an empty container and returns `true`, or steps into a container, up to the first value in it, and
+    /// returns `false`.
+    fn begin_value(&mut self) -> Result<bool, JsonError> {
         match self.peek() {
-            Some(b'{') => self.object(depth + 1),
-            Some(b'[') => self.array(depth + 1),
-            Some(b'"') => self.string().map(Json::String),
-            Some(b'-' | b'0'..=b'9') => self.number(),
-            Some(b't') => self.word("true", Json::Bool(true)),
-            Some(b'f') => self.word("false", Json::Bool(false)),
-            Some(b'n') => self.word("null", Json::Null),
-            Some(b'N' | b'I') => Err(self.not_finite_or(JsonFault::ExpectedValue)),
-            _ => Err(self.expected(JsonFault::ExpectedValue)),
+            Some(b'{') => return self.begin_container(Container::Object),
+            Some(b'[') => return self.begin_container(Container::Array),
+            Some(b'"') => self.string()?,
+            Some(b'-' | b'0'..=b'9') => self.number()?,
+            Some(b't') => self.word("true")?,
+            Some(b'f') => self.word("false")?,
+            Some(b'n') => self.word("null")?,
+            Some(b'N' | b'I') => return Err(self.not_finite_or(JsonErrorKind::ExpectedValue)),
+            _ => return Err(self.expected(JsonErrorKind::ExpectedValue)),
         }
+        Ok(true)
     }
 
-    fn word(&mut self, word: &str, value: Json) -> Result<Json, InvalidJson> {
-        if !self.source[self.at..].starts_with(word) {
-            return Err(self.fault(JsonFault::ExpectedValue));
-        }
-        self.at += word.len();
-        Ok(value)
-    }
-
-    fn not_finite_or(&self, reason: JsonFault) -> InvalidJson {
-        let rest = &self.source[self.at..];
-        let not_finite = rest.starts_with("NaN") || rest.starts_with("Infinity");
-        if not_finite { self.fault(JsonFault::NotFinite) } else { self.expected(reason) }
-    }
-
-    /// Steps into an array or object.
-    fn open(&mut self, depth: usize) -> Result<(), InvalidJson> {
-        if depth > MAX_DEPTH {
-            return Err(self.fault(JsonFault::TooDeep));
+    fn begin_container(&mut self, container: Container) -> Result<bool, JsonError> {
+        if self.open.len() == MAX_DEPTH {
+            return Err(self.error(JsonErrorKind::TooDeep));
         }
         self.at += 1;
+        self.skip_white_space();
+        if self.eat(container.end()) {
+            return Ok(true);
+        }
+        self.open.push(container);
+        self.begin_item(container)?;
+        Ok(false)
+    }
+
+    /// Steps from the end of a value to the next one, out of all containers that end in between. `false` when the outermost
+    /// value has ended.
+    fn next_value(&mut self) -> Result<bool, JsonError> {
+        while let Some(&container) = self.open.last() {
+            self.skip_white_space();
+            if self.eat(b',') {
+                self.skip_white_space();
+                self.begin_item(container)?;
+                return Ok(true);
+            }
+            if !self.eat(container.end()) {
+                return Err(self.expected(container.expected_end()));
+            }
+            self.open.pop();
+        }
+        Ok(false)
+    }
+
+    /// Steps over what stands before a value in a container: the key in an object.
+    fn begin_item(&mut self, container: Container) -> Result<(), JsonError> {
+        match container {
+            Container::Array => Ok(()),
+            Container::Object => self.key(),
+        }
+    }
+
+    fn key(&mut self) -> Result<(), JsonError> {
+        if self.peek() != Some(b'"') {
+            return Err(self.expected(JsonErrorKind::ExpectedKey));
+        }
+        self.string()?;
+        self.skip_white_space();
+        if !self.eat(b':') {
+            return Err(self.expected(JsonErrorKind::ExpectedColon));
+        }
         self.skip_white_space();
         Ok(())
     }
 
-    /// Steps over what follows an item: `true` at a comma, `false` at the closing bracket.
-    fn another(&mut self, close: u8, reason: JsonFault) -> Result<bool, InvalidJson> {
-        self.skip_white_space();
-        if self.eat(b',') {
-            self.skip_white_space();
-            return Ok(true);
+    fn word(&mut self, word: &str) -> Result<(), JsonError> {
+        if !self.source[self.at..].starts_with(word) {
+            return Err(self.error(JsonErrorKind::ExpectedValue));
         }
-        if self.eat(close) { Ok(false) } else { Err(self.expected(reason)) }
+        self.at += word.len();
+        Ok(())
     }
 
-    fn array(&mut self, depth: usize) -> Result<Json, InvalidJson> {
-        self.open(depth)?;
-        let mut items = Vec::new();
-        let mut more = !self.eat(b']');
-        while more {
-            items.push(self.value(depth)?);
-            more = self.another(b']', JsonFault::ExpectedItemEnd)?;
-        }
-        Ok(Json::Array(items))
+    fn not_finite_or(&self, kind: JsonErrorKind) -> JsonError {
+        let rest = &self.source[self.at..];
+        let not_finite = rest.starts_with("NaN") || rest.starts_with("Infinity");
+        if not_finite { self.error(JsonErrorKind::NotFinite) } else { self.expected(kind) }
     }
 
-    fn object(&mut self, depth: usize) -> Result<Json, InvalidJson> {
-        self.open(depth)?;
-        let mut members = Vec::new();
-        let mut more = !self.eat(b'}');
-        while more {
-            let key = self.key()?;
-            members.push((key, self.value(depth)?));
-            more = self.another(b'}', JsonFault::ExpectedMemberEnd)?;
-        }
-        Ok(Json::Object(without_duplicates(members)))
-    }
-
-    fn key(&mut self) -> Result<String, InvalidJson> {
-        if self.peek() != Some(b'"') {
-            return Err(self.expected(JsonFault::ExpectedKey));
-        }
-        let key = self.string()?;
-        self.skip_white_space();
-        if !self.eat(b':') {
-            return Err(self.expected(JsonFault::ExpectedColon));
-        }
-        self.skip_white_space();
-        Ok(key)
-    }
-
-    fn number(&mut self) -> Result<Json, InvalidJson> {
+    fn number(&mut self) -> Result<(), JsonError> {
         let start = self.at;
         if self.eat(b'-') && self.peek() == Some(b'I') {
-            return Err(self.not_finite_or(JsonFault::ExpectedDigit));
+            return Err(self.not_finite_or(JsonErrorKind::ExpectedDigit));
         }
         if self.eat(b'0') {
             if matches!(self.peek(), Some(b'0'..=b'9')) {
-                return Err(InvalidJson { offset: start, reason: JsonFault::LeadingZero });
+                return Err(JsonError { offset: start, kind: JsonErrorKind::LeadingZero });
             }
         } else {
             self.digits()?;
@@ -185,110 +238,35 @@ impl Parser<'_> {
             let _ = self.eat(b'+') || self.eat(b'-');
             self.digits()?;
         }
-        let text = &self.source[start..self.at];
-        if self.at == integer_end {
-            return Ok(Json::Integer(if text == "-0" { "0" } else { text }.to_owned()));
+        let is_integer = self.at == integer_end;
+        if is_integer || self.source[start..self.at].parse().is_ok_and(f64::is_finite) {
+            return Ok(());
         }
-        match text.parse::<f64>() {
-            Ok(float) if float.is_finite() => Ok(Json::Float(float)),
-            _ => Err(InvalidJson { offset: start, reason: JsonFault::NumberTooLarge }),
-        }
+        Err(JsonError { offset: start, kind: JsonErrorKind::NumberTooLarge })
     }
 
     /// One digit or more.
-    fn digits(&mut self) -> Result<(), InvalidJson> {
+    fn digits(&mut self) -> Result<(), JsonError> {
         let start = self.at;
         while matches!(self.peek(), Some(b'0'..=b'9')) {
             self.at += 1;
         }
-        if self.at == start { Err(self.expected(JsonFault::ExpectedDigit)) } else { Ok(()) }
+        if self.at == start { Err(self.expected(JsonErrorKind::ExpectedDigit)) } else { Ok(()) }
     }
 
-    fn string(&mut self) -> Result<String, InvalidJson> {
+    fn string(&mut self) -> Result<(), JsonError> {
         self.at += 1;
-        let mut text = String::new();
-        let mut plain_from = self.at;
         loop {
             match self.peek() {
                 Some(b'"') => {
-                    text.push_str(&self.source[plain_from..self.at]);
                     self.at += 1;
-                    return Ok(text);
+                    return Ok(());
                 }
-                Some(b'\\') => {
-                    text.push_str(&self.source[plain_from..self.at]);
-                    text.push(self.escape()?);
-                    plain_from = self.at;
-                }
-                Some(0..=0x1f) => return Err(self.fault(JsonFault::ControlCharacter)),
+                Some(b'\\') => (_, self.at) = escape::read(self.source, self.at)?,
+                Some(0..=0x1f) => return Err(self.error(JsonErrorKind::ControlCharacter)),
                 Some(_) => self.at += 1,
-                None => return Err(self.fault(JsonFault::UnexpectedEnd)),
+                None => return Err(self.error(JsonErrorKind::UnexpectedEnd)),
             }
         }
     }
-
-    fn escape(&mut self) -> Result<char, InvalidJson> {
-        let start = self.at;
-        self.at += 1;
-        let escaped = self.peek().ok_or_else(|| self.fault(JsonFault::UnexpectedEnd))?;
-        self.at += 1;
-        match escaped {
-            b'"' | b'\\' | b'/' => Ok(char::from(escaped)),
-            b'b' => Ok('\u{8}'),
-            b'f' => Ok('\u{c}'),
-            b'n' => Ok('\n'),
-            b'r' => Ok('\r'),
-            b't' => Ok('\t'),
-            b'u' => self.utf16_escape(start),
-            _ => Err(InvalidJson { offset: start, reason: JsonFault::BadEscape }),
-        }
-    }
-
-    /// The character of the `\u` escape, or of the pair of them, that begins at `start`.
-    fn utf16_escape(&mut self, start: usize) -> Result<char, InvalidJson> {
-        let first = self.hex_unit(start)?;
-        let mut second = None;
-        if matches!(first, 0xd800..=0xdbff) && self.source[self.at..].starts_with("\\u") {
-            self.at += 2;
-            second = Some(self.hex_unit(self.at - 2)?);
-        }
-        match char::decode_utf16([first].into_iter().chain(second)).next() {
-            Some(Ok(character)) => Ok(character),
-            _ => Err(InvalidJson { offset: start, reason: JsonFault::LoneSurrogate }),
-        }
-    }
-
-    /// The four hex digits of the escape that begins at `start`.
-    fn hex_unit(&mut self, start: usize) -> Result<u16, InvalidJson> {
-        let bad = InvalidJson { offset: start, reason: JsonFault::BadEscape };
-        let digits = self.source.get(self.at..self.at + 4).ok_or(bad.clone())?;
-        if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-            return Err(bad);
-        }
-        self.at += 4;
-        u16::from_str_radix(digits, 16).map_err(|_| bad)
-    }
-}
-
-/// Of members with one key, the last value moves to the place of the first, as in a Python `dict`.
-///
-/// Sorting keeps this quick for any number of duplicates, and asks for no random hash seed.
-fn without_duplicates(members: Vec<(String, Json)>) -> Vec<(String, Json)> {
-    let key = |index: usize| members[index].0.as_str();
-    let mut by_key: Vec<usize> = (0..members.len()).collect();
-    // A stable sort: equal keys stay in the order of the text.
-    by_key.sort_by(|&a, &b| key(a).cmp(key(b)));
-    let same = |a: &usize, b: &usize| key(*a) == key(*b);
-    let duplicates: Vec<Vec<usize>> =
-        by_key.chunk_by(same).filter(|group| group.len() > 1).map(<[usize]>::to_vec).collect();
-    if duplicates.is_empty() {
-        return members;
-    }
-    let mut slots: Vec<Option<(String, Json)>> = members.into_iter().map(Some).collect();
-    for group in duplicates {
-        let last = group.iter().rev().find_map(|&index| slots[index].take());
-        group.iter().for_each(|&index| slots[index] = None);
-        slots[group[0]] = last;
-    }
-    slots.into_iter().flatten().collect()
 }

@@ -87,8 +87,21 @@ async fn broken_json_is_refused_with_its_place() {
 async fn bytes_that_are_no_text_are_refused_as_text() {
     check(post("string", None, b"\xff\xfe"), 400, "\"type\":\"string_unicode\"").await;
     check(post("json", None, b"{\"a\":\"\xff\"}"), 400, "{\"detail\":\"the body is not readable as JSON").await;
-    let deep = [&b"{\"a\":"[..], &[b'['; 200], &[b']'; 200], b"}"].concat();
-    check(Call::post("/ns/direct/store/json", deep), 400, "nested deeper than 128").await;
+    let deep = [&b"{\"a\":"[..], &[b'['; 900]].concat();
+    check(Call::post("/ns/direct/store/json", deep), 400, "nested deeper than 900").await;
+}
+
+#[tokio::test]
+async fn nine_hundred_levels_are_stored_and_read() {
+    let app = App::new();
+    let deep = format!("{{\"a\":{}{}}}", "[".repeat(899), "]".repeat(899));
+    let stored = app.json(Call::post("/ns/direct/store/json", deep.clone())).await;
+    for form in ["", "/json", "/string", "/binary"] {
+        let path = format!("/ns/retrieve/{}{form}", stored["cache_id"].as_str().unwrap());
+        let answer = app.get(&path).await;
+        assert_eq!(answer.status, 200, "{form}: {}", answer.text());
+        assert!(answer.text().replace(": ", ":").contains(&deep), "{form}");
+    }
 }
 
 #[tokio::test]

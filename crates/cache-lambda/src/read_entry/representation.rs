@@ -8,7 +8,7 @@ use cache_api::contents;
 use cache_core::cache::{Retrieved, Selector};
 use cache_core::content::GZIP;
 use cache_core::entry::Entry;
-use cache_core::forms::{By, Generic, JsonForm, Stored, TextForm};
+use cache_core::representation::{Generic, JsonForm, LookupKind, Stored, TextForm};
 use http::{HeaderValue, header};
 use serde_json::value::RawValue;
 
@@ -42,7 +42,7 @@ impl EntryRead {
     }
 
     /// The content as text; bytes in base64.
-    pub async fn string(self, by: By) -> Result<Response, Problem> {
+    pub async fn string(self, by: LookupKind) -> Result<Response, Problem> {
         let etag = |entry: &Entry| etag(entry, &["string", by_name(by)]);
         let found = match self.read(Representation::String, etag).await? {
             ReadOutcome::Content(found) => *found,
@@ -58,7 +58,7 @@ impl EntryRead {
     }
 
     /// The content as JSON; bytes in base64 within JSON.
-    pub async fn json(self, by: By) -> Result<Response, Problem> {
+    pub async fn json(self, by: LookupKind) -> Result<Response, Problem> {
         let etag = |entry: &Entry| etag(entry, &["json"]);
         let found = match self.read(Representation::Json, etag).await? {
             ReadOutcome::Content(found) => *found,
@@ -124,10 +124,10 @@ fn etag(entry: &Entry, representation: &[&str]) -> ETag {
     ETag::of(&[&[sha256.as_str(), kind, encoding], representation].concat())
 }
 
-const fn by_name(by: By) -> &'static str {
+const fn by_name(by: LookupKind) -> &'static str {
     match by {
-        By::Id => "id",
-        By::Hash => "hash",
+        LookupKind::Id => "id",
+        LookupKind::Hash => "hash",
     }
 }
 

@@ -81,15 +81,15 @@ pub fn batch(edited: Edited<BatchOutcome>, completed_at: u64) -> ArchiveBatch {
     }
 }
 
-/// A batch could not be tried, or its result could not be stored.
-pub fn failed_batch(cache_id: CacheId, error_message: String, completed_at: u64) -> ArchiveBatch {
+/// A batch could not be tried, or its result could not be stored. `message` says what to change.
+pub fn failed_batch(cache_id: CacheId, error_message: String, message: String, completed_at: u64) -> ArchiveBatch {
     ArchiveBatch {
         cache_id: name(&cache_id),
         original_cache_id: name(&cache_id),
         new_file_count: 0,
         new_size: 0,
         completed_at,
-        outcome: archives::BatchOutcome { error_message, ..archives::BatchOutcome::default() },
+        outcome: archives::BatchOutcome { error_message, message, ..archives::BatchOutcome::default() },
     }
 }
 
@@ -105,13 +105,14 @@ fn batch_outcome(outcome: BatchOutcome) -> archives::BatchOutcome {
         files_modified: outcome.files_modified,
         rollback_performed: outcome.rollback_performed,
         error_message: outcome.error_message,
+        message: outcome.message,
         changed: outcome.changed,
     }
 }
 
 fn operation_result(result: OperationResult) -> archives::OperationResult {
-    let OperationResult { action, path, success, skipped, error } = result;
-    archives::OperationResult { action: wire_action(action), path, success, skipped, error }
+    let OperationResult { action, path, success, skipped, error, message } = result;
+    archives::OperationResult { action: action.map(wire_action), path, success, skipped, error, message }
 }
 
 fn wire_action(action: Action) -> archives::Action {
@@ -121,5 +122,7 @@ fn wire_action(action: Action) -> archives::Action {
         Action::Remove => archives::Action::Remove,
         Action::Rename => archives::Action::Rename,
         Action::Move => archives::Action::Move,
+        Action::List => archives::Action::List,
+        Action::Get => archives::Action::Get,
     }
 }

@@ -4,6 +4,8 @@
 
 mod lists;
 
+use std::borrow::Cow;
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -11,7 +13,7 @@ use bytes::Bytes;
 use cache_api::admin as wire;
 use cache_api::admin::{BucketName, FileExists};
 use cache_core::cache::{AdminFile, FileDeleted};
-use cache_core::json::{Document, Json as JsonValue};
+use cache_core::json::{Document, JsonValue};
 use cache_core::storage::{InvalidObjectKey, ObjectKey};
 use cache_core::strategy::ContentKind;
 use http::{StatusCode, header};
@@ -101,14 +103,7 @@ async fn json(cache: RequestCache, params: Params) -> Result<Response, Problem> 
 /// Shows the field `html` of a JSON file. Stored content is untrusted: it may neither run scripts nor send requests.
 async fn html(cache: RequestCache, params: Params) -> Result<Response, Problem> {
     let document = read_json(&cache, &params).await?;
-    let page = match document.root() {
-        JsonValue::Object(fields) => fields.iter().find(|(name, _)| *name == "html").map(|(_, value)| value),
-        _ => None,
-    };
-    let page = match page {
-        Some(JsonValue::String(page)) => page.clone(),
-        Some(_) | None => String::new(),
-    };
+    let page = document.root().member("html").and_then(JsonValue::as_string).map_or(String::new(), Cow::into_owned);
     let policy = [(header::CONTENT_SECURITY_POLICY, "sandbox"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
     Ok((policy, typed(HTML_UTF_8, page.into())).into_response())
 }

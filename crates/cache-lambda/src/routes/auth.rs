@@ -1,9 +1,10 @@
 //! Auth: a form with which people give their browser the API key as a cookie.
 
+use std::borrow::Cow;
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use cache_core::json::Json as JsonValue;
 use http::{HeaderMap, HeaderValue, header};
 use serde::Serialize;
 use serde_json::Value;
@@ -108,15 +109,11 @@ async fn set_cookie(State(state): State<AppState>, headers: HeaderMap, payload: 
 
 fn value_in(payload: Payload) -> Result<String, Problem> {
     let document = payload.object("model_attributes_type")?;
-    let JsonValue::Object(fields) = document.root() else { return Ok(String::new()) };
-    match fields.iter().find(|(name, _)| name == "cookie_value") {
-        None => Ok(String::new()),
-        Some((_, JsonValue::String(value))) => Ok(value.clone()),
-        Some((_, other)) => {
-            let input = serde_json::from_str(&other.dumps()).unwrap_or(Value::Null);
-            Err(Problem::body_field("string_type", "cookie_value", "should be a string", input))
-        }
-    }
+    let Some(value) = document.root().member("cookie_value") else { return Ok(String::new()) };
+    value.as_string().map(Cow::into_owned).ok_or_else(|| {
+        let input = serde_json::from_str(value.text()).unwrap_or(Value::Null);
+        Problem::body_field("string_type", "cookie_value", "should be a string", input)
+    })
 }
 
 fn cookie_name(auth: &Auth) -> &str {

@@ -6,7 +6,7 @@ use cache_api::contents::{BinaryReference, EntryConfig, FileMetadata, Metadata, 
 use cache_api::references::{AllReferences, HashCacheId, HashReferences, References};
 use cache_core::cache::{Selector, VersionsOf};
 use cache_core::entry::Entry;
-use cache_core::forms::By;
+use cache_core::representation::LookupKind;
 use http::StatusCode;
 
 use crate::extract::Params;
@@ -101,11 +101,11 @@ async fn by_id(reader: EntryReader, params: Params) -> Result<Response, Problem>
 }
 
 async fn string_by_id(reader: EntryReader, params: Params) -> Result<Response, Problem> {
-    reader.entry_or_revision(&params)?.string(By::Id).await
+    reader.entry_or_revision(&params)?.string(LookupKind::Id).await
 }
 
 async fn json_by_id(reader: EntryReader, params: Params) -> Result<Response, Problem> {
-    reader.entry_or_revision(&params)?.json(By::Id).await
+    reader.entry_or_revision(&params)?.json(LookupKind::Id).await
 }
 
 async fn binary_by_id(reader: EntryReader, params: Params) -> Result<Response, Problem> {
@@ -144,11 +144,11 @@ async fn by_hash(reader: EntryReader, params: Params) -> Result<Response, Proble
 }
 
 async fn string_by_hash(reader: EntryReader, params: Params) -> Result<Response, Problem> {
-    reader.entry(&params, hash(&params)?)?.string(By::Hash).await
+    reader.entry(&params, hash(&params)?)?.string(LookupKind::Hash).await
 }
 
 async fn json_by_hash(reader: EntryReader, params: Params) -> Result<Response, Problem> {
-    reader.entry(&params, hash(&params)?)?.json(By::Hash).await
+    reader.entry(&params, hash(&params)?)?.json(LookupKind::Hash).await
 }
 
 async fn binary_by_hash(reader: EntryReader, params: Params) -> Result<Response, Problem> {
@@ -183,8 +183,8 @@ async fn by_key(reader: EntryReader, params: Params) -> Result<Response, Problem
     let read = reader.entry(&params, Selector::Key(params.key_ref()?, params.version()?))?;
     match params.query("as") {
         None | Some("") => read.generic().await,
-        Some("string") => read.string(By::Id).await,
-        Some("json") => read.json(By::Id).await,
+        Some("string") => read.string(LookupKind::Id).await,
+        Some("json") => read.json(LookupKind::Id).await,
         Some("binary") => read.binary().await,
         Some("metadata") => read.metadata().await,
         Some(other) => Err(Problem::not_one_of("query", "as", other, &FORMS)),

@@ -78,6 +78,9 @@ fn edits() -> Routes {
         })
 }
 
+/// What the Python service says of a batch on an entry that is not there. Clients may compare it.
+const NO_ENTRY: &str = "Zip file not found in cache";
+
 /// When an archive is 413.
 const TOO_LARGE: &str = "The archive is above a limit when it is inflated";
 
@@ -174,9 +177,9 @@ async fn operations(request: ArchiveRequest, params: Params, payload: Payload) -
     let now_ms = state.now_ms();
     match edited {
         Ok(Some(edited)) => Ok(Json(zip::batch(edited, now_ms))),
-        Ok(None) => Ok(Json(zip::failed_batch(id, missing, now_ms))),
+        Ok(None) => Ok(Json(zip::failed_batch(id, NO_ENTRY.to_owned(), missing, now_ms))),
         Err(ArchiveError::Cache(error)) => Err(error.into()),
-        Err(error) => Ok(Json(zip::failed_batch(id, error.to_string(), now_ms))),
+        Err(error) => Ok(Json(zip::failed_batch(id, error.to_string(), error.to_string(), now_ms))),
     }
 }
 

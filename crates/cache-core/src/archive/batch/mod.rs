@@ -2,26 +2,27 @@
 //!
 //! Each operation sees what the earlier ones did. An atomic batch is all or nothing: at the first failure it stops and
 //! changes nothing. Any other batch goes on and keeps what worked. An operation whose condition is not met is
-//! skipped: it is neither a failure nor counted as applied.
+//! skipped: it is neither a failure nor counted as applied. A condition is about the member at the operation's path, also
+//! when a pattern says what to remove.
 
 mod outcome;
 mod request;
 
 use bytes::Bytes;
 
-use super::pattern::Pattern;
-use super::{Archive, MemberName};
+use super::glob::GlobPattern;
+use super::{Archive, EditError, InvalidArchive, MemberName};
 use outcome::{Effect, OperationError};
-use request::{Condition, Operation};
+use request::Operation;
 
 pub use outcome::{BatchOutcome, OperationResult};
 pub use request::{Action, Batch, BatchRequest, InvalidBatch, MAX_OPERATIONS, OperationProblem, OperationRequest};
 
-/// Steps that the patterns of one batch may take on an archive in the worst case: about a second's work.
+/// Steps that the patterns of one batch may take on an archive in the worst case, which is about a second.
 const MAX_MATCHING_STEPS: u64 = 1_000_000_000;
 
 impl Batch {
-    /// Carries the batch out on `archive`, which stays as it is when the batch is rolled back.
+    /// Applies the batch to `archive`. A batch that is rolled back leaves it unchanged.
     pub fn apply(self, archive: &mut Archive) -> BatchOutcome {
         let mut run = Run { archive: archive.clone(), outcome: BatchOutcome::default(), matching_steps: 0 };
         for operation in self.operations {
@@ -34,6 +35,26 @@ impl Batch {
         outcome.success = outcome.operations_failed == 0;
         outcome.changed = run.archive != *archive;
         *archive = run.archive;
+        outcome
+    }
+
+    /// The outcome for an entry that cannot be read as an archive: every operation fails, and an atomic batch is rolled back
+    /// at the first one. A batch that [is empty](Batch::is_empty) has nothing to report: that it cannot be carried out is for
+    /// the caller to say.
+    pub fn fail_unreadable(self, reason: &InvalidArchive) -> BatchOutcome {
+        let mut outcome = BatchOutcome::default();
+        for Operation { action, path, .. } in self.operations {
+            let error = match action {
+                None | Some(Action::List | Action::Get) => OperationError::UnknownAction(action),
+                Some(Action::Add | Action::Replace | Action::Remove | Action::Rename | Action::Move) => {
+                    OperationError::Unreadable(reason.clone())
+                }
+            };
+            outcome.record(action, path, Err(error));
+            if self.atomic {
+                return outcome.rolled_back();
+            }
+        }
         outcome
     }
 }
@@ -57,21 +78,31 @@ impl Run {
     }
 
     fn attempt(&mut self, operation: Operation) -> Result<Effect, OperationError> {
-        if let Some(pattern) = &operation.pattern {
-            return self.remove_matching(pattern, operation.condition);
-        }
-        let name = self.archive.member_name(&operation.path).map_err(OperationError::Path)?;
-        if !operation.condition.is_met(self.archive.get(&name).is_some()) {
+        let name = self.archive.member_name(&operation.path);
+        // Beside a pattern the path may be anything. What is no name is not the name of a member.
+        let exists = name.as_ref().is_ok_and(|name| self.archive.get(name).is_some());
+        if !operation.condition.is_met(exists) {
             return Ok(Effect::Skipped);
         }
-        match operation.action {
-            action @ (Action::Add | Action::Replace) => self.set(action, &name, operation.content),
-            Action::Remove => {
-                self.archive.remove(&name)?;
-                Ok(Effect::Removed(vec![name.to_string()]))
-            }
-            Action::Rename | Action::Move => self.rename(&name, operation.new_path),
+        if let Some(pattern) = &operation.pattern {
+            return self.remove_matching(pattern);
         }
+        match operation.action {
+            Some(action @ (Action::Add | Action::Replace)) => {
+                self.set(action, &name.map_err(OperationError::Path)?, operation.content)
+            }
+            Some(Action::Remove) => self.remove(&name.map_err(OperationError::Path)?),
+            Some(Action::Rename | Action::Move) => {
+                self.rename(&name.map_err(OperationError::Path)?, operation.new_path)
+            }
+            action @ (None | Some(Action::List | Action::Get)) => Err(OperationError::UnknownAction(action)),
+        }
+    }
+
+    fn remove(&mut self, name: &MemberName) -> Result<Effect, OperationError> {
+        let missing = |_| OperationError::NothingToRemove { path: name.to_string() };
+        self.archive.remove(name).map_err(missing)?;
+        Ok(Effect::Removed(vec![name.to_string()]))
     }
 
     fn set(&mut self, action: Action, name: &MemberName, content: Option<String>) -> Result<Effect, OperationError> {
@@ -86,11 +117,14 @@ impl Run {
     fn rename(&mut self, from: &MemberName, new_path: Option<String>) -> Result<Effect, OperationError> {
         let Some(new_path) = new_path else { return Err(OperationError::NoNewPath { path: from.to_string() }) };
         let to = self.archive.member_name(&new_path).map_err(OperationError::NewPath)?;
-        self.archive.rename(from, &to)?;
+        self.archive.rename(from, &to).map_err(|error| match error {
+            EditError::NotFound(path) => OperationError::NothingToRename { path },
+            EditError::NameTaken(_) | EditError::IsFolder(_) | EditError::Limit(_) => error.into(),
+        })?;
         Ok(Effect::Modified(vec![from.to_string(), to.to_string()]))
     }
 
-    fn remove_matching(&mut self, pattern: &Pattern, condition: Condition) -> Result<Effect, OperationError> {
+    fn remove_matching(&mut self, pattern: &GlobPattern) -> Result<Effect, OperationError> {
         let names_bytes: u64 = self.archive.names().map(|name| name.len() as u64).sum();
         self.matching_steps += names_bytes * pattern.weight();
         if self.matching_steps > MAX_MATCHING_STEPS {
@@ -98,9 +132,6 @@ impl Run {
         }
         let matching: Vec<String> =
             self.archive.names().filter(|name| pattern.matches(name)).map(str::to_owned).collect();
-        if !condition.is_met(!matching.is_empty()) {
-            return Ok(Effect::Skipped);
-        }
         if matching.is_empty() {
             return Err(OperationError::NoMatch);
         }
@@ -141,11 +172,11 @@ mod tests {
     }
 
     #[test]
-    fn each_action_keeps_its_book() {
+    fn each_action_reports_the_members_it_changed() {
         check(
             json!({"action": "add", "path": "u:n.txt", "content": "x"}),
             json!({"files_added": ["u_n.txt"], "operations_applied": 1, "changed": true,
-                "operation_results": [{"action": "add", "path": "u_n.txt", "success": true, "skipped": false, "error": ""}]}),
+                "operation_results": [{"action": "add", "path": "u_n.txt", "success": true, "skipped": false, "error": "", "message": ""}]}),
             &["a.txt", "b.txt", "d/c.tmp", "d/e.tmp", "u_n.txt"],
         );
         check(
@@ -181,12 +212,63 @@ mod tests {
             json!({"action": "add", "path": "a.txt", "content": "x", "condition": "if_not_exists"}),
             json!({"action": "replace", "path": "q.txt", "content": "x", "condition": "if_exists"}),
             json!({"action": "remove", "path": "q.txt", "condition": "if_exists"}),
-            json!({"action": "remove", "pattern": "*.zzz", "condition": "if_exists"}),
+            json!({"action": "remove", "pattern": "*.tmp", "condition": "if_exists"}),
+            json!({"action": "remove", "pattern": "*.tmp", "path": "d/c", "condition": "if_exists"}),
+            json!({"action": "remove", "pattern": "*.tmp", "path": "../d", "condition": "if_exists"}),
+            json!({"action": "remove", "pattern": "*.tmp", "path": "a.txt", "condition": "if_not_exists"}),
+            json!({"action": "get", "path": "q.txt", "condition": "if_exists"}),
         ] {
             let expected = json!({"operations_applied": 0, "operations_skipped": 1, "operations_failed": 0, "changed": false,
                 "files_added": [], "files_removed": [], "files_modified": []});
             check(operation, expected, &["a.txt", "b.txt", "d/c.tmp", "d/e.tmp"]);
         }
+    }
+
+    #[test]
+    fn a_condition_beside_a_pattern_is_about_the_path() {
+        for operation in [
+            json!({"action": "remove", "pattern": "*.tmp", "path": "a.txt", "condition": "if_exists"}),
+            json!({"action": "remove", "pattern": "*.tmp", "path": "zzz", "condition": "if_not_exists"}),
+            json!({"action": "remove", "pattern": "*.tmp", "condition": "if_not_exists"}),
+        ] {
+            check(operation, json!({"files_removed": ["d/c.tmp", "d/e.tmp"]}), &["a.txt", "b.txt"]);
+        }
+    }
+
+    #[test]
+    fn an_unknown_or_missing_action_fails_alone() {
+        for (unknown, action, error) in [
+            (json!({"action": "list", "path": "a.txt"}), json!("list"), "Unknown action: list"),
+            (json!({"action": "get"}), json!("get"), "Unknown action: get"),
+            (json!({"path": "a.txt", "content": "x"}), Value::Null, "Unknown action: None"),
+        ] {
+            let remove = json!({"action": "remove", "path": "a.txt"});
+            let (outcome, names) = apply(false, json!([unknown, remove]));
+            assert_eq!(outcome["operation_results"][0]["action"], action);
+            assert_eq!(outcome["operation_results"][0]["error"], json!(error));
+            assert_eq!((&outcome["operations_failed"], &outcome["operations_applied"]), (&json!(1), &json!(1)));
+            assert_eq!(names, ["b.txt", "d/c.tmp", "d/e.tmp"]);
+            let (outcome, _) = apply(true, json!([unknown, remove]));
+            assert_eq!(outcome["error_message"], json!(format!("Atomic batch failed: {error}")));
+        }
+    }
+
+    #[test]
+    fn a_batch_on_something_else_fails_and_is_rolled_back() {
+        let fail = |atomic: bool| {
+            let operations = json!([{"action": "remove", "path": "a"}, {"path": "b"}]);
+            let request: BatchRequest =
+                serde_json::from_value(json!({"atomic": atomic, "operations": operations})).unwrap();
+            Batch::try_from(request).unwrap().fail_unreadable(&InvalidArchive::NotAZip)
+        };
+        let atomic = fail(true);
+        assert_eq!((atomic.success, atomic.rollback_performed, atomic.operations_failed), (false, true, 1));
+        assert_eq!(atomic.operation_results.len(), 1);
+        assert_eq!(atomic.operation_results[0].error, "File is not a zip file");
+        assert_eq!(atomic.error_message, "Atomic batch failed: File is not a zip file");
+        let other = fail(false);
+        assert_eq!((other.success, other.rollback_performed, other.operations_failed), (false, false, 2));
+        assert_eq!(other.operation_results[1].error, "Unknown action: None");
     }
 
     #[test]
@@ -204,12 +286,13 @@ mod tests {
             outcome,
             json!({"success": false, "operations_applied": 1, "operations_failed": 1, "operations_skipped": 0,
                 "operation_results": [
-                    {"action": "add", "path": "m.txt", "success": true, "skipped": false, "error": ""},
+                    {"action": "add", "path": "m.txt", "success": true, "skipped": false, "error": "", "message": ""},
                     {"action": "remove", "path": "nope", "success": false, "skipped": false,
-                        "error": "there is no member 'nope' in the archive"},
+                        "error": "Operation failed", "message": "there is no member 'nope' in the archive"},
                 ],
                 "files_added": [], "files_removed": [], "files_modified": [], "rollback_performed": true, "changed": false,
-                "error_message": "nothing was changed: operations[1] failed: there is no member 'nope' in the archive"})
+                "error_message": "Atomic batch failed",
+                "message": "nothing was changed: operations[1] failed: there is no member 'nope' in the archive"})
         );
     }
 
@@ -233,21 +316,43 @@ mod tests {
 
     #[test]
     fn a_failed_operation_says_why() {
-        for (operation, error) in [
+        for (operation, error, message) in [
             (
                 json!({"action": "add", "path": "n", "content": ""}),
+                "Content required for add operation on n",
                 "content is required to add 'n', and must not be empty",
             ),
-            (json!({"action": "rename", "path": "a.txt"}), "new_path is required to rename 'a.txt'"),
-            (json!({"action": "rename", "path": "n", "new_path": "m"}), "there is no member 'n' in the archive"),
+            (
+                json!({"action": "rename", "path": "a.txt"}),
+                "new_path required for rename operation",
+                "new_path is required to rename 'a.txt'",
+            ),
+            (
+                json!({"action": "rename", "path": "n", "new_path": "m"}),
+                "\"There is no item named 'n' in the archive\"",
+                "there is no member 'n' in the archive",
+            ),
             (
                 json!({"action": "rename", "path": "a.txt", "new_path": "b.txt"}),
                 "there is a member 'b.txt' in the archive already: remove it first, or choose another name",
+                "there is a member 'b.txt' in the archive already: remove it first, or choose another name",
             ),
-            (json!({"action": "remove", "pattern": "*.zzz"}), "no member matches the pattern"),
+            (json!({"action": "remove", "path": "n"}), "Operation failed", "there is no member 'n' in the archive"),
+            (json!({"action": "remove", "pattern": "*.zzz"}), "Operation failed", "no member matches the pattern"),
+            (
+                json!({"action": "remove", "pattern": "*.zzz", "path": "a.txt", "condition": "if_exists"}),
+                "Operation failed",
+                "no member matches the pattern",
+            ),
+            (
+                json!({"action": "get", "path": "a.txt"}),
+                "Unknown action: get",
+                "a batch has no action 'get': it must be 'add', 'replace', 'remove', 'rename' or 'move'",
+            ),
         ] {
             let (outcome, _) = apply(false, json!([operation]));
             assert_eq!(outcome["operation_results"][0]["error"], json!(error));
+            assert_eq!(outcome["operation_results"][0]["message"], json!(message));
             assert_eq!(outcome["changed"], json!(false));
         }
     }
@@ -268,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_patterns_are_stopped() {
+    fn patterns_that_take_too_long_are_stopped() {
         let mut archive = Archive::empty(&Limits::default());
         for index in 0..5_000 {
             archive.put(&format!("{index}{}", "a".repeat(1_000)), Bytes::new()).unwrap();

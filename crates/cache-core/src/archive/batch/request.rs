@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::super::MemberName;
-use super::super::pattern::{InvalidPattern, Pattern};
+use super::super::glob::{GlobPattern, InvalidPattern};
 use crate::ids::InvalidName;
 
 /// Most operations in one batch.
 pub const MAX_OPERATIONS: usize = 10_000;
 
 /// A batch as it is sent. Every field is optional, unknown ones are ignored (`cache_id`, `namespace` and `strategy` are sent by
-/// older clients), and an empty text is the same as none.
+/// older clients), and an empty text is the same as none, but for `action` and `condition`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default)]
 pub struct BatchRequest {
@@ -28,7 +28,8 @@ pub struct BatchRequest {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default)]
 pub struct OperationRequest {
-    /// `add`, `replace`, `remove`, `rename` or `move`, which is the same as `rename`.
+    /// `add`, `replace`, `remove`, `rename` or `move`, which is the same as `rename`. An operation with `list` or `get`, or
+    /// without an action, fails when it is its turn.
     #[schema(value_type = Action)]
     pub action: Option<String>,
     /// The member it is about. Required, but for a `remove` with a pattern.
@@ -37,10 +38,10 @@ pub struct OperationRequest {
     pub content: Option<String>,
     /// The new name of a renamed member.
     pub new_path: Option<String>,
-    /// `always` (the default), `if_exists` or `if_not_exists`.
+    /// `always` (the default), `if_exists` or `if_not_exists`. It is about the member at `path`, also beside a pattern.
     #[schema(pattern = "^(always|if_exists|if_not_exists)?$")]
     pub condition: Option<String>,
-    /// Which members to `remove`, as a shell pattern. The path is then ignored.
+    /// Which members to `remove`, as a shell pattern. Only the condition then looks at the path.
     pub pattern: Option<String>,
 }
 
@@ -51,20 +52,22 @@ pub struct Batch {
     pub(super) operations: Vec<Operation>,
 }
 
-/// A checked operation. Content and new name may still be missing: that fails when it is its turn, as clients know it.
+/// A checked operation. Action, content and new name may still be missing: that fails when it is its turn, as in the Python
+/// service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Operation {
-    pub(super) action: Action,
+    pub(super) action: Option<Action>,
     pub(super) condition: Condition,
-    /// As sent: what it means depends on the members that are there. Empty only beside a pattern.
+    /// As sent: which member it is depends on the members that are there. Empty only beside a pattern, or when the action
+    /// is not one that a batch carries out.
     pub(super) path: String,
     pub(super) content: Option<String>,
     pub(super) new_path: Option<String>,
     /// Only of a `remove`.
-    pub(super) pattern: Option<Pattern>,
+    pub(super) pattern: Option<GlobPattern>,
 }
 
-/// What an operation does.
+/// The action of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
@@ -78,18 +81,24 @@ pub enum Action {
     Rename,
     /// Gives a member another name.
     Move,
+    /// Known to the Python service's validation, but not to its batches: the operation fails.
+    List,
+    /// Known to the Python service's validation, but not to its batches: the operation fails.
+    Get,
 }
 
 impl Action {
-    const ALL: [Self; 5] = [Self::Add, Self::Replace, Self::Remove, Self::Rename, Self::Move];
+    const ALL: [Self; 7] = [Self::Add, Self::Replace, Self::Remove, Self::Rename, Self::Move, Self::List, Self::Get];
 
-    const fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Add => "add",
             Self::Replace => "replace",
             Self::Remove => "remove",
             Self::Rename => "rename",
             Self::Move => "move",
+            Self::List => "list",
+            Self::Get => "get",
         }
     }
 }
@@ -177,6 +186,13 @@ pub enum OperationProblem {
     Pattern(#[from] InvalidPattern),
 }
 
+impl Batch {
+    /// Whether there is no operation.
+    pub fn is_empty(&self) -> bool {
+        self.operations.is_empty()
+    }
+}
+
 impl TryFrom<BatchRequest> for Batch {
     type Error = InvalidBatch;
 
@@ -197,19 +213,20 @@ impl TryFrom<OperationRequest> for Operation {
     type Error = (&'static str, OperationProblem);
 
     fn try_from(request: OperationRequest) -> Result<Self, Self::Error> {
-        let action = given(request.action).ok_or(("action", OperationProblem::Missing))?;
-        let action: Action = action.parse().map_err(|problem| ("action", problem))?;
+        let action = request.action.as_deref().map(str::parse).transpose().map_err(|problem| ("action", problem))?;
         let condition = request.condition.as_deref().map_or(Ok(Condition::Always), str::parse);
         let condition = condition.map_err(|problem| ("condition", problem))?;
-        let pattern = given(request.pattern).filter(|_| action == Action::Remove);
+        let pattern = non_blank(request.pattern).filter(|_| action == Some(Action::Remove));
         let pattern =
             pattern.map(|text| text.parse()).transpose().map_err(|err: InvalidPattern| ("pattern", err.into()))?;
-        let path = match given(request.path) {
-            None if pattern.is_none() => return Err(("path", OperationProblem::Missing)),
-            path => path.unwrap_or_default(),
-        };
-        let new_path = given(request.new_path).filter(|_| matches!(action, Action::Rename | Action::Move));
-        if matches!(action, Action::Add | Action::Replace) {
+        let needs_path = pattern.is_none() && !matches!(action, None | Some(Action::List | Action::Get));
+        let path = non_blank(request.path);
+        if path.is_none() && needs_path {
+            return Err(("path", OperationProblem::Missing));
+        }
+        let path = path.unwrap_or_default();
+        let new_path = non_blank(request.new_path).filter(|_| matches!(action, Some(Action::Rename | Action::Move)));
+        if matches!(action, Some(Action::Add | Action::Replace)) {
             check_new_name(&path).map_err(|problem| ("path", problem))?;
         }
         if let Some(new_path) = &new_path {
@@ -227,7 +244,7 @@ impl TryFrom<OperationRequest> for Operation {
 }
 
 /// A text that is there and not blank.
-fn given(text: Option<String>) -> Option<String> {
+fn non_blank(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.trim().is_empty())
 }
 
@@ -267,11 +284,11 @@ mod tests {
 
     #[test]
     fn a_mistake_is_named_with_its_operation_and_field() {
-        check(json!({"path": "a"}), "operations[1].action is required");
         check(
-            json!({"action": "list", "path": "a"}),
+            json!({"action": "copy", "path": "a"}),
             "operations[1].action must be 'add', 'replace', 'remove', 'rename' or 'move'",
         );
+        check(json!({"action": "", "path": "a"}), "operations[1].action must be 'add'");
         check(json!({"action": "add", "content": "x"}), "operations[1].path is required");
         check(json!({"action": "remove", "path": " "}), "operations[1].path is required");
         check(json!({"action": "add", "path": "!!", "content": "x"}), "operations[1].path has no usable character");

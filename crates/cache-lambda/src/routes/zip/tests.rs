@@ -231,11 +231,11 @@ async fn a_batch_with_a_mistake_is_400_and_names_operation_and_field() {
         assert!(text(&item["msg"]).contains(message), "{item}");
     };
     refused(json!({"action": "add", "content": "x"}), "path", "operations[1].path is required").await;
-    refused(json!({"action": "list", "path": "a"}), "action", "must be 'add', 'replace'").await;
+    refused(json!({"action": "copy", "path": "a"}), "action", "must be 'add', 'replace'").await;
     refused(json!({"action": "remove", "path": "a", "condition": "bad"}), "condition", "'if_exists'").await;
     refused(json!({"action": "add", "path": "../x", "content": "x"}), "path", "'..'").await;
-    let list = json!({"operations": [{"action": "list", "path": "a"}]});
-    check(&app, batch(&id, &list), 400, "\"input\":\"list\",\"ctx\":{\"expected\":\"'add', 'replace'").await;
+    let copy = json!({"operations": [{"action": "copy", "path": "a"}]});
+    check(&app, batch(&id, &copy), 400, "\"input\":\"copy\",\"ctx\":{\"expected\":\"'add', 'replace'").await;
     refused(json!({"action": "add", "path": "a", "content": 5}), "content", "operations[1].content should be").await;
 }
 
@@ -269,7 +269,8 @@ async fn a_missing_entry_is_404_to_read_400_to_edit_200_in_a_batch() {
     check(&app, remove(NOBODY, "a"), 400, "{\"detail\":\"there is no entry with cache_id").await;
     let answer = app.json(batch(NOBODY, &json!({}))).await;
     assert_eq!((&answer["success"], &answer["cache_id"]), (&json!(false), &json!(NOBODY)));
-    assert!(text(&answer["error_message"]).contains("there is no entry"), "{answer}");
+    assert_eq!(answer["error_message"], "Zip file not found in cache");
+    assert!(text(&answer["message"]).contains("there is no entry"), "{answer}");
     check(&app, Call::get("/ns/zip/nope/files/list"), 400, "\"loc\":[\"query\",\"cache_id\"]").await;
     check(&app, batch("nope", &json!({})), 400, "\"loc\":[\"query\",\"cache_id\"]").await;
 }
@@ -297,6 +298,20 @@ async fn an_entry_that_is_no_archive_is_refused() {
     check(&app, Call::post("/ns/direct/zip/store/k/f", "not a zip"), 400, "no ZIP archive").await;
     let cut = a_and_b().slice(..100);
     check(&app, Call::post("/ns/direct/zip/store/k/f", cut), 400, "no ZIP archive").await;
+}
+
+#[tokio::test]
+async fn a_batch_on_bytes_that_are_no_archive_fails_by_operation() {
+    let app = App::new();
+    let id = stored(&app, Call::post("/ns/direct/store/binary", "no archive")).await;
+    let operations = json!([{"action": "remove", "path": "a"}, {"action": "add", "path": "b", "content": "x"}]);
+    for (atomic, failed) in [(true, 1), (false, 2)] {
+        let answer = app.json(batch(&id, &json!({"atomic": atomic, "operations": operations}))).await;
+        assert_eq!((&answer["success"], &answer["rollback_performed"]), (&json!(false), &json!(atomic)), "{answer}");
+        assert_eq!((&answer["operations_failed"], &answer["cache_id"]), (&json!(failed), &json!(id)), "{answer}");
+        assert_eq!(answer["operation_results"][0]["error"], "File is not a zip file");
+        assert_eq!((&answer["new_file_count"], &answer["new_size"]), (&json!(0), &json!(0)));
+    }
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! What each kind of content looks like in each form that a caller may ask for.
+//! Representations (RFC 9110, 3.2) of stored content: how each kind of content is read in each form.
 //!
 //! | stored | generic | as string | as JSON | as binary |
 //! |---|---|---|---|---|
@@ -14,13 +14,13 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use crate::content::{GZIP, InflateError, inflate};
-use crate::json::{Document, InvalidJson};
+use crate::json::{Document, JsonError};
 use crate::strategy::ContentKind;
 
 /// How many characters of a text [`JsonFormError::NotJson`] shows.
 pub const MAX_PREVIEW_CHARS: usize = 100;
 
-/// A content as it was read from the storage, not empty.
+/// Content as it was read from the storage. It is not empty.
 #[derive(Debug, Clone, Copy)]
 pub struct Stored<'a> {
     /// The kind of content.
@@ -33,9 +33,9 @@ pub struct Stored<'a> {
     pub max_inflated: u64,
 }
 
-/// How the caller named the entry. Binary and non-JSON contents look different by it, as in the Python service.
+/// How the request named the entry. It changes the representation of binary and non-JSON content, as in the Python service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum By {
+pub enum LookupKind {
     /// By its cache id, or its key.
     Id,
     /// By its cache hash.
@@ -77,7 +77,7 @@ pub enum JsonForm {
     Base64(Bytes),
 }
 
-/// A content behind its compression.
+/// Content after decompression.
 enum Opened {
     Text(Bytes),
     /// JSON text.
@@ -96,17 +96,19 @@ impl Stored<'_> {
     }
 
     /// The content as text.
-    pub fn as_string(&self, by: By) -> Result<TextForm, Unreadable> {
+    pub fn as_string(&self, by: LookupKind) -> Result<TextForm, Unreadable> {
         Ok(match self.open()? {
             Opened::Text(text) => TextForm::Text(text),
             Opened::Json(json_text) => TextForm::Text(dumps(&json_text)?),
-            Opened::Binary(bytes) if by == By::Hash && std::str::from_utf8(&bytes).is_ok() => TextForm::Text(bytes),
+            Opened::Binary(bytes) if by == LookupKind::Hash && std::str::from_utf8(&bytes).is_ok() => {
+                TextForm::Text(bytes)
+            }
             Opened::Binary(bytes) => TextForm::Base64(bytes),
         })
     }
 
     /// The content as JSON.
-    pub fn as_json(&self, by: By) -> Result<JsonForm, JsonFormError> {
+    pub fn as_json(&self, by: LookupKind) -> Result<JsonForm, JsonFormError> {
         Ok(match self.open()? {
             Opened::Text(text) => JsonForm::Value(json_in(&text, by)?),
             Opened::Json(json_text) => JsonForm::Value(json_text),
@@ -156,14 +158,15 @@ fn dumps(json_text: &Bytes) -> Result<Bytes, Unreadable> {
     Ok(Document::parse(json_text)?.root().dumps().into())
 }
 
-fn json_in(text: &Bytes, by: By) -> Result<Bytes, JsonFormError> {
+fn json_in(text: &Bytes, by: LookupKind) -> Result<Bytes, JsonFormError> {
     Document::parse(text).map(Document::into_text).map_err(|reason| {
-        let preview = (by == By::Id).then(|| String::from_utf8_lossy(text).chars().take(MAX_PREVIEW_CHARS).collect());
+        let preview =
+            (by == LookupKind::Id).then(|| String::from_utf8_lossy(text).chars().take(MAX_PREVIEW_CHARS).collect());
         JsonFormError::NotJson { preview, reason }
     })
 }
 
-/// The stored bytes are not what their kind and encoding say. Nothing that a caller can mend.
+/// The stored bytes are not what their kind and encoding say. The caller cannot correct that.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Unreadable {
     /// A gzip stream does not inflate any more, or the limit is lower than when it was stored.
@@ -171,7 +174,7 @@ pub enum Unreadable {
     Gzip(#[from] InflateError),
     /// A JSON document does not parse.
     #[error("the stored document is {0}")]
-    Json(#[from] InvalidJson),
+    Json(#[from] JsonError),
     /// A text is not UTF-8.
     #[error("the stored text is not valid UTF-8")]
     NotUtf8,
@@ -186,7 +189,7 @@ pub enum JsonFormError {
         /// The beginning of the text, up to [`MAX_PREVIEW_CHARS`] characters; `None` by hash.
         preview: Option<String>,
         /// Why it is not JSON.
-        reason: InvalidJson,
+        reason: JsonError,
     },
     /// The stored bytes cannot be read at all.
     #[error(transparent)]
@@ -201,7 +204,7 @@ mod tests {
     use flate2::write::GzEncoder;
 
     use super::*;
-    use crate::json::JsonFault;
+    use crate::json::JsonErrorKind;
 
     fn gzip(bytes: &[u8]) -> Bytes {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
@@ -229,7 +232,7 @@ mod tests {
     #[track_caller]
     fn check(stored: Stored, generic: Generic, string: TextForm, json: JsonForm, binary: &[u8]) {
         assert_eq!(stored.generic().unwrap(), generic);
-        for by in [By::Id, By::Hash] {
+        for by in [LookupKind::Id, LookupKind::Hash] {
             assert_eq!(stored.as_string(by).unwrap(), string);
             assert_eq!(stored.as_json(by).unwrap(), json);
         }
@@ -241,9 +244,9 @@ mod tests {
     fn check_binary(stored: Stored, bytes: &[u8], by_hash: TextForm) {
         let raw = Bytes::copy_from_slice(bytes);
         assert_eq!(stored.generic().unwrap(), Generic::Binary { size: bytes.len() });
-        assert_eq!(stored.as_string(By::Id).unwrap(), TextForm::Base64(raw.clone()));
-        assert_eq!(stored.as_string(By::Hash).unwrap(), by_hash);
-        for by in [By::Id, By::Hash] {
+        assert_eq!(stored.as_string(LookupKind::Id).unwrap(), TextForm::Base64(raw.clone()));
+        assert_eq!(stored.as_string(LookupKind::Hash).unwrap(), by_hash);
+        for by in [LookupKind::Id, LookupKind::Hash] {
             assert_eq!(stored.as_json(by).unwrap(), JsonForm::Base64(raw.clone()));
         }
         assert_eq!(stored.as_binary().unwrap(), raw);
@@ -272,10 +275,10 @@ mod tests {
             stored.generic().unwrap(),
             Generic::Data { data_type: "string", json_text: format!("\"{long}\"").into() }
         );
-        assert_eq!(stored.as_string(By::Id).unwrap(), TextForm::Text(bytes.clone()));
+        assert_eq!(stored.as_string(LookupKind::Id).unwrap(), TextForm::Text(bytes.clone()));
         assert_eq!(stored.as_binary().unwrap(), bytes);
-        let reason = InvalidJson { offset: 0, reason: JsonFault::ExpectedValue };
-        for (by, preview) in [(By::Id, Some("é<".repeat(50))), (By::Hash, None)] {
+        let reason = JsonError { offset: 0, kind: JsonErrorKind::ExpectedValue };
+        for (by, preview) in [(LookupKind::Id, Some("é<".repeat(50))), (LookupKind::Hash, None)] {
             let refused = JsonFormError::NotJson { preview, reason: reason.clone() };
             assert_eq!(stored.as_json(by), Err(refused));
         }
@@ -308,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn gzip_that_nobody_declared_is_plain_binary() {
+    fn gzip_without_its_content_encoding_is_plain_binary() {
         let bytes = gzip(b"{}");
         for encoding in [None, Some("GZIP"), Some("br")] {
             check_binary(stored(ContentKind::Binary, encoding, &bytes), &bytes, TextForm::Base64(bytes.clone()));
@@ -347,10 +350,10 @@ mod tests {
     fn damaged_bytes_are_unreadable() {
         let damaged = Bytes::from_static(b"\x1f\x8b\xff");
         let gzip = stored(ContentKind::Binary, Some("gzip"), &damaged);
-        for refused in [gzip.generic().err(), gzip.as_string(By::Id).err(), gzip.as_binary().err()] {
+        for refused in [gzip.generic().err(), gzip.as_string(LookupKind::Id).err(), gzip.as_binary().err()] {
             assert!(matches!(refused, Some(Unreadable::Gzip(InflateError::BadStream(_)))), "{refused:?}");
         }
-        assert!(matches!(gzip.as_json(By::Id), Err(JsonFormError::Unreadable(Unreadable::Gzip(_)))));
+        assert!(matches!(gzip.as_json(LookupKind::Id), Err(JsonFormError::Unreadable(Unreadable::Gzip(_)))));
         assert!(matches!(stored(ContentKind::Json, None, &damaged).as_binary(), Err(Unreadable::Json(_))));
         assert_eq!(stored(ContentKind::String, None, &damaged).generic(), Err(Unreadable::NotUtf8));
     }

@@ -1,4 +1,4 @@
-//! Shell patterns over member names.
+//! Glob patterns for member names, as in a shell.
 
 use std::str::{Chars, FromStr};
 
@@ -7,12 +7,12 @@ use thiserror::Error;
 /// The longest pattern, in characters.
 pub const MAX_PATTERN_CHARS: usize = 256;
 
-/// A shell pattern for whole names: `*` stands for any characters (`/` too), `?` for one, `[a-z]` for one of these, `[!a-z]`
+/// A glob pattern for whole names, as Python's `fnmatch` reads it: `*` stands for any characters (`/` too), `?` for one, `[a-z]` for one of these, `[!a-z]`
 /// for one other. A `[` that is never closed stands for itself.
 ///
 /// Matching takes at most as many steps as the name's length times the pattern's.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pattern(Vec<Token>);
+pub struct GlobPattern(Vec<Token>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Token {
@@ -22,7 +22,7 @@ enum Token {
     OneOf { ranges: Vec<(char, char)>, negated: bool },
 }
 
-/// Why a text is not a [`Pattern`].
+/// Why a text is not a [`GlobPattern`].
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum InvalidPattern {
     /// No character.
@@ -33,7 +33,7 @@ pub enum InvalidPattern {
     TooLong,
 }
 
-impl Pattern {
+impl GlobPattern {
     /// How many steps per character of a name matching takes at most.
     pub(super) fn weight(&self) -> u64 {
         self.0.len() as u64
@@ -85,7 +85,7 @@ impl Token {
     }
 }
 
-impl FromStr for Pattern {
+impl FromStr for GlobPattern {
     type Err = InvalidPattern;
 
     fn from_str(text: &str) -> Result<Self, InvalidPattern> {
@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     fn check(pattern: &str, matching: &[&str], others: &[&str]) {
-        let parsed: Pattern = pattern.parse().unwrap();
+        let parsed: GlobPattern = pattern.parse().unwrap();
         for name in matching {
             assert!(parsed.matches(name), "{pattern} should match {name}");
         }
@@ -172,13 +172,13 @@ mod tests {
 
     #[test]
     fn an_empty_or_endless_pattern_is_refused() {
-        assert_eq!("".parse::<Pattern>(), Err(InvalidPattern::Empty));
-        assert_eq!("*".repeat(257).parse::<Pattern>(), Err(InvalidPattern::TooLong));
+        assert_eq!("".parse::<GlobPattern>(), Err(InvalidPattern::Empty));
+        assert_eq!("*".repeat(257).parse::<GlobPattern>(), Err(InvalidPattern::TooLong));
     }
 
     #[test]
-    fn a_hostile_pattern_ends_in_time() {
-        let pattern: Pattern = format!("{}b", "a*".repeat(127)).parse().unwrap();
+    fn matching_many_stars_takes_linear_steps() {
+        let pattern: GlobPattern = format!("{}b", "a*".repeat(127)).parse().unwrap();
         assert!(!pattern.matches(&"a".repeat(65_535)));
     }
 
@@ -199,12 +199,12 @@ mod tests {
         #[test]
         fn matching_follows_the_definition(pattern in "[ab*?]{1,8}", name in "[ab]{0,8}") {
             let expected = plainly_matches(&pattern.chars().collect::<Vec<_>>(), &name.chars().collect::<Vec<_>>());
-            prop_assert_eq!(pattern.parse::<Pattern>().unwrap().matches(&name), expected);
+            prop_assert_eq!(pattern.parse::<GlobPattern>().unwrap().matches(&name), expected);
         }
 
         #[test]
         fn no_text_breaks_the_parser(pattern in ".{1,20}", name in ".{0,20}") {
-            let _ = pattern.parse::<Pattern>().unwrap().matches(&name);
+            let _ = pattern.parse::<GlobPattern>().unwrap().matches(&name);
         }
     }
 }
