@@ -1,5 +1,5 @@
 //! The smallest server that speaks S3's protocol, with the faults of real look-alikes: objects in memory, path-style,
-//! no listings, no signatures.
+//! no signatures. Listings are empty.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -94,6 +94,10 @@ impl FakeS3 {
             Method::DELETE => {
                 objects.remove(&path);
                 response(StatusCode::NO_CONTENT, None, Bytes::new())
+            }
+            Method::GET if head.uri.query().is_some_and(|query| query.contains("list-type=2")) => {
+                let listing = "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>";
+                response(StatusCode::OK, None, listing.into())
             }
             _ => match (etag, objects.get(&path)) {
                 (Some(etag), Some(body)) => response(StatusCode::OK, Some(&format!("\"{etag}\"")), body.clone()),
