@@ -127,7 +127,7 @@ build: deploy-tools ## Builds the function for this machine's processor: target/
 build-lambda: deploy-tools ## Builds the function as it is deployed, into .aws-sam/ (STAGE=dev, prod or ci, from samconfig.toml).
 	sam build --config-env $(STAGE)
 
-deploy: validate build-lambda ## Builds and deploys to your AWS account (STAGE=dev or prod): see DEPLOY.md.
+deploy: validate build-lambda ## Builds and deploys to your AWS account (STAGE=dev or prod): see docs/deployment.md.
 	sam deploy --config-env $(STAGE)
 
 local-lambda: export CACHE__SERVICE__STORAGE_MODE ?= memory

@@ -111,7 +111,7 @@ impl Error {
 }
 
 impl From<StorageError> for Error {
-    /// A precondition that reaches this point was not expected by the protocol: somebody else writes where only one may.
+    /// A precondition that reaches this point was not expected by the protocol: another process writes where only one may.
     fn from(error: StorageError) -> Self {
         let message = error.to_string();
         match error {

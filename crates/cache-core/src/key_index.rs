@@ -82,7 +82,7 @@ enum RecentEvent {
     Removed(CacheId),
     /// The entry is being updated.
     Updated(CacheId),
-    /// A store found another live version, and was to be refused in that case. Whoever repeats it is refused as well.
+    /// A store found another live version, and was to be refused in that case. A repeat of it is refused as well.
     Refused(Nonce),
 }
 
@@ -294,7 +294,7 @@ impl KeyIndex {
         self.note(RecentEvent::Updated(id), now.plus(REMEMBERED_FOR), now)
     }
 
-    /// Refuses a store, and whoever repeats it.
+    /// Refuses a store and its repeats.
     ///
     /// # Errors
     ///

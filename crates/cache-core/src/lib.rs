@@ -1,4 +1,4 @@
-//! The cache without its surroundings: no I/O, no clock, no chance, no HTTP. They come in as arguments.
+//! The cache without its environment: no I/O, no clock, no RNG, no HTTP. They come in as arguments.
 //!
 //! # Glossary
 //!

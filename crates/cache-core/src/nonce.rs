@@ -18,7 +18,7 @@ pub struct Nonce {
     origin: NonceOrigin,
 }
 
-/// Where the bits of a [`Nonce`] come from, which says how long somebody may come back with them.
+/// Where the bits of a [`Nonce`] come from, which says how long a repeat may come with them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum NonceOrigin {
     /// Drawn by one store; its own attempts end within a minute.

@@ -8,7 +8,7 @@
 //! | gzip that holds JSON of any kind | data, `json` | as Python's `json.dumps` writes it | the document | the inflated bytes |
 //! | gzip that holds anything else | size | as for binary, inflated | base64, inflated | the inflated bytes |
 //!
-//! Only the content encoding [`GZIP`] is undone. Base64 itself is left to the caller, who writes the response.
+//! Only the content encoding [`GZIP`] is undone. Base64 itself is left to the caller that writes the response.
 
 use bytes::Bytes;
 use thiserror::Error;

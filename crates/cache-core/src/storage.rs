@@ -95,7 +95,7 @@ pub trait Presign: fmt::Debug + Send + Sync {
 /// What [`Presign::presigned_put`] returns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PresignedRequest {
-    /// Where to send it. Whoever knows the URL may use it.
+    /// Where to send it. Everyone who knows the URL may use it.
     pub url: String,
     /// Headers to send along as they are: the signature covers them.
     pub headers: Vec<(String, String)>,

@@ -1,6 +1,6 @@
 //! The versions that a manifest or a key index lists: the newest as rows in the head, older ones in pages.
 //!
-//! A page is an object that never changes. Whoever changes a row in a page writes the page again under a new name, and with it
+//! A page is an object that never changes. A change of a row in a page writes the page again under a new name, and with it
 //! the pages that lead to it (copy on write, as in a B-tree). So a head is always one consistent state of all its versions.
 //!
 //! | part | what |

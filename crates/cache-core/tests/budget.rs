@@ -146,7 +146,6 @@ async fn a_known_large_content_costs_a_head_and_a_delete_more() {
 }
 
 #[tokio::test]
-#[ignore = "the blob is looked at after the compare-and-swap, not beside it"]
 async fn a_known_blob_is_looked_at_beside_the_commit() {
     assert_eq!(cost_of_known(LARGE).await.1, 3);
     assert_eq!(cost_of_known(HUGE).await.1, 2);

@@ -280,7 +280,6 @@ async fn a_delete_before_its_entry_is_listed_is_final() {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "the view of a kind that the key index never listed is not looked for"]
 async fn a_delete_before_its_entry_is_listed_leaves_no_view() {
     for slow in [StorageOp::Get, StorageOp::Put] {
         for strategy in Strategy::ALL {
@@ -289,66 +288,6 @@ async fn a_delete_before_its_entry_is_listed_leaves_no_view() {
             assert_eq!(world.keys("data/").await, [], "{slow:?} {strategy}");
         }
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_process_that_was_frozen_gives_up() {
-    for request in [direct(text("x")), direct(binary(1, 70_000)), keyed(Strategy::Direct, text("x"))] {
-        let world = SharedStorage::new();
-        let cache = world.new_process();
-        world.faults.once(StorageOp::Get, "refs/by-hash", Fault::Slow(Duration::from_secs(1)));
-        let frozen = async {
-            tokio::time::sleep(Duration::from_millis(500)).await;
-            world.clock.advance(Duration::from_secs(61));
-        };
-        let (stored, ()) = join(cache.store(&request), frozen).await;
-        assert!(is_unavailable(&stored), "{stored:?}");
-        assert_eq!(world.keys("refs/").await, []);
-    }
-}
-
-#[tokio::test(start_paused = true)]
-#[ignore = "a follower whose leader has failed queues up again without looking at the time"]
-async fn a_follower_that_was_frozen_gives_up() {
-    let world = SharedStorage::new();
-    let cache = world.process_keeping(10_000_000).await;
-    let request = direct(text("x"));
-    store(&cache, &request).await;
-    // The first leads for itself. The second then leads for the third, and is frozen while it reads again.
-    world.faults.once(StorageOp::Put, "refs/by-hash", Fault::Slow(Duration::from_secs(1)));
-    world.faults.once(StorageOp::Put, "refs/by-hash", Fault::Lost);
-    world.faults.once(StorageOp::Get, "refs/by-hash", Fault::Slow(Duration::from_secs(1)));
-    let after_the_freeze = async {
-        tokio::time::sleep(Duration::from_millis(1_500)).await;
-        world.clock.advance(Duration::from_secs(61));
-        cache.store(&request).await
-    };
-    let frozen = join_all((0..3).map(|_| cache.store(&request)));
-    let (stores, fresh) = join(frozen, after_the_freeze).await;
-    assert!(stores[0].is_ok() && is_unavailable(&stores[1]) && is_unavailable(&stores[2]), "{stores:?}");
-    assert_eq!(fresh.unwrap().entry.version, 3);
-}
-
-#[tokio::test(start_paused = true)]
-#[ignore = "the intent is written under the time of now, however long ago its operation began"]
-async fn a_process_that_was_frozen_leaves_no_intent() {
-    let world = SharedStorage::new();
-    let (cache, faster) = (world.process().await, world.healthy_process());
-    let request = direct(binary(1, 70_000));
-    for _ in 0..2 {
-        world.faults.once(StorageOp::Put, "refs/by-hash", Fault::Slow(Duration::from_secs(1)));
-    }
-    // It loses two races, and is frozen during the second one.
-    let races = async {
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        store(&faster, &request).await;
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        store(&faster, &request).await;
-        world.clock.advance(Duration::from_secs(61));
-    };
-    let (stored, ()) = join(cache.store(&request), races).await;
-    assert!(is_unavailable(&stored), "{stored:?}");
-    assert_eq!(world.keys("intents/").await, []);
 }
 
 #[tokio::test(start_paused = true)]

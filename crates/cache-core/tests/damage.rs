@@ -231,7 +231,7 @@ async fn is_unavailable_now(world: &SharedStorage) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn storage_trouble_is_never_a_miss() {
+async fn a_storage_failure_is_never_a_miss() {
     let world = SharedStorage::new();
     let cache = world.process().await;
     let child = ChildName { data_key: None, file_id: "f".parse().unwrap(), kind: ContentKind::String };

@@ -164,7 +164,6 @@ fn content() -> Content {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "whoever looks for its entry reads all intents, and pages for each of them"]
 async fn all_stores_of_a_herd_are_acknowledged_in_time() {
     let herd = Herd::new(size());
     let request = StoreRequest::new(Strategy::Direct, content());
@@ -175,7 +174,6 @@ async fn all_stores_of_a_herd_are_acknowledged_in_time() {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "whoever looks for its entry reads all intents, and pages for each of them"]
 async fn all_stores_of_a_herd_under_one_key_are_acknowledged_in_time() {
     let herd = Herd::new(size());
     let key = KeyRef { strategy: Strategy::Direct, cache_key: "a/b".parse().unwrap(), file_id: "f".parse().unwrap() };
@@ -190,7 +188,6 @@ async fn all_stores_of_a_herd_under_one_key_are_acknowledged_in_time() {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "the own blob of a store that somebody else has committed is left for the sweep"]
 async fn a_herd_with_a_large_content_keeps_one_blob() {
     let herd = Herd::new(size() / 4);
     let content = Content::binary(vec![7; 100_000].into()).unwrap();

@@ -53,7 +53,6 @@ async fn a_repeat_returns_the_same_entry() {
 }
 
 #[tokio::test]
-#[ignore = "the own blob of a store whose entry is found is left for the sweep"]
 async fn a_repeat_leaves_no_second_copy_of_the_content() {
     let world = SharedStorage::new();
     let request = repeatable(direct(binary(1, 70_000)), "k");

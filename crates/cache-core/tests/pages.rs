@@ -8,11 +8,7 @@ use std::time::Duration;
 
 use cache_core::cache::{CacheConfig, NamespaceCache, Selector, VersionsOf};
 use cache_core::ids::CacheId;
-use cache_core::manifest::Manifest;
 use cache_core::strategy::Strategy;
-use cache_storage::operation::StorageOp;
-use cache_testing::fault_injection::Fault;
-use futures::future::join;
 
 use self::shared_storage::*;
 
@@ -187,24 +183,4 @@ async fn contents_in_pages_are_freed_with_their_entries() {
         }
     }
     assert_eq!((world.keys("pages/").await, world.keys("blobs/").await), (vec![], vec![]));
-}
-
-#[tokio::test(start_paused = true)]
-#[ignore = "the head is written however long ago the page was"]
-async fn a_page_that_may_have_been_swept_is_not_referenced() {
-    let world = SharedStorage::new();
-    let cache = world.small_process();
-    world.faults.once(StorageOp::Put, "pages/", Fault::Slow(Duration::from_secs(1)));
-    let freeze = async {
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        world.clock.advance(Duration::from_secs(25 * 3600));
-    };
-    let stores = async {
-        while world.keys("pages/").await.is_empty() {
-            store_text(&cache, "x").await;
-        }
-    };
-    join(stores, freeze).await;
-    let head = world.get(&manifest_key(text("x").cache_hash())).await.unwrap();
-    assert!(Manifest::parse(&head, false).unwrap().log().pages().is_empty());
 }

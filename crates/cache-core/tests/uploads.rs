@@ -306,7 +306,7 @@ async fn completing_again_finishes_what_was_interrupted() {
 }
 
 #[tokio::test]
-async fn a_blob_that_somebody_overwrote_is_not_taken_for_the_content() {
+async fn an_overwritten_blob_is_not_taken_for_the_content() {
     let world = SharedStorage::new();
     let (cache, content) = (world.process().await, content(1));
     let request = request(&content);
@@ -348,4 +348,23 @@ async fn a_token_that_was_retired_is_not_completed() {
     assert!(delete(&cache, entry.cache_id).await);
     world.put(&upload_blob(id), content).await;
     assert!(is_refused(&cache, id, &request).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_completion_that_finds_an_updated_entry_keeps_its_blob() {
+    let world = SharedStorage::new();
+    let (slow, healthy, content) = (world.process().await, world.healthy_process(), content(1));
+    let request = UploadRequest { strategy: Strategy::KeyBased, ..request(&content) };
+    let id = send(&slow, &request, &content).await;
+    world.faults.once(StorageOp::Put, "refs/by-hash", Fault::Slow(Duration::from_secs(1)));
+    let meanwhile = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let entry = healthy.complete_upload(id, &request, LIMITS).await.unwrap().entry;
+        assert!(healthy.update(&update_request(entry.cache_id, "another")).await.unwrap().is_some());
+        entry.cache_id
+    };
+    let (again, entry) = join(slow.complete_upload(id, &request, LIMITS), meanwhile).await;
+    assert_eq!(again.unwrap().entry.cache_id, entry);
+    let first = healthy.retrieve_revision(&Selector::Id(entry), 0, u64::MAX).await.unwrap();
+    assert!(first.is_some());
 }

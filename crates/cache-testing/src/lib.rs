@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`recording`] | a storage that keeps a log of its calls, for budgets of calls and round trips |
 //! | [`fault_injection`] | a storage that fails on purpose, once or at random |
-//! | [`mock_clock`] | a clock that moves only when somebody sleeps |
+//! | [`mock_clock`] | a clock that moves only when a task sleeps |
 //! | [`seeded_rng`] | random numbers that repeat with the seed |
 //! | [`moto`] | an S3 look-alike that runs as long as the test |
 //! | [`fake_s3`] | a minimal S3 with the quirks of look-alikes |

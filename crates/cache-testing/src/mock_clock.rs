@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use cache_core::clock::Clock;
 use cache_core::time::UnixMillis;
 
-/// A clock that moves only when somebody sleeps, or when it is told to. Sleeping returns at once and advances the
+/// A clock that moves only when a task sleeps, or when a test advances it. Sleeping returns at once and advances the
 /// clock. Of a call and a sleep until its deadline, the sleep ends first, unless the call returns at once.
 #[derive(Debug)]
 pub struct MockClock(AtomicU64);

@@ -33,7 +33,7 @@ pub(super) struct ListedManifest {
 }
 
 /// The manifests of a namespace in the order of their hashes, those without entries included while they have anything to
-/// remember. Whoever has taken as many as it wants calls [`Walk::finish`].
+/// remember. A caller that has taken as many as it wants calls [`Walk::finish`].
 pub(super) struct Walk<'a> {
     cache: &'a NamespaceCache,
     listing: Listing<'a>,

@@ -1,9 +1,9 @@
-//! The one loop that changes a manifest or a key index: read, change, compare-and-swap, and again when somebody else was
+//! The one loop that changes a manifest or a key index: read, change, compare-and-swap, and again when another writer was
 //! faster (optimistic concurrency control). Every change is idempotent: applied to a state that has it already, it changes
 //! nothing and returns what it returned before.
 //!
 //! Changes of one process share a write, see `group_commit`. When several processes change one object at once, those that
-//! lose for the second time leave intents, and whoever is next commits all of them, see `intents`.
+//! lose for the second time leave intents, and the next writer commits all of them, see `intents`.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -23,6 +23,7 @@ use super::group_commit::{GroupCommit, Handoff, LeaderGuard, Role};
 use super::intents::{IntentEntry, Intents};
 use super::load::{Loaded, MAX_READ_ATTEMPTS, Part};
 use super::object_cache::CachedObject;
+use super::pages::{PageMemo, Pages};
 use super::{NamespaceCache, Shared};
 
 /// After so many lost races a change leaves an intent.
@@ -54,9 +55,9 @@ pub(super) trait Head: Clone + Debug + PartialEq + Send + Sync + Sized + 'static
         change: &Self::Change,
         attempt: &mut Attempt<'_>,
     ) -> impl Future<Output = Result<Self::Outcome, Error>> + Send;
-    /// What somebody else needs to make this change; `None` when nobody else can.
-    fn intent(change: &Self::Change) -> Option<IntentEntry>;
-    /// Makes the change of somebody else, unless it was made already.
+    /// What another process needs to make this change to this state, or to a later one; `None` when no other can.
+    fn intent(change: &Self::Change, state: Option<&Self>) -> Option<IntentEntry>;
+    /// Makes the change of another process, unless it was made already.
     fn apply_intent(
         &mut self,
         intent: &IntentEntry,
@@ -75,7 +76,8 @@ pub(super) trait Head: Clone + Debug + PartialEq + Send + Sync + Sized + 'static
 #[derive(Debug, Clone)]
 pub(super) struct Applied<H: Head> {
     pub(super) outcome: H::Outcome,
-    /// Whether the change may have been made before, by an attempt whose outcome was unknown.
+    /// Whether something that the state does not show may reference what was written for the change: an attempt had an unknown
+    /// outcome, or the change was found [`Found::Elsewhere`].
     pub(super) is_ambiguous: bool,
     /// The state that was written, or that was found.
     pub(super) state: Loaded<H>,
@@ -94,8 +96,21 @@ pub(super) struct Attempt<'a> {
     pub(super) written: Vec<ObjectKey>,
     /// Objects that nobody needs any more once it is applied.
     pub(super) obsolete: Vec<ObjectKey>,
-    /// Whether the last change was found to have been made before.
-    pub(super) found: bool,
+    /// Where the last change was found to have been made before.
+    pub(super) found: Found,
+    /// The pages that were read for this write.
+    memo: &'a PageMemo,
+}
+
+/// Where a change was found to have been made before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    /// It was not: this attempt makes it.
+    Nowhere,
+    /// In the head, which shows all that references what was written for it.
+    InHead,
+    /// In a page, or in a state that has changed since.
+    Elsewhere,
 }
 
 /// How an operation has fared before its first compare-and-swap.
@@ -201,7 +216,9 @@ impl NamespaceCache {
         // A follower may have written before it queued; checking for that is cheap. And it may have seen a newer state.
         history.check_existing |= changes.len() > 1;
         let is_current = changes.len() == 1 && !history.from_memory;
-        let mut write = Write { cache: self, key, changes: &changes, history, is_current, is_ambiguous: false };
+        let memo = PageMemo::default();
+        let mut write =
+            Write { cache: self, key, changes: &changes, history, is_current, is_ambiguous: false, memo: &memo };
         let Written { mut applied, head_len } = write.run(loaded).await?;
         let own = applied.pop().expect("one for each change, and the leader's own is the last");
         for (follower, applied) in followers.into_iter().zip(applied) {
@@ -214,7 +231,7 @@ impl NamespaceCache {
         Ok(own)
     }
 
-    /// Moves what is old out of a head that has grown too large. It is tried once: whoever comes next tries again. It is done
+    /// Moves what is old out of a head that has grown too large. It is tried once: the next writer tries again. It is done
     /// after the commit, so that those who lose a race leave no pages.
     async fn spill_once<H: Head>(&self, key: &ObjectKey, state: Loaded<H>) -> Loaded<H> {
         let (Some(head), Some(version)) = (&state.head, &state.version) else { return state };
@@ -228,7 +245,8 @@ impl NamespaceCache {
     }
 
     async fn spill<H: Head>(&self, key: &ObjectKey, mut head: H, version: &Version) -> Result<Loaded<H>, Error> {
-        let mut attempt = Attempt::new(self, key);
+        let memo = PageMemo::default();
+        let mut attempt = Attempt::new(self, key, &memo);
         head.prepare_write(attempt.now);
         let encoded = attempt.shrink(&mut head, self.cache.shared.limits.spill_above_bytes).await?;
         if attempt.written.is_empty() {
@@ -262,6 +280,7 @@ struct Write<'a, H: Head> {
     /// done only by such a state; a write proves itself, since it is refused otherwise.
     is_current: bool,
     is_ambiguous: bool,
+    memo: &'a PageMemo,
 }
 
 impl<H: Head> Write<'_, H> {
@@ -305,7 +324,7 @@ impl<H: Head> Write<'_, H> {
                     self.note(error)?;
                 }
             }
-            loaded = self.reload(&mut backoff, &mut intents).await?;
+            loaded = self.reload(&loaded, &mut backoff, &mut intents).await?;
         }
     }
 
@@ -313,7 +332,7 @@ impl<H: Head> Write<'_, H> {
         Attempt {
             check_existing: self.history.check_existing,
             is_ambiguous: self.is_ambiguous,
-            ..Attempt::new(self.cache, self.key)
+            ..Attempt::new(self.cache, self.key, self.memo)
         }
     }
 
@@ -323,26 +342,31 @@ impl<H: Head> Write<'_, H> {
         loaded: &Loaded<H>,
         intents: &Intents<'_>,
         attempt: &mut Attempt<'_>,
-    ) -> Result<(Option<H>, Vec<(H::Outcome, bool)>), Error> {
+    ) -> Result<(Option<H>, Vec<(H::Outcome, Found)>), Error> {
         let first = self.changes.first().expect("a write has at least one change");
         let absent = || Arc::new(H::absent(first));
         let before = loaded.head.clone().unwrap_or_else(absent);
         let mut head = H::clone(&before);
         let mut results = Vec::with_capacity(self.changes.len());
         for change in self.changes {
-            attempt.found = false;
+            attempt.found = Found::Nowhere;
             let outcome = head.apply(change, attempt).await?;
             results.push((outcome, attempt.found));
         }
-        for intent in intents.of_others() {
-            head.apply_intent(intent, attempt).await?;
+        // Without a change of its own this process has nothing to write, and leaves the others to those that have.
+        if head != *before {
+            for intent in intents.of_others() {
+                head.apply_intent(intent, attempt).await?;
+            }
         }
         Ok(((head != *before).then_some(head), results))
     }
 
-    fn applied(&self, results: Vec<(H::Outcome, bool)>, state: &Loaded<H>) -> Vec<Applied<H>> {
-        let is_ambiguous = self.is_ambiguous;
-        let applied = |(outcome, found)| Applied { outcome, is_ambiguous: is_ambiguous || found, state: state.clone() };
+    fn applied(&self, results: Vec<(H::Outcome, Found)>, state: &Loaded<H>) -> Vec<Applied<H>> {
+        let applied = |(outcome, found)| {
+            let is_ambiguous = self.is_ambiguous || found == Found::Elsewhere;
+            Applied { outcome, is_ambiguous, state: state.clone() }
+        };
         results.into_iter().map(applied).collect()
     }
 
@@ -360,9 +384,15 @@ impl<H: Head> Write<'_, H> {
     }
 
     /// Waits, and reads the object again. Leaves intents when too many others are changing it.
-    async fn reload(&mut self, backoff: &mut Backoff<'_>, intents: &mut Intents<'_>) -> Result<Loaded<H>, Error> {
+    async fn reload(
+        &mut self,
+        last: &Loaded<H>,
+        backoff: &mut Backoff<'_>,
+        intents: &mut Intents<'_>,
+    ) -> Result<Loaded<H>, Error> {
         if self.history.losses >= LOSSES_BEFORE_INTENT && intents.are_absent() {
-            let own = self.changes.iter().filter_map(H::intent).collect();
+            let last = last.head.as_deref();
+            let own = self.changes.iter().filter_map(|change| H::intent(change, last)).collect();
             // Others commit an intent by the time in its name, which is that of its writing.
             self.cache.check_operation_time(self.history.started_at)?;
             intents.leave(own).await?;
@@ -391,7 +421,7 @@ impl<H: Head> Write<'_, H> {
 }
 
 impl<'a> Attempt<'a> {
-    fn new(cache: &'a NamespaceCache, key: &'a ObjectKey) -> Self {
+    fn new(cache: &'a NamespaceCache, key: &'a ObjectKey, memo: &'a PageMemo) -> Self {
         Self {
             cache,
             key,
@@ -400,8 +430,14 @@ impl<'a> Attempt<'a> {
             is_ambiguous: false,
             written: Vec::new(),
             obsolete: Vec::new(),
-            found: false,
+            found: Found::Nowhere,
+            memo,
         }
+    }
+
+    /// The pages of the object.
+    pub(super) fn pages(&self) -> Pages<'a> {
+        Pages::new(self.cache, self.key).with_memo(self.memo)
     }
 
     /// Writes a page under a name that nobody else uses.

@@ -47,7 +47,7 @@ impl NamespaceCache {
     ) -> Result<Option<Prefetched>, Error> {
         let key = self.layout().blob(cache_hash, token);
         if let Some(CachedObject::Blob(bytes, sha256)) = self.cache.shared.objects.get(&key) {
-            // A larger one is asked for again: whoever is sent to the storage should find it there.
+            // A larger one is asked for again: a client that is redirected to the storage should find it there.
             if bytes.len() as u64 <= max {
                 return Ok(Some(Prefetched { token, blob: PrefetchedBlob::Whole(bytes, sha256) }));
             }

@@ -149,7 +149,7 @@ impl NamespaceCache {
 }
 
 impl Freed {
-    /// What the removal of an entry has freed. Of one that somebody else has removed, that is for them to know.
+    /// What the removal of an entry has freed. Of one that another delete has removed, only that delete knows it.
     fn of(outcome: ManifestOutcome) -> Self {
         match outcome {
             ManifestOutcome::Removed { freed, pages } => Self { blobs: freed, pages },

@@ -13,7 +13,7 @@ use crate::storage::ObjectKey;
 use super::commit::{Applied, Head};
 use super::load::Loaded;
 
-/// Who changes which object in this process right now. A key has a queue exactly while somebody leads for it.
+/// The operations of this process that change an object right now, by its key. A key has a queue exactly while it has a leader.
 #[derive(Debug)]
 pub(super) struct GroupCommit<H: Head> {
     queues: Mutex<HashMap<ObjectKey, VecDeque<Follower<H>>>>,

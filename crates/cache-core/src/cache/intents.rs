@@ -1,5 +1,5 @@
 //! Group commit across processes: those that keep losing the race for one object leave an *intent* each, an object that says
-//! what they want to list. Whoever is next lists all of them in one write.
+//! what they want to list. The next writer lists all of them in one write.
 //!
 //! The name of an intent begins with its time and nonce, so a LIST returns intents in order and none starves. What it has to say
 //! stands in the name as well, in hex, if it is short; else in the object, together with an inline content that the manifest
@@ -34,7 +34,7 @@ const MAX_INTENTS: usize = 1_000;
 const MAX_NAMED_DIGITS: usize = 700;
 /// Stands in a name instead of a payload that is in the object.
 const IN_BODY: &str = "body";
-/// The shortest time that one waits for whoever is first.
+/// The shortest time that a process waits for the one that is first.
 const MIN_DELAY: Duration = Duration::from_millis(5);
 
 /// What one process wants to have listed.
@@ -143,7 +143,7 @@ impl<'a> Intents<'a> {
         Ok(())
     }
 
-    /// How long to wait for whoever is first; `None` for the first one.
+    /// How long to wait for the process that is first; `None` for the first one.
     pub(super) fn delay(&self) -> Option<Duration> {
         (self.before_own > 0).then(|| (2 * self.round_trip).max(MIN_DELAY))
     }

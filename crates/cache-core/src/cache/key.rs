@@ -1,6 +1,6 @@
 //! Listing an entry under its key: one compare-and-swap of the key index, beside which the view of the key is written.
 //!
-//! The manifest lists the entry first. Whoever deletes or updates it in between has noted that in the key index before (see
+//! The manifest lists the entry first. A delete or update in between has noted that in the key index before (see
 //! [`KeyIndex`]), so the manifest need not be looked at again.
 
 use std::sync::Arc;

@@ -15,11 +15,11 @@ use crate::time::UnixMillis;
 use crate::version_log::Row;
 
 use super::Shared;
-use super::commit::{Attempt, Head};
+use super::commit::{Attempt, Found, Head};
 use super::group_commit::GroupCommit;
 use super::intents::{IntentEntry, IntentPayload};
 use super::object_cache::CachedObject;
-use super::pages::{Located, Pages};
+use super::pages::Located;
 
 /// A change of a key index.
 #[derive(Debug, Clone)]
@@ -124,9 +124,9 @@ impl Head for KeyIndex {
         }
     }
 
-    fn intent(change: &KeyChange) -> Option<IntentEntry> {
+    fn intent(change: &KeyChange, _: Option<&Self>) -> Option<IntentEntry> {
         let KeyChange::List(list) = change else { return None };
-        // A refusal has to be told to whoever asked for it.
+        // Only the process that stores can answer a refusal.
         if list.create_only {
             return None;
         }
@@ -172,15 +172,14 @@ impl KeyIndex {
         if let Some(row) = self.row_of(cache_id) {
             return Ok(Some(Located::InHead(Box::new(row.clone()))));
         }
-        let pages = Pages::new(attempt.cache, attempt.key);
         let is_it = |row: &KeyRow| row.cache_id == cache_id;
-        let found = pages.find(self.log(), |page| page.may_list_time(stored_at), is_it, usize::MAX).await?;
+        let found = attempt.pages().find(self.log(), |page| page.may_list_time(stored_at), is_it, usize::MAX).await?;
         Ok(found.map(|found| Located::InPage(Box::new(found))))
     }
 
     async fn apply_list(&mut self, list: &List, attempt: &mut Attempt<'_>) -> Result<KeyOutcome, Error> {
         let EntryRow { cache_id, nonce, ref spec, .. } = list.row;
-        // Whoever is refused deletes the entry, so this comes first.
+        // A store that is refused deletes its entry, so this comes first.
         if self.is_refused(nonce) {
             return Ok(KeyOutcome::Refused);
         }
@@ -188,7 +187,7 @@ impl KeyIndex {
             return Ok(KeyOutcome::Gone);
         }
         if let Some(found) = self.find(cache_id, spec.stored_at, attempt).await? {
-            attempt.found = true;
+            attempt.found = Found::Elsewhere;
             return Ok(KeyOutcome::Listed { version: found.row().version });
         }
         if list.create_only && attempt.cache.live_version(attempt.key, self).await?.is_some() {

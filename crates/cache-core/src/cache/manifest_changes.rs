@@ -18,7 +18,7 @@ use crate::strategy::ContentKind;
 use crate::time::UnixMillis;
 use crate::version_log::PageRef;
 
-use super::commit::{Attempt, Head};
+use super::commit::{Attempt, Found, Head};
 use super::group_commit::GroupCommit;
 use super::intents::{IntentEntry, IntentPayload};
 use super::object_cache::CachedObject;
@@ -158,7 +158,8 @@ impl NamespaceCache {
         manifest: &Manifest,
         nonce: Nonce,
     ) -> Result<Option<ManifestOutcome>, Error> {
-        manifest.find_nonce(self, key, nonce, None, self.cache.now()).await
+        let found = manifest.find_nonce(Pages::new(self, key), key, nonce, None, self.cache.now()).await?;
+        Ok(found.map(|(outcome, _)| outcome))
     }
 }
 
@@ -203,16 +204,20 @@ impl Head for Manifest {
         }
     }
 
-    fn intent(change: &ManifestChange) -> Option<IntentEntry> {
+    fn intent(change: &ManifestChange, state: Option<&Self>) -> Option<IntentEntry> {
         let ManifestChange::Insert(insert) = change else { return None };
         let NewEntry { nonce, spec, content, foreign_id } = &insert.entry;
-        // Whoever lists it has to know the id, and writes no alias.
+        // The process that lists it would have to write an alias.
         if foreign_id.is_some() {
             return None;
         }
         let (blob, body) = match &content.source {
             ContentSource::Blob(token) => (Some(*token), None),
-            ContentSource::Bytes { bytes, .. } => (None, Some(bytes.clone())),
+            ContentSource::Bytes { bytes, .. } => {
+                // A content that is listed need not be sent. If it goes, the entry finds no place, and its owner sends it.
+                let is_listed = state.is_some_and(|state| state.contents().with_sha256(&content.sha256).is_some());
+                (None, (!is_listed).then(|| bytes.clone()))
+            }
             ContentSource::Listed => (None, None),
         };
         let payload = IntentPayload::Entry { spec: spec.clone(), sha256: content.sha256, size: content.size, blob };
@@ -254,8 +259,8 @@ impl Head for Manifest {
 impl Manifest {
     async fn apply_insert(&mut self, insert: &Insert, attempt: &mut Attempt<'_>) -> Result<ManifestOutcome, Error> {
         let entry = &insert.entry;
-        if let Some(outcome) = self.find_inserted(entry, attempt).await? {
-            attempt.found = true;
+        if let Some((outcome, found)) = self.find_inserted(entry, attempt).await? {
+            attempt.found = found;
             return Ok(outcome);
         }
         let is_shared = self.contents().with_sha256(&entry.content.sha256).is_some();
@@ -271,33 +276,38 @@ impl Manifest {
         }
     }
 
-    /// What an earlier attempt, a repeat, or somebody else who committed the intent made of this store.
-    async fn find_inserted(&self, entry: &NewEntry, attempt: &Attempt<'_>) -> Result<Option<ManifestOutcome>, Error> {
+    /// What an earlier attempt, a repeat, or another process that committed the intent made of this store.
+    async fn find_inserted(
+        &self,
+        entry: &NewEntry,
+        attempt: &Attempt<'_>,
+    ) -> Result<Option<(ManifestOutcome, Found)>, Error> {
         let is_repeatable = entry.nonce.origin() != NonceOrigin::Random;
         if !is_repeatable && !attempt.check_existing {
             return Ok(None);
         }
         let stored_at = Some(entry.spec.stored_at).filter(|_| !is_repeatable);
-        self.find_nonce(attempt.cache, attempt.key, entry.nonce, stored_at, attempt.now).await
+        self.find_nonce(attempt.pages(), attempt.key, entry.nonce, stored_at, attempt.now).await
     }
 
     /// The entry of a store, listed or removed lately. An attempt of the same store knows when it was stored; a repeat does not.
     async fn find_nonce(
         &self,
-        cache: &NamespaceCache,
+        pages: Pages<'_>,
         key: &ObjectKey,
         nonce: Nonce,
         stored_at: Option<UnixMillis>,
         now: UnixMillis,
-    ) -> Result<Option<ManifestOutcome>, Error> {
+    ) -> Result<Option<(ManifestOutcome, Found)>, Error> {
         if let Some(row) = self.row_of(nonce) {
-            return self.listed(row.clone(), None, key).map(Some);
+            // After an update, what was written for the store may be the content of an older revision.
+            let found = if row.revisions.is_empty() { Found::InHead } else { Found::Elsewhere };
+            return Ok(Some((self.listed(row.clone(), None, key)?, found)));
         }
         if let Some(removed) = self.recent().find(nonce) {
-            return Ok(Some(ManifestOutcome::AlreadyRemoved(*removed)));
+            return Ok(Some((ManifestOutcome::AlreadyRemoved(*removed), Found::Elsewhere)));
         }
         let since = UnixMillis::new(now.get().saturating_sub(nonce.remembered_for().as_millis() as u64));
-        let pages = Pages::new(cache, key);
         let is_it = |row: &EntryRow| row.nonce == nonce;
         let found = match stored_at {
             Some(time) => pages.find(self.log(), |page| page.may_list_time(time), is_it, usize::MAX).await?,
@@ -306,7 +316,8 @@ impl Manifest {
                 pages.find(self.log(), may_hold, is_it, MAX_REPEAT_PAGES).await?
             }
         };
-        found.map(|found| self.listed(found.row, Some(&found.page.contents), key)).transpose()
+        let Some(found) = found else { return Ok(None) };
+        Ok(Some((self.listed(found.row, Some(&found.page.contents), key)?, Found::Elsewhere)))
     }
 
     fn listed(
@@ -324,7 +335,7 @@ impl Manifest {
 
     async fn apply_remove(&mut self, target: Target, attempt: &mut Attempt<'_>) -> Result<ManifestOutcome, Error> {
         let Some(located) = attempt.cache.locate(attempt.key, self, target).await? else {
-            attempt.found = true;
+            attempt.found = Found::Elsewhere;
             return Ok(ManifestOutcome::NotListed);
         };
         let row = located.row().clone();
@@ -357,7 +368,7 @@ impl Manifest {
         };
         let row = located.row();
         if attempt.check_existing && attempt.cache.has_revision(attempt.key, row, revise.nonce).await? {
-            attempt.found = true;
+            attempt.found = Found::Elsewhere;
             return self.revised(&located, attempt);
         }
         let kind = row.revision().map_or(row.spec.kind, |revision| revision.kind);

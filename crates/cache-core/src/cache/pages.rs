@@ -1,5 +1,9 @@
 //! Reading and rewriting the pages of a manifest or a key index.
 
+use std::any::Any;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use crate::error::Error;
 use crate::manifest::Page;
 use crate::storage::ObjectKey;
@@ -17,7 +21,13 @@ const MAX_EXPIRED_PAGES: usize = 4;
 pub(super) struct Pages<'a> {
     cache: &'a NamespaceCache,
     head: &'a ObjectKey,
+    memo: Option<&'a PageMemo>,
 }
+
+/// The pages that one write has read, by name. A page never changes, so each is read and parsed once, however many rows are
+/// looked for.
+#[derive(Debug, Default)]
+pub(super) struct PageMemo(Mutex<HashMap<String, Arc<dyn Any + Send + Sync>>>);
 
 /// A row that is in a page, and the way to it.
 #[derive(Debug)]
@@ -26,10 +36,12 @@ pub(super) struct FoundRow<R> {
     pub(super) row: R,
     /// The page that it is in.
     pub(super) page: Page<R>,
-    /// The references on the way, from the one in the head to the one of the page, each with the page that it is in; the first
-    /// is in the head.
-    path: Vec<(PageRef, Option<Page<R>>)>,
+    /// The references on the way, from the one in the head to the one of the page.
+    path: Path<R>,
 }
+
+/// References to pages, each with the page that it is in; the first is in the head.
+type Path<R> = Vec<(PageRef, Option<Arc<Page<R>>>)>;
 
 /// A row, in the head or in a page.
 #[derive(Debug)]
@@ -50,7 +62,12 @@ impl<R> Located<R> {
 impl<'a> Pages<'a> {
     /// The pages of the head under this key.
     pub(super) fn new(cache: &'a NamespaceCache, head: &'a ObjectKey) -> Self {
-        Self { cache, head }
+        Self { cache, head, memo: None }
+    }
+
+    /// The same, reading each page once for all that share the memo.
+    pub(super) fn with_memo(self, memo: &'a PageMemo) -> Self {
+        Self { memo: Some(memo), ..self }
     }
 
     /// A row that `matches`, in a page that `may_hold` it; newest pages first, at most `max_pages` of them.
@@ -61,8 +78,7 @@ impl<'a> Pages<'a> {
         matches: impl Fn(&R) -> bool + Send,
         max_pages: usize,
     ) -> Result<Option<FoundRow<R>>, Error> {
-        let mut left: Vec<Vec<(PageRef, Option<Page<R>>)>> =
-            log.pages().iter().map(|page| vec![(page.clone(), None)]).collect();
+        let mut left: Vec<Path<R>> = log.pages().iter().map(|page| vec![(page.clone(), None)]).collect();
         let mut read = 0;
         while let Some(path) = left.pop() {
             let Some((reference, _)) = path.last().filter(|(page, _)| may_hold(page)) else { continue };
@@ -70,13 +86,13 @@ impl<'a> Pages<'a> {
                 break;
             }
             read += 1;
-            let page = self.read::<R>(&reference.name).await?;
+            let page = self.read_shared::<R>(&reference.name).await?;
             if let Some(row) = page.rows.iter().rev().find(|row| matches(row)).cloned() {
-                return Ok(Some(FoundRow { row, page, path }));
+                return Ok(Some(FoundRow { row, page: Arc::unwrap_or_clone(page), path }));
             }
             for below in &page.pages {
                 let mut deeper = path.clone();
-                deeper.push((below.clone(), Some(page.clone())));
+                deeper.push((below.clone(), Some(Arc::clone(&page))));
                 left.push(deeper);
             }
         }
@@ -148,6 +164,17 @@ impl<'a> Pages<'a> {
         Ok(found.map(|found| Located::InPage(Box::new(found))))
     }
 
+    async fn read_shared<R: Row>(self, name: &str) -> Result<Arc<Page<R>>, Error> {
+        if let Some(page) = self.memo.and_then(|memo| memo.get(name)) {
+            return Ok(page);
+        }
+        let page = Arc::new(self.read(name).await?);
+        if let Some(memo) = self.memo {
+            memo.keep(name, &page);
+        }
+        Ok(page)
+    }
+
     /// Reads a page.
     pub(super) async fn read<R: Row>(self, name: &str) -> Result<Page<R>, Error> {
         let key = self.cache.layout().page(self.head, name);
@@ -155,6 +182,17 @@ impl<'a> Pages<'a> {
             return Err(Error::corrupt(key, "a page that is referenced is missing"));
         };
         Page::parse(&bytes).map_err(|error| Error::corrupt(&key, error))
+    }
+}
+
+impl PageMemo {
+    fn get<R: Row>(&self, name: &str) -> Option<Arc<Page<R>>> {
+        let pages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(pages.get(name)?).downcast().ok()
+    }
+
+    fn keep<R: Row>(&self, name: &str, page: &Arc<Page<R>>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), Arc::<Page<R>>::clone(page));
     }
 }
 
@@ -172,7 +210,8 @@ impl<R: Row> FoundRow<R> {
             attempt.obsolete.push(attempt.cache.layout().page(attempt.key, &reference.name));
             match parent {
                 None => log.replace_page(&reference.name, replacement),
-                Some(mut parent) => {
+                Some(parent) => {
+                    let mut parent = Arc::unwrap_or_clone(parent);
                     replace(&mut parent.pages, &reference.name, replacement);
                     page = parent;
                     continue;

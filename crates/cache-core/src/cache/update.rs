@@ -163,7 +163,7 @@ impl Update<'_> {
         }
     }
 
-    /// Brings the readable copies up to date. Whoever writes one reads the entry afterwards, so that of two updates at the same
+    /// Brings the readable copies up to date. Each update reads the entry afterwards, so that of two updates at the same
     /// time the newer one is shown in the end.
     async fn write_copies(&self, updated: &Entry) -> Result<(), Error> {
         if updated.strategy != Strategy::KeyBased {

@@ -1,7 +1,7 @@
 //! Views: what an entry adds under `data/` for people who look into the storage. Reads never need them.
 //!
 //! An *entry view* carries the entry's id in its name and is written once. A *key view* belongs to a key and file id and shows
-//! the newest version that the key index lists. Whoever writes a key view reads the index afterwards and writes again if
+//! the newest version that the key index lists. A writer of a key view reads the index afterwards and writes again if
 //! another version is the newest, so the last writer always sees the final state.
 
 use bytes::Bytes;
@@ -189,7 +189,10 @@ impl Settling<'_> {
 
     /// Brings the view up to date; `true` when nothing had to be written.
     async fn step(&mut self, index: &KeyIndex) -> Result<bool, Error> {
-        let Some(newest) = index.newest_row() else { return self.remove_existing(index.kinds()).await };
+        // Also of the kind that this store has written: it may never have been listed.
+        let written = self.written.as_ref().and_then(|written| kind_of_extension(&written.key));
+        let kinds: Vec<ContentKind> = index.kinds().iter().copied().chain(written).collect();
+        let Some(newest) = index.newest_row() else { return self.remove_existing(&kinds).await };
         self.is_stuck = false;
         let Some(expected) = self.expected(index, newest.cache_id).await? else {
             self.is_stuck = true;
@@ -201,7 +204,7 @@ impl Settling<'_> {
             self.write(&expected, head).await?;
         }
         let others: Vec<ContentKind> = match self.key.strategy {
-            Strategy::KeyBased => other_kinds(index.kinds(), expected.kind).collect(),
+            Strategy::KeyBased => other_kinds(&kinds, expected.kind).collect(),
             Strategy::Direct | Strategy::Temporal | Strategy::TemporalLatest | Strategy::TemporalVersioned => {
                 Vec::new()
             }
@@ -245,7 +248,7 @@ impl Settling<'_> {
         }
     }
 
-    /// Writes the view, unless somebody else has written it since it was looked at.
+    /// Writes the view, unless another process has written it since it was looked at.
     async fn write(&mut self, expected: &Expected, head: Option<ObjectHead>) -> Result<(), Error> {
         let mode = head.map_or(PutMode::Create, |head| PutMode::Update(head.version));
         match self.cache.cache.storage.put(&expected.view, expected.bytes.clone(), mode).await {

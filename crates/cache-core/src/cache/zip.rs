@@ -181,7 +181,7 @@ impl Archives {
         self.edit(selector, rename).await
     }
 
-    /// Carries out a batch; `None` when there is no such entry. A batch that fails is told by its outcome, not as an error.
+    /// Carries out a batch; `None` when there is no such entry. The outcome says whether the batch failed; that is not an error.
     ///
     /// # Errors
     ///

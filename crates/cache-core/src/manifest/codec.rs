@@ -2,12 +2,12 @@
 //!
 //! | part | what |
 //! |---|---|
-//! | head | one line of JSON. `head -1` shows it to a person; whoever needs no content reads the first [`MAX_HEAD_BYTES`] |
+//! | head | one line of JSON. `head -1` shows it to a person; a reader that needs no content reads the first [`MAX_HEAD_BYTES`] |
 //! | recent | one more line of JSON, if the head says so |
 //! | contents | the inline contents, one after the other |
 //!
 //! The SHA-256 of each inline content stands in the head, before the bytes. So no two states that differ have one MD5 because
-//! somebody chose the content, and an ETag never repeats.
+//! a client chose the content, and an ETag never repeats.
 
 use bytes::{Bytes, BytesMut};
 use serde::de::DeserializeOwned;

@@ -27,9 +27,9 @@ pub struct Ledger {
     pub completed: BTreeMap<CacheId, Acknowledged>,
     /// The entries that idempotent stores returned.
     pub by_idempotency_key: BTreeMap<String, Acknowledged>,
-    /// The contents that somebody has asked to update an entry with, and whether that was acknowledged.
+    /// The contents that updates of an entry had, and whether that was acknowledged.
     pub updates: BTreeMap<CacheId, BTreeMap<Bytes, bool>>,
-    /// Entries that somebody has asked to delete.
+    /// Entries that deletes were asked for.
     pub deleting: BTreeSet<CacheId>,
     /// Entries that were deleted.
     pub deleted: BTreeSet<CacheId>,
@@ -60,7 +60,7 @@ impl Ledger {
         live.map(|(id, _)| *id).collect()
     }
 
-    /// Whether an entry may have this content: what it was stored with as long as it is not `updated`, or what somebody has
+    /// Whether an entry may have this content: what it was stored with as long as it is not `updated`, or what an update has
     /// asked to update it with.
     pub fn explains(&self, id: CacheId, content: Option<&Bytes>, updated: bool) -> bool {
         let (Some(content), Some(stored)) = (content, self.stored.get(&id)) else { return false };

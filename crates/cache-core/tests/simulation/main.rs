@@ -13,7 +13,8 @@ mod ledger;
 mod operations;
 mod world;
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use cache_core::cache::{Cache, CacheConfig, NamespaceCache, Selector, StoreRequest, SweepReport};
@@ -94,7 +95,7 @@ fn run(seed: u64, faults: f64, objects: Objects) -> Ledger {
     };
     schedule.run(&world);
     world.calm_down();
-    // Whoever looks at the end has nothing in memory that could hide what was lost.
+    // The process that checks at the end has nothing in memory that could hide what was lost.
     let reader = caches(&world, [0, 0]).remove(0);
     let mut ledger = schedule.ledger;
     ledger.violations.extend(invariants::check(&world, &reader, &ledger));
@@ -217,31 +218,71 @@ fn sweep_all(world: &World, cache: &NamespaceCache, ledger: &mut Ledger) {
     }
 }
 
+/// What the schedules of one run came to.
+#[derive(Default)]
+struct Totals {
+    stores: usize,
+    completions: usize,
+    deletes: usize,
+    violated: usize,
+}
+
+/// Which schedules to run: seeds from `next` to `end`, each taken by one of the threads.
+struct Schedules {
+    first: u64,
+    end: u64,
+    next: AtomicU64,
+    fail_fast: bool,
+    totals: Mutex<Totals>,
+}
+
+impl Schedules {
+    fn run(&self) {
+        loop {
+            let seed = self.next.fetch_add(1, Ordering::Relaxed);
+            if seed >= self.end {
+                return;
+            }
+            let ledger = run(seed, [0.0, 0.05, 0.25][(seed % 3) as usize], Objects::new());
+            self.note(seed, &ledger);
+        }
+    }
+
+    fn note(&self, seed: u64, ledger: &Ledger) {
+        let mut totals = self.totals.lock().unwrap();
+        totals.stores += ledger.stored.len() - ledger.completed.len();
+        totals.completions += ledger.completed.len();
+        totals.deletes += ledger.deleted.len();
+        if ledger.violations.is_empty() {
+            return;
+        }
+        totals.violated += 1;
+        if self.fail_fast {
+            eprintln!("SIMULATION_SEED={seed}: the first violation, after {} schedules", seed - self.first + 1);
+            self.next.store(self.end, Ordering::Relaxed);
+        } else if totals.violated <= 5 {
+            eprintln!("SIMULATION_SEED={seed} SIMULATION_SCHEDULES=1: {:#?}", ledger.violations);
+        }
+    }
+}
+
 #[test]
 fn no_schedule_violates_an_invariant() {
     let from_env = |name: &str| std::env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
-    let schedules = from_env("SIMULATION_SCHEDULES").unwrap_or(1_000);
     let first = from_env("SIMULATION_SEED").unwrap_or(1_000_003);
+    let count = from_env("SIMULATION_SCHEDULES").unwrap_or(1_000);
     let fail_fast = std::env::var_os("SIMULATION_FAIL_FAST").is_some();
-    let (mut stores, mut completions, mut deletes, mut violated) = (0, 0, 0, 0);
-    for seed in first..first + schedules {
-        let ledger = run(seed, [0.0, 0.05, 0.25][(seed % 3) as usize], Objects::new());
-        stores += ledger.stored.len() - ledger.completed.len();
-        completions += ledger.completed.len();
-        deletes += ledger.deleted.len();
-        if !ledger.violations.is_empty() {
-            violated += 1;
-            if fail_fast {
-                eprintln!("SIMULATION_SEED={seed}: the first violation, after {} schedules", seed - first + 1);
-                break;
-            }
-            if violated <= 5 {
-                eprintln!("SIMULATION_SEED={seed} SIMULATION_SCHEDULES=1: {:#?}", ledger.violations);
-            }
+    let next = AtomicU64::new(first);
+    let schedules = Schedules { first, end: first + count, next, fail_fast, totals: Mutex::default() };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| schedules.run());
         }
-    }
+    });
+    let Totals { stores, completions, deletes, violated } = schedules.totals.into_inner().unwrap();
     eprintln!(
-        "{schedules} schedules, {stores} stores, {completions} completions and {deletes} deletes acknowledged, \
+        "{count} schedules, {stores} stores, {completions} completions and {deletes} deletes acknowledged, \
          {violated} with violations"
     );
     assert_eq!(violated, 0);

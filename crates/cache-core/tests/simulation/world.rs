@@ -15,7 +15,7 @@ use cache_core::storage::{
 use cache_core::time::UnixMillis;
 use futures::channel::oneshot;
 
-/// How often a call that may be repeated is tried before its caller hears of the failure, as an SDK does.
+/// How often a call that may be repeated is tried before its caller gets the error, as an SDK does.
 const TRIES: u32 = 4;
 /// How far the clock jumps: longer than anything may take, and than what is recent is remembered.
 pub const JUMP: Duration = Duration::from_secs(3 * 3600);
@@ -112,7 +112,7 @@ impl World {
         let choice = inner.rng.usize(..choices);
         if choice >= inner.waiting.len() {
             let timer = inner.timers.swap_remove(choice - inner.waiting.len());
-            // Whoever crashed does not need to be woken.
+            // A process that crashed does not need to be woken.
             let _ = timer.send(());
         } else {
             inner.serve(choice);

@@ -1,6 +1,6 @@
 //! Every environment variable that the service or a library under it reads.
 //!
-//! [`SETTINGS`] is the one list: `--help`, the table in the README and the check for misspelt names are made from it.
+//! [`SETTINGS`] is the one list: `--help`, the table in docs/operations.md and the check for misspelt names are made from it.
 
 use std::fmt::Write;
 
@@ -230,7 +230,7 @@ pub fn help() -> String {
     help
 }
 
-/// The settings as the README's table.
+/// The settings as the table in docs/operations.md.
 pub fn markdown() -> String {
     let mut table = "| variable | default | what it sets |\n|---|---|---|\n".to_owned();
     for Setting { name, default, help, .. } in SETTINGS {
@@ -262,9 +262,13 @@ mod tests {
 
     #[test]
     fn the_readme_has_the_table_of_settings() {
-        let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md");
+        let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operations.md");
         let readme = std::fs::read_to_string(readme).unwrap();
-        assert!(readme.contains(&markdown()), "README.md, \"Settings\" should have this table:\n{}", markdown());
+        assert!(
+            readme.contains(&markdown()),
+            "docs/operations.md, \"Settings\" should have this table:\n{}",
+            markdown()
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::super::{EditError, InvalidArchive};
 use super::{Action, OperationProblem};
 use crate::ids::InvalidName;
 
-/// The outcome of a batch. The fields are those of the batch response; who stores the result adds its id, size and time.
+/// The outcome of a batch. The fields are those of the batch response; the caller that stores the result adds its id, size and time.
 ///
 /// Error texts are those of the Python service, since clients may compare them. The `message` fields are ours and say what
 /// to change.

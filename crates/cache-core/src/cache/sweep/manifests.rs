@@ -78,7 +78,7 @@ impl NamespaceCache {
                 Ok(is_deleted) => report.expired_entries += u64::from(is_deleted),
                 // What was deleted before counts all the same.
                 Err(Error::Corrupt { object, .. }) => report.add(SweepReport::damaged([object])),
-                // The deadline is noticed by whoever asked for this.
+                // The caller notices the deadline.
                 Err(_) if self.cache.is_over() => break,
                 Err(error) => return Err(error),
             }

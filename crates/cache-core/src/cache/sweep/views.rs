@@ -69,7 +69,7 @@ impl NamespaceCache {
     async fn remove_view(&self, view: &ObjectKey, key: Option<&KeyRef>) -> Result<SweepReport, Error> {
         self.cache.remove(view).await?;
         if let Some(key) = key {
-            // A store may have written it since its key was read. Whoever removes a view looks afterwards, too.
+            // A store may have written it since its key was read. So the index is read again after a view was removed.
             self.settle_key_view(key, None).await;
         }
         Ok(SweepReport { orphaned_views: 1, ..SweepReport::default() })
@@ -127,7 +127,7 @@ impl NamespaceCache {
             (Some(Presence::Listed(_)), _) | (_, Some(Shown::Live)) => Shown::Live,
             (Some(Presence::Gone), _) | (_, Some(Shown::Gone)) => Shown::Gone,
             (Some(Presence::Unknown), _) => Shown::Unknown,
-            // A file that somebody else has put there, or the copy of an entry with a file id and no key.
+            // A file that is not of this service, or the copy of an entry with a file id and no key.
             (None, Some(Shown::Unknown | Shown::Nobody) | None) => Shown::Nobody,
         };
         Ok((shown, key))

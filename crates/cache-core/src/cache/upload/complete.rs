@@ -179,6 +179,10 @@ impl Completion<'_> {
     /// If the entry references a blob that was there already, checks that one, and puts the uploaded one in its place or
     /// removes it.
     async fn check_blob(&self, mut listed: ListedEntry, is_ambiguous: bool) -> Result<ListedEntry, Error> {
+        if listed.content.sha256 != self.request.sha256 {
+            // An update has given the entry another content since.
+            return Ok(listed);
+        }
         let token = match listed.content.location {
             Location::Blob(token) if token == self.token => return Ok(listed),
             Location::Blob(token) => Some(token),
