@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test events fuzz-api check format lint docs boundaries cycles licences model simulate campaign release \
+.PHONY: help run test events fuzz-api check format lint docs boundaries cycles licences model simulate chaos release \
 	bench-local bench-cold bench-s3 bench-http bench-growth bench-herd bench-inline clean-tools deploy-tools \
 	validate build build-lambda deploy local-lambda replay
 
@@ -27,16 +27,16 @@ run: ## Serves on http://127.0.0.1:10017, stores in ./.mgraph-cache, and prints 
 	@cargo build --quiet --package cache-lambda
 	@exec target/debug/cache-lambda
 
-test: ## Runs all tests. Python clients and S3 take part when tests/tools.sh can set them up in .tools/.
-	@tests/tools.sh || echo "not set up: see above. The tests that need it are left out"
+test: ## Runs all tests. Python clients and S3 take part when tools/tools.sh can set them up in .tools/.
+	@tools/tools.sh || echo "not set up: see above. The tests that need it are left out"
 	cargo test --workspace --all-features
 
 events: ## Writes the sample events anew, after a change of events/requests.json.
 	WRITE_EVENTS=1 cargo test --quiet --package cache-tests --test it event_files
 
 fuzz-api: ## Walks /openapi.json against the running server with every check that schemathesis knows.
-	@tests/tools.sh || echo "not set up: see above"
-	tests/fuzz_api.sh
+	@tools/tools.sh || echo "not set up: see above"
+	tools/fuzz_api.sh
 
 check: format lint docs boundaries cycles licences ## Checks formatting, lints, docs, dependencies between crates and modules, and licences.
 
@@ -53,14 +53,15 @@ docs: ## Part of check: every link in the docs leads somewhere.
 absent = @tree=$$(cargo tree --package $(1) --edges normal --prefix none); \
 	if grep -E '^($(2))' <<<"$$tree"; then echo "error: $(1) depends on the above, but $(3)"; exit 1; fi
 
-boundaries: ## Part of check: core <- storage <- lambda, and core has no I/O, clock or chance.
+boundaries: ## Part of check: core <- storage <- lambda -> api, and core has no I/O, clock or random numbers.
 	$(call absent,cache-core,tokio|mio|socket2|rustix|hyper|http|axum|reqwest|lambda|aws-|rusqlite|tempfile|getrandom|rand,core knows no surroundings)
 	$(call absent,cache-core,cache-storage|cache-lambda,arrows point to core)
 	$(call absent,cache-storage,cache-lambda|axum|lambda_,storage knows no requests)
-	@echo "core <- storage <- lambda: as it should be"
+	$(call absent,cache-api,cache-core|cache-storage|cache-lambda|tokio|hyper|axum,the API is shared with clients)
+	@echo "core <- storage <- lambda -> api: as it should be"
 
 # Crates whose modules must not import each other in cycles.
-ACYCLIC := crates/cache-lambda
+ACYCLIC := crates/cache-api crates/cache-lambda
 
 cycles: ## Part of check: no cycle among the modules of a crate.
 	$(PYTHON) tools/import_cycles.py $(ACYCLIC)
@@ -80,24 +81,24 @@ model: ## Runs 20,000 random schedules of the storage protocol's executable mode
 simulate: ## Runs 100,000 random schedules with faults (SCHEDULES=n for another number).
 	SIMULATION_SCHEDULES=$(SCHEDULES) cargo test --profile simulation --package cache-core --test simulation -- --nocapture
 
-campaign: ## Runs 10,000 random operations over an S3 that fails (OPERATIONS=n, SEED=n for another run; needs moto, as for test).
-	@tests/tools.sh
-	CAMPAIGN_OPERATIONS=$(OPERATIONS) CAMPAIGN_SEED=$(SEED) cargo test --package cache-tests --test it campaign -- --nocapture
+chaos: ## Runs 10,000 random operations over an S3 that fails (OPERATIONS=n, SEED=n for another run; needs moto, as for test).
+	@tools/tools.sh
+	CHAOS_OPERATIONS=$(OPERATIONS) CHAOS_SEED=$(SEED) cargo test --package cache-tests --test it chaos -- --nocapture
 
 release: ## Builds target/release/cache-lambda, for use as a server on this machine.
 	cargo build --release --package cache-lambda
 
 bench-local: release ## Measures requests/s, start-up, memory and binary size (needs wrk; BENCH_SECONDS=n for each measurement).
-	$(PYTHON) tests/bench_local.py target/release/cache-lambda $(BENCH_SECONDS)
+	$(PYTHON) benches/bench_local.py target/release/cache-lambda $(BENCH_SECONDS)
 
 bench-http: release ## Compares requests/s with nginx's, in memory and on disk (needs wrk and nginx; BENCH_SECONDS=n).
-	$(PYTHON) tests/bench_http.py target/release/cache-lambda $(BENCH_SECONDS)
+	$(PYTHON) benches/bench_http.py target/release/cache-lambda $(BENCH_SECONDS)
 
 bench-growth: release ## Shows that an operation costs the same in a full store, and of a content with many versions (needs wrk).
-	$(PYTHON) tests/bench_growth.py target/release/cache-lambda
+	$(PYTHON) benches/bench_growth.py target/release/cache-lambda
 
 bench-s3: release ## Measures each operation on a slow S3 beside the same bare calls (needs moto, as for test).
-	@tests/tools.sh
+	@tools/tools.sh
 	cargo bench --package cache-tests --bench s3
 
 bench-herd: release ## Stores one content by up to 100 processes at once over a slow S3, and simulates it by 1,000 (HERD=n).
@@ -105,12 +106,12 @@ bench-herd: release ## Stores one content by up to 100 processes at once over a 
 	HERD=$(HERD) cargo test --profile simulation --package cache-core --test herd -- --nocapture
 
 bench-inline: ## Compares small contents in their manifest with contents beside it, by size (needs moto, as for test).
-	@tests/tools.sh
+	@tools/tools.sh
 	cargo bench --package cache-tests --bench inline
 
 bench-cold: release ## Measures a cold start in Lambda beside a function that only says hello (Linux; BENCH_STARTS=n starts of each).
 	cargo build --release --package hello-lambda
-	$(PYTHON) tests/bench_cold.py target/release/cache-lambda target/release/hello-lambda $(BENCH_STARTS)
+	$(PYTHON) benches/bench_cold.py target/release/cache-lambda target/release/hello-lambda $(BENCH_STARTS)
 
 # One environment for all three: cargo-lambda takes its linker (Zig) from it, and sam takes cargo-lambda.
 .tools/deploy/ready:
@@ -147,7 +148,7 @@ local-lambda: deploy-tools ## Runs the function on http://localhost:9000 without
 	cargo lambda watch --package cache-lambda --invoke-address ::1
 
 replay: build ## Sends the events in events/ to the built function under `cargo lambda watch`, and checks the answers.
-	$(PYTHON) tests/replay_events.py target/lambda/cache-lambda/bootstrap
+	$(PYTHON) tools/replay_events.py target/lambda/cache-lambda/bootstrap
 
 clean-tools: ## Removes .tools/: the Python environments, moto, cargo-deny and what deploys.
 	rm -rf .tools

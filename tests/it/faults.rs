@@ -19,12 +19,12 @@ const WRITERS: usize = 32;
 const TEXT: &str = "the same for all";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn racing_stores_over_a_failing_memory_keep_what_they_acknowledged() {
+async fn racing_stores_on_failing_memory_keep_what_is_acknowledged() {
     check(Arc::new(Memory::default())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn racing_stores_over_a_failing_disk_keep_what_they_acknowledged() {
+async fn racing_stores_on_a_failing_disk_keep_what_is_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
     check(Arc::new(Disk::open(folder.path()).unwrap())).await;
 }

@@ -1,11 +1,11 @@
-//! The binary as a Lambda function: the events in `events/` are answered as their senders expect.
+//! The binary as a Lambda function: the events in `events/` are answered as their event sources expect.
 //!
 //! `events/requests.json` lists requests of every route group and their answers; the folders beside it have the event that each
-//! sender makes of them. The test stands in for Lambda's Runtime API, from which the binary takes an event and to which it posts
-//! the answer. `tests/replay_events.py` sends the same events to the binary that is deployed.
+//! source makes of them. The test stands in for Lambda's Runtime API, from which the binary takes an event and to which it posts
+//! the answer. `tools/replay_events.py` sends the same events to the binary that is deployed.
 
+mod event_sources;
 mod runtime;
-mod senders;
 
 use std::env;
 use std::fs;
@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use self::event_sources::{Answer, EventSource, Sample};
 use self::runtime::{Function, REQUEST_ID, contended_bucket, patient_bucket, silent_bucket};
-use self::senders::{Answer, Sample, Sender};
 
 /// The name of the API key that the events show, and the key.
 const KEY: [(&str, &str); 2] =
@@ -30,46 +30,46 @@ const AMPLE: Duration = Duration::from_secs(30);
 
 #[test]
 fn the_event_files_follow_from_the_requests() {
-    for sender in [Sender::RestApi, Sender::HttpApi, Sender::FunctionUrl] {
-        let folder = folder(sender.folder());
+    for source in [EventSource::RestApi, EventSource::HttpApi, EventSource::FunctionUrl] {
+        let folder = folder(source.folder());
         if env::var_os("WRITE_EVENTS").is_some() {
-            write(sender, &folder);
+            write(source, &folder);
         }
         let expected: Vec<_> = samples().iter().map(file).collect();
         assert_eq!(files(&folder), expected, "{folder:?}: run `make events`");
         for sample in samples() {
             let path = folder.join(file(&sample));
-            assert_eq!(read(&path), sender.event(&sample), "{path:?}: run `make events`");
+            assert_eq!(read(&path), source.event(&sample), "{path:?}: run `make events`");
         }
     }
 }
 
 /// Makes the folder anew.
-fn write(sender: Sender, folder: &Path) {
+fn write(source: EventSource, folder: &Path) {
     let _ = fs::remove_dir_all(folder);
     fs::create_dir_all(folder).unwrap();
     for sample in samples() {
-        fs::write(folder.join(file(&sample)), sender.event(&sample)).unwrap();
+        fs::write(folder.join(file(&sample)), source.event(&sample)).unwrap();
     }
 }
 
 #[tokio::test]
 async fn the_events_of_a_rest_api_are_answered() {
-    check(Sender::RestApi).await;
+    check(EventSource::RestApi).await;
 }
 
 #[tokio::test]
 async fn the_events_of_an_http_api_are_answered() {
-    check(Sender::HttpApi).await;
+    check(EventSource::HttpApi).await;
 }
 
 #[tokio::test]
 async fn the_events_of_a_function_url_are_answered() {
-    check(Sender::FunctionUrl).await;
+    check(EventSource::FunctionUrl).await;
 }
 
 #[tokio::test]
-async fn the_event_of_a_schedule_is_answered_with_a_report_for_each_namespace() {
+async fn a_schedule_event_returns_a_report_for_each_namespace() {
     let mut function = Function::start(&SETTINGS).await;
     let sweep = read(&folder("schedule").join("1-sweep.json"));
     assert_eq!(function.invoke(&sweep, AMPLE).await, json!([]));
@@ -79,7 +79,7 @@ async fn the_event_of_a_schedule_is_answered_with_a_report_for_each_namespace() 
 }
 
 #[tokio::test]
-async fn a_store_that_loses_every_race_gives_up_before_its_invocation_ends() {
+async fn a_store_that_loses_every_race_is_503_before_its_deadline() {
     let bucket = contended_bucket().await;
     let mut function = Function::start(&[&KEY[..], &bucket.settings()].concat()).await;
     let event = read(&folder("rest-api").join("07-store-string.json"));
@@ -147,7 +147,7 @@ async fn a_function_without_metrics_logs_the_same_fields() {
 }
 
 #[tokio::test]
-async fn storage_that_does_not_answer_is_503_before_the_invocation_ends() {
+async fn an_unanswered_call_is_503_before_the_invocation_ends() {
     let bucket = silent_bucket().await;
     let mut function = Function::start(&[&KEY[..], &bucket.settings()].concat()).await;
     for event in ["07-store-string.json", "20-not-found.json"] {
@@ -159,12 +159,12 @@ async fn storage_that_does_not_answer_is_503_before_the_invocation_ends() {
     assert!(function.log().contains("no response before the request deadline"), "{}", function.log());
 }
 
-/// Sends the events of a sender in order, and compares the answers. `CACHE_ID` stands for the entry that was stored last.
-async fn check(sender: Sender) {
+/// Sends the events of a source in order, and compares the answers. `CACHE_ID` stands for the entry that was stored last.
+async fn check(source: EventSource) {
     let mut function = Function::start(&SETTINGS).await;
     let mut cache_id = String::new();
     for sample in samples() {
-        let event = read(&folder(sender.folder()).join(file(&sample))).replace("CACHE_ID", &cache_id);
+        let event = read(&folder(source.folder()).join(file(&sample))).replace("CACHE_ID", &cache_id);
         let answer = function.invoke(&event, AMPLE).await;
         sample.answer.check(&sample.name, &answer);
         let body = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap_or(Value::Null);

@@ -127,7 +127,7 @@ async fn no_key_content_or_secret_is_logged_at_any_level() {
 }
 
 #[tokio::test]
-async fn a_line_about_trouble_has_the_id_of_its_request_however_little_is_logged() {
+async fn an_error_line_has_the_request_id_at_every_log_level() {
     let server = Server::start_with(&Mode::Disk, &[&SETTINGS[..], &[("RUST_LOG", "error")]].concat()).await;
     tell_secrets(&server).await;
     let id = find_damage(&server).await;

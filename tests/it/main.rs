@@ -2,32 +2,32 @@
 //!
 //! | module | claim |
 //! |---|---|
-//! | [`replay`] | every recorded exchange of the Python service is answered alike, but for [`differences`] |
+//! | [`replay`] | every recorded exchange of the Python service is answered alike, but for [`compat_deviations`] |
 //! | [`python_clients`] | both Python clients, and the examples of their handbook, work unchanged |
-//! | [`defects`] | what the Python service does wrong, ours does right |
-//! | [`hostile`] | wrong input is refused with advice, leaves nothing behind, and stays in its namespace |
-//! | [`lambda_events`] | the binary as a Lambda function answers the events of every sender, in time |
+//! | [`regressions`] | what the Python service does wrong, ours does right |
+//! | [`malformed_input`] | wrong input is refused with advice, leaves nothing behind, and stays in its namespace |
+//! | [`lambda_events`] | the binary as a Lambda function answers the events of every source, in time |
 //! | [`logs`] | each request is one line in the log, and no line tells a secret |
 //! | [`uploads`] | a large content goes straight to the storage, and comes straight from it |
 //! | [`concurrency`] | racing stores lose nothing |
 //! | [`network`] | an S3 that cannot be reached is 503, never a miss |
-//! | [`campaign`] | nor do two processes that do everything at once over an S3 that fails |
+//! | [`chaos`] | nor do two processes that do everything at once over an S3 that fails |
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod support;
 
-mod campaign;
+mod chaos;
+mod compat_deviations;
 mod concurrency;
-mod defects;
-mod differences;
+mod crash_recovery;
 mod faults;
-mod hostile;
-mod kill;
 mod lambda_events;
 mod logs;
+mod malformed_input;
 mod network;
 mod python_clients;
+mod regressions;
 mod replay;
 mod sweep;
 mod uploads;

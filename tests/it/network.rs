@@ -11,12 +11,12 @@ use crate::support::{Client, Mode, Request, Server};
 const WITHOUT_STORAGE: [&str; 1] = ["/admin/storage/bucket-name"];
 
 #[tokio::test]
-async fn a_storage_that_breaks_every_connection_is_503_wherever_something_is_read_or_deleted() {
+async fn broken_storage_connections_are_503_for_reads_and_deletes() {
     check_everything("resets", Network { reset: 1.0, ..Network::default() }).await;
 }
 
 #[tokio::test]
-async fn a_storage_that_is_too_busy_is_503_wherever_something_is_read_or_deleted() {
+async fn a_throttling_storage_is_503_for_reads_and_deletes() {
     check_everything("busy", Network { refused: 1.0, ..Network::default() }).await;
 }
 

@@ -1,7 +1,7 @@
 //! The Python clients, and the examples of their handbook, against our server: on disk and on S3.
 //!
 //! The scripts are in `python/`. Each client has a Python of its own: the one that `MGRAPH_CLIENT_PYTHON_0_3_0` or
-//! `MGRAPH_CLIENT_PYTHON_0_33_0` names, else the one that `tests/tools.sh` set up. Without it the scripts are left out.
+//! `MGRAPH_CLIENT_PYTHON_0_33_0` names, else the one that `tools/tools.sh` set up. Without it the scripts are left out.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -69,7 +69,7 @@ async fn check_examples(mode: Option<Mode>) {
 async fn check(client: &PythonClient, scripts: &[&str], mode: Option<Mode>) {
     let Some(mode) = mode else { return };
     let Some(python) = python(client) else {
-        return say(&format!("not run: the Python client {} is not set up; run tests/tools.sh", client.version));
+        return say(&format!("not run: the Python client {} is not set up; run tools/tools.sh", client.version));
     };
     let server = Server::start(&mode).await;
     for script in scripts {

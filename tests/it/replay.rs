@@ -3,7 +3,7 @@
 //! `golden/exchanges.jsonl` is a recording of two generations of the service; `golden/left-out.jsonl` holds the requests
 //! that the recording needs but leaves out. A replay sends them in order to one server. Ids, hashes and storage paths
 //! that a recorded answer introduced are replaced by the ones that our server gave in its place, see [`names`]. What is
-//! compared, and what is not, is said in [`compare`]. Wanted differences stand in [`differences`](crate::differences).
+//! compared, and what is not, is said in [`compare`]. Wanted differences stand in [`compat_deviations`](crate::compat_deviations).
 //!
 //! To check the replay itself, let it run against the Python service and read what it prints; it asserts nothing then:
 //! `MGRAPH_REPLAY_URL=127.0.0.1:10017 cargo test -p cache-tests in_memory`. That service should be fresh. It is of one
@@ -16,7 +16,7 @@ mod names;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::differences::{self, DIFFERENCES};
+use crate::compat_deviations::{self, DEVIATIONS};
 use crate::support::{Client, Mode, Reply, Server, say};
 pub use compare::Mismatch;
 pub use exchange::Exchange;
@@ -24,7 +24,7 @@ use exchange::{LeftOut, RecordedReply};
 use names::Names;
 
 #[tokio::test]
-async fn every_recorded_exchange_is_answered_alike_or_differs_on_purpose_in_memory() {
+async fn every_recorded_exchange_is_replayed_in_memory() {
     if let Ok(authority) = std::env::var("MGRAPH_REPLAY_URL") {
         let mut replay = Replay { python: true, ..Replay::default() };
         replay.run(&Client::new(&authority)).await;
@@ -34,12 +34,12 @@ async fn every_recorded_exchange_is_answered_alike_or_differs_on_purpose_in_memo
 }
 
 #[tokio::test]
-async fn every_recorded_exchange_is_answered_alike_or_differs_on_purpose_on_disk() {
+async fn every_recorded_exchange_is_replayed_on_disk() {
     check(&Mode::Disk).await;
 }
 
 #[tokio::test]
-async fn every_recorded_exchange_is_answered_alike_or_differs_on_purpose_on_s3() {
+async fn every_recorded_exchange_is_replayed_on_s3() {
     let Some(mode) = Mode::s3("replay").await else { return };
     check(&mode).await;
 }
@@ -123,8 +123,8 @@ impl Replay {
         if mismatches.is_empty() {
             return Verdict::Alike;
         }
-        let explains = |row: &differences::Difference| row.names(exchange) && row.ours.expects(reply, &mismatches);
-        match DIFFERENCES.iter().position(explains) {
+        let explains = |row: &compat_deviations::Deviation| row.names(exchange) && row.ours.expects(reply, &mismatches);
+        match DEVIATIONS.iter().position(explains) {
             Some(row) if !self.python => Verdict::Wanted(row),
             _ => Verdict::Unexplained(mismatches),
         }
@@ -143,7 +143,7 @@ impl Replay {
     }
 
     fn unused_rows(&self) -> impl Iterator<Item = usize> {
-        (0..DIFFERENCES.len()).filter(|row| !self.used_rows.contains_key(row))
+        (0..DEVIATIONS.len()).filter(|row| !self.used_rows.contains_key(row))
     }
 
     fn is_clean(&self) -> bool {
@@ -156,14 +156,14 @@ impl Replay {
             let _ = writeln!(text, "{difference}");
         }
         for row in self.unused_rows().filter(|_| !self.python) {
-            let _ = writeln!(text, "no exchange uses the row {:?}\n", DIFFERENCES[row]);
+            let _ = writeln!(text, "no exchange uses the row {:?}\n", DEVIATIONS[row]);
         }
         let _ = writeln!(text, "{} alike", self.alike);
         let _ = writeln!(text, "{} void: about an entry that was refused or not made", self.void);
         let _ = writeln!(text, "{} different without a row", self.unexplained.len());
         let _ = writeln!(text, "{} different on purpose:", self.used_rows.values().sum::<usize>());
         for (row, count) in &self.used_rows {
-            let _ = writeln!(text, "  {count:4} {}", DIFFERENCES[*row].reason);
+            let _ = writeln!(text, "  {count:4} {}", DEVIATIONS[*row].reason);
         }
         text
     }

@@ -73,13 +73,13 @@ async fn check(mode: &Mode, redirects: bool) {
 }
 
 #[tokio::test]
-async fn a_large_content_goes_straight_to_s3_and_comes_straight_from_it() {
+async fn a_large_content_is_sent_to_s3_and_read_from_it_directly() {
     let Some(mode) = Mode::s3("uploads").await else { return say("not run: no S3 look-alike is set up") };
     check(&mode, true).await;
 }
 
 #[tokio::test]
-async fn without_signed_urls_the_server_takes_and_sends_a_large_content_itself() {
+async fn without_presigned_urls_large_contents_pass_the_server() {
     check(&Mode::Disk, false).await;
 }
 
@@ -102,7 +102,7 @@ async fn other_bytes_than_announced_never_become_an_entry() {
 }
 
 #[tokio::test]
-async fn a_url_of_the_server_cannot_be_forged_and_ends_with_the_process() {
+async fn an_upload_url_cannot_be_forged_and_ends_with_the_process() {
     let server = Server::start(&Mode::Disk).await;
     let begun = begin(&server.client(), b"announced").await;
     let url = begun["url"].as_str().unwrap();

@@ -23,7 +23,7 @@ pub fn app(state: AppState) -> Router {
         .layer(from_fn_with_state(Arc::clone(&state), cors::refuse_foreign_pages))
         .layer(from_fn_with_state(Arc::clone(&state), middleware::answer))
         .with_state(state);
-    // A router's own layers run when the route is found already, so the path is rewritten in front of it.
+    // A router's own layers run after routing, so the path is normalized in front of the router.
     Router::new().fallback_service(routed.map_request(normalize_path::normalize))
 }
 
@@ -44,7 +44,7 @@ mod tests {
     #[tokio::test]
     async fn an_unknown_path_is_404_in_json() {
         for path in ["/nope", "/ns/retrieve", "//info/health", "/info/../docs"] {
-            check(Method::GET, path, 404, "{\"detail\":\"Not Found\",\"message\":\"nothing is served").await;
+            check(Method::GET, path, 404, "{\"detail\":\"Not Found\",\"message\":\"no route matches").await;
         }
     }
 

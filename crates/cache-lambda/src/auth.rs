@@ -1,4 +1,4 @@
-//! Who may call: whoever shows the configured key in a header, or in a cookie when the header is absent or empty.
+//! Authentication: the API key in a header, or in a cookie when the header is absent or empty.
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -11,7 +11,7 @@ use crate::cookies;
 use crate::problem::Problem;
 use crate::state::AppState;
 
-/// The paths that need no key. `/config/status` is not served, and clients expect to be told so without a key.
+/// The paths that need no key. `/config/status` is not served; clients expect a 404 for it even without a key.
 const PUBLIC: [&str; 9] = [
     "/",
     "/auth/set-cookie-form",
@@ -24,7 +24,7 @@ const PUBLIC: [&str; 9] = [
     "/config/status",
 ];
 
-/// Lets a request pass that may.
+/// Rejects requests without the key.
 pub async fn require_key(State(state): State<AppState>, request: Request, next: Next) -> Response {
     if PUBLIC.contains(&request.uri().path()) || is_upload(&request) {
         return next.run(request).await;
@@ -35,7 +35,7 @@ pub async fn require_key(State(state): State<AppState>, request: Request, next: 
     }
 }
 
-/// Whether a request comes to a URL that carries its own permission: its handler asks for the signature in it.
+/// Whether a request goes to a presigned upload URL, whose signature the handler verifies.
 fn is_upload(request: &Request) -> bool {
     let mut segments = request.uri().path().split('/');
     request.method() == Method::PUT && segments.clone().count() == 5 && segments.nth(3) == Some("upload")
@@ -51,7 +51,7 @@ pub fn may_call(auth: &Auth, headers: &HeaderMap) -> Result<(), Problem> {
     let header = headers.get(name).map(|shown| shown.as_bytes().to_vec()).filter(|shown| !shown.is_empty());
     match header.or_else(|| cookies::find(headers, cookie)) {
         None => Err(Problem::unauthorized(format!("API key is missing: send it in the header or cookie '{cookie}'"))),
-        // Takes the same time wherever the first difference is.
+        // In constant time.
         Some(shown) if bool::from(shown.ct_eq(value.as_bytes())) => Ok(()),
         Some(_) => Err(Problem::unauthorized(format!("API key is wrong: check the value of '{cookie}'"))),
     }
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_function_without_a_key_serves_nobody() {
+    async fn a_function_without_a_key_denies_all() {
         let closed = Auth::DenyAll { reason: "Server does not have API key name setup" };
         check(closed, health(), 401, "Server does not have API key name setup").await;
     }

@@ -1,5 +1,5 @@
-//! The body of a batch: a JSON object whose fields are all optional and may be `null`. Unknown fields are ignored, so the
-//! bodies of both generations of clients are understood.
+//! The body of a batch: a JSON object whose fields are all optional and may be `null`. Unknown fields are ignored, so
+//! the bodies of both generations of clients are understood.
 
 use cache_core::archive::MemberName;
 use cache_core::archive::batch::{
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::body::{Payload, shown_json};
 use crate::problem::Problem;
 
-/// Reads a batch from a body. When `strict`, a name that cleaning would change is refused.
+/// Reads a batch from a body. If `strict`, a name that would have to be sanitized is refused.
 pub fn read(payload: Payload, strict: bool) -> Result<Batch, Problem> {
     let document = payload.object("model_attributes_type")?;
     let body = document.root();
@@ -52,7 +52,7 @@ fn operation(index: usize, sent: JsonValue<'_>, strict: bool) -> Result<Operatio
         })
     };
     let name = |field: &str| match text(field)? {
-        Some(raw) if strict && has_to_be_cleaned(&raw) => {
+        Some(raw) if strict && needs_sanitizing(&raw) => {
             let expected = "a name of letters, digits and '_-./ ' alone";
             Err(Problem::field("value_error", &[&place[..], &[json!(field)]].concat(), expected, &json!(raw)))
         }
@@ -87,6 +87,6 @@ fn cause(body: JsonValue<'_>, error: &InvalidBatch) -> Value {
     cause.map_or(Value::Null, shown_json)
 }
 
-fn has_to_be_cleaned(raw: &str) -> bool {
+fn needs_sanitizing(raw: &str) -> bool {
     raw.parse::<MemberName>().is_ok_and(|cleaned| cleaned.as_str() != raw)
 }

@@ -25,10 +25,10 @@ use crate::state::AppState;
 /// How long a body of short fields may be, in bytes: 64 KiB.
 pub const MAX_FIELDS_BYTES: u64 = 64 << 10;
 
-/// How much of a body an error shows, in bytes.
+/// How many bytes of a body an error shows.
 const SHOWN_BYTES: usize = 200;
 
-/// A body that was received in full, and what its headers say about it.
+/// A body that was received in full, with what its headers say about it.
 #[derive(Debug)]
 pub struct Payload {
     declared: Declared,
@@ -75,8 +75,8 @@ fn declared(headers: &HeaderMap) -> Declared {
 }
 
 impl Payload {
-    /// Receives a body of up to `max_bytes`. `too_large` makes the problem of a longer one from that limit; no more of it is
-    /// held in memory, and nothing of it when its headers say how long it is.
+    /// Receives a body of up to `max_bytes`. `too_large` makes the problem of a longer one from that limit. A longer
+    /// body is not buffered beyond the limit, and not read at all when its Content-Length is above it.
     pub async fn up_to(
         max_bytes: u64,
         request: Request<Body>,
@@ -171,7 +171,7 @@ impl Payload {
         }
     }
 
-    /// Bytes to store as an entry, which a Content-Encoding may say something about.
+    /// Bytes to store as an entry: inflated for hashing when the Content-Encoding is gzip.
     pub fn binary_content(mut self) -> Result<Content, Problem> {
         let max_bytes = self.max_bytes;
         let encoding = self.content_encoding.take().filter(|encoding| !encoding.is_empty());

@@ -1,5 +1,4 @@
-//! Copies and parts: what a caller has already is not sent again, and of large content a part can be asked for
-//! (RFC 9110, sections 13 and 14; RFC 9111 for how long a copy may be used).
+//! Conditional requests and range requests (RFC 9110, sections 13 and 14), and `Cache-Control` (RFC 9111).
 
 use std::convert::Infallible;
 use std::ops::Range;
@@ -14,17 +13,17 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use crate::problem::Problem;
 use crate::state::AppState;
 
-/// How many hex digits of a SHA-256 make a tag.
+/// How many hex digits of a SHA-256 an ETag has.
 const ETAG_DIGITS: usize = 32;
 
-/// What a request says about the copy that its caller has, and about what it can take.
+/// The headers of a request that decide whether and how a content is sent.
 #[derive(Debug, Clone, Default)]
 pub struct ConditionalHeaders {
     if_none_match: Vec<String>,
     range: Option<ByteRangeSpec>,
-    /// The tag that the copy must have for a part of it to be of use.
+    /// The ETag that the range is meant for; another content is sent as a whole.
     if_range: Option<String>,
-    /// Whether the caller can inflate gzip.
+    /// Whether the caller accepts gzip.
     pub accepts_gzip: bool,
 }
 
@@ -36,12 +35,12 @@ impl FromRequestParts<AppState> for ConditionalHeaders {
     }
 }
 
-/// The name of one state of one representation: equal tags mean equal bytes.
+/// A strong ETag: equal tags mean equal bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ETag(String);
 
 impl ETag {
-    /// The tag of what follows from these parts. The version of the service is one of them, as it renders them.
+    /// The ETag of a representation that is determined by these parts and by the version of the service.
     pub fn of(parts: &[&str]) -> Self {
         let text = [&[env!("CARGO_PKG_VERSION")], parts].concat().join("\0");
         let mut digits = Sha256Digest::of(text.as_bytes()).to_string();
@@ -50,12 +49,12 @@ impl ETag {
     }
 }
 
-/// How long a copy may be used without asking.
+/// How long a cached response may be used without revalidation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CachePolicy {
-    /// Not at all.
+    /// It has to be revalidated each time.
     Revalidate,
-    /// For ever: what was asked for cannot change. It is for the caller alone, who showed a key.
+    /// Indefinitely: the content cannot change. Only in private caches, since the caller sent a key.
     Immutable,
 }
 
@@ -68,11 +67,11 @@ impl CachePolicy {
     }
 }
 
-/// Part of a content, in bytes.
+/// A range of a content, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ByteRangeSpec {
     From(usize),
-    /// The last byte included.
+    /// Including the last byte.
     Between(usize, usize),
     Suffix(usize),
 }
@@ -89,19 +88,19 @@ impl ConditionalHeaders {
         }
     }
 
-    /// Whether a part is wanted. Parts are of the content itself, not of its compressed form.
+    /// Whether a range is requested. A range selects from the content itself, not from its gzip encoding.
     pub fn has_range(&self) -> bool {
         self.range.is_some()
     }
 
-    /// The answer, unless the caller has it already: then 304 without it.
+    /// The response, or 304 if the caller has it already.
     pub fn respond(
         &self,
         tag: &ETag,
         cache_policy: CachePolicy,
         make: impl FnOnce() -> Result<Response, Problem>,
     ) -> Result<Response, Problem> {
-        // A weak tag will do here, whoever weakened it (RFC 9110, 13.1.2).
+        // If-None-Match uses the weak comparison (RFC 9110, 13.1.2).
         let is_it = |has: &String| has == "*" || has.strip_prefix("W/").unwrap_or(has) == tag.0;
         let mut response =
             if self.if_none_match.iter().any(is_it) { StatusCode::NOT_MODIFIED.into_response() } else { make()? };
@@ -109,7 +108,7 @@ impl ConditionalHeaders {
             let redirects = response.status().is_redirection() && response.status() != StatusCode::NOT_MODIFIED;
             let headers = response.headers_mut();
             if redirects {
-                // It says itself how long it holds, and the tag is not of the bytes that it leads to.
+                // A redirect has its own Cache-Control, and the ETag would not be that of the target.
                 return Ok(response);
             }
             headers.insert(header::CACHE_CONTROL, cache_policy.cache_control());
@@ -120,7 +119,7 @@ impl ConditionalHeaders {
         Ok(response)
     }
 
-    /// All bytes, or the part of them that is wanted.
+    /// The content, or the requested range of it.
     pub fn respond_with_range(&self, tag: &ETag, bytes: Bytes) -> Response {
         let size = bytes.len();
         let current = self.if_range.as_ref().is_none_or(|has| *has == tag.0);
@@ -133,7 +132,7 @@ impl ConditionalHeaders {
 }
 
 impl ByteRangeSpec {
-    /// The bytes of a content of this size; `None` when there are none.
+    /// The range within a content of this size; `None` when it is empty.
     fn within(self, size: usize) -> Option<Range<usize>> {
         let range = match self {
             Self::From(first) => first..size,
@@ -144,8 +143,8 @@ impl ByteRangeSpec {
     }
 }
 
-/// `bytes=0-499`, `bytes=500-` or `bytes=-500`. Anything else, several ranges included, asks for everything: a server may
-/// answer so (RFC 9110, 14.2).
+/// `bytes=0-499`, `bytes=500-` or `bytes=-500`. Anything else, such as several ranges, is ignored, as a server
+/// may do (RFC 9110, 14.2).
 fn parse_range(text: &str) -> Option<ByteRangeSpec> {
     let (first, last) = text.trim().strip_prefix("bytes=")?.trim().split_once('-')?;
     let number = |text: &str| text.parse().ok().filter(|_: &usize| !text.starts_with('+'));

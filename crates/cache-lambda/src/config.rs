@@ -1,7 +1,7 @@
 //! Configuration: the environment, read once at start. All errors are reported at once.
 //!
-//! [`settings::SETTINGS`] lists the variables. A blank value counts as unset. The AWS SDK reads its own variables, such as
-//! `AWS_ENDPOINT_URL` and `AWS_REGION`, and [`crate::telemetry::logging`] the level of the log.
+//! [`settings::SETTINGS`] lists the variables. A blank value counts as unset. The AWS SDK reads its own variables, such
+//! as `AWS_ENDPOINT_URL` and `AWS_REGION`, and [`crate::telemetry::logging`] the level of the log.
 
 pub mod auth;
 pub mod origins;
@@ -96,7 +96,8 @@ impl Config {
         reader.finish(config)
     }
 
-    /// The largest content that is read into memory, in bytes. What was stored under a higher body limit stays readable.
+    /// The largest content that is read into memory, in bytes. What was stored under a higher body limit stays
+    /// readable.
     pub fn max_in_memory_bytes(&self) -> u64 {
         self.max_body_bytes.max(MIN_IN_MEMORY_BYTES)
     }

@@ -3,7 +3,7 @@
 
 use http::{HeaderMap, header};
 
-/// What needs no quotes beside letters and digits.
+/// The characters that need no quotes, in addition to letters and digits.
 const PLAIN: &[u8] = b"!#$%&'*+-.^_`|~:";
 /// What may stand in quotes as it is.
 const PLAIN_IN_QUOTES: &[u8] = b" ()/<=>?@[]{}";

@@ -1,8 +1,8 @@
-//! Calls from pages of other origins (CORS): pages of the configured origins may read responses, and need the key as every
-//! caller does.
+//! Calls from pages of other origins (CORS): pages of the configured origins may read responses, and need the key as
+//! every caller does.
 //!
-//! A server without a key also refuses to act for any other page: a browser sends simple requests without a preflight, and
-//! every browser on the machine can reach a loopback address.
+//! A server without a key also refuses to act for any other page: a browser sends simple requests without a preflight,
+//! and every browser on the machine can reach a loopback address.
 
 use std::time::Duration;
 

@@ -20,8 +20,8 @@ use crate::state::AppState;
 /// The path parameter that holds the rest of a path where several parameters share it: see [`crate::routing`].
 pub const REST: &str = "rest";
 
-/// The parameters of a request by name: those of its path, and those of its query. Of a repeated query parameter the last
-/// counts; unknown ones are ignored.
+/// The parameters of a request by name: those of its path, and those of its query. The last value of a repeated query
+/// parameter counts; unknown ones are ignored.
 #[derive(Debug)]
 pub struct Params {
     path: Vec<(String, String)>,
@@ -118,7 +118,7 @@ impl Params {
         if raw.trim().is_empty() {
             return Err(Problem::missing_file_path(op));
         }
-        // What is no name at all may still be the name of a member that came from elsewhere.
+        // A member of an archive that was made elsewhere may have a name that is not valid here.
         if raw.parse::<MemberName>().is_ok() {
             self.name::<MemberName>("file_path", raw)?;
         }
@@ -194,20 +194,20 @@ impl Params {
         if raw.trim().is_empty() { Ok(None) } else { self.name(name, raw).map(Some) }
     }
 
-    /// Whether a name that cleaning would change is refused.
+    /// Whether names that would have to be sanitized are refused.
     pub fn strict(&self) -> bool {
         self.strict
     }
 
-    /// Parses a name that is cleaned, or refused when that is configured and cleaning would change it.
+    /// Parses a name, which is sanitized; with strict names, one that sanitizing would change is refused.
     pub fn name<T>(&self, name: &str, raw: &str) -> Result<T, Problem>
     where
         T: FromStr<Err: Display> + Display,
     {
         let parsed: T = parse(name, raw)?;
-        let cleaned = parsed.to_string();
-        if self.strict && cleaned != raw {
-            let reason = format!("has characters that are not allowed: '{cleaned}' would be");
+        let sanitized = parsed.to_string();
+        if self.strict && sanitized != raw {
+            let reason = format!("has characters that are not allowed: '{sanitized}' would be");
             return Err(Problem::parameter(name, raw, reason));
         }
         Ok(parsed)

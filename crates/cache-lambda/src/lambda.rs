@@ -1,13 +1,12 @@
 //! The application as a Lambda function, behind a REST API, an HTTP API or a Function URL.
 //!
-//! `lambda_http` turns each event into a request; what it does to paths, and to texts in answers, is undone here:
+//! `lambda_http` turns each event into a request; what it does to paths, and to texts in responses, is undone here:
 //!
 //! - The path is taken as the event has it. The library would put a REST API's stage in front of it, which no route knows,
-//!   and resolve `..`, which has to reach the check of names.
+//!   and resolve `..`, which the validation of names has to see.
 //! - A text goes out as it is. The library would drop a byte order mark at its beginning.
 //!
-//! An event that is no request comes from a schedule, or from somebody who may invoke the function, and asks for a
-//! [`sweep`].
+//! An event that is not a request comes from a schedule, or from a direct invocation, and starts a [`sweep`].
 
 mod response;
 
@@ -29,7 +28,7 @@ use crate::state::AppState;
 use crate::telemetry::request_tracker::Invocation;
 use crate::{normalize_path, sweep};
 
-/// How long before the invocation's end an answer has to be on its way, in milliseconds.
+/// How long before the invocation's end the response has to be sent, in milliseconds.
 const MARGIN_MS: u64 = 500;
 /// The stage of an HTTP API or Function URL that does not appear in paths.
 const DEFAULT_STAGE: &str = "$default";
@@ -57,8 +56,7 @@ async fn invocation(
     }
 }
 
-/// When the response has to be on its way. A moment that is over says nothing: `cargo lambda
-/// watch` gives one in 1970.
+/// When the response has to be sent. A deadline in the past is ignored: `cargo lambda watch` sends one in 1970.
 fn deadline(event: &lambda_http::Request, now_ms: u64) -> Option<Deadline> {
     let end = event.lambda_context_ref()?.deadline;
     (end > now_ms).then(|| Deadline::at(UnixMillis::new(end.saturating_sub(MARGIN_MS))))
@@ -108,7 +106,7 @@ fn request(event: lambda_http::Request, deadline: Option<Deadline>) -> Request<B
     if let Ok(uri) = target.parse() {
         parts.uri = uri;
     }
-    // What the library put there is about the event; the routes need none of it.
+    // The library puts data about the event there, which the routes do not need.
     parts.extensions = Extensions::new();
     if let Some(deadline) = deadline {
         parts.extensions.insert(deadline);
@@ -124,7 +122,8 @@ fn request(event: lambda_http::Request, deadline: Option<Deadline>) -> Request<B
     Request::from_parts(parts, body)
 }
 
-/// The path below the stage. In the events of an HTTP API the path begins with the stage, in those of a REST API it does not.
+/// The path below the stage. In the events of an HTTP API the path begins with the stage, in those of a REST API it
+/// does not.
 fn path(event: &lambda_http::Request) -> &str {
     let raw = event.raw_http_path();
     let below = match event.request_context_ref() {
@@ -142,7 +141,7 @@ fn path(event: &lambda_http::Request) -> &str {
     }
 }
 
-/// An answer whose body is not looked at again.
+/// A response whose body is passed on unchanged.
 struct EventResponse(Response<EventBody>);
 
 impl lambda_http::IntoResponse for EventResponse {

@@ -1,10 +1,14 @@
 //! HTTP in, HTTP out: the cache as a web service, as a local server or as a Lambda function.
 //!
-//! Reading order: [`app`] puts the layers around the [`routes`]; a file in [`routes`] shows what a handler looks like
-//! (take arguments, call core, render); [`extract`], [`body`] and [`batch`] parse what came in, [`response`] is what goes out, [`redirect`]
-//! what is too large to go out, and
-//! [`problem`] alone knows statuses and error bodies. [`config`] reads the environment; [`serve`] and [`lambda`] are the two
-//! ways to run. [`middleware`] and [`request_cache`] are what all requests share, [`telemetry`] is what people see of them.
+//! Reading order:
+//!
+//! 1. [`app`] puts the middleware around the [`routes`]. A file in [`routes`] shows what a handler looks like: take parsed
+//!    arguments, call core, render. [`routing`] explains how paths are written.
+//! 2. [`extract`], [`body`] and [`batch`] parse requests; [`response`] builds response bodies; [`problem`] is the only module
+//!    that knows error statuses and error bodies.
+//! 3. [`read_entry`] reads contents: [`conditional`] requests, [`redirect`]s to the storage, representations.
+//! 4. [`state`], [`request_cache`], [`middleware`] and [`telemetry`] are shared by all requests.
+//! 5. [`config`] reads the environment. [`serve`] and [`lambda`] are the two ways to run.
 
 #[cfg(panic = "abort")]
 compile_error!("one panicking request would end the process with all others in it: build with `panic = \"unwind\"`");

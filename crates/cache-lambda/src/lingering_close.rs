@@ -1,9 +1,9 @@
-//! Bodies that an answer did not wait for are received to their end.
+//! Lingering close: drains request bodies that a handler did not read.
 //!
-//! A server that answers 401 or 413 early and closes, while the body is still coming in, makes the system reset the
-//! connection, and the reset can overtake the answer: the caller sees a broken pipe instead of the reason. So the answer
-//! goes out at once, and what is left of the body is received and thrown away. nginx calls this a lingering close, and
-//! its patience is taken over here.
+//! A server that responds 401 or 413 and closes while the body is still arriving makes the operating system reset the
+//! connection. The reset can overtake the response, so the caller sees a broken pipe instead of the reason. So the
+//! response is sent at once, and the rest of the body is received and dropped. The timeouts are those of nginx's
+//! `lingering_close`.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -17,14 +17,14 @@ use http::{Request, header};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-/// How long to wait for the next part of an unwanted body.
+/// How long to wait for the next chunk of the body.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long to receive an unwanted body in all.
+/// How long to drain one body in total.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The request with a body that is received to its end, whoever drops it before.
+/// The request with a body that is drained when it is dropped.
 pub fn drain_unread_body(request: Request<Body>) -> Request<Body> {
-    // A caller who asks first sends nothing as long as nobody has read.
+    // Such a caller only sends the body once it is read.
     let expects_continue = request.headers().contains_key(header::EXPECT);
     request.map(|body| match body.is_end_stream() {
         true => body,
@@ -32,7 +32,7 @@ pub fn drain_unread_body(request: Request<Body>) -> Request<Body> {
     })
 }
 
-/// A body as long as somebody wants it.
+/// A body that is drained in the background when it is dropped.
 struct DrainOnDrop {
     /// What has not been read yet, `None` at the end.
     rest: Option<BodyDataStream>,
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_unwanted_body_is_received_to_its_end() {
+    async fn an_unread_body_is_drained() {
         assert_eq!(received(0, Request::builder()).await, PARTS);
         assert_eq!(received(7, Request::builder()).await, PARTS);
     }

@@ -48,14 +48,14 @@ async fn main() -> ExitCode {
     }
 }
 
-/// What the process is to do.
+/// What the process does.
 enum Command {
     Serve,
     Sweep(Vec<Namespace>),
 }
 
 fn print_line(text: &str) -> ExitCode {
-    // Whoever reads this may stop reading early, such as `head`.
+    // The reader may close the pipe early, as `head` does.
     let _ = writeln!(std::io::stdout(), "{text}");
     ExitCode::SUCCESS
 }
@@ -94,7 +94,7 @@ async fn run(command: Command) -> ExitCode {
     ended.map_or_else(|problem| exit_with(&problem, 1), |()| ExitCode::SUCCESS)
 }
 
-/// Sweeps to the end, and prints a line for each namespace.
+/// Collects garbage without a deadline, and prints a line for each namespace.
 async fn sweep_here(state: &AppState, namespaces: Vec<Namespace>) -> Result<(), String> {
     let reports = sweep::run(state, namespaces, Deadline::NEVER).await.map_err(|error| error.to_string())?;
     for report in reports {
@@ -123,7 +123,7 @@ fn summary(NamespaceReport { namespace, report }: &NamespaceReport) -> String {
     format!("{namespace}: removed {}", removed.join(", "))
 }
 
-/// Opens the storage. A server also looks whether it answers; a function does not spend a call on that at each start.
+/// Opens the storage. A server also checks that it responds; a function saves that call at a cold start.
 async fn open(config: &Config) -> Result<Arc<dyn Storage>, String> {
     let storage: Arc<dyn Storage> = match &config.storage {
         StorageConfig::Memory => Arc::new(Memory::new(Arc::new(SystemClock))),

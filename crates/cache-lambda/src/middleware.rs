@@ -1,4 +1,4 @@
-//! What happens to every request and answer: an id, a meter, a rendered error, and one line in the log.
+//! Middleware for every request: assigns a request id, counts storage calls, renders errors and writes the access log.
 
 use std::any::Any;
 
@@ -14,10 +14,10 @@ use crate::state::{AppState, Service};
 use crate::telemetry::operation::UNMATCHED;
 use crate::telemetry::request_tracker::RequestTracker;
 
-/// The header with the id of the request; what a caller sends under it is ignored.
+/// The response header with the request id. The id in a request is ignored.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("fast-api-request-id");
 
-/// Gives the request an id, renders the error if it has one, and writes the line for the log.
+/// Assigns a request id, renders the error if there is one, and writes the access log entry.
 pub async fn answer(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let tracker =
@@ -44,8 +44,8 @@ fn render(state: &Service, problem: &Problem, request_id: &str, bare: Response) 
     problem.render(context, bare.into_parts().0.headers)
 }
 
-/// The response to a request whose handler panicked, so that it ends neither the connection nor the process. The panic's
-/// message may show a content, so it is dropped; [`crate::telemetry::logging`] logs where it happened.
+/// The response to a request whose handler panicked, so that it ends neither the connection nor the process. The
+/// panic's message may show a content, so it is dropped; [`crate::telemetry::logging`] logs where it happened.
 pub fn panic_response(_: Box<dyn Any + Send>) -> Response {
     Problem::internal("a panic ended the request").into_response()
 }
@@ -70,7 +70,7 @@ mod tests {
     use crate::state::Service;
     use crate::test_support::{App, Call, config};
 
-    /// What a handler's trouble looks like from outside.
+    /// What an error of a handler looks like to a caller.
     async fn check(handler: fn() -> Response, status: u16, expected: &str) {
         let state = Service::new(Arc::new(Memory::default()), Arc::new(SystemClock), Arc::new(OsRng), config());
         let router = Router::new()
@@ -86,12 +86,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_500_with_the_request_id_and_no_internals() {
-        check(|| panic!("secret"), 500, "\"message\":\"the service failed to answer").await;
+        check(|| panic!("secret"), 500, "\"message\":\"internal error").await;
         check(|| Problem::internal("secret").into_response(), 500, "\"request_id\":\"").await;
     }
 
     #[tokio::test]
-    async fn what_a_panic_says_is_not_for_the_log() {
+    async fn a_panic_message_is_not_logged() {
         let panics = get(async || -> Response { panic!("secret") });
         let router: Router = Router::new().route("/", panics).layer(CatchPanicLayer::custom(panic_response));
         let response = router.oneshot(Call::get("/").request()).await.unwrap();
@@ -119,7 +119,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_storage_that_does_not_answer_is_503_with_retry_after() {
-        check(|| Problem::unavailable("secret").into_response(), 503, "try again in a moment").await;
+        check(|| Problem::unavailable("secret").into_response(), 503, "retry later").await;
         let storage = Arc::new(FaultInjectingStorage::new(Arc::new(Memory::default())));
         storage.once(StorageOp::Get, "refs/by-hash", Fault::Lost);
         let answer = App::over(storage, config()).get("/ns/exists/hash/2cf24dba5fb0a30e").await;

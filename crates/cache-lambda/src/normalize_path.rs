@@ -1,4 +1,4 @@
-//! Decodes paths before they are routed, so that `%2F` is the same as `/` as the clients expect.
+//! Normalizes paths before routing, so that `%2F` is the same as `/`, as the clients expect.
 
 use axum::body::Body;
 use http::Request;

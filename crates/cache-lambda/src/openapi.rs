@@ -15,7 +15,7 @@ use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
 use self::operation::Operation;
 use crate::config::auth::Auth;
 
-/// The version of the service, as `/info/status` tells it.
+/// The version of the service, as `/info/status` shows it.
 pub const VERSION: &str = concat!("v", env!("CARGO_PKG_VERSION"));
 
 /// What the name of the API key's header is where no key is configured.
@@ -23,16 +23,15 @@ const KEY_HEADER: &str = "x-api-key";
 /// What the description calls the API key in a header, and in a cookie.
 const SCHEMES: [&str; 2] = ["header", "cookie"];
 
-const ABOUT: &str = "A content-addressed cache. What is stored is found again by its id, by the hash of its content, or by a \
-key with versions.
+const ABOUT: &str = "A content-addressed cache. Entries are retrieved by id, by content hash, or by a versioned key.
 
-- **Names** (namespaces, keys, file ids) are described as they are kept. Others are cleaned first: white space around them \
+- **Names** (namespaces, keys, file ids) are described as they are kept. Others are sanitized: white space around them \
 is cut, and each character outside the alphabet becomes `_`. `CACHE__SERVICE__STRICT_NAMES=true` refuses them instead.
 - A `/` within a name at the end of a path (a key, the path of a file) may be written as it is or as `%2F`.
-- Every GET is answered to HEAD too, without the body.
-- Every answer has an id in the header `fast-api-request-id`. Every error has a `message` that says what to change.";
+- HEAD is served wherever GET is, without the body.
+- Every response has an id in the header `fast-api-request-id`. Every error has a `message` that says what to change.";
 
-/// The description of a service that lets in whoever `auth` says.
+/// The OpenAPI document of a service with this authentication.
 pub fn document(auth: &Auth, operations: &[Operation]) -> OpenApi {
     let mut paths = PathsBuilder::new();
     let mut components = responses::add_to(ComponentsBuilder::new());

@@ -1,8 +1,8 @@
-//! Pages of a list, and how long they may be.
+//! Pagination: limits and cursors.
 
-/// How many items a page shows unless asked for another number.
+/// The default number of items in a page.
 pub const DEFAULT_LIMIT: u64 = 100;
-/// How many items a page shows at most.
+/// The largest number of items in a page.
 pub const MAX_LIMIT: u64 = 1000;
 
 /// Which page of a list.
@@ -10,7 +10,7 @@ pub const MAX_LIMIT: u64 = 1000;
 pub struct Paging<'a> {
     /// At most so many items.
     pub limit: usize,
-    /// After this place.
+    /// Where the page starts: the `next_cursor` of the previous page.
     pub cursor: Option<&'a str>,
 }
 

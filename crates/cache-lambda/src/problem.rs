@@ -1,6 +1,6 @@
 //! Errors as HTTP: the only place that knows a status code or the shape of an error body.
 //!
-//! Every error body is JSON and has a top-level `message` that says what is wrong and what to do. Beside it stands a
+//! Every error body is JSON and has a top-level `message` that says what is wrong and what to do. It also has a
 //! `detail` in one of the shapes that the clients know:
 //!
 //! | name | status | `detail` |
@@ -13,11 +13,11 @@
 //! | file has none | 404 | `{"error_type":"FILE_NOT_FOUND","resource":"file","message","path"}`, pretty |
 //! | 401 has none | 401 | `{"data":null,"error":null,"message","status":"error"}`, pretty |
 //!
-//! A [`Problem`] travels through the response's extensions to [`crate::middleware`], which knows the request id and renders it.
+//! A [`Problem`] travels through the response's extensions to [`crate::middleware`], which knows the request id and
+//! renders it.
 
 mod archive;
 mod not_found;
-pub mod openapi;
 
 use std::fmt::Display;
 
@@ -34,10 +34,10 @@ use serde_json::{Value, json};
 
 pub use archive::ArchiveOp;
 
-/// What a caller is told to wait before another try, in seconds.
+/// The value of `Retry-After`, in seconds.
 const RETRY_AFTER_SECONDS: u16 = 1;
 
-/// Why a request was not answered with what it asked for.
+/// An error response.
 #[derive(Debug, Clone)]
 pub struct Problem {
     status: StatusCode,
@@ -60,10 +60,10 @@ enum Detail {
     Unauthorized,
 }
 
-/// What the body of an error shows of the request.
+/// What the body of an error shows about the request.
 #[derive(Debug, Clone, Copy)]
 pub struct ErrorContext<'a> {
-    /// The id in the answer's header.
+    /// The id in the response header.
     pub request_id: &'a str,
     /// Milliseconds since 1970, UTC.
     pub now_ms: u64,
@@ -82,7 +82,7 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, Detail::Items(json!([item])), message)
     }
 
-    /// A parameter that does not parse. Path parameters are said to be in the query as well: clients know it that way.
+    /// A parameter that does not parse. Its `loc` is `query` even for path parameters, as the clients expect.
     pub fn parameter(name: &str, raw: &str, reason: impl Display) -> Self {
         Self::item("value_error", json!(["query", name]), format!("{name} {reason}"), json!(raw), None)
     }
@@ -103,7 +103,7 @@ impl Problem {
         Self::item("missing", json!(["query", name]), message, Value::Null, None)
     }
 
-    /// A parameter that is none of a few words. `place` is `path` or `query`.
+    /// A parameter that is not one of the allowed words. `place` is `path` or `query`.
     pub fn not_one_of(place: &str, name: &str, raw: &str, words: &[&str]) -> Self {
         let quoted: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
         let expected = match quoted.split_last() {
@@ -114,7 +114,7 @@ impl Problem {
         Self::item("enum", json!([place, name]), message, json!(raw), Some(json!({"expected": expected})))
     }
 
-    /// A strategy that there is not.
+    /// An unknown strategy.
     pub fn strategy(error: &InvalidStrategy) -> Self {
         Self::not_one_of("path", "strategy", &error.0, &Strategy::ALL.map(Strategy::name))
     }
@@ -133,7 +133,7 @@ impl Problem {
     pub fn json(error: &JsonError) -> Self {
         let message = format!("the body is {error}");
         match error.kind {
-            // Such bodies never were text, or never a document of sensible depth, to the framework that the clients know.
+            // The framework that the clients know never saw such bodies as JSON documents.
             JsonErrorKind::InvalidUtf8 | JsonErrorKind::WideEncoding | JsonErrorKind::TooDeep => {
                 Self::unreadable_body(message)
             }
@@ -160,12 +160,12 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, Detail::Input { field, expected }, message)
     }
 
-    /// A store under a key that has none.
+    /// A store under a key without the key.
     pub fn missing_cache_key() -> Self {
         Self::input("cache_key", "valid_file_path", "cache_key required: name one after the last '/', such as users/u1")
     }
 
-    /// No such entry, in the long form.
+    /// The entry does not exist; with a structured `detail`.
     pub fn entry_not_found(namespace: &Namespace, selector: &Selector) -> Self {
         let (id, hash): (Option<CacheId>, Option<&CacheHash>) = match selector {
             Selector::Id(id) => (Some(*id), None),
@@ -180,12 +180,12 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, detail, absence(namespace, selector))
     }
 
-    /// No such entry, in the short form.
+    /// The entry does not exist; with a text as `detail`.
     pub fn entry_not_found_short(namespace: &Namespace, selector: &Selector) -> Self {
         Self::new(StatusCode::NOT_FOUND, Detail::Message, absence(namespace, selector))
     }
 
-    /// An entry that has not the form asked for.
+    /// A content that has no JSON representation.
     pub fn json_form(error: JsonFormError) -> Self {
         match error {
             JsonFormError::NotJson { preview, .. } => {
@@ -197,57 +197,57 @@ impl Problem {
         }
     }
 
-    /// Nothing is served under this path.
+    /// No route matches the path.
     pub fn route_not_found() -> Self {
-        let message = "nothing is served under this path: check its spelling, and that it does not end with '/'";
+        let message = "no route matches this path; check the spelling and remove a trailing '/'";
         Self::new(StatusCode::NOT_FOUND, Detail::Text("Not Found"), message)
     }
 
-    /// The path is served, but not with this method.
+    /// The route does not have this method.
     pub fn method_not_allowed() -> Self {
-        let message = "this path is not served with this method: the Allow header names those that are";
+        let message = "method not allowed; see the Allow header";
         Self::new(StatusCode::METHOD_NOT_ALLOWED, Detail::Text("Method Not Allowed"), message)
     }
 
-    /// A function has no numbers that would mean something to a scraper.
+    /// `/metrics` of a Lambda function.
     pub fn metrics_not_served() -> Self {
         let message =
             "a Lambda function has no metrics to scrape: its log carries them to CloudWatch, namespace mgraph-cache";
         Self::new(StatusCode::NOT_FOUND, Detail::Message, message)
     }
 
-    /// The caller did not show the key.
+    /// The key is missing or wrong.
     pub fn unauthorized(message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, Detail::Unauthorized, message)
     }
 
-    /// The page may not use a server that asks nobody for a key.
+    /// A page of another origin calls a server without a key.
     pub fn origin_not_allowed() -> Self {
         let message = "pages of this origin may not call a server without an API key: set a key, or name the origin in \
                        CACHE__SERVICE__CORS_ORIGINS";
         Self::new(StatusCode::FORBIDDEN, Detail::Message, message)
     }
 
-    /// The storage does not answer, or too many write to one place. `cause` is for the log.
+    /// The storage is unavailable or contended; a retry may succeed. `cause` is only logged.
     pub fn unavailable(cause: impl Into<String>) -> Self {
-        let message = "the storage could not do this now: try again in a moment";
+        let message = "storage is temporarily unavailable; retry later";
         let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, Detail::Message, message);
         Self { cause: Some(cause.into()), ..problem }
     }
 
-    /// Something that no caller can mend. `cause` is for the log.
+    /// An internal error. `cause` is only logged.
     pub fn internal(cause: impl Into<String>) -> Self {
-        let message = "the service failed to answer: report the request_id to whoever runs it";
+        let message = "internal error; report the request_id to the operator";
         let problem = Self::new(StatusCode::INTERNAL_SERVER_ERROR, Detail::Message, message);
         Self { cause: Some(cause.into()), ..problem }
     }
 
-    /// What the log should know and the caller should not.
+    /// The cause, for the log only.
     pub fn cause(&self) -> Option<&str> {
         self.cause.as_deref()
     }
 
-    /// The answer with its body. `headers` are those that were there already, such as `Allow`.
+    /// The response with its body. `headers` are those that it already has, such as `Allow`.
     pub fn render(&self, context: ErrorContext<'_>, headers: HeaderMap) -> Response {
         let body = self.json_body(context);
         let text = match *self.detail {
@@ -308,13 +308,13 @@ impl Problem {
     }
 }
 
-/// An error with all that led to it, for the log.
+/// An error with its sources, for the log.
 fn with_sources(error: &dyn std::error::Error) -> String {
     let sources = std::iter::successors(error.source(), |error| error.source());
     sources.fold(error.to_string(), |text, source| format!("{text}: {source}"))
 }
 
-/// JSON with an indent of four, as the clients know it for these bodies.
+/// JSON with an indent of four, as the clients expect for these bodies.
 fn pretty(body: &Value) -> String {
     let mut text = Vec::new();
     let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
@@ -338,7 +338,7 @@ fn absence(namespace: &Namespace, selector: &Selector) -> String {
 }
 
 impl IntoResponse for Problem {
-    /// An answer without a body: [`crate::middleware`] renders it.
+    /// A response without a body: [`crate::middleware`] renders it.
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();
         response.extensions_mut().insert(self);

@@ -1,5 +1,5 @@
-//! Reads the content of one entry for one request: finds the entry, answers 304 if the caller has it already, and sends the
-//! content, or a redirect to the storage when it is too large to pass through.
+//! Reads the content of one entry for one request: finds the entry, answers 304 if the caller has it already, and sends
+//! the content, or a redirect to the storage when it is too large to pass through.
 //!
 //! | step | where |
 //! |---|---|
@@ -7,7 +7,7 @@
 //! | read it, or only its metadata when it is too large | `EntryRead::read` |
 //! | 304, cache headers | [`ConditionalHeaders::respond`] |
 //! | redirect to the storage | `EntryRead::redirect` |
-//! | the body in the representation that was asked for | `representation` |
+//! | the body in the representation that was asked for | `representation.rs` |
 
 mod representation;
 
@@ -106,7 +106,8 @@ impl EntryRead {
         self.whole(found).map(|found| ReadOutcome::Content(Box::new(found)))
     }
 
-    /// Redirects to the storage, unless the caller has the content already. A signed URL is for GET, so HEAD is answered here.
+    /// Redirects to the storage, unless the caller has the content already. A signed URL is for GET, so HEAD is
+    /// answered here.
     async fn redirect(&self, entry: &Entry, etag: &ETag, headers: &ResponseHeaders) -> Result<Response, Problem> {
         let url = match self.reader.options.head_only {
             true => None,

@@ -1,9 +1,9 @@
-//! Contents that are too large to pass through the service: where to read them instead.
+//! Redirects to the storage, for contents that are too large to pass through the service.
 //!
-//! Lambda takes answers of up to 6 MB, and binary ones travel in base64, which makes four bytes of three. So a larger
-//! content is read straight from the storage where the storage signs such requests, in each form whose body is the stored
-//! bytes; no such form needs anything of the service but to know where. A local server redirects in the same way, and
-//! passes the content through for `?redirect=never` and for all other forms.
+//! Lambda allows responses of up to 6 MB, and binary ones travel in base64, which makes four bytes of three. So a
+//! larger content is read from the storage by a presigned URL, in each representation whose body is the stored bytes:
+//! for these representations the service only has to supply the URL. A local server redirects in the same way, and
+//! passes the content through for `?redirect=never` and for all other representations.
 
 use axum::response::{IntoResponse, Response};
 use cache_core::content::GZIP;
@@ -18,14 +18,14 @@ use crate::media_type::{BYTES, JSON, TEXT_UTF_8};
 use crate::problem::Problem;
 use crate::state::AppState;
 
-/// The largest content that passes through Lambda, in bytes. It is sure to fit, whatever is in it: in base64 it has 5.4 MB of
-/// the 6 MB (6,291,456), and a text whose JSON escapes would make it longer than that is sent in base64 as well.
+/// The largest content that passes through Lambda, in bytes. In base64 it has 5.4 MB of the 6 MB (6,291,456); a text
+/// whose JSON escapes would make it longer than that is also sent in base64.
 pub const MAX_RESPONSE_BYTES: u64 = 4_000_000;
 
-/// What `redirect` may ask for.
+/// The values of the query parameter `redirect`.
 pub const REDIRECT_VALUES: [&str; 2] = ["auto", "never"];
 
-/// A form in which a content is read.
+/// A representation of a content (RFC 9110, 3.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Representation {
     /// As text.
@@ -36,16 +36,16 @@ pub enum Representation {
     Binary,
 }
 
-/// How contents may reach a caller.
+/// How a content may be delivered to a caller.
 #[derive(Debug, Clone, Copy)]
 pub struct DeliveryOptions {
-    /// Whether the process is a Lambda function, so that large answers do not fit.
+    /// Whether the process is a Lambda function, whose responses are limited.
     pub in_lambda: bool,
-    /// Whether the storage signs requests.
+    /// Whether the storage presigns requests.
     pub presigns: bool,
-    /// Whether the caller takes a redirect.
+    /// Whether the caller allows a redirect.
     pub redirect: bool,
-    /// Whether only the head of the answer is wanted.
+    /// Whether the method is HEAD.
     pub head_only: bool,
     /// The largest content that is held in memory, in bytes.
     pub max_in_memory_bytes: u64,
@@ -63,7 +63,7 @@ impl DeliveryOptions {
         }
     }
 
-    /// What the query says of redirects.
+    /// The same, with the choice in the query.
     pub fn with_query(self, params: &Params) -> Result<Self, Problem> {
         let redirect = match params.query("redirect") {
             None | Some("auto") => true,
@@ -73,22 +73,22 @@ impl DeliveryOptions {
         Ok(Self { redirect, ..self })
     }
 
-    /// Whether a large content is left where it is.
+    /// Whether a large content may be redirected.
     pub fn may_redirect(self) -> bool {
         self.redirect && self.presigns
     }
 
-    /// How many bytes of a content are read at first.
+    /// The largest content that the first read returns, in bytes.
     pub fn initial_read_limit(self) -> u64 {
         if self.in_lambda || self.may_redirect() { MAX_RESPONSE_BYTES } else { self.max_in_memory_bytes }
     }
 
-    /// How many bytes pass through the service.
+    /// The largest content that passes through the service, in bytes.
     pub fn max_bytes(self) -> u64 {
         if self.in_lambda { MAX_RESPONSE_BYTES } else { self.max_in_memory_bytes }
     }
 
-    /// Why a content does not reach the caller, and what to do.
+    /// The content is too large; the message says what to do.
     pub fn too_large(self, entry: &Entry) -> Problem {
         let path = stored_representation(entry);
         let advice = match (self.presigns, self.redirect) {
@@ -101,7 +101,7 @@ impl DeliveryOptions {
     }
 }
 
-/// The headers of an answer in this form when its body is the stored bytes, as far as this caller takes them.
+/// The headers of the response if the representation is the stored bytes and this caller accepts them.
 pub fn as_stored(entry: &Entry, form: Representation, conditions: &ConditionalHeaders) -> Option<ResponseHeaders> {
     let plain = |content_type| Some(ResponseHeaders { content_type, ..ResponseHeaders::default() });
     match (form, entry.content.kind) {
@@ -120,14 +120,14 @@ pub fn as_stored(entry: &Entry, form: Representation, conditions: &ConditionalHe
     }
 }
 
-/// Sends the caller to the storage. The URL is good for a few minutes and for one entry, so nobody should keep it.
+/// A redirect to a presigned URL. It expires after some minutes, so the response must not be cached.
 pub fn redirect(url: &str) -> Result<Response, Problem> {
     let url = HeaderValue::from_str(url).map_err(|error| Problem::internal(format!("a signed URL: {error}")))?;
     let no_store = HeaderValue::from_static("no-store");
     Ok((StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, url), (header::CACHE_CONTROL, no_store)]).into_response())
 }
 
-/// What is known of a content without reading it. A signed URL is for one method, so a HEAD is not redirected.
+/// The response to HEAD, without reading the content. A presigned URL is for GET, so HEAD is not redirected.
 pub fn head(entry: &Entry, answer: &ResponseHeaders) -> Response {
     let mut headers: Vec<(HeaderName, HeaderValue)> = vec![
         (header::CONTENT_TYPE, HeaderValue::from_static(answer.content_type)),
@@ -139,7 +139,7 @@ pub fn head(entry: &Entry, answer: &ResponseHeaders) -> Response {
     response
 }
 
-/// The form of an entry whose body is the stored bytes.
+/// The path of the representation whose body is the stored bytes.
 fn stored_representation(entry: &Entry) -> String {
     let (form, how) = match entry.content.kind {
         ContentKind::String => ("string", ""),

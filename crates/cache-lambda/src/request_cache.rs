@@ -1,4 +1,4 @@
-//! The cache as one request uses it: until its deadline, and to the end even when the caller hangs up.
+//! The cache as one request uses it: with a deadline, and to completion even if the caller hangs up.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -22,11 +22,11 @@ use crate::extract::Params;
 use crate::problem::Problem;
 use crate::state::{AppState, Service};
 
-/// How much longer than its storage calls a piece of work may take before its caller is answered without it: it may be queued
-/// behind a request with a later deadline.
+/// How long after the deadline the response waits for the use case. A use case that is queued behind a request with a
+/// later deadline may take longer.
 const GRACE: Duration = Duration::from_millis(100);
 
-/// The cache with the deadline and the meter of a request.
+/// The cache with the deadline and the storage counters of a request.
 #[derive(Debug)]
 pub struct RequestCache {
     cache: Cache,
@@ -47,7 +47,7 @@ impl FromRequestParts<AppState> for RequestCache {
     }
 }
 
-/// The deadline of work that begins now.
+/// The configured deadline of work that starts now.
 fn default_deadline(state: &Service) -> Deadline {
     Deadline::at(state.clock.now().plus(state.config.request_timeout))
 }
@@ -66,7 +66,7 @@ impl RequestCache {
         Ok(self.cache.namespace(&params.namespace()?))
     }
 
-    /// Runs a use case that writes. It goes on when the caller hangs up, and a server that shuts down waits for it.
+    /// Runs a use case that writes. It continues when the caller hangs up, and a graceful shutdown waits for it.
     pub async fn run_to_completion<T, F>(self, job: impl FnOnce(Cache) -> F) -> Result<T, Problem>
     where
         T: Send + 'static,
@@ -77,8 +77,8 @@ impl RequestCache {
         Ok(self.with_deadline(task, deadline).await??)
     }
 
-    /// As [`RequestCache::run_to_completion`], for a use case that computes for long between its calls to the storage: on a thread of its
-    /// own it does not hold up other requests.
+    /// As [`RequestCache::run_to_completion`], for a use case that computes for long between its storage calls: it runs
+    /// on a blocking thread, so that it does not delay other requests.
     pub async fn run_blocking<T, F>(self, job: impl FnOnce(Cache) -> F + Send + 'static) -> Result<T, Problem>
     where
         T: Send + 'static,
@@ -90,8 +90,8 @@ impl RequestCache {
         self.with_deadline(self.service.background_tasks.spawn_blocking(work), deadline).await
     }
 
-    /// The cache for work that begins now. Unless somebody else set the deadline, it counts from here: a body that took its
-    /// time to arrive leaves as much for the storage as one that was there at once.
+    /// The cache for work that starts now. A configured timeout starts here, when the body has been received: a slow
+    /// upload leaves as much time for the storage as a fast one.
     fn start(&self) -> (Cache, Deadline) {
         match self.explicit_deadline {
             Some(deadline) => (self.cache.clone(), deadline),
@@ -102,18 +102,18 @@ impl RequestCache {
         }
     }
 
-    /// What a task comes to. One that is still at work after the deadline goes on, but its caller is answered.
+    /// The result of a task. A task that is still running after the deadline continues, but its caller gets a 503.
     async fn with_deadline<T>(&self, task: JoinHandle<T>, deadline: Deadline) -> Result<T, Problem> {
         let clock = &self.service.clock;
         let left = deadline.remaining(clock.now()).saturating_add(GRACE);
         match select(task, clock.sleep(left)).await {
             Either::Left((done, _)) => joined(done),
-            Either::Right(_) => Err(Problem::unavailable("the request's time was up before its turn came")),
+            Either::Right(_) => Err(Problem::unavailable("request deadline exceeded while queued")),
         }
     }
 }
 
-/// What a task came to; a panic goes on in whoever waits for it.
+/// The result of a task; a panic is resumed here.
 fn joined<T>(done: Result<T, JoinError>) -> Result<T, Problem> {
     done.or_else(|error| match error.try_into_panic() {
         Ok(panicked) => panic::resume_unwind(panicked),
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_read_that_the_storage_does_not_answer_is_503_at_the_deadline() {
+    async fn an_unanswered_read_is_503_at_the_deadline() {
         let clock = Arc::new(MockClock::default());
         let start = clock.now();
         let state = over_stuck(StorageOp::Get, "refs/by-hash", clock.clone());
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_write_that_the_storage_does_not_answer_is_503_and_stops() {
+    async fn an_unanswered_write_is_503_and_stops() {
         let state = over_stuck(StorageOp::Put, "refs/by-hash", Arc::new(SystemClock));
         assert_eq!(store_within(&state, 50).await, try_later());
         state.background_tasks.close();
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_waits_for_a_slower_request_is_answered_at_its_own_deadline() {
+    async fn a_queued_store_is_503_at_its_own_deadline() {
         let storage = Arc::new(FaultInjectingStorage::new(Arc::new(Memory::default())));
         let state = Service::new(storage.clone(), Arc::new(SystemClock), Arc::new(OsRng), config());
         assert_eq!(store_within(&state, 3_600_000).await, (200, None));
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_store_runs_to_its_end_when_the_caller_hangs_up() {
+    async fn a_store_completes_when_the_caller_hangs_up() {
         let app = App::new();
         {
             let request = Call::post("/ns/direct/store/string", "hello").request();
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_use_case_on_its_own_thread_runs_to_its_end_as_well() {
+    async fn a_blocking_use_case_runs_to_completion() {
         let app = App::new();
         {
             let request = Call::post("/ns/direct/zip/create/k/f", "").request();

@@ -1,11 +1,13 @@
-//! The JSON of answers, as the clients know it, a file for each group of routes. Everything in it comes from records and
-//! indexes.
+//! Response bodies: values of core as the types of [`cache_api`], a file for each group of routes.
 
 pub mod children;
 pub mod content;
 pub mod entry;
 pub mod namespace;
 pub mod references;
-pub mod upload;
 pub mod versions;
+pub mod wire;
 pub mod zip;
+
+#[cfg(test)]
+mod tests;

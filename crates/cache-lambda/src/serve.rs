@@ -16,10 +16,10 @@ use crate::config::auth::Auth;
 use crate::lingering_close;
 use crate::state::AppState;
 
-/// How long open requests may go on after the server was asked to stop.
+/// How long open requests may continue after the server was asked to stop.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Serves until Ctrl-C or SIGTERM, then answers what is under way.
+/// Serves until Ctrl-C or SIGTERM, then completes open requests.
 ///
 /// # Errors
 ///
@@ -43,13 +43,13 @@ async fn serve(listener: TcpListener, app: Router, background_tasks: &TaskTracke
     };
     let drained = async {
         axum::serve(listener, app).with_graceful_shutdown(stop).await?;
-        // A caller may have hung up while its store is still being written.
+        // A store may still be running although its caller hung up.
         background_tasks.close();
         background_tasks.wait().await;
         Ok(())
     };
     let too_long = async {
-        // The sender is dropped without a word only when serving has ended, and that is what the other branch is about.
+        // The sender is only dropped when serving has ended, which the other branch handles.
         if stopping.await.is_err() {
             std::future::pending::<()>().await;
         }
@@ -64,7 +64,7 @@ async fn serve(listener: TcpListener, app: Router, background_tasks: &TaskTracke
     }
 }
 
-/// Ends when the user or the system asks the process to stop.
+/// Completes when the user or the system asks the process to stop.
 async fn stop_signal() {
     let ctrl_c = async {
         if tokio::signal::ctrl_c().await.is_err() {

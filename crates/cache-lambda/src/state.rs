@@ -18,25 +18,25 @@ use crate::upload_url::UploadSigningKey;
 /// What every handler can reach. Cheap to clone.
 pub type AppState = Arc<Service>;
 
-/// The parts of a running service.
+/// A running service.
 #[derive(Debug)]
 pub struct Service {
-    /// The use cases. A request has a `RequestCache` of its own.
+    /// The use cases. Each request uses them through a `RequestCache`.
     cache: Cache,
     storage: Arc<dyn Storage>,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
     /// Random numbers.
     pub rng: Arc<dyn Rng>,
-    /// What the environment decided.
+    /// The configuration.
     pub config: Config,
-    /// The numbers of this process.
+    /// The metrics of this process.
     pub metrics: Metrics,
-    /// The use cases that run on although their caller may have hung up.
+    /// Use cases that run to completion even if their caller hangs up.
     pub background_tasks: TaskTracker,
-    /// What signs the URLs at which this process takes uploads itself.
+    /// Signs the URLs at which this process itself receives uploads.
     pub upload_signing_key: UploadSigningKey,
-    /// A name of this process that no other has.
+    /// A unique id of this process.
     pub instance_id: Uuid,
     /// When the process started, in milliseconds since 1970 UTC.
     pub started_ms: u64,
@@ -66,7 +66,7 @@ impl Service {
         })
     }
 
-    /// The cache for a piece of work that ends at this deadline, and whose storage calls these metrics count.
+    /// The cache for work that has to end at this deadline. `metrics` counts its storage calls.
     pub fn cache_with_deadline(&self, deadline: Deadline, metrics: &Arc<RequestMetrics>) -> Cache {
         let (storage, clock) = (Arc::clone(&self.storage), Arc::clone(&self.clock));
         let instrumented = InstrumentedStorage::new(storage, clock, deadline, Arc::clone(metrics));
@@ -78,7 +78,7 @@ impl Service {
         self.clock.now().get()
     }
 
-    /// The cache for questions that need no call to the storage.
+    /// The cache without a deadline, for questions that need no storage call.
     pub fn cache(&self) -> &Cache {
         &self.cache
     }

@@ -1,4 +1,4 @@
-//! The sweep over all namespaces: from the command line, or from a schedule under Lambda.
+//! Garbage collection in all namespaces: `cache-lambda sweep`, or an event of a schedule in Lambda.
 
 use cache_core::cache::SweepReport;
 use cache_core::error::Error;
@@ -33,12 +33,12 @@ impl NamespaceReport {
     }
 }
 
-/// Sweeps these namespaces, or all when none is named, one after the other, until the deadline.
-/// The last report is of the namespace in which it came.
+/// Collects garbage in these namespaces, or in all when none is named, one after the other, until the deadline. The
+/// last report may be incomplete.
 ///
 /// # Errors
 ///
-/// Those of the storage. What was swept until then stays swept.
+/// Those of the storage. What was removed until then stays removed.
 pub async fn run(
     state: &AppState,
     namespaces: Vec<Namespace>,
@@ -47,7 +47,7 @@ pub async fn run(
     let meter = state.metrics.meter();
     let cache = state.cache_with_deadline(deadline, &meter);
     let mut namespaces = if namespaces.is_empty() { cache.namespaces().await? } else { namespaces };
-    // Whatever the deadline leaves out should not be the same each time.
+    // Starts at a random namespace, so that a deadline does not always skip the same ones.
     if !namespaces.is_empty() {
         let first = state.rng.next_u64() % namespaces.len() as u64;
         namespaces.rotate_left(first as usize);
@@ -80,7 +80,7 @@ mod tests {
     use crate::test_support::config;
 
     #[tokio::test]
-    async fn a_sweep_whose_time_is_up_says_how_far_it_came() {
+    async fn a_sweep_at_its_deadline_reports_where_it_stopped() {
         let state = Service::new(Arc::new(Memory::default()), Arc::new(SystemClock), Arc::new(OsRng), config());
         let namespaces = ["a", "b"].map(|name| name.parse().unwrap()).to_vec();
         let reports = run(&state, namespaces, Deadline::at(state.clock.now())).await.unwrap();

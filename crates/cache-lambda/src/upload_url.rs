@@ -1,5 +1,5 @@
-//! The signature in the URLs at which the server itself takes uploads: HMAC-SHA256 (RFC 2104) with a key that is drawn when
-//! the process starts and never leaves it.
+//! Presigned URLs at which the server itself receives uploads: HMAC-SHA256 (RFC 2104) with a random key that never
+//! leaves the process.
 
 use std::fmt;
 
@@ -9,18 +9,18 @@ use cache_core::rng::Rng;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-/// What an upload's URL permits.
+/// What an upload URL permits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UploadGrant {
     /// Where the entry is going to live.
     pub namespace: Namespace,
-    /// The upload, whose id says the rest.
+    /// The upload; its id encodes strategy and kind.
     pub upload_id: CacheId,
     /// SHA-256 of the content.
     pub sha256: Sha256Digest,
     /// Bytes of the content.
     pub size: u64,
-    /// Until when, in milliseconds since 1970 UTC.
+    /// When the URL expires, in milliseconds since 1970 UTC.
     pub expires_at: u64,
 }
 
@@ -43,7 +43,7 @@ impl UploadSigningKey {
         hex::encode(self.mac(grant).finalize().into_bytes())
     }
 
-    /// Whether a signature is of this key and grant. Takes the same time wherever the first difference is.
+    /// Whether a signature is valid for this grant. In constant time.
     pub fn verify(&self, grant: &UploadGrant, signature: &str) -> bool {
         // A digest has the same form as a signature: 64 lowercase hex digits.
         let Ok(signature) = signature.parse::<Sha256Digest>() else { return false };
@@ -53,7 +53,7 @@ impl UploadSigningKey {
     fn mac(&self, grant: &UploadGrant) -> Hmac<Sha256> {
         let UploadGrant { namespace, upload_id, sha256, size, expires_at } = grant;
         let mut mac = Hmac::<Sha256>::new(&self.0.into());
-        // No part can hold a line break, so no two permissions make one text.
+        // No part can contain a line break, so the text of each grant is unique.
         mac.update(format!("{namespace}\n{upload_id}\n{sha256}\n{size}\n{expires_at}").as_bytes());
         mac
     }

@@ -80,7 +80,7 @@ async fn a_part_of_an_outdated_copy_is_the_whole() {
 }
 
 #[tokio::test]
-async fn gzip_is_sent_as_stored_to_whoever_takes_it() {
+async fn gzip_is_sent_as_stored_to_callers_that_accept_it() {
     let (app, path) = stored(gzipped(b"hello"), "gzip").await;
     let read =
         async |accepted: &str| app.send(Call::get(&format!("{path}/binary")).header("accept-encoding", accepted)).await;

@@ -120,7 +120,7 @@ fn origins_are_written_as_browsers_do() {
 }
 
 #[test]
-fn metrics_for_cloudwatch_are_for_functions_which_may_do_without() {
+fn cloudwatch_metrics_are_optional_and_only_for_functions() {
     let lambda = [(RUNTIME_API, "x"), (BUCKET_NAME.name, "b"), (FUNCTION_NAME, "cache")];
     assert_eq!(read(&lambda).unwrap().cloudwatch.as_deref(), Some("cache"));
     assert_eq!(read(&[&lambda[..], &[(CLOUDWATCH_METRICS.name, "off")]].concat()).unwrap().cloudwatch, None);

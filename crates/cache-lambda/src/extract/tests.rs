@@ -13,7 +13,7 @@ async fn check(strict: bool, path: &str, status: u16, expected: &str) {
 }
 
 #[tokio::test]
-async fn names_are_cleaned_or_refused_when_strict() {
+async fn names_are_sanitized_or_refused_when_strict() {
     let odd = "/n.s/direct/store/string";
     check(false, odd, 200, "\"namespace\":\"n_s\"").await;
     check(true, odd, 400, "namespace has characters that are not allowed: 'n_s' would be").await;
@@ -36,7 +36,7 @@ async fn of_a_repeated_query_parameter_the_last_counts() {
 }
 
 #[test]
-fn yes_and_no_come_in_many_words() {
+fn booleans_have_several_spellings() {
     let flag = |raw: &str| {
         let query = vec![("recursive".to_owned(), raw.to_owned())];
         Params { path: Vec::new(), query, strict: false }.flag("recursive", true)

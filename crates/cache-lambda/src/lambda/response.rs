@@ -1,7 +1,7 @@
-//! The envelope in which an answer leaves the function: JSON, with the body as a text or in base64.
+//! The proxy response of the function: JSON, with the body as text or in base64.
 //!
-//! Lambda sends no more than 6 MB of it. A longer one would be an error of the function, which tells the caller nothing, so
-//! whatever does not fit in either form is answered with 413 here, whichever route it is from.
+//! Lambda limits it to 6 MB. A longer one would be an error of the function without a reason for the caller, so a body
+//! that fits in neither form becomes a 413 here, for every route.
 
 use axum::body::Body;
 use axum::response::Response;
@@ -13,18 +13,18 @@ use lambda_http::Body as EventBody;
 use crate::middleware::REQUEST_ID;
 use crate::problem::{ErrorContext, Problem};
 
-/// The longest body in an envelope, in bytes as encoded. Lambda takes 6,291,456 in all, and the rest is left to the headers.
+/// The longest encoded body, in bytes. Lambda allows 6,291,456 in all; the rest is for the headers.
 pub const MAX_ENCODED_BYTES: usize = 6_000_000;
 /// The longest body that fits in base64, in bytes.
 const MAX_BINARY_BYTES: usize = MAX_ENCODED_BYTES / 4 * 3;
-/// The longest that a byte of a text becomes in JSON: `\u0000`.
+/// The longest JSON escape of one byte: `\u0000`.
 const MAX_ESCAPE_BYTES: usize = 6;
 
-/// What to do about an answer that does not fit.
+/// What to do about a response that does not fit.
 const ADVICE: &str = "of a list ask for a page with 'limit', of an archive for the whole instead of a member, and all else \
                       read from the bucket itself";
 
-/// Puts an answer into its envelope.
+/// Makes the proxy response.
 pub async fn into_event_response(response: Response, now_ms: u64) -> http::Response<EventBody> {
     let (parts, bytes) = received(response).await;
     let size = bytes.len();
@@ -52,8 +52,8 @@ async fn collected(body: Body) -> Bytes {
     }
 }
 
-/// The body in the form in which it is sent, `None` when it fits in none. A text whose escapes would make it too long still
-/// reaches the caller unchanged in base64.
+/// The body as it is sent; `None` when it fits in neither form. A text whose escapes would make it too long is sent in
+/// base64.
 fn encoded(headers: &HeaderMap, bytes: Bytes) -> Option<EventBody> {
     if bytes.is_empty() {
         return Some(EventBody::Empty);
@@ -65,14 +65,14 @@ fn encoded(headers: &HeaderMap, bytes: Bytes) -> Option<EventBody> {
     }
 }
 
-/// Texts go out as they are; everything else has to be sent in base64, which the library does.
+/// Text is sent as it is, everything else in base64, which the library does.
 fn is_text(headers: &HeaderMap) -> bool {
     let Some(Ok(kind)) = headers.get(header::CONTENT_TYPE).map(|value| value.to_str()) else { return false };
     !headers.contains_key(header::CONTENT_ENCODING)
         && (kind.starts_with("text/") || kind.starts_with("application/json"))
 }
 
-/// Whether a text fits as a JSON string. Most are so short that nothing has to be counted.
+/// Whether a text fits as a JSON string. Short texts need no counting.
 fn fits(text: &str) -> bool {
     text.len() <= MAX_ENCODED_BYTES / MAX_ESCAPE_BYTES || escaped_length(text) <= MAX_ENCODED_BYTES
 }
@@ -95,7 +95,7 @@ fn too_large(headers: HeaderMap, size: usize, now_ms: u64) -> Response {
     problem.render(context, kept.map(|(name, value)| (name.clone(), value.clone())).collect())
 }
 
-/// Whether a header says nothing about the body, and so belongs to any answer to the same request.
+/// Whether a header does not depend on the body, and so belongs to the 413 as well.
 fn is_about_the_request(name: &HeaderName) -> bool {
     *name == REQUEST_ID || *name == header::VARY || name.as_str().starts_with("access-control-")
 }
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_text_that_swells_is_sent_in_base64() {
+    async fn a_text_with_many_escapes_is_sent_in_base64() {
         check_sent(TEXT, vec![b'a'; 6_000_000], true).await;
         check_sent(TEXT, vec![b'\n'; 3_000_000], true).await;
         check_sent(TEXT, vec![b'\n'; 3_000_001], false).await;
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_largest_content_that_passes_through_fits_whatever_is_in_it() {
+    async fn the_largest_content_that_passes_through_always_fits() {
         for (content_type, byte) in [(TEXT, 0), (TEXT, b'"'), (BYTES, 0xff)] {
             check_sent(content_type, vec![byte; MAX_RESPONSE_BYTES as usize], false).await;
         }

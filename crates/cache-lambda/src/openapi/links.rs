@@ -1,4 +1,4 @@
-//! Where an answer leads: what it names is a parameter of other operations.
+//! OpenAPI links: values in a response that are parameters of other operations.
 
 use utoipa::openapi::link::{Link, LinkBuilder};
 
@@ -29,7 +29,7 @@ const BY_HASH: [&str; 5] = [
     "get_namespace_versions_hash_cache_hash",
 ];
 
-/// The operations on an entry whose id and hash an answer names, by their ids.
+/// Links to the operations on an entry whose id and hash are in the response, by operation id.
 pub fn to_entry() -> Vec<(&'static str, Link)> {
     let link = |id: &'static str, name: &str| {
         let link = LinkBuilder::new()

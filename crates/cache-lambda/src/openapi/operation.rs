@@ -1,10 +1,10 @@
-//! One operation: a method on a path, what it takes and what it answers.
+//! One operation of the OpenAPI document: a method on a path, its parameters, body and responses.
 //!
-//! What follows from the path (its parameters), from taking a body (413) or from the layers around all routes (401, 500, 503)
-//! is added by itself.
+//! Path parameters, the 413 of requests with a body, and the errors of the middleware (401, 403, 500, 503) are added
+//! automatically.
 //!
-//! Each start of the service goes through all operations for their names, and few of them are ever asked for the whole
-//! description. So the types are kept as functions, which only the description calls.
+//! Every start builds all operations, but most processes never serve `/openapi.json`. So schemas are kept as functions,
+//! which only the document calls.
 
 use http::StatusCode;
 use utoipa::ToSchema;
@@ -21,7 +21,7 @@ use crate::telemetry::operation::OperationLabels;
 /// Schemas with their names.
 type NamedSchemas = Vec<(String, RefOr<Schema>)>;
 
-/// SchemaFns a schema.
+/// Makes a schema.
 type SchemaFn = fn() -> RefOr<Schema>;
 
 /// A method on a path.
@@ -32,7 +32,7 @@ pub struct Operation {
     /// The group in which it is shown.
     pub group: &'static str,
     method: HttpMethod,
-    /// Each adds what a type is called.
+    /// Each adds the named schemas of a type.
     schemas: Vec<fn(&mut NamedSchemas)>,
     summary: String,
     /// Those that are not in the path.
@@ -71,51 +71,51 @@ impl Operation {
         self
     }
 
-    /// Answers with the id and the hash of an entry, which lead on to other operations.
+    /// The response has the id and the hash of an entry, which link to other operations.
     pub fn entry_links(mut self) -> Self {
         self.entry_links = true;
         self
     }
 
-    /// Takes a parameter that is not in the path.
+    /// A query or header parameter.
     pub fn parameter(mut self, parameter: Parameter) -> Self {
         self.parameters.push(parameter);
         self
     }
 
-    /// It takes what a store may ask for: [`crate::store_options::StoreOptions`].
+    /// The options of a store: [`crate::store_options::StoreOptions`].
     pub fn store_options(self) -> Self {
         self.parameter(parameters::idempotency_key())
             .parameter(parameters::ttl_seconds())
             .parameter(parameters::if_none_match_any())
     }
 
-    /// Takes a page of a list: `limit` and `cursor`.
+    /// Pagination: `limit` and `cursor`.
     pub fn paginated(self) -> Self {
         self.parameter(parameters::limit()).parameter(parameters::cursor())
     }
 
-    /// Takes a text, raw or as a JSON string. `min_length` is 0 where it may be empty.
+    /// A text as the body, raw or as a JSON string. `min_length` is 0 where it may be empty.
     pub fn text_body(self, min_length: usize) -> Self {
         self.body_of(TEXT, filled).body_of(JSON, if min_length == 0 { text } else { filled })
     }
 
-    /// Takes bytes, raw or as a JSON string. `min_length` is 0 where there may be none.
+    /// Bytes as the body, raw or as a JSON string. `min_length` is 0 where it may be empty.
     pub fn bytes_body(self, media: &'static str, min_length: usize) -> Self {
         self.body_of(media, filled).body_of(JSON, if min_length == 0 { text } else { filled })
     }
 
-    /// Takes bytes as they are.
+    /// Raw bytes as the body.
     pub fn raw_body(self, media: &'static str) -> Self {
         self.body_of(media, filled)
     }
 
-    /// Takes a JSON object of any fields.
+    /// Any JSON object as the body.
     pub fn object_body(self) -> Self {
         self.body_of(JSON, || ObjectBuilder::new().schema_type(Type::Object).into())
     }
 
-    /// Takes JSON of a type.
+    /// JSON of this type as the body.
     pub fn json_body<T: ToSchema>(self) -> Self {
         self.register::<T>().body_of(JSON, reference::<T>)
     }
@@ -125,23 +125,23 @@ impl Operation {
         self
     }
 
-    /// Answers 200 with JSON of a type; called again, with one of those types.
+    /// 200 with JSON of this type. Called again, it is one of the types.
     pub fn response<T: ToSchema>(self) -> Self {
         self.register::<T>().response_of(JSON, reference::<T>)
     }
 
-    /// Answers 200 with a JSON list of a type.
+    /// 200 with a JSON list of this type.
     pub fn list_response<T: ToSchema>(self) -> Self {
         self.register::<T>().response_of(JSON, || ArrayBuilder::new().items(reference::<T>()).into())
     }
 
-    /// Answers 200 with JSON of a type that has no name among the others, since it has a parameter or is none of ours.
+    /// 200 with JSON of a type whose schema is inline: a generic or a foreign one.
     pub fn inline_response<T: ToSchema>(mut self) -> Self {
         self.schemas.push(T::schemas);
         self.response_of(JSON, T::schema)
     }
 
-    /// Describes a type that another one refers to by its name, such as the parameter of a list.
+    /// Registers a schema that another one refers to by name, such as the parameter of a list.
     pub fn register<T: ToSchema>(mut self) -> Self {
         self.schemas.push(|named| {
             T::schemas(named);
@@ -150,12 +150,12 @@ impl Operation {
         self
     }
 
-    /// Answers 200 with JSON of any type.
+    /// 200 with any JSON.
     pub fn any_json_response(self) -> Self {
         self.response_of(JSON, any)
     }
 
-    /// Answers 200 with text or bytes.
+    /// 200 with text or bytes.
     pub fn raw_response(self, media: &'static str) -> Self {
         self.response_of(media, text)
     }
@@ -165,31 +165,31 @@ impl Operation {
         self
     }
 
-    /// Answers 404 when what is named is not there.
+    /// 404 when the named entry does not exist. Metrics count it as a miss.
     pub fn not_found(mut self) -> Self {
         self.can_be_missing = true;
         self.status(StatusCode::NOT_FOUND, "What is named is not there")
     }
 
-    /// Answers an error.
+    /// Another status.
     pub fn status(mut self, status: StatusCode, when: &'static str) -> Self {
         self.others.push((status, when));
         self
     }
 
-    /// Answers 304 to whoever has the content already.
+    /// 304 if the caller has the content already.
     pub fn not_modified(self) -> Self {
         self.parameter(parameters::if_none_match()).status(StatusCode::NOT_MODIFIED, "The caller's copy is still right")
     }
 
-    /// Answers a part of the content to whoever asks for one.
+    /// 206 for range requests.
     pub fn partial_content(self) -> Self {
         self.parameter(parameters::range())
             .status(StatusCode::PARTIAL_CONTENT, "The part that was asked for")
             .status(StatusCode::RANGE_NOT_SATISFIABLE, "The part begins after the end")
     }
 
-    /// Sends the caller to the storage when the content is large.
+    /// 307 to the storage when the content is large.
     pub fn redirect(self) -> Self {
         self.parameter(parameters::word(
             "redirect",
@@ -203,18 +203,23 @@ impl Operation {
         .payload_too_large()
     }
 
-    /// Answers an error when the content is too large.
+    /// 413 when the content is too large for a response.
     pub fn payload_too_large(self) -> Self {
         self.status(StatusCode::PAYLOAD_TOO_LARGE, "The content is too large for this; `message` says what to do")
     }
 
-    /// Is answered to callers without a key.
+    /// Needs no key.
     pub fn public(mut self) -> Self {
         self.needs_key = false;
         self
     }
 
-    /// What its types are called.
+    /// Whether callers have to send the API key.
+    pub fn needs_key(&self) -> bool {
+        self.needs_key
+    }
+
+    /// The named schemas of its types.
     pub fn schemas(&self) -> Vec<(String, RefOr<Schema>)> {
         let mut named = NamedSchemas::new();
         self.schemas.iter().for_each(|add| add(&mut named));

@@ -1,8 +1,8 @@
 //! The parameters, each described once.
 
+use cache_api::kinds::Strategy;
+use cache_api::names::{CacheHash, CacheId, CacheKey, DataKey, FileId, Namespace};
 use cache_core::cache::{MAX_TTL, MIN_TTL};
-use cache_core::ids::{CacheHash, CacheId, CacheKey, DataKey, FileId, Namespace};
-use cache_core::strategy::Strategy;
 use utoipa::ToSchema;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
@@ -24,8 +24,8 @@ pub fn of_path(path: &str) -> Vec<Parameter> {
 
 fn in_path(name: &str, path: &str) -> Parameter {
     let (schema, description): (RefOr<Schema>, _) = match name {
-        "namespace" => (named::<Namespace>(), "A world of its own"),
-        "strategy" => (named::<Strategy>(), "How the entry can be found beside id and hash"),
+        "namespace" => (named::<Namespace>(), "An isolated namespace"),
+        "strategy" => (named::<Strategy>(), "How the entry can be found in addition to id and hash"),
         // Where an entry is read, a hash with a version stands for its id.
         "cache_id" if path.contains("/retrieve/{") || (path.contains("/zip/") && !path.contains("/batch/")) => {
             (text(ENTRY_PATTERN), "The entry: its id, or `{cache_hash}-v{n}` for a version under a hash")
@@ -113,21 +113,19 @@ pub fn folder() -> Parameter {
     in_query("path", or_blank(file_path()), "The folder; the whole storage without it")
 }
 
-/// The tags of the caller's copies.
+/// `If-None-Match`.
 pub fn if_none_match() -> Parameter {
-    parameter("If-None-Match", ParameterIn::Header, "The ETag of the copy that the caller has")
-        .schema(Some(text("")))
-        .build()
+    parameter("If-None-Match", ParameterIn::Header, "The ETag of the caller's copy").schema(Some(text(""))).build()
 }
 
-/// What identifies all repeats of a request.
+/// `Idempotency-Key`.
 pub fn idempotency_key() -> Parameter {
     let about =
         "The same for all repeats of one request, which then all get the same entry; up to 255 visible characters";
     parameter("Idempotency-Key", ParameterIn::Header, about).schema(Some(text("^[!-~]{1,255}$"))).build()
 }
 
-/// The condition of a store.
+/// `If-None-Match` of a store.
 pub fn if_none_match_any() -> Parameter {
     let about = "`*`: store only if nothing is under the key and file id";
     parameter("If-None-Match", ParameterIn::Header, about).schema(Some(words(&["*"]))).build()
@@ -139,9 +137,9 @@ pub fn ttl_seconds() -> Parameter {
     in_query("ttl_seconds", whole_number(MIN_TTL.as_secs(), MAX_TTL.as_secs()), about)
 }
 
-/// The part that is wanted.
+/// `Range`.
 pub fn range() -> Parameter {
-    parameter("Range", ParameterIn::Header, "One part, such as `bytes=0-499`; anything else asks for all")
+    parameter("Range", ParameterIn::Header, "One range, such as `bytes=0-499`; anything else is ignored")
         .schema(Some(text("")))
         .build()
 }
@@ -157,9 +155,9 @@ pub fn sha256() -> Parameter {
     in_query("sha256", text("^[0-9a-f]{64}$"), "SHA-256 of the content")
 }
 
-/// What permits an upload.
+/// The signature of an upload URL.
 pub fn signature() -> Parameter {
-    in_query("signature", text("^[0-9a-f]{64}$"), "What permits it; only the server can make it")
+    in_query("signature", text("^[0-9a-f]{64}$"), "The signature of the URL; only the server can make it")
 }
 
 /// The same parameter, required.
@@ -176,12 +174,12 @@ fn parameter(name: &str, place: ParameterIn, description: &str) -> ParameterBuil
     ParameterBuilder::new().name(name).parameter_in(place).required(Required::False).description(Some(description))
 }
 
-/// A type that some answer has as well, so it is described there.
+/// A reference to a schema that some response registers.
 fn named<T: ToSchema>() -> RefOr<Schema> {
     Ref::from_schema_name(T::name()).into()
 }
 
-/// The same, or a blank text, which counts as not given.
+/// This, or a blank text, which counts as not given.
 fn or_blank(schema: RefOr<Schema>) -> RefOr<Schema> {
     let blank = ObjectBuilder::new().schema_type(Type::String).max_length(Some(0));
     OneOfBuilder::new().item(schema).item(blank).into()

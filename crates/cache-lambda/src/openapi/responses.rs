@@ -1,11 +1,11 @@
-//! The answers that many operations share: errors, each described once.
+//! Shared error responses.
 
 use http::StatusCode;
 use utoipa::openapi::schema::ComponentsBuilder;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::problem::openapi::{Denied, ErrorAnswer};
+use cache_api::errors::{Denied, ErrorAnswer};
 
 const SHARED: [(StatusCode, &str, &str); 6] = [
     (StatusCode::BAD_REQUEST, "Refused", "A parameter or the body is refused; `message` says why"),
@@ -16,7 +16,7 @@ const SHARED: [(StatusCode, &str, &str); 6] = [
     (StatusCode::SERVICE_UNAVAILABLE, "Unavailable", "The storage did not answer: try again after `Retry-After`"),
 ];
 
-/// Adds the shared answers and the types in them.
+/// Adds the shared responses and their schemas.
 pub fn add_to(components: ComponentsBuilder) -> ComponentsBuilder {
     let mut schemas = vec![(ErrorAnswer::name().into_owned(), ErrorAnswer::schema())];
     ErrorAnswer::schemas(&mut schemas);
@@ -25,13 +25,13 @@ pub fn add_to(components: ComponentsBuilder) -> ComponentsBuilder {
     SHARED.iter().fold(components, |components, (status, name, when)| components.response(*name, shared(*status, when)))
 }
 
-/// Refers to a shared answer. A status that has none is described where it occurs.
+/// A reference to a shared response. Other statuses are described where they occur.
 pub fn reference(status: StatusCode) -> RefOr<Response> {
     let name = SHARED.iter().find(|(of, ..)| *of == status).map_or("Failed", |(_, name, _)| name);
     Ref::from_response_name(name).into()
 }
 
-/// What errors look like.
+/// The schema of error bodies.
 pub fn problem() -> RefOr<Schema> {
     Ref::from_schema_name(ErrorAnswer::name()).into()
 }

@@ -1,13 +1,13 @@
-//! Errors about archives. Which status they have depends on what the archive was wanted for, since clients know it so:
+//! Errors about archives. Their status depends on the operation, as the clients expect:
 //!
-//! | wanted for | no entry | an entry that is no archive | no path of a member |
+//! | operation | no entry | an entry that is not an archive | no path of a member |
 //! |---|---|---|---|
 //! | [`Store`](ArchiveOp::Store) | | 400 | |
 //! | [`Retrieve`](ArchiveOp::Retrieve) | 404 | 400 | |
 //! | [`Inspect`](ArchiveOp::Inspect) | 404 | 404 | 404 |
 //! | [`Edit`](ArchiveOp::Edit) | 400 | 400 | 400 |
 //!
-//! A batch that fails is not here: it is answered with 200.
+//! A batch that fails is a 200, and so not here.
 
 use cache_core::archive::InvalidArchive;
 use cache_core::archive::batch::{InvalidBatch, OperationProblem};
@@ -18,21 +18,21 @@ use serde_json::{Value, json};
 
 use super::{Detail, Problem, absence};
 
-/// What an archive is wanted for.
+/// An operation on an archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ArchiveOp {
-    /// To become an entry.
+    /// Store an archive.
     Store,
-    /// To be sent as it is.
+    /// Send the whole archive.
     Retrieve,
-    /// For its list of members, or for one of them.
+    /// List members, or read one.
     Inspect,
-    /// To make another one of it.
+    /// Make a new archive from it.
     Edit,
 }
 
 impl ArchiveOp {
-    /// The status when what is named is not there.
+    /// The status when the entry or member does not exist.
     fn absent(self) -> StatusCode {
         match self {
             Self::Retrieve | Self::Inspect => StatusCode::NOT_FOUND,
@@ -40,7 +40,7 @@ impl ArchiveOp {
         }
     }
 
-    /// The status when what is named is no archive.
+    /// The status when the entry is not an archive.
     fn unfit(self) -> StatusCode {
         match self {
             Self::Inspect => StatusCode::NOT_FOUND,

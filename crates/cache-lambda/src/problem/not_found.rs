@@ -7,24 +7,24 @@ use serde_json::{Value, json};
 use super::{Detail, Problem};
 
 impl Problem {
-    /// An input that cannot be used, with fewer words than [`Problem::input`]: clients of the updates know it so.
+    /// An input that cannot be used, with fewer fields than [`Problem::input`], as clients of updates expect.
     pub fn short_input(field: &'static str, message: impl Into<String>) -> Self {
         Self::fields(StatusCode::BAD_REQUEST, "INVALID_INPUT", message, vec![("field_name", json!(field))])
     }
 
-    /// An update of an entry that is not there.
+    /// An update of an entry that does not exist.
     pub fn updated_entry_not_found(namespace: &Namespace, id: CacheId) -> Self {
         let message = format!("there is no entry with cache_id {id} in namespace {namespace}: store it first");
         Self::not_found(message, vec![("cache_id", json!(id))])
     }
 
-    /// No entry that could have a child.
+    /// The parent entry of child data does not exist.
     pub fn parent_not_found(namespace: &Namespace, id: CacheId) -> Self {
         let message = format!("there is no entry with cache_id {id} in namespace {namespace} to hold child data");
         Self::not_found(message, vec![("cache_id", json!(id))])
     }
 
-    /// No such child, or no such entry. `data_type` is told when it was a parameter.
+    /// The child or its entry does not exist. `data_type` is shown when it was a parameter.
     pub fn child_not_found(id: CacheId, file_id: &str, data_type: Option<&str>) -> Self {
         let message = format!("entry {id} has no child data {file_id} of this type under this data_key");
         let mut fields = vec![("cache_id", json!(id)), ("data_file_id", json!(file_id))];
@@ -50,7 +50,7 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, Detail::Message, message)
     }
 
-    /// A part of a content that begins after its end. `size` is that of the whole content.
+    /// A range that starts after the end. `size` is that of the whole content.
     pub fn range_not_satisfiable(size: usize) -> impl axum::response::IntoResponse {
         let message = format!("the content has {size} bytes, and the range begins after them");
         let problem = Self::new(StatusCode::RANGE_NOT_SATISFIABLE, Detail::Message, message);
@@ -58,13 +58,13 @@ impl Problem {
         (range.map(|range| [(header::CONTENT_RANGE, range)]), problem)
     }
 
-    /// A content that is too large to be answered in the form that was asked for.
+    /// A content that is too large for a response in the requested representation.
     pub fn response_too_large(size: u64, limit: u64, advice: &str) -> Self {
         let message = format!("the content has {size} bytes, and up to {limit} can be answered in this form: {advice}");
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, Detail::Message, message)
     }
 
-    /// A URL that permits nothing, or nothing any more.
+    /// An upload URL that is invalid or has expired.
     pub fn forbidden(message: &str) -> Self {
         Self::new(StatusCode::FORBIDDEN, Detail::Message, message)
     }

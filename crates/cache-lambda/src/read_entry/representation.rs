@@ -4,6 +4,7 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use cache_api::contents;
 use cache_core::cache::{Retrieved, Selector};
 use cache_core::content::GZIP;
 use cache_core::entry::Entry;
@@ -16,7 +17,7 @@ use crate::conditional::ETag;
 use crate::media_type::{BYTES, JSON, TEXT_UTF_8};
 use crate::problem::Problem;
 use crate::redirect::Representation;
-use crate::response::content::{self, Base64, BinaryReference, Metadata};
+use crate::response::content;
 
 impl EntryRead {
     /// The content within JSON, or where to read it when it is binary.
@@ -32,9 +33,11 @@ impl EntryRead {
                 let data: &RawValue = serde_json::from_slice(&json_text).map_err(|error| {
                     Problem::internal(format!("{}: the JSON form is not JSON: {error}", found.entry.cache_id))
                 })?;
-                Ok(Json(content::Retrieved { data, metadata: (&found.entry).into(), data_type }).into_response())
+                let metadata = content::metadata(&found.entry);
+                let body = contents::Retrieved { data, metadata, data_type: data_type.to_owned() };
+                Ok(Json(body).into_response())
             }
-            Generic::Binary { size } => Ok(Json(BinaryReference::new(&found.entry, size, url)).into_response()),
+            Generic::Binary { size } => Ok(Json(content::binary_reference(&found.entry, size, url)).into_response()),
         })
     }
 
@@ -64,7 +67,7 @@ impl EntryRead {
         let form = self.stored(&found).as_json(by).map_err(Problem::json_form)?;
         self.respond(&found.entry, &etag(&found.entry), || match form {
             JsonForm::Value(json_text) => Ok(([(header::CONTENT_TYPE, JSON)], json_text).into_response()),
-            JsonForm::Base64(bytes) => Ok(Json(Base64::new(BASE64_STANDARD.encode(bytes))).into_response()),
+            JsonForm::Base64(bytes) => Ok(Json(content::base64(BASE64_STANDARD.encode(bytes))).into_response()),
         })
     }
 
@@ -91,7 +94,7 @@ impl EntryRead {
     pub async fn metadata(self) -> Result<Response, Problem> {
         let entry = self.cache.entry(&self.selector).await?;
         let entry = entry.ok_or_else(|| self.not_found())?;
-        Ok(Json(Metadata::from(&entry)).into_response())
+        Ok(Json(content::metadata(&entry)).into_response())
     }
 
     fn stored<'a>(&self, found: &'a Retrieved) -> Stored<'a> {

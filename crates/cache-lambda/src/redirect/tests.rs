@@ -133,7 +133,7 @@ fn check_redirect(answer: &Answer, content_type: &str) {
 }
 
 #[tokio::test]
-async fn a_large_content_is_left_in_the_storage_in_every_form_that_is_its_bytes() {
+async fn a_large_content_is_redirected_if_it_is_the_stored_bytes() {
     for in_lambda in [true, false] {
         let stored = Stored::text(in_lambda, SIZE).await;
         for (form, content_type) in [("/string", "text/plain"), ("/binary", "application/octet-stream")] {
@@ -204,7 +204,7 @@ async fn an_unknown_way_is_400() {
 }
 
 #[tokio::test]
-async fn gzip_is_left_in_the_storage_for_whoever_takes_it() {
+async fn gzip_is_redirected_for_callers_that_accept_it() {
     // Random digits, so that the stream is large.
     let digits: String = (0_u64..700_000).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_string()).collect();
     let packed = crate::test_support::gzipped(digits.as_bytes());
@@ -226,7 +226,7 @@ async fn gzip_is_left_in_the_storage_for_whoever_takes_it() {
 }
 
 #[tokio::test]
-async fn a_large_archive_is_left_in_the_storage_with_the_name_to_save_it_by() {
+async fn a_large_archive_is_redirected_with_its_file_name() {
     let digest = |n: u64| Sha256Digest::of(&n.to_le_bytes());
     let noise: Vec<u8> = (0..140_000).flat_map(|n| *digest(n).as_bytes()).collect();
     for in_lambda in [true, false] {
@@ -242,7 +242,7 @@ async fn a_large_archive_is_left_in_the_storage_with_the_name_to_save_it_by() {
 }
 
 #[tokio::test]
-async fn a_head_is_answered_from_the_record_and_its_tag_saves_the_redirect() {
+async fn a_head_needs_no_read_and_its_etag_saves_the_redirect() {
     let stored = Stored::text(true, SIZE).await;
     let path = format!("{}/string", stored.path);
     let head = stored.app.send(Call::new(Method::HEAD, &path)).await;

@@ -1,142 +1,128 @@
-//! The JSON of answers about archives.
+//! What requests about archives are answered with.
 
+use cache_api::archives::{self, ArchiveBatch, ArchiveOperation, ArchiveStore};
 use cache_core::archive::MemberName;
-use cache_core::archive::batch::BatchOutcome;
+use cache_core::archive::batch::{Action, BatchOutcome, OperationResult};
 use cache_core::cache::{ArchiveEntry, Edited, StoredArchive};
 use cache_core::ids::CacheId;
-use serde::Serialize;
-use utoipa::ToSchema;
 
-use super::entry::Store;
+use super::entry::store;
+use super::wire::name;
 
-/// An archive that was stored.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct ArchiveStore {
-    #[serde(flatten)]
-    store: Store,
-    /// Members, folders included.
-    file_count: usize,
-    /// Milliseconds since 1970, UTC.
-    stored_at: u64,
-    /// Always `null`: a store that fails is an error.
-    error_type: Option<&'static str>,
-    /// Always `null`.
-    error_message: Option<&'static str>,
-    /// Always true.
-    success: bool,
-}
-
-impl From<StoredArchive> for ArchiveStore {
-    fn from(StoredArchive { stored, members }: StoredArchive) -> Self {
-        let stored_at = stored.entry.stored_at.get();
-        let store = stored.into();
-        Self { store, file_count: members, stored_at, error_type: None, error_message: None, success: true }
+/// An archive was stored.
+pub fn archive_store(StoredArchive { stored, members }: StoredArchive) -> ArchiveStore {
+    ArchiveStore {
+        stored_at: stored.entry.stored_at.get(),
+        store: store(stored),
+        file_count: members,
+        error_type: None,
+        error_message: None,
+        success: true,
     }
 }
 
-/// One operation on an archive that succeeded.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct ArchiveOperation {
-    success: bool,
-    operation: &'static str,
-    /// The entry that holds the result. After an edit that changed nothing it is the original one.
-    cache_id: CacheId,
-    /// The entry that was edited.
-    original_cache_id: Option<CacheId>,
-    message: String,
-    /// All members; only of `list`.
-    file_list: Vec<String>,
-    /// Always empty: contents have a route of their own.
-    file_content: &'static str,
-    /// Always 0.
-    file_size: u64,
-    /// Members that were edited.
-    files_affected: Vec<String>,
-    /// Always empty: an operation that fails is an error.
-    error_details: &'static str,
+/// The list of members.
+pub fn member_list(entry: &ArchiveEntry) -> ArchiveOperation {
+    let file_list: Vec<String> = entry.directory.names().map(str::to_owned).collect();
+    let message = format!("the archive has {} members", file_list.len());
+    ArchiveOperation { file_list, ..operation("list", entry.entry.cache_id, message) }
 }
 
-impl ArchiveOperation {
-    fn new(operation: &'static str, cache_id: CacheId, message: String) -> Self {
-        Self {
-            success: true,
-            operation,
-            cache_id,
-            original_cache_id: None,
-            message,
-            file_list: Vec::new(),
-            file_content: "",
-            file_size: 0,
-            files_affected: Vec::new(),
-            error_details: "",
-        }
-    }
+/// A member got a content.
+pub fn member_added(edited: &Edited<MemberName>) -> ArchiveOperation {
+    edit("add", "set", edited)
+}
 
-    /// The list of members.
-    pub fn list(entry: &ArchiveEntry) -> Self {
-        let file_list: Vec<String> = entry.directory.names().map(str::to_owned).collect();
-        let message = format!("the archive has {} members", file_list.len());
-        Self { file_list, ..Self::new("list", entry.entry.cache_id, message) }
-    }
+/// A member went.
+pub fn member_removed(edited: &Edited<MemberName>) -> ArchiveOperation {
+    edit("remove", "removed", edited)
+}
 
-    /// A member got a content.
-    pub fn add(edited: &Edited<MemberName>) -> Self {
-        Self::edit("add", "set", edited)
-    }
-
-    /// A member went.
-    pub fn remove(edited: &Edited<MemberName>) -> Self {
-        Self::edit("remove", "removed", edited)
-    }
-
-    fn edit(operation: &'static str, done: &str, edited: &Edited<MemberName>) -> Self {
-        let Edited { original, cache_id, done: name, .. } = edited;
-        let message = if cache_id == original {
-            format!("'{name}' is so already: nothing was stored")
-        } else {
-            format!("'{name}' was {done}: the archive is a new entry with cache_id {cache_id}")
-        };
-        Self {
-            original_cache_id: Some(*original),
-            files_affected: vec![name.to_string()],
-            ..Self::new(operation, *cache_id, message)
-        }
+fn edit(kind: &str, done: &str, edited: &Edited<MemberName>) -> ArchiveOperation {
+    let Edited { original, cache_id, done: member, .. } = edited;
+    let message = if cache_id == original {
+        format!("'{member}' is so already: nothing was stored")
+    } else {
+        format!("'{member}' was {done}: the archive is a new entry with cache_id {cache_id}")
+    };
+    ArchiveOperation {
+        original_cache_id: Some(name(original)),
+        files_affected: vec![member.to_string()],
+        ..operation(kind, *cache_id, message)
     }
 }
 
-/// What became of a batch.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct ArchiveBatch {
-    /// The entry that holds the result; the original one when nothing was stored.
-    cache_id: CacheId,
-    original_cache_id: CacheId,
-    /// Members of the result, folders included; 0 when the batch was not carried out.
-    new_file_count: usize,
-    /// Bytes of the result; 0 when the batch was not carried out.
-    new_size: u64,
-    /// Milliseconds since 1970, UTC.
-    completed_at: u64,
-    #[serde(flatten)]
-    outcome: BatchOutcome,
+fn operation(kind: &str, cache_id: CacheId, message: String) -> ArchiveOperation {
+    ArchiveOperation {
+        success: true,
+        operation: kind.to_owned(),
+        cache_id: name(&cache_id),
+        original_cache_id: None,
+        message,
+        file_list: Vec::new(),
+        file_content: String::new(),
+        file_size: 0,
+        files_affected: Vec::new(),
+        error_details: String::new(),
+    }
 }
 
-impl ArchiveBatch {
-    /// The answer for a batch that was tried on an archive.
-    pub fn of(edited: Edited<BatchOutcome>, completed_at: u64) -> Self {
-        let Edited { original, cache_id, members, size, done: outcome } = edited;
-        let (members, size) = if outcome.rollback_performed { (0, 0) } else { (members, size) };
-        Self { cache_id, original_cache_id: original, new_file_count: members, new_size: size, completed_at, outcome }
+/// A batch was tried on an archive.
+pub fn batch(edited: Edited<BatchOutcome>, completed_at: u64) -> ArchiveBatch {
+    let Edited { original, cache_id, members, size, done: outcome } = edited;
+    let (members, size) = if outcome.rollback_performed { (0, 0) } else { (members, size) };
+    ArchiveBatch {
+        cache_id: name(&cache_id),
+        original_cache_id: name(&original),
+        new_file_count: members,
+        new_size: size,
+        completed_at,
+        outcome: batch_outcome(outcome),
     }
+}
 
-    /// The answer for a batch that could not be tried, or whose result could not be stored. `message` says what to change.
-    pub fn failed(cache_id: CacheId, error_message: String, message: String, completed_at: u64) -> Self {
-        Self {
-            cache_id,
-            original_cache_id: cache_id,
-            new_file_count: 0,
-            new_size: 0,
-            completed_at,
-            outcome: BatchOutcome { error_message, message, ..BatchOutcome::default() },
-        }
+/// A batch could not be tried, or its result could not be stored. `message` says what to change.
+pub fn failed_batch(cache_id: CacheId, error_message: String, message: String, completed_at: u64) -> ArchiveBatch {
+    ArchiveBatch {
+        cache_id: name(&cache_id),
+        original_cache_id: name(&cache_id),
+        new_file_count: 0,
+        new_size: 0,
+        completed_at,
+        outcome: archives::BatchOutcome { error_message, message, ..archives::BatchOutcome::default() },
+    }
+}
+
+fn batch_outcome(outcome: BatchOutcome) -> archives::BatchOutcome {
+    archives::BatchOutcome {
+        success: outcome.success,
+        operations_applied: outcome.operations_applied,
+        operations_failed: outcome.operations_failed,
+        operations_skipped: outcome.operations_skipped,
+        operation_results: outcome.operation_results.into_iter().map(operation_result).collect(),
+        files_added: outcome.files_added,
+        files_removed: outcome.files_removed,
+        files_modified: outcome.files_modified,
+        rollback_performed: outcome.rollback_performed,
+        error_message: outcome.error_message,
+        message: outcome.message,
+        changed: outcome.changed,
+    }
+}
+
+fn operation_result(result: OperationResult) -> archives::OperationResult {
+    let OperationResult { action, path, success, skipped, error, message } = result;
+    archives::OperationResult { action: action.map(wire_action), path, success, skipped, error, message }
+}
+
+fn wire_action(action: Action) -> archives::Action {
+    match action {
+        Action::Add => archives::Action::Add,
+        Action::Replace => archives::Action::Replace,
+        Action::Remove => archives::Action::Remove,
+        Action::Rename => archives::Action::Rename,
+        Action::Move => archives::Action::Move,
+        Action::List => archives::Action::List,
+        Action::Get => archives::Action::Get,
     }
 }

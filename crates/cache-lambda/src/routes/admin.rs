@@ -1,6 +1,6 @@
-//! Admin: the storage as files and folders. Each generation of clients has a form of its own for some of these routes.
+//! Admin: the storage as files and folders. Some routes exist in two forms, one for each generation of clients.
 //!
-//! Without `?raw=true` a view is read as the content that it leads to, and what stands for something deleted is not there.
+//! Without `?raw=true` a view is read as the content that it points to, and tombstones are hidden.
 
 mod lists;
 
@@ -10,13 +10,13 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use cache_api::admin as wire;
+use cache_api::admin::{BucketName, FileExists};
 use cache_core::cache::{AdminFile, FileDeleted};
 use cache_core::json::{Document, JsonValue};
 use cache_core::storage::{InvalidObjectKey, ObjectKey};
 use cache_core::strategy::ContentKind;
 use http::{StatusCode, header};
-use serde::Serialize;
-use utoipa::ToSchema;
 use utoipa::openapi::path::Parameter;
 
 use crate::extract::Params;
@@ -28,7 +28,7 @@ use crate::request_cache::RequestCache;
 use crate::routing::Routes;
 use crate::state::AppState;
 
-/// What stands for a bucket where there is none.
+/// The name that is shown when there is no bucket.
 const NO_BUCKET: &str = "NA";
 
 /// Below which the storage is shown.
@@ -48,7 +48,7 @@ fn files_routes() -> Routes {
     Routes::below(STORAGE)
         .get("/bucket-name", bucket_name, |op| op.summary("The bucket, or `NA`").response::<BucketName>())
         .get("/file/exists/{*path?}", exists, |op| {
-            op.summary("Whether a file is there").parameter(physical()).response::<Exists>()
+            op.summary("Whether a file is there").parameter(physical()).response::<FileExists>()
         })
         .get("/file/bytes/{*path?}", bytes, |op| read(op, "A file as bytes").raw_response(BYTES))
         .get("/file/content/{*path?}", content, |op| {
@@ -63,20 +63,14 @@ fn files_routes() -> Routes {
 fn delete_routes() -> Routes {
     let delete = |op: Operation, summary| {
         op.summary(summary)
-            .parameter(parameters::flag("force", "The file alone, whatever needs it"))
-            .status(StatusCode::CONFLICT, "Something needs this file")
+            .parameter(parameters::flag("force", "Deletes the file alone, even if it is in use"))
+            .status(StatusCode::CONFLICT, "The file is in use")
     };
     Routes::below(STORAGE)
         .delete("/file/delete/{*path?}", delete_file, |op| {
-            delete(op, "Deletes what a file stands for").response::<Deleted>()
+            delete(op, "Deletes what a file stands for").response::<wire::FileDeleted>()
         })
         .delete("/{*path}", delete_any, |op| delete(op, "The same, for older clients").inline_response::<bool>())
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-struct BucketName {
-    #[serde(rename = "bucket-name")]
-    bucket_name: String,
 }
 
 async fn bucket_name(State(state): State<AppState>) -> Json<BucketName> {
@@ -84,20 +78,13 @@ async fn bucket_name(State(state): State<AppState>) -> Json<BucketName> {
     Json(BucketName { bucket_name })
 }
 
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = FileExists)]
-struct Exists {
-    exists: bool,
-    path: String,
-}
-
-async fn exists(cache: RequestCache, params: Params) -> Result<Json<Exists>, Problem> {
+async fn exists(cache: RequestCache, params: Params) -> Result<Json<FileExists>, Problem> {
     let physical = params.flag("physical", false)?;
     let exists = match file_path(&params)? {
         Some(path) => cache.file_exists(&path, physical).await?,
         None => false,
     };
-    Ok(Json(Exists { exists, path: params.path("path").to_owned() }))
+    Ok(Json(FileExists { exists, path: params.path("path").to_owned() }))
 }
 
 async fn bytes(cache: RequestCache, params: Params) -> Result<Response, Problem> {
@@ -113,7 +100,7 @@ async fn json(cache: RequestCache, params: Params) -> Result<Response, Problem> 
     Ok(typed(JSON, read_json(&cache, &params).await?.into_text()))
 }
 
-/// Shows the field `html` of a JSON file. What was stored is not ours: it may run no script and call nobody.
+/// Shows the field `html` of a JSON file. Stored content is untrusted: it may neither run scripts nor send requests.
 async fn html(cache: RequestCache, params: Params) -> Result<Response, Problem> {
     let document = read_json(&cache, &params).await?;
     let page = document.root().member("html").and_then(JsonValue::as_string).map_or(String::new(), Cow::into_owned);
@@ -121,16 +108,9 @@ async fn html(cache: RequestCache, params: Params) -> Result<Response, Problem> 
     Ok((policy, typed(HTML_UTF_8, page.into())).into_response())
 }
 
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = FileDeleted)]
-struct Deleted {
-    path: String,
-    deleted: bool,
-}
-
-async fn delete_file(cache: RequestCache, params: Params) -> Result<Json<Deleted>, Problem> {
+async fn delete_file(cache: RequestCache, params: Params) -> Result<Json<wire::FileDeleted>, Problem> {
     let deleted = delete_at(cache, &params).await?;
-    Ok(Json(Deleted { path: params.path("path").to_owned(), deleted }))
+    Ok(Json(wire::FileDeleted { path: params.path("path").to_owned(), deleted }))
 }
 
 async fn delete_any(cache: RequestCache, params: Params) -> Result<Json<bool>, Problem> {

@@ -57,14 +57,14 @@ pub fn routes() -> Routes {
         })
 }
 
-/// Shows the current value only to whoever has the key already: the page itself is public.
+/// Shows the current value only to callers that have the key: the page itself is public.
 async fn form(State(state): State<AppState>, headers: HeaderMap) -> Response {
     let name = cookie_name(&state.config.auth);
     let may_see = may_call(&state.config.auth, &headers).is_ok();
     let value = cookies::find(&headers, name).filter(|_| may_see).unwrap_or_default();
     let nonce = Uuid::new_v4().to_string();
     let fill = |page: &str, mark: &str, text: &str| page.replacen(mark, text, 1);
-    // The value comes last: what it holds is not looked at for marks any more.
+    // The value is filled in last, so that placeholders in it are not replaced.
     let page = fill(&fill(FORM, "NAME", &escape(name)), "NONCE", &nonce);
     let page = fill(&page, "VALUE", &escape(&String::from_utf8_lossy(&value)));
     let policy = format!(
@@ -94,7 +94,7 @@ struct CookieSet {
     cookie_value: String,
 }
 
-/// Sets the cookie to whatever is sent; whether it is the key shows with the next call.
+/// Sets the cookie to the value that was sent, without checking that it is the key.
 async fn set_cookie(State(state): State<AppState>, headers: HeaderMap, payload: Payload) -> Result<Response, Problem> {
     let cookie_value = value_in(payload)?;
     let cookie_name = cookie_name(&state.config.auth).to_owned();
@@ -120,12 +120,12 @@ fn cookie_name(auth: &Auth) -> &str {
     }
 }
 
-/// Whether the caller came by HTTPS: always to a function, and else when the proxy in front says so.
+/// Whether the request came by HTTPS: always in Lambda, else if a proxy says so.
 fn is_https(state: &Service, headers: &HeaderMap) -> bool {
     state.config.in_lambda || headers.get("x-forwarded-proto").is_some_and(|scheme| scheme == "https")
 }
 
-/// A text that means itself in HTML, within an attribute too.
+/// Escapes a text for HTML, also within attributes.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {

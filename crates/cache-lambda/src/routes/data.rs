@@ -1,12 +1,13 @@
 //! Child data: small files under an entry. Each is named by its type, a file id, and if wanted a data key of several
 //! segments; in a path the file id is the last one.
 
-use axum::Json;
 mod child_path;
 
+use axum::Json;
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use cache_api::children::{ChildDeleted, ChildExists, ChildList, ChildStored, ChildUpdated, ChildrenDeleted};
 use cache_core::cache::ChildName;
 use cache_core::ids::{CacheId, Namespace};
 use cache_core::strategy::ContentKind;
@@ -23,9 +24,9 @@ use crate::openapi::operation::Operation;
 use crate::openapi::parameters;
 use crate::problem::Problem;
 use crate::request_cache::RequestCache;
-use crate::response::children::{
-    ChildDeleted, ChildExists, ChildList, ChildStored, ChildUpdated, ChildrenDeleted, key_or_empty,
-};
+use crate::response::children;
+use crate::response::children::key_or_empty;
+use crate::response::wire::name;
 use crate::routing::Routes;
 use crate::state::AppState;
 
@@ -145,27 +146,27 @@ async fn exists(at: ParentEntry, params: Params) -> Result<Json<ChildExists>, Pr
     let shown_key = key_or_empty(data_key.as_ref());
     let exists = match data_type.kind() {
         Some(kind) => {
-            let name = ChildName { data_key, file_id: file_id.clone(), kind };
-            at.cache.namespace(&at.namespace).child_exists(at.cache_id, &name).await?
+            let child = ChildName { data_key, file_id: file_id.clone(), kind };
+            at.cache.namespace(&at.namespace).child_exists(at.cache_id, &child).await?
         }
         None => false,
     };
     Ok(Json(ChildExists {
-        cache_id: at.cache_id,
-        data_type: data_type.name(),
+        cache_id: name(&at.cache_id),
+        data_type: data_type.name().to_owned(),
         data_key: shown_key,
-        data_file_id: file_id,
+        data_file_id: name(&file_id),
         exists,
-        namespace: at.namespace,
+        namespace: name(&at.namespace),
     }))
 }
 
 async fn list(at: ParentEntry, params: Params) -> Result<Json<ChildList>, Problem> {
     let data_key = folder(&params)?;
     let recursive = params.flag("recursive", true)?;
-    let children = at.cache.namespace(&at.namespace).children(at.cache_id, data_key.as_ref(), recursive).await?;
-    let children = children.ok_or_else(|| Problem::parent_not_found(&at.namespace, at.cache_id))?;
-    Ok(Json(ChildList::new(at.namespace, at.cache_id, data_key.as_ref(), children)))
+    let found = at.cache.namespace(&at.namespace).children(at.cache_id, data_key.as_ref(), recursive).await?;
+    let found = found.ok_or_else(|| Problem::parent_not_found(&at.namespace, at.cache_id))?;
+    Ok(Json(children::child_list(&at.namespace, at.cache_id, data_key.as_ref(), found)))
 }
 
 async fn delete_all(at: ParentEntry, params: Params) -> Result<Json<ChildrenDeleted>, Problem> {
@@ -175,7 +176,7 @@ async fn delete_all(at: ParentEntry, params: Params) -> Result<Json<ChildrenDele
     let deleted = cache
         .run_to_completion(async move |cache| cache.namespace(&within).delete_children(cache_id, key.as_ref()).await)
         .await?;
-    Ok(Json(ChildrenDeleted::new(namespace, cache_id, data_key, deleted)))
+    Ok(Json(children::children_deleted(&namespace, cache_id, data_key.as_ref(), deleted)))
 }
 
 async fn delete_one(at: ParentEntry, params: Params) -> Result<Json<ChildDeleted>, Problem> {
@@ -190,7 +191,7 @@ async fn delete_one(at: ParentEntry, params: Params) -> Result<Json<ChildDeleted
         .run_to_completion(async move |cache| cache.namespace(&within).delete_child(cache_id, &child).await)
         .await?;
     match deleted {
-        true => Ok(Json(ChildDeleted::new(namespace, cache_id, name, data_type.name()))),
+        true => Ok(Json(children::child_deleted(&namespace, cache_id, &name, data_type.name()))),
         false => Err(missing()),
     }
 }
@@ -229,7 +230,7 @@ impl ParentEntry {
             .run_to_completion(async move |cache| cache.namespace(&within).store_child(cache_id, &child, content).await)
             .await?;
         let path = stored.ok_or(missing)?;
-        Ok(Json(ChildStored::new(namespace, cache_id, name, path, size, now_ms)))
+        Ok(Json(children::child_stored(&namespace, cache_id, &name, path, size, now_ms)))
     }
 
     async fn read(self, params: &Params, kind: ContentKind, content_type: &'static str) -> Result<Response, Problem> {
@@ -250,7 +251,7 @@ impl ParentEntry {
             })
             .await?;
         let path = updated.ok_or(missing)?;
-        Ok(Json(ChildUpdated::new(namespace, cache_id, name, path, size)))
+        Ok(Json(children::child_updated(&namespace, cache_id, &name, path, size)))
     }
 }
 

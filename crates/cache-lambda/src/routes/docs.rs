@@ -1,4 +1,4 @@
-//! Docs: the description of the interface, and a page (Swagger UI) to read it and try it out. All of it is public.
+//! Docs: the OpenAPI document, and Swagger UI to read it and try it out. All of it is public.
 //!
 //! Swagger UI is part of the binary, compressed by the build script.
 
@@ -34,7 +34,7 @@ const PAGE: &str = "<!doctype html>
 </html>
 ";
 
-/// Groups are closed at first: there are a hundred operations.
+/// Groups are collapsed: there are a hundred operations.
 const START: &str = "SwaggerUIBundle({
   url: '/openapi.json', dom_id: '#ui', deepLinking: true, docExpansion: 'none', filter: true, tryItOutEnabled: true,
   persistAuthorization: false, validatorUrl: null
@@ -92,7 +92,7 @@ async fn description(State(state): State<AppState>) -> Json<OpenApi> {
 }
 
 impl Asset {
-    /// The file, inflated for the few callers that cannot do it themselves.
+    /// The file, inflated for callers that do not accept gzip.
     fn answer(&self, conditions: &ConditionalHeaders) -> Result<Response, Problem> {
         let coding = if conditions.accepts_gzip { "gzip" } else { "" };
         let tag = ETag::of(&[self.content_type, coding]);

@@ -1,11 +1,14 @@
-//! Entries as a whole: whether they are there, and taking them away.
+//! Entries: whether they exist, and deleting them.
 
 use axum::Json;
+
+use cache_api::entries::{Delete, Exists};
 
 use crate::extract::Params;
 use crate::problem::Problem;
 use crate::request_cache::RequestCache;
-use crate::response::entry::{Delete, Exists};
+use crate::response::entry;
+use crate::response::wire::name;
 use crate::routing::Routes;
 
 /// The routes of this group.
@@ -23,19 +26,19 @@ pub fn routes() -> Routes {
 async fn exists_id(cache: RequestCache, params: Params) -> Result<Json<Exists>, Problem> {
     let (namespace, id) = (params.namespace()?, params.cache_id()?);
     let exists = cache.namespace(&namespace).exists(id).await?;
-    Ok(Json(Exists { exists, cache_id: Some(id), cache_hash: None, namespace }))
+    Ok(Json(Exists { exists, cache_id: Some(name(&id)), cache_hash: None, namespace: name(&namespace) }))
 }
 
 async fn exists_hash(cache: RequestCache, params: Params) -> Result<Json<Exists>, Problem> {
     let (namespace, hash) = (params.namespace()?, params.cache_hash()?);
     let exists = cache.namespace(&namespace).exists_hash(&hash).await?;
-    Ok(Json(Exists { exists, cache_id: None, cache_hash: Some(hash), namespace }))
+    Ok(Json(Exists { exists, cache_id: None, cache_hash: Some(name(&hash)), namespace: name(&namespace) }))
 }
 
 async fn delete_id(cache: RequestCache, params: Params) -> Result<Json<Delete>, Problem> {
     let (namespace, id) = (params.namespace()?, params.cache_id()?);
     let deleted = cache.run_to_completion(async move |cache| cache.namespace(&namespace).delete(id).await).await?;
-    Ok(Json(Delete::of(id, deleted)))
+    Ok(Json(entry::delete(id, deleted)))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Home: a page for people who open the service in a browser. It shows nothing that a caller without a key may not see.
+//! Home: a page for people who open the service in a browser. It is public and shows no data.
 
 use axum::response::Html;
 

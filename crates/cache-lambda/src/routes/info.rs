@@ -2,8 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use serde::Serialize;
-use utoipa::ToSchema;
+use cache_api::info::{Health, Server, Status, Storage, Versions};
 
 use crate::openapi::VERSION;
 use crate::routing::Routes;
@@ -22,21 +21,8 @@ pub fn routes() -> Routes {
         .get("/server/storage/info", storage, |op| op.summary("Where entries live").response::<Storage>())
 }
 
-#[derive(Debug, Serialize, ToSchema)]
-struct Health {
-    status: &'static str,
-}
-
 async fn health() -> Json<Health> {
-    Json(Health { status: "ok" })
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-struct Server {
-    server_id: Option<String>,
-    server_name: Option<String>,
-    server_instance_id: String,
-    server_boot_time: u64,
+    Json(Health { status: "ok".to_owned() })
 }
 
 async fn server(State(state): State<AppState>) -> Json<Server> {
@@ -48,54 +34,32 @@ async fn server(State(state): State<AppState>) -> Json<Server> {
     })
 }
 
-#[derive(Debug, Serialize, ToSchema)]
-struct Status {
-    name: &'static str,
-    version: &'static str,
-    status: &'static str,
-    environment: &'static str,
-}
-
 async fn status(State(state): State<AppState>) -> Json<Status> {
     let environment = if state.config.in_lambda { "aws-lambda" } else { "local" };
-    Json(Status { name: NAME, version: VERSION, status: "operational", environment })
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-struct Versions {
-    mgraph_ai_service_cache: &'static str,
-    osbot_utils: &'static str,
-    osbot_aws: &'static str,
-    osbot_fast_api: &'static str,
-    osbot_fast_api_serverless: &'static str,
-}
-
-/// The clients know the versions of the Python service's own libraries as well. This service has none of them.
-async fn versions() -> Json<Versions> {
-    const NOT_USED: &str = "not used";
-    Json(Versions {
-        mgraph_ai_service_cache: VERSION,
-        osbot_utils: NOT_USED,
-        osbot_aws: NOT_USED,
-        osbot_fast_api: NOT_USED,
-        osbot_fast_api_serverless: NOT_USED,
+    Json(Status {
+        name: NAME.to_owned(),
+        version: VERSION.to_owned(),
+        status: "operational".to_owned(),
+        environment: environment.to_owned(),
     })
 }
 
-#[derive(Debug, Serialize, ToSchema)]
-struct Storage {
-    storage_mode: &'static str,
-    ttl_hours: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    s3_bucket: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    local_disk_path: Option<String>,
+/// Clients also expect the versions of the Python service's libraries, which this service does not use.
+async fn versions() -> Json<Versions> {
+    let not_used = || "not used".to_owned();
+    Json(Versions {
+        mgraph_ai_service_cache: VERSION.to_owned(),
+        osbot_utils: not_used(),
+        osbot_aws: not_used(),
+        osbot_fast_api: not_used(),
+        osbot_fast_api_serverless: not_used(),
+    })
 }
 
 async fn storage(State(state): State<AppState>) -> Json<Storage> {
     let storage = &state.config.storage;
     Json(Storage {
-        storage_mode: storage.mode(),
+        storage_mode: storage.mode().to_owned(),
         ttl_hours: state.config.ttl_hours,
         s3_bucket: storage.bucket().map(ToOwned::to_owned),
         local_disk_path: storage.path().map(|path| path.display().to_string()),

@@ -1,4 +1,4 @@
-//! Metrics: the numbers of this process, for Prometheus.
+//! Metrics of this process, for Prometheus.
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -13,13 +13,13 @@ use crate::telemetry::prometheus::{self, Process};
 /// The routes of this group.
 pub fn routes() -> Routes {
     Routes::new().get("/metrics", metrics, |op| {
-        op.summary("The numbers of this process, as Prometheus reads them")
+        op.summary("The metrics of this process, for Prometheus")
             .raw_response(TEXT)
             .status(StatusCode::NOT_FOUND, "In Lambda: see CloudWatch")
     })
 }
 
-/// In Lambda a scraper would reach some process or other, each of which has seen a few requests.
+/// In Lambda a scraper would reach an arbitrary process, which has seen only some of the requests.
 async fn metrics(State(state): State<AppState>) -> Result<Response, Problem> {
     if state.config.in_lambda {
         return Err(Problem::metrics_not_served());

@@ -51,6 +51,8 @@ mod tests {
     use http::Method;
 
     use super::*;
+    use crate::config::auth::Auth;
+    use crate::test_support::{App, Call, config};
 
     #[track_caller]
     fn check(method: Method, route: &str, id: &str, group: &str) {
@@ -68,5 +70,17 @@ mod tests {
         check(Method::POST, "/{namespace}/{strategy}/store/string/", id, "store");
         let id = "post_namespace_cache_cache_id_data_store_string_data_file_id";
         check(Method::POST, "/{namespace}/cache/{cache_id}/data/store/string/{*rest}", id, "child_data");
+    }
+
+    #[tokio::test]
+    async fn exactly_the_public_operations_need_no_key() {
+        let mut config = config();
+        config.auth = Auth::ApiKey { name: "x-k".parse().unwrap(), cookie: "x-k".to_owned(), value: "v".to_owned() };
+        let app = App::with(config);
+        for operation in routes().operations() {
+            let method = operation.verb().to_uppercase().parse().unwrap();
+            let status = app.send(Call::new(method, &operation.path.replace(['{', '}'], ""))).await.status;
+            assert_eq!(status == 401, operation.needs_key(), "{} is {status}", operation.path);
+        }
     }
 }

@@ -2,8 +2,11 @@
 
 use axum::Json;
 use axum::extract::State;
+use cache_api::lists::List;
+use cache_api::names as wire;
+use cache_api::namespaces::{Entries, NamespaceSettings, NamespaceStats, NewSettings};
 use cache_core::cache::EntriesRequest;
-use cache_core::ids::{CacheHash, CacheId, Namespace};
+use cache_core::ids::Namespace;
 use cache_core::settings::{InvalidSetting, Settings};
 use cache_core::strategy::Strategy;
 use cache_core::time::UnixMillis;
@@ -15,7 +18,8 @@ use crate::extract::Params;
 use crate::openapi::parameters;
 use crate::problem::Problem;
 use crate::request_cache::RequestCache;
-use crate::response::namespace::{Entries, List, NamespaceSettings, NamespaceStats, NewSettings};
+use crate::response::namespace as bodies;
+use crate::response::namespace::{names, page};
 use crate::routing::Routes;
 use crate::state::AppState;
 
@@ -28,14 +32,16 @@ fn lists() -> Routes {
     let dated: Vec<&str> =
         Strategy::ALL.into_iter().filter(|strategy| strategy.is_dated()).map(Strategy::name).collect();
     Routes::new()
-        .get("/namespaces/list", namespaces, |op| op.summary("All namespaces").list_response::<Namespace>())
+        .get("/namespaces/list", namespaces, |op| op.summary("All namespaces").list_response::<wire::Namespace>())
         .get("/{namespace}/file-hashes", hashes, |op| {
-            op.summary("The hashes in a namespace, or a page of them").paginated().inline_response::<List<CacheHash>>()
+            op.summary("The hashes in a namespace, or a page of them")
+                .paginated()
+                .inline_response::<List<wire::CacheHash>>()
         })
         .get("/{namespace}/file-ids", ids, |op| {
             op.summary("The ids of the entries in a namespace, or a page of them")
                 .paginated()
-                .inline_response::<List<CacheId>>()
+                .inline_response::<List<wire::CacheId>>()
         })
         .get("/{namespace}/stats", stats, |op| op.summary("How much a namespace holds").response::<NamespaceStats>())
         .get("/{namespace}/entries", entries, |op| {
@@ -60,23 +66,23 @@ fn settings_routes() -> Routes {
         })
 }
 
-async fn namespaces(cache: RequestCache) -> Result<Json<Vec<Namespace>>, Problem> {
-    Ok(Json(cache.namespaces().await?))
+async fn namespaces(cache: RequestCache) -> Result<Json<Vec<wire::Namespace>>, Problem> {
+    Ok(Json(names(&cache.namespaces().await?)))
 }
 
-async fn hashes(cache: RequestCache, params: Params) -> Result<Json<List<CacheHash>>, Problem> {
+async fn hashes(cache: RequestCache, params: Params) -> Result<Json<List<wire::CacheHash>>, Problem> {
     let cache = cache.namespace_of(&params)?;
     Ok(Json(match params.paging()? {
-        None => List::Whole(cache.hashes().await?),
-        Some(page) => List::Page(cache.hash_page(page.limit, page.cursor).await?.into()),
+        None => List::Whole(names(&cache.hashes().await?)),
+        Some(wanted) => List::Page(page(cache.hash_page(wanted.limit, wanted.cursor).await?)),
     }))
 }
 
-async fn ids(cache: RequestCache, params: Params) -> Result<Json<List<CacheId>>, Problem> {
+async fn ids(cache: RequestCache, params: Params) -> Result<Json<List<wire::CacheId>>, Problem> {
     let cache = cache.namespace_of(&params)?;
     Ok(Json(match params.paging()? {
-        None => List::Whole(cache.ids().await?),
-        Some(page) => List::Page(cache.id_page(page.limit, page.cursor).await?.into()),
+        None => List::Whole(names(&cache.ids().await?)),
+        Some(wanted) => List::Page(page(cache.id_page(wanted.limit, wanted.cursor).await?)),
     }))
 }
 
@@ -90,7 +96,7 @@ async fn stats(
     let (stats, settings) = futures::try_join!(cache.stats(), cache.settings())?;
     let bucket = state.config.storage.bucket().map(ToOwned::to_owned);
     let ttl_hours = settings.ttl_hours.unwrap_or(state.config.ttl_hours);
-    Ok(Json(NamespaceStats::new(namespace, ttl_hours, &stats, bucket)))
+    Ok(Json(bodies::namespace_stats(&namespace, ttl_hours, &stats, bucket)))
 }
 
 async fn entries(cache: RequestCache, params: Params) -> Result<Json<Entries>, Problem> {
@@ -104,7 +110,7 @@ async fn entries(cache: RequestCache, params: Params) -> Result<Json<Entries>, P
         cursor: page.cursor,
     };
     let (entries, next_cursor) = cache.entries(&request).await?;
-    Ok(Json(Entries::new(entries, next_cursor)))
+    Ok(Json(bodies::entries(&entries, next_cursor)))
 }
 
 fn dated_strategy(params: &Params) -> Result<Option<Strategy>, Problem> {
@@ -131,7 +137,7 @@ fn time(params: &Params, name: &str) -> Result<Option<UnixMillis>, Problem> {
 async fn settings(cache: RequestCache, params: Params) -> Result<Json<NamespaceSettings>, Problem> {
     let namespace = params.namespace()?;
     let settings = cache.namespace(&namespace).settings().await?;
-    Ok(Json(NamespaceSettings::new(namespace, settings)))
+    Ok(Json(bodies::namespace_settings(&namespace, settings)))
 }
 
 async fn change_settings(
@@ -143,7 +149,7 @@ async fn change_settings(
     let settings = parse_settings(&namespace, payload)?;
     let (within, new) = (namespace.clone(), settings.clone());
     cache.run_to_completion(async move |cache| cache.namespace(&within).change_settings(&new).await).await?;
-    Ok(Json(NamespaceSettings::new(namespace, settings)))
+    Ok(Json(bodies::namespace_settings(&namespace, settings)))
 }
 
 /// The settings in a body, which may name the namespace as the answers do.

@@ -1,7 +1,9 @@
-//! Retrieve: an entry by id, by hash or by key, in the form that the caller wants.
+//! Retrieve: an entry by id, by hash or by key, in the requested representation.
 
 use axum::Json;
 use axum::response::Response;
+use cache_api::contents::{BinaryReference, EntryConfig, FileMetadata, Metadata, Retrieved};
+use cache_api::references::{AllReferences, HashCacheId, HashReferences, References};
 use cache_core::cache::{Selector, VersionsOf};
 use cache_core::entry::Entry;
 use cache_core::representation::LookupKind;
@@ -14,13 +16,14 @@ use crate::openapi::parameters;
 use crate::problem::Problem;
 use crate::read_entry::EntryReader;
 use crate::request_cache::RequestCache;
-use crate::response::content::{BinaryReference, EntryConfig, FileMetadata, Metadata, Retrieved};
-use crate::response::references::{AllReferences, HashCacheId, HashReferences, References};
+use crate::response::content;
+use crate::response::references as reference_bodies;
+use crate::response::wire::name;
 use crate::routing::Routes;
 
 /// How many versions a list of references shows.
 const MAX_REFERENCES: usize = 256;
-/// What `as` may ask for.
+/// The values of the query parameter `as`.
 const FORMS: [&str; 4] = ["string", "json", "binary", "metadata"];
 
 /// The routes of this group.
@@ -28,9 +31,9 @@ pub fn routes() -> Routes {
     by_id_routes().merge(by_hash_routes()).merge(by_key_routes())
 }
 
-/// Where an id is expected, `{cache_hash}-v{n}` will do.
+/// `{cache_hash}-v{n}` may be used in place of the id.
 fn by_id_routes() -> Routes {
-    let read = |op, summary| content(op, summary).parameter(parameters::revision());
+    let read = |op, summary| readable(op, summary).parameter(parameters::revision());
     let about = |op: Operation, summary| op.summary(summary).not_found();
     Routes::below("/{namespace}/retrieve/{cache_id}")
         .get("", by_id, |op| {
@@ -52,7 +55,7 @@ fn by_id_routes() -> Routes {
 }
 
 fn by_hash_routes() -> Routes {
-    let read = |op, summary| content(op, summary).parameter(parameters::version());
+    let read = |op, summary| readable(op, summary).parameter(parameters::version());
     let about = |op: Operation, summary| op.summary(summary).not_found();
     Routes::below("/{namespace}/retrieve/hash/{cache_hash}")
         .get("", by_hash, |op| {
@@ -74,7 +77,7 @@ fn by_hash_routes() -> Routes {
 
 fn by_key_routes() -> Routes {
     Routes::new().get("/{namespace}/retrieve/key/{strategy}/{*cache_key}/{file_id}", by_key, |op| {
-        content(op, "The newest content under a key, in any form")
+        readable(op, "The newest content under a key, in any form")
             .parameter(parameters::version())
             .parameter(parameters::word("as", &FORMS, "The form; without it, the one that suits the content"))
             .any_json_response()
@@ -85,7 +88,7 @@ fn by_key_routes() -> Routes {
     })
 }
 
-fn content(operation: Operation, summary: &str) -> Operation {
+fn readable(operation: Operation, summary: &str) -> Operation {
     operation.summary(summary).not_modified().redirect().not_found()
 }
 
@@ -110,27 +113,29 @@ async fn binary_by_id(reader: EntryReader, params: Params) -> Result<Response, P
 }
 
 async fn config(cache: RequestCache, params: Params) -> Result<Json<EntryConfig>, Problem> {
-    Ok(Json((&entry(&cache, &params).await?).into()))
+    Ok(Json(content::entry_config(&entry(&cache, &params).await?)))
 }
 
 async fn file_metadata(cache: RequestCache, params: Params) -> Result<Json<FileMetadata>, Problem> {
-    let Some(number) = params.revision()? else { return Ok(Json((&entry(&cache, &params).await?).into())) };
+    let Some(number) = params.revision()? else {
+        return Ok(Json(content::file_metadata(&entry(&cache, &params).await?)));
+    };
     let (cache, selector) = (cache.namespace_of(&params)?, params.entry()?);
-    // Of the content only its place is needed.
+    // Only the metadata is needed, not the content.
     let found = cache.retrieve_revision(&selector, number, 0).await?;
     let found = found.ok_or_else(|| Problem::entry_not_found(cache.name(), &selector))?;
-    Ok(Json(found.entry().into()))
+    Ok(Json(content::file_metadata(found.entry())))
 }
 
 async fn references(cache: RequestCache, params: Params) -> Result<Json<References>, Problem> {
-    Ok(Json((&entry(&cache, &params).await?).into()))
+    Ok(Json(reference_bodies::references(&entry(&cache, &params).await?)))
 }
 
 async fn all_references(cache: RequestCache, params: Params) -> Result<Json<AllReferences>, Problem> {
     let entry = entry(&cache, &params).await?;
     let of = VersionsOf::Hash(entry.cache_hash.clone());
     let versions = cache.namespace_of(&params)?.versions(&of, None, MAX_REFERENCES).await?;
-    let references = AllReferences::new(&entry, versions.as_ref());
+    let references = reference_bodies::all_references(&entry, versions.as_ref());
     references.map(Json).map_err(|error| Problem::internal(error.to_string()))
 }
 
@@ -157,7 +162,7 @@ async fn metadata_by_hash(reader: EntryReader, params: Params) -> Result<Respons
 async fn hash_references(cache: RequestCache, params: Params) -> Result<Json<HashReferences>, Problem> {
     let (cache, hash) = (cache.namespace_of(&params)?, params.cache_hash()?);
     match cache.versions(&VersionsOf::Hash(hash.clone()), None, MAX_REFERENCES).await? {
-        Some(versions) => Ok(Json(HashReferences::of(hash, &versions))),
+        Some(versions) => Ok(Json(reference_bodies::hash_references(&hash, &versions))),
         None => Err(Problem::entry_not_found_short(cache.name(), &Selector::Hash(hash, None))),
     }
 }
@@ -165,9 +170,11 @@ async fn hash_references(cache: RequestCache, params: Params) -> Result<Json<Has
 async fn id_of_hash(cache: RequestCache, params: Params) -> Result<Json<HashCacheId>, Problem> {
     let (cache, selector) = (cache.namespace_of(&params)?, Selector::Hash(params.cache_hash()?, None));
     match cache.entry(&selector).await? {
-        Some(Entry { namespace, cache_hash, cache_id, .. }) => {
-            Ok(Json(HashCacheId { namespace, cache_hash, cache_id }))
-        }
+        Some(Entry { namespace, cache_hash, cache_id, .. }) => Ok(Json(HashCacheId {
+            namespace: name(&namespace),
+            cache_hash: name(&cache_hash),
+            cache_id: name(&cache_id),
+        })),
         None => Err(Problem::entry_not_found_short(cache.name(), &selector)),
     }
 }

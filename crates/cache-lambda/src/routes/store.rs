@@ -1,6 +1,7 @@
 //! Store: a new entry from a body, under a strategy, and under a key if one is named.
 
 use axum::Json;
+use cache_api::entries::Store;
 use cache_core::cache::StoreRequest;
 use cache_core::content::Content;
 use cache_core::ids::{CacheKey, FileId};
@@ -13,7 +14,7 @@ use crate::openapi::operation::Operation;
 use crate::openapi::parameters;
 use crate::problem::Problem;
 use crate::request_cache::RequestCache;
-use crate::response::entry::Store;
+use crate::response::entry;
 use crate::routing::Routes;
 use crate::store_options::StoreOptions;
 
@@ -121,7 +122,7 @@ async fn store(
     };
     let namespace = params.namespace()?;
     let stored = cache.run_to_completion(async move |cache| cache.namespace(&namespace).store(&request).await).await?;
-    Ok(Json(stored.into()))
+    Ok(Json(entry::store(stored)))
 }
 
 #[cfg(test)]
@@ -214,7 +215,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_key_whose_path_gets_too_long_is_refused_before_anything_is_written() {
+    async fn a_key_with_too_long_a_path_is_refused_before_any_write() {
         let path = format!("/ns/key_based/store/string/{}?file_id=f", "k".repeat(1020));
         check_refused(Call::post(&path, "x"), 400, "the limit is 1024").await;
     }

@@ -1,14 +1,16 @@
-//! Testing: sample entries for people and tests to play with. These routes write and delete a lot, so they are there only
-//! where the configuration says so; elsewhere they are 404 like any unknown path.
+//! Test data: sample entries for people and tests. These routes write and delete a lot, so they have to be enabled by
+//! the configuration; otherwise they are 404 like any unknown path.
 
 mod samples;
 
 use axum::Json;
 use axum::extract::{FromRequestParts, State};
+use cache_api::contents::FileMetadataData;
+use cache_api::{kinds, names};
 use cache_core::cache::{Cache, ChildName, Retrieved, Selector, StoreRequest};
 use cache_core::content::Content;
 use cache_core::error::Error;
-use cache_core::ids::{CacheHash, CacheId, CacheKey, Namespace};
+use cache_core::ids::{CacheId, Namespace};
 use cache_core::json::Document;
 use cache_core::strategy::{ContentKind, Strategy};
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -24,7 +26,8 @@ use crate::extract::Params;
 use crate::openapi::operation::Operation;
 use crate::problem::Problem;
 use crate::request_cache::RequestCache;
-use crate::response::content::{FileMetadata, FileMetadataData};
+use crate::response::content;
+use crate::response::wire::{self, name};
 use crate::routing::Routes;
 use crate::state::AppState;
 
@@ -61,7 +64,7 @@ fn described(operation: Operation, summary: &str) -> Operation {
     operation.summary(summary).status(StatusCode::NOT_FOUND, absent)
 }
 
-/// A cache on a service that has these routes.
+/// The cache of a service with these routes enabled.
 struct TestRequestCache(RequestCache);
 
 impl FromRequestParts<AppState> for TestRequestCache {
@@ -102,11 +105,11 @@ async fn fixtures(
 
 fn manifest(Retrieved { entry, bytes }: Retrieved) -> Result<Json<Manifest>, Problem> {
     let data = serde_json::from_slice(&bytes).map_err(|error| Problem::internal(error.to_string()))?;
-    let metadata = FileMetadata::from(&entry).into_data();
+    let metadata = content::file_metadata(&entry).data;
     Ok(Json(Manifest { data, metadata, data_type: ContentKind::Json.name(), content_encoding: None }))
 }
 
-/// Stores the fixtures, and their list under its id unless somebody else just did.
+/// Stores the fixtures, and their list under its id unless it exists already.
 async fn make_fixtures(cache: &Cache, namespace: &Namespace, fixtures: Vec<Fixture>, now_ms: u64) -> Result<(), Error> {
     let mut listed = Map::new();
     for Fixture { name, content, python_type } in fixtures {
@@ -130,8 +133,8 @@ struct Created {
     success: bool,
     timestamp: u64,
     entries_created: usize,
-    namespaces: Vec<Namespace>,
-    strategies_used: Vec<Strategy>,
+    namespaces: Vec<names::Namespace>,
+    strategies_used: Vec<kinds::Strategy>,
     entries: Vec<CreatedEntry>,
     message: String,
 }
@@ -139,13 +142,13 @@ struct Created {
 /// One sample that was stored.
 #[derive(Debug, Serialize, ToSchema)]
 struct CreatedEntry {
-    cache_id: CacheId,
-    cache_hash: CacheHash,
-    namespace: Namespace,
-    strategy: Strategy,
-    data_type: ContentKind,
+    cache_id: names::CacheId,
+    cache_hash: names::CacheHash,
+    namespace: names::Namespace,
+    strategy: kinds::Strategy,
+    data_type: kinds::ContentKind,
     #[serde(skip_serializing_if = "Option::is_none")]
-    cache_key: Option<CacheKey>,
+    cache_key: Option<names::CacheKey>,
     description: String,
 }
 
@@ -182,15 +185,15 @@ async fn create(
     wanted: Vec<(Namespace, Vec<Sample>)>,
     message: &str,
 ) -> Result<Json<Created>, Problem> {
-    let namespaces = wanted.iter().map(|(namespace, _)| namespace.clone()).collect();
+    let namespaces = wanted.iter().map(|(namespace, _)| name(namespace)).collect();
     let entries = cache.run_to_completion(async move |cache| store_all(&cache, wanted).await).await?;
-    let used = |strategy: &Strategy| entries.iter().any(|entry| entry.strategy == *strategy);
+    let used = |strategy: &kinds::Strategy| entries.iter().any(|entry| entry.strategy == *strategy);
     Ok(Json(Created {
         success: true,
         timestamp: state.now_ms(),
         entries_created: entries.len(),
         namespaces,
-        strategies_used: Strategy::ALL.into_iter().filter(used).collect(),
+        strategies_used: Strategy::ALL.into_iter().map(wire::strategy).filter(used).collect(),
         message: message.to_owned(),
         entries,
     }))
@@ -210,16 +213,16 @@ async fn store(cache: &Cache, namespace: Namespace, sample: Sample) -> Result<Cr
     let cache = cache.namespace(&namespace);
     let entry = cache.store(&request).await?.entry;
     for (file_id, text) in children {
-        let name = ChildName { data_key: None, file_id, kind: ContentKind::String };
-        cache.store_child(entry.cache_id, &name, text.into()).await?;
+        let child = ChildName { data_key: None, file_id, kind: ContentKind::String };
+        cache.store_child(entry.cache_id, &child, text.into()).await?;
     }
     Ok(CreatedEntry {
-        cache_id: entry.cache_id,
-        cache_hash: entry.cache_hash,
-        namespace,
-        strategy,
-        data_type: entry.content.kind,
-        cache_key,
+        cache_id: name(&entry.cache_id),
+        cache_hash: name(&entry.cache_hash),
+        namespace: name(&namespace),
+        strategy: wire::strategy(strategy),
+        data_type: wire::content_kind(entry.content.kind),
+        cache_key: cache_key.as_ref().map(name),
         description,
     })
 }
@@ -228,7 +231,7 @@ async fn store(cache: &Cache, namespace: Namespace, sample: Sample) -> Result<Cr
 #[derive(Debug, Serialize, ToSchema)]
 struct Cleared {
     success: bool,
-    namespace: Namespace,
+    namespace: names::Namespace,
     files_deleted: usize,
     message: String,
     error: &'static str,
@@ -239,7 +242,7 @@ async fn clear(TestRequestCache(cache): TestRequestCache, params: Params) -> Res
     let within = namespace.clone();
     let files_deleted = cache.run_to_completion(async move |cache| cache.namespace(&within).clear().await).await?;
     let message = format!("{files_deleted} files of {namespace} are deleted");
-    Ok(Json(Cleared { success: true, namespace, files_deleted, message, error: "" }))
+    Ok(Json(Cleared { success: true, namespace: name(&namespace), files_deleted, message, error: "" }))
 }
 
 fn named(namespace: &str) -> Result<Namespace, Problem> {

@@ -1,7 +1,8 @@
-//! Update: an entry gets a new content; what it had before stays readable as a revision.
+//! Update: replaces the content of an entry; the previous content stays readable as a revision.
 
 use axum::Json;
 use bytes::Bytes;
+use cache_api::entries::Update;
 use cache_core::cache::UpdateRequest;
 use cache_core::strategy::ContentKind;
 
@@ -11,7 +12,7 @@ use crate::media_type::BYTES;
 use crate::openapi::operation::Operation;
 use crate::problem::Problem;
 use crate::request_cache::RequestCache;
-use crate::response::entry::Update;
+use crate::response::entry;
 use crate::routing::Routes;
 
 /// The routes of this group.
@@ -37,7 +38,7 @@ async fn binary(cache: RequestCache, params: Params, payload: Payload) -> Result
     update(cache, &params, ContentKind::Binary, bytes).await
 }
 
-/// Refuses a content of no bytes.
+/// Refuses an empty content.
 pub fn filled(field: &'static str, content: Bytes) -> Result<Bytes, Problem> {
     if content.is_empty() {
         return Err(Problem::short_input(field, "the content must not be empty: delete the entry or file instead"));
@@ -57,7 +58,7 @@ async fn update(
     let entry = cache.run_to_completion(async move |cache| cache.namespace(&namespace).update(&request).await).await?;
     let entry = entry.ok_or(missing)?;
     match entry.revision {
-        Some(revision) => Ok(Json(Update::new(&entry, revision))),
+        Some(revision) => Ok(Json(entry::update(&entry, revision))),
         None => Err(Problem::internal(format!("{cache_id}: an update left no revision"))),
     }
 }

@@ -1,5 +1,5 @@
-//! Uploads: a large content is announced, sent straight to the storage (or to the server, where the storage knows no such
-//! way), and completed.
+//! Uploads: a large content is announced, sent directly to the storage (or to the server, if the storage does not
+//! presign requests), and completed.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use axum::Json;
 use axum::extract::{Request, State};
+use cache_api::entries::Store;
+use cache_api::uploads::{NewUpload, SentUpload, UploadReceived, UploadStarted};
 use cache_core::cache::{Upload, UploadLimits, UploadRequest};
 use cache_core::digest::Sha256Digest;
 use cache_core::error::Error;
@@ -25,16 +27,16 @@ use crate::media_type::BYTES;
 use crate::openapi::parameters::{self, required};
 use crate::problem::Problem;
 use crate::request_cache::RequestCache;
-use crate::response::entry::Store;
-use crate::response::upload::{NewUpload, SentUpload, UploadReceived, UploadStarted};
+use crate::response::entry;
+use crate::response::wire::name;
 use crate::routing::Routes;
 use crate::state::AppState;
 use crate::upload_url::UploadGrant;
 
-/// The largest content that goes straight to the storage, in bytes: S3 takes no more in one PUT.
+/// The largest content that is sent directly to the storage, in bytes: the limit of one S3 PUT.
 const MAX_DIRECT_UPLOAD_BYTES: u64 = 5 * 1024 * 1024 * 1024;
 
-/// What an announcement may say.
+/// The fields of an announcement.
 const FIELDS: [&str; 5] = ["data_type", "sha256", "size", "cache_key", "file_id"];
 const UPLOAD_ID: &str = "upload_id";
 
@@ -42,7 +44,7 @@ const UPLOAD_ID: &str = "upload_id";
 pub fn routes() -> Routes {
     Routes::below("/{namespace}/{strategy}/upload")
         .post("", begin, |op| {
-            op.summary("Announces a large content, and answers where to send it")
+            op.summary("Announces a large content, and returns the URL to send it to")
                 .json_body::<NewUpload>()
                 .response::<UploadStarted>()
         })
@@ -53,15 +55,18 @@ pub fn routes() -> Routes {
                 .entry_links()
         })
         .put("/{upload_id}", receive, |op| {
-            op.summary("Takes a content at the URL that the announcement was answered with; on S3 that URL is S3's")
+            op.summary("Receives a content at the URL that the announcement returned; with S3 that URL is S3's")
                 .parameter(required(parameters::sha256()))
                 .parameter(required(parameters::number("size", "Bytes of the content")))
-                .parameter(required(parameters::number("expires", "Until when, in milliseconds since 1970 UTC")))
+                .parameter(required(parameters::number(
+                    "expires",
+                    "When the URL expires, in milliseconds since 1970 UTC",
+                )))
                 .parameter(required(parameters::signature()))
                 .raw_body(BYTES)
                 .response::<UploadReceived>()
-                .status(StatusCode::FORBIDDEN, "No announcement was answered with this URL, or it has expired")
-                .status(StatusCode::PRECONDITION_FAILED, "It was sent before")
+                .status(StatusCode::FORBIDDEN, "The URL is invalid or has expired")
+                .status(StatusCode::PRECONDITION_FAILED, "The content was sent before")
                 .public()
         })
 }
@@ -83,9 +88,15 @@ async fn begin(
         Some(signed) => (signed.url, signed.headers.into_iter().collect()),
         None => (own_url(&state, &headers, &namespace, &request, upload_id, expires_at), BTreeMap::new()),
     };
-    let cache_hash = request.cache_hash();
-    let expires_at = expires_at.get();
-    Ok(Json(UploadStarted { upload_id, cache_hash, namespace, method: "PUT", url, headers, expires_at }))
+    Ok(Json(UploadStarted {
+        upload_id: name(&upload_id),
+        cache_hash: name(&request.cache_hash()),
+        namespace: name(&namespace),
+        method: "PUT".to_owned(),
+        url,
+        headers,
+        expires_at: expires_at.get(),
+    }))
 }
 
 async fn complete(
@@ -104,11 +115,11 @@ async fn complete(
             Ok(cache.namespace(&namespace).complete_upload(id, &request, limits).await)
         })
         .await?;
-    Ok(Json(completed.map_err(in_body)?.into()))
+    Ok(Json(entry::store(completed.map_err(in_body)?)))
 }
 
-/// Takes a content. Callers need no key here, so nothing of the body is read before the URL has proved to be one that was
-/// answered, and no more than it is for.
+/// Receives a content. The URL replaces the key, so the body is only read after the signature was verified, and only up
+/// to the announced size.
 async fn receive(
     State(state): State<AppState>,
     cache: RequestCache,
@@ -135,12 +146,12 @@ async fn receive(
         })
         .await?;
     match received.map_err(in_body)? {
-        true => Ok(Json(UploadReceived { upload_id, size })),
+        true => Ok(Json(UploadReceived { upload_id: name(&upload_id), size })),
         false => Err(Problem::already_uploaded()),
     }
 }
 
-/// The limits of uploads: what the server has to take itself is held in memory.
+/// The limits of uploads. What the server receives itself is held in memory.
 fn limits(state: &AppState) -> UploadLimits {
     let content = if state.cache().presigns() { MAX_DIRECT_UPLOAD_BYTES } else { state.config.max_body_bytes };
     UploadLimits { content, copy: state.config.max_in_memory_bytes() }
@@ -190,7 +201,7 @@ fn more_than_announced(size: u64) -> Problem {
     Problem::body_field("value_error", "size", &message, Value::Null)
 }
 
-/// What core refuses stood in the body here, but for the strategy.
+/// Errors of core are about fields of the body here, except for the strategy.
 fn in_body(error: Error) -> Problem {
     match error {
         Error::Invalid { field, message } if FIELDS.contains(&field) || field == UPLOAD_ID => {
@@ -219,7 +230,7 @@ impl Fields {
         })
     }
 
-    /// A name that is cleaned, or refused when that is configured and cleaning would change it.
+    /// A name, which is sanitized; with strict names, one that sanitizing would change is refused.
     fn name<T: FromStr<Err: Display> + Display>(&mut self, name: &str, strict: bool) -> Result<Option<T>, Problem> {
         let Some(raw) = self.take::<String>(name)? else { return Ok(None) };
         let refused = |message: String| Problem::body_field("value_error", name, &message, Value::from(raw.as_str()));

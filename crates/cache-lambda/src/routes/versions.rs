@@ -1,6 +1,8 @@
-//! Versions: what was stored under a hash or a key over time, and going back.
+//! Versions: what was stored under a hash or a key over time, and rollback.
 
 use axum::Json;
+use cache_api::entries::Store;
+use cache_api::versions::VersionList;
 use cache_core::cache::{Selector, VersionsOf};
 
 use crate::extract::Params;
@@ -9,8 +11,7 @@ use crate::openapi::parameters;
 use crate::pagination::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::problem::Problem;
 use crate::request_cache::RequestCache;
-use crate::response::entry::Store;
-use crate::response::versions::VersionList;
+use crate::response::{entry, versions};
 use crate::routing::Routes;
 use crate::store_options::StoreOptions;
 
@@ -50,7 +51,7 @@ async fn list(cache: &RequestCache, params: &Params, of: VersionsOf) -> Result<J
     let before = params.number("before", 1..=u64::MAX)?;
     let cache = cache.namespace_of(params)?;
     match cache.versions(&of, before, limit).await? {
-        Some(found) => Ok(Json(VersionList::new(of, &found))),
+        Some(found) => Ok(Json(versions::version_list(&of, &found))),
         None => Err(Problem::entry_not_found(cache.name(), &newest(of))),
     }
 }
@@ -75,7 +76,7 @@ async fn rollback(
             cache.namespace(&namespace).rollback(&name, version, idempotency_key).await
         })
         .await?;
-    stored.map(|stored| Json(stored.into())).ok_or(missing)
+    stored.map(|stored| Json(entry::store(stored))).ok_or(missing)
 }
 
 #[cfg(test)]

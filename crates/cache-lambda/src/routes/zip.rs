@@ -7,8 +7,8 @@ use axum::Json;
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use cache_api::archives::{ArchiveBatch, ArchiveOperation, ArchiveStore, BatchRequest};
 use cache_core::archive::Limits;
-use cache_core::archive::batch::BatchRequest;
 use cache_core::cache::{ArchiveError, ArchivePlace, Archives, Selector};
 use cache_core::content::GZIP;
 use cache_core::ids::Namespace;
@@ -25,7 +25,7 @@ use crate::openapi::parameters;
 use crate::problem::{ArchiveOp, Problem};
 use crate::redirect::{self, DeliveryOptions, MAX_RESPONSE_BYTES};
 use crate::request_cache::RequestCache;
-use crate::response::zip::{ArchiveBatch, ArchiveOperation, ArchiveStore};
+use crate::response::zip;
 use crate::routing::Routes;
 use crate::state::AppState;
 use crate::store_options::idempotency_key;
@@ -87,7 +87,7 @@ const TOO_LARGE: &str = "The archive is above a limit when it is inflated";
 async fn create(request: ArchiveRequest, params: Params, headers: HeaderMap) -> Result<Json<ArchiveStore>, Problem> {
     let (namespace, place) = (params.namespace()?, place(&params, &headers)?);
     let stored = request.run(namespace, async move |archives| archives.create(place).await).await?;
-    stored.map(|stored| Json(stored.into())).map_err(|error| Problem::archive(ArchiveOp::Store, error))
+    stored.map(|stored| Json(zip::archive_store(stored))).map_err(|error| Problem::archive(ArchiveOp::Store, error))
 }
 
 async fn store(
@@ -98,11 +98,11 @@ async fn store(
 ) -> Result<Json<ArchiveStore>, Problem> {
     let (namespace, place, bytes) = (params.namespace()?, place(&params, &headers)?, payload.bytes()?);
     let stored = request.run(namespace, async move |archives| archives.store(place, bytes).await).await?;
-    stored.map(|stored| Json(stored.into())).map_err(|error| Problem::archive(ArchiveOp::Store, error))
+    stored.map(|stored| Json(zip::archive_store(stored))).map_err(|error| Problem::archive(ArchiveOp::Store, error))
 }
 
-/// An entry that is no archive is refused, although `/retrieve/{cache_id}/binary` would send it: whoever saves the answer by
-/// the name that it suggests would hold a `.zip` that nothing opens.
+/// An entry that is not an archive is refused, although `/retrieve/{cache_id}/binary` would send it: saved by the
+/// suggested name it would be a `.zip` that nothing opens.
 async fn retrieve(method: Method, request: ArchiveRequest, params: Params) -> Result<Response, Problem> {
     let state = AppState::clone(&request.state);
     let options = DeliveryOptions::for_method(&state, &method).with_query(&params)?;
@@ -126,7 +126,7 @@ async fn retrieve(method: Method, request: ArchiveRequest, params: Params) -> Re
 async fn list(request: ArchiveRequest, params: Params) -> Result<Json<ArchiveOperation>, Problem> {
     let find = async |archives: Archives, selector: Selector| archives.find(&selector).await;
     let entry = request.run_on_entry(ArchiveOp::Inspect, &params, find).await?;
-    Ok(Json(ArchiveOperation::list(&entry)))
+    Ok(Json(zip::member_list(&entry)))
 }
 
 async fn member(request: ArchiveRequest, params: Params) -> Result<Response, Problem> {
@@ -156,17 +156,17 @@ async fn add(request: ArchiveRequest, params: &Params, content: Bytes) -> Result
     let path = params.file_path(ArchiveOp::Edit)?;
     let add = async move |archives: Archives, selector: Selector| archives.add(&selector, &path, content).await;
     let edited = request.run_on_entry(ArchiveOp::Edit, params, add).await?;
-    Ok(Json(ArchiveOperation::add(&edited)))
+    Ok(Json(zip::member_added(&edited)))
 }
 
 async fn remove(request: ArchiveRequest, params: Params) -> Result<Json<ArchiveOperation>, Problem> {
     let path = params.file_path(ArchiveOp::Edit)?;
     let remove = async move |archives: Archives, selector: Selector| archives.remove(&selector, &path).await;
     let edited = request.run_on_entry(ArchiveOp::Edit, &params, remove).await?;
-    Ok(Json(ArchiveOperation::remove(&edited)))
+    Ok(Json(zip::member_removed(&edited)))
 }
 
-/// A batch that fails is answered with 200 and says so, as clients know it; a failure of the cache is an error.
+/// A batch that fails is a 200 that says so, as the clients expect; a failure of the cache is an error.
 async fn operations(request: ArchiveRequest, params: Params, payload: Payload) -> Result<Json<ArchiveBatch>, Problem> {
     let (namespace, id) = (params.namespace()?, params.cache_id()?);
     let selector = Selector::Id(id);
@@ -176,10 +176,10 @@ async fn operations(request: ArchiveRequest, params: Params, payload: Payload) -
     let edited = request.run(namespace, async move |archives| archives.apply(&selector, batch).await).await?;
     let now_ms = state.now_ms();
     match edited {
-        Ok(Some(edited)) => Ok(Json(ArchiveBatch::of(edited, now_ms))),
-        Ok(None) => Ok(Json(ArchiveBatch::failed(id, NO_ENTRY.to_owned(), missing, now_ms))),
+        Ok(Some(edited)) => Ok(Json(zip::batch(edited, now_ms))),
+        Ok(None) => Ok(Json(zip::failed_batch(id, NO_ENTRY.to_owned(), missing, now_ms))),
         Err(ArchiveError::Cache(error)) => Err(error.into()),
-        Err(error) => Ok(Json(ArchiveBatch::failed(id, error.to_string(), error.to_string(), now_ms))),
+        Err(error) => Ok(Json(zip::failed_batch(id, error.to_string(), error.to_string(), now_ms))),
     }
 }
 
@@ -189,7 +189,7 @@ fn place(params: &Params, headers: &HeaderMap) -> Result<ArchivePlace, Problem> 
     Ok(ArchivePlace { strategy: params.strategy()?, cache_key, file_id, idempotency_key })
 }
 
-/// The archives as one request uses them.
+/// A request about an archive.
 struct ArchiveRequest {
     cache: RequestCache,
     state: AppState,
@@ -222,7 +222,7 @@ impl ArchiveRequest {
         found.map_err(|error| Problem::archive(op, error))?.ok_or(missing)
     }
 
-    /// Runs a use case on a thread of its own, since it packs and unpacks.
+    /// Runs a use case on a blocking thread, since it compresses and inflates.
     async fn run<T, F>(
         self,
         namespace: Namespace,

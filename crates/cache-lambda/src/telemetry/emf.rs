@@ -1,8 +1,10 @@
 //! The log line of a request as CloudWatch reads metrics from it: the Embedded Metric Format.
 //!
-//! See <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>.
-//! One line is both: it has every field of the log line, and `_aws` says which of them are metrics. Each metric is kept per
-//! function and group of operations, of which there are a dozen: CloudWatch charges for every combination that occurs.
+//! See
+//! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>.
+//! One line is both: it has every field of the log line, and `_aws` says which of them are metrics. Each metric is kept
+//! per function and group of operations, of which there are a dozen: CloudWatch charges for every combination that
+//! occurs.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -12,7 +14,7 @@ use super::outcome::Outcome;
 
 /// The namespace of the metrics in CloudWatch.
 const NAMESPACE: &str = "mgraph-cache";
-/// What the metrics are kept by.
+/// The dimensions of the metrics.
 const DIMENSIONS: [&str; 2] = ["function", "group"];
 /// The fields that are metrics, with their units. The number of requests is the sample count of each.
 const METRICS: [(&str, &str); 6] = [
@@ -39,7 +41,7 @@ struct Embedded<'a> {
     aws: Value,
 }
 
-/// The line of a request that the function of this name answered at `now_ms` (milliseconds since 1970, UTC).
+/// The line of a request to the function of this name that completed at `now_ms` (milliseconds since 1970 UTC).
 pub fn line(line: &AccessLogEntry, function: &str, now_ms: u64) -> String {
     let is = |outcome| u8::from(line.outcome == outcome);
     let metrics = METRICS.map(|(name, unit)| json!({"Name": name, "Unit": unit}));
@@ -56,7 +58,7 @@ pub fn line(line: &AccessLogEntry, function: &str, now_ms: u64) -> String {
             "CloudWatchMetrics": [{"Namespace": NAMESPACE, "Dimensions": [DIMENSIONS], "Metrics": metrics}],
         }),
     };
-    // A line has nothing that JSON could not say.
+    // All its fields can be serialized.
     serde_json::to_string(&embedded).unwrap_or_default()
 }
 

@@ -1,7 +1,8 @@
 //! The log: which lines are written, and how they look.
 //!
-//! `RUST_LOG` decides, else `AWS_LAMBDA_LOG_LEVEL`, else it is `info`. A level alone is about the service; the libraries under
-//! it stay at `info`, since what they tell beyond may show headers and contents. `RUST_LOG` can name them: `info,hyper=debug`.
+//! The level is that of `RUST_LOG`, else of `AWS_LAMBDA_LOG_LEVEL`, else `info`. A level without a crate applies to the
+//! service; libraries stay at `info`, since below that they may log headers and contents. `RUST_LOG` can name them:
+//! `info,hyper=debug`.
 
 use std::fmt;
 use std::io::IsTerminal;
@@ -47,10 +48,10 @@ impl FromStr for LogFormat {
 
 const RUST_LOG: &str = "RUST_LOG";
 const LAMBDA_LEVEL: &str = "AWS_LAMBDA_LOG_LEVEL";
-/// The crates whose lines a level alone is about.
+/// The crates that a level without a crate applies to.
 const OWN: [&str; 3] = ["cache_core", "cache_lambda", "cache_storage"];
-/// What libraries may tell. The AWS SDK tells at length where it looked for credentials and a region; the error that follows
-/// says it in one line.
+/// The level of libraries. The AWS SDK logs every place where it looked for credentials and a region; the error that
+/// follows is enough.
 const LIBRARIES: &str = "info,aws_config=error";
 
 /// Sets up the log of this process, on standard error. Panics become lines of it.
@@ -78,7 +79,8 @@ pub fn start(lookup: &dyn Fn(&str) -> Option<String>, format: LogFormat, in_lamb
     }
 }
 
-/// Which lines are written, and what is wrong with the setting if it cannot be used. A wrong one is no reason not to serve.
+/// Which lines are written, and what is wrong with the setting if it cannot be used. A wrong one is no reason not to
+/// serve.
 fn choose(lookup: &dyn Fn(&str) -> Option<String>) -> (Targets, Option<String>) {
     let set = |name: &'static str| Some((name, lookup(name).filter(|value| !value.trim().is_empty())?));
     let Some((name, value)) = set(RUST_LOG).or_else(|| set(LAMBDA_LEVEL)) else {
@@ -100,7 +102,7 @@ fn libraries() -> Targets {
     LIBRARIES.parse().expect("these are levels by crate")
 }
 
-/// The value as directives; `None` when it cannot be meant so.
+/// The value as directives; `None` when it is invalid.
 fn directives(name: &str, value: &str) -> Option<String> {
     let level = value.to_ascii_lowercase();
     match level.as_str() {
@@ -117,8 +119,8 @@ fn directives(name: &str, value: &str) -> Option<String> {
     }
 }
 
-/// A JSON object for each event, with the fields of the spans around it beside its own: so the id of a request stands in the
-/// same place in all of its lines.
+/// A JSON object for each event, with the fields of the spans around it beside its own: so the id of a request stands
+/// in the same place in all of its lines.
 struct Flat {
     dated: bool,
 }

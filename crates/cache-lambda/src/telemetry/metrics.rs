@@ -10,41 +10,41 @@ use cache_storage::instrumented::{RequestMetrics, StorageCounters};
 use super::operation::OperationLabels;
 use super::outcome::Outcome;
 
-/// Up to how many microseconds a request took, for each bucket of the histogram but the last.
+/// The upper bounds of the latency histogram in microseconds; a last bucket has no bound.
 pub(super) const LATENCY_BUCKETS_US: [u64; 10] =
     [500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 500_000, 2_500_000];
 
-/// The numbers of this process since its start.
+/// The metrics of this process since its start.
 #[derive(Debug, Default)]
 pub struct Metrics {
-    /// What was asked of the storage.
+    /// Storage calls.
     pub storage: Arc<StorageCounters>,
-    /// Those that were asked for. The lock is only written when an operation is asked for for the first time.
+    /// By operation id. An operation is added with its first request; only that takes the write lock.
     operations: RwLock<BTreeMap<&'static str, Arc<OperationMetrics>>>,
     in_flight: AtomicU64,
 }
 
-/// The answered requests of one operation.
+/// The completed requests of one operation.
 #[derive(Debug, Default)]
 pub(super) struct OperationMetrics {
     outcomes: [AtomicU64; Outcome::ALL.len()],
-    /// How many took longer than the limit before, and no longer than this one.
+    /// Requests by latency bucket, not cumulative.
     buckets: [AtomicU64; LATENCY_BUCKETS_US.len() + 1],
     total_us: AtomicU64,
 }
 
 impl Metrics {
-    /// A meter for one request.
+    /// Storage counters for one request.
     pub fn meter(&self) -> Arc<RequestMetrics> {
         Arc::new(RequestMetrics::new(Arc::clone(&self.storage)))
     }
 
-    /// A request has come.
+    /// A request was received.
     pub fn request_started(&self) {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A request that had begun was answered, or given up by its caller.
+    /// A request has a response, or its caller hung up.
     pub fn request_finished(&self, operation: &'static OperationLabels, outcome: Outcome, took: Duration) {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
         let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
@@ -55,12 +55,12 @@ impl Metrics {
         answered.total_us.fetch_add(took_us, Ordering::Relaxed);
     }
 
-    /// How many requests have begun and are not answered.
+    /// Requests in flight.
     pub(super) fn in_flight(&self) -> u64 {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    /// Every operation that was asked for, by its id.
+    /// The operations that were requested, by id.
     pub(super) fn operations(&self) -> BTreeMap<&'static str, Arc<OperationMetrics>> {
         self.operations.read().unwrap_or_else(PoisonError::into_inner).clone()
     }

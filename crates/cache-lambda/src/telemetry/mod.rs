@@ -1,9 +1,9 @@
-//! What a person sees of a running service: a line in the log for each request, and numbers.
+//! Logs and metrics.
 //!
-//! A [`RequestTracker`](request_tracker::RequestTracker) follows a request from its arrival to its line. [`OperationLabels`](operation::OperationLabels) name what it asks for, [`Outcome`](outcome::Outcome) what came of
-//! it; [`Metrics`](metrics::Metrics) adds both up, together with what was asked of the storage. From there the numbers go two ways:
-//! [`prometheus`] writes them for a scraper, [`emf`] puts those of one request into the log line that CloudWatch reads.
-//! [`logging`] sets the log up.
+//! A [`RequestTracker`](request_tracker::RequestTracker) follows a request up to its access log entry, and adds it to
+//! the [`Metrics`](metrics::Metrics) by operation and [`Outcome`](outcome::Outcome). [`prometheus`] renders the metrics
+//! for a scraper; [`emf`] puts those of one request into the log line that CloudWatch reads. [`logging`] sets up the
+//! log.
 
 pub mod access_log;
 pub mod emf;

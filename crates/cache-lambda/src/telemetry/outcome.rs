@@ -1,19 +1,19 @@
-//! What came of a request, in one word.
+//! The outcome of a request, as logs and metrics show it.
 
 use http::StatusCode;
 
 use super::operation::OperationLabels;
 
-/// What came of a request.
+/// The outcome of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// What was to be read is there.
+    /// A read found the entry.
     Hit,
-    /// What was to be read or changed is not there.
+    /// The entry to read or change does not exist.
     Miss,
-    /// It was done, and was no reading of something that might not be there.
+    /// Success of an operation that is not a read of an entry.
     Ok,
-    /// The caller has to change the request, or hung up.
+    /// The request is invalid, or the caller hung up.
     ClientError,
     /// The service or its storage failed.
     ServerError,
@@ -23,7 +23,7 @@ impl Outcome {
     /// All of them, in the order of their numbers.
     pub const ALL: [Self; 5] = [Self::Hit, Self::Miss, Self::Ok, Self::ClientError, Self::ServerError];
 
-    /// What an answer with this status means.
+    /// The outcome of a response with this status.
     pub fn of(operation: &OperationLabels, status: StatusCode) -> Self {
         match status {
             StatusCode::NOT_FOUND if operation.can_be_missing => Self::Miss,

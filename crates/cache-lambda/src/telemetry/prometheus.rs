@@ -1,8 +1,8 @@
-//! Numbers as Prometheus reads them: its text format, version 0.0.4.
+//! The text format of Prometheus, version 0.0.4.
 //!
-//! See <https://prometheus.io/docs/instrumenting/exposition_formats/>. A *family* is a metric with its help, its type, and a
-//! sample for each set of labels. Written by hand: prometheus-client only writes OpenMetrics, another media type, and the counters
-//! of the storage would need a `Collector` of their own, so it would not save code.
+//! See <https://prometheus.io/docs/instrumenting/exposition_formats/>. A *family* is a metric with its help, its type,
+//! and a sample for each set of labels. Written by hand: prometheus-client only writes OpenMetrics, another media type,
+//! and the counters of the storage would need a `Collector` of their own, so it would not save code.
 
 use std::fmt::{Display, Write};
 
@@ -26,12 +26,12 @@ pub struct Process<'a> {
     pub started_ms: u64,
 }
 
-/// All numbers of a process.
+/// All metrics of a process.
 pub fn page(metrics: &Metrics, object_cache: ObjectCacheCounts, process: &Process<'_>) -> String {
     let mut page = Page(String::new());
     page.requests(metrics);
     page.durations(metrics);
-    page.family("mgraph_cache_requests_in_flight", "gauge", "Requests that are being answered.");
+    page.family("mgraph_cache_requests_in_flight", "gauge", "Requests in flight.");
     page.sample("mgraph_cache_requests_in_flight", &[], metrics.in_flight());
     page.storage(metrics);
     page.object_cache(object_cache);
@@ -44,7 +44,7 @@ struct Page(String);
 impl Page {
     fn requests(&mut self, metrics: &Metrics) {
         const NAME: &str = "mgraph_cache_requests_total";
-        self.family(NAME, "counter", "Requests that were answered, by operation and outcome.");
+        self.family(NAME, "counter", "Completed requests, by operation and outcome.");
         for (operation, answered) in metrics.operations() {
             for outcome in Outcome::ALL {
                 let labels = [("operation", operation), ("outcome", outcome.name())];
@@ -57,7 +57,7 @@ impl Page {
     }
 
     fn durations(&mut self, metrics: &Metrics) {
-        let help = "From the arrival of a request's head to the answer, by operation.";
+        let help = "Time from receiving the request head to the response, by operation.";
         self.family("mgraph_cache_request_duration_seconds", "histogram", help);
         for (operation, answered) in metrics.operations() {
             self.histogram("mgraph_cache_request_duration_seconds", ("operation", operation), &answered);
@@ -78,12 +78,12 @@ impl Page {
 
     fn storage(&mut self, metrics: &Metrics) {
         let storage = &metrics.storage;
-        self.family("mgraph_cache_storage_requests_total", "counter", "Calls to the storage, by operation.");
+        self.family("mgraph_cache_storage_requests_total", "counter", "Storage requests, by operation.");
         for verb in StorageOp::ALL {
             self.sample("mgraph_cache_storage_requests_total", &[("operation", verb.name())], storage.calls_of(verb));
         }
         for (name, help, value) in [
-            ("round_trips", "Rounds of calls to the storage: calls that wait for each other.", storage.round_trips()),
+            ("round_trips", "Storage round trips; concurrent requests are one.", storage.round_trips()),
             ("read_bytes", "Bytes of objects that were read from the storage.", storage.read_bytes()),
             ("written_bytes", "Bytes of objects that were given to the storage.", storage.written_bytes()),
         ] {
@@ -94,20 +94,20 @@ impl Page {
     }
 
     fn object_cache(&mut self, counts: ObjectCacheCounts) {
-        self.family("mgraph_cache_object_cache_hits_total", "counter", "Contents that were read from memory.");
+        self.family("mgraph_cache_object_cache_hits_total", "counter", "Contents served from memory.");
         self.sample("mgraph_cache_object_cache_hits_total", &[], counts.hits);
-        let misses = "Contents that had to be read from the storage.";
+        let misses = "Contents read from the storage.";
         self.family("mgraph_cache_object_cache_misses_total", "counter", misses);
         self.sample("mgraph_cache_object_cache_misses_total", &[], counts.misses);
-        self.family("mgraph_cache_object_cache_bytes", "gauge", "What the contents in memory take.");
+        self.family("mgraph_cache_object_cache_bytes", "gauge", "Size of the contents in memory.");
         self.sample("mgraph_cache_object_cache_bytes", &[], counts.bytes);
     }
 
     fn process(&mut self, process: &Process<'_>) {
-        let started = "When the process started, in seconds since 1970 UTC.";
+        let started = "Start time of the process, in seconds since 1970 UTC.";
         self.family("process_start_time_seconds", "gauge", started);
         self.sample("process_start_time_seconds", &[], process.started_ms as f64 / 1e3);
-        self.family("mgraph_cache_build_info", "gauge", "What runs here. Always 1.");
+        self.family("mgraph_cache_build_info", "gauge", "Version and storage mode. Always 1.");
         let labels = [("version", process.version), ("storage_mode", process.storage_mode)];
         self.sample("mgraph_cache_build_info", &labels, 1);
     }

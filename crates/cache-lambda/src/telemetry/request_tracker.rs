@@ -1,4 +1,4 @@
-//! The way of one request through the service, up to its entry in the log.
+//! Follows one request up to its access log entry.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -18,14 +18,15 @@ use super::operation::OperationLabels;
 use super::outcome::Outcome;
 use crate::state::{AppState, Service};
 
-/// The status that the log shows when the caller hung up before the answer. Nobody gets to see it; nginx calls it so, too.
+/// The logged status of a request whose caller hung up before the response, as in nginx.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 
-/// The id that Lambda gave to the invocation in which a request comes. It is in the extensions of such a request.
+/// The id of the Lambda invocation. It is in the extensions of the request.
 #[derive(Debug, Clone)]
 pub struct Invocation(pub String);
 
-/// A request on its way. Its end is written to the log and added to the metrics, also when its caller hangs up.
+/// A request in flight. Dropping it writes the access log entry and adds to the metrics, so a request whose caller
+/// hangs up is recorded as well.
 pub struct RequestTracker {
     state: AppState,
     operation: &'static OperationLabels,
@@ -36,7 +37,7 @@ pub struct RequestTracker {
 }
 
 impl RequestTracker {
-    /// A request has come.
+    /// A request was received.
     pub fn start(state: &AppState, operation: &'static OperationLabels, request: &Request) -> Self {
         state.metrics.request_started();
         let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
@@ -52,27 +53,27 @@ impl RequestTracker {
             storage_round_trips: 0,
             duration_ms: 0.0,
         };
-        // Of the highest level, so that the id is in every entry, however little is logged.
+        // At the highest level, so that the id is in every line at any log level.
         let span = error_span!("request", request_id = %entry.request_id, aws_request_id = entry.aws_request_id);
         Self { state: Arc::clone(state), operation, meter: state.metrics.meter(), started: Instant::now(), span, entry }
     }
 
-    /// What all lines of the log about the request stand in.
+    /// The span of all log lines about the request.
     pub fn span(&self) -> Span {
         self.span.clone()
     }
 
-    /// The id that the request got.
+    /// The id of the request.
     pub fn request_id(&self) -> &str {
         &self.entry.request_id
     }
 
-    /// What counts the request's calls to the storage.
+    /// Counts the storage calls of the request.
     pub fn meter(&self) -> Arc<RequestMetrics> {
         Arc::clone(&self.meter)
     }
 
-    /// Ends the watch with an answer.
+    /// The request has a response.
     pub fn finish(mut self, status: StatusCode) {
         self.entry.status = status.as_u16();
         self.entry.outcome = Outcome::of(self.operation, status);
@@ -92,7 +93,7 @@ impl Drop for RequestTracker {
     }
 }
 
-/// The namespace that a path is about.
+/// The namespace in a path.
 fn namespace(route: Option<&str>, path: &str) -> Option<Namespace> {
     route.filter(|route| route.starts_with("/{namespace}/"))?;
     percent_decode_str(path.split('/').nth(1)?).decode_utf8_lossy().parse().ok()
@@ -103,12 +104,12 @@ fn milliseconds(duration: Duration) -> f64 {
     duration.as_micros() as f64 / 1e3
 }
 
-/// Under Lambda the entry carries the metrics as well, whatever the level of the log is.
+/// In Lambda the entry also has the metrics, and is written at every log level.
 fn write(entry: &AccessLogEntry, state: &Service) {
     if let Some(function) = &state.config.cloudwatch {
         let mut embedded = emf::line(entry, function, state.now_ms());
         embedded.push('\n');
-        // In one piece, as several requests may share the process. There is no other place to tell of a failure.
+        // In one write, since requests may be concurrent. A failure cannot be reported anywhere.
         let _ = std::io::stdout().lock().write_all(embedded.as_bytes());
         return;
     }

@@ -3,9 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use cache_api::admin::AllFiles;
+use cache_api::lists::{List, Page};
 use cache_core::cache::{ListFiles, NamePage};
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::{STORAGE, parse, physical};
 use crate::extract::Params;
@@ -13,7 +13,7 @@ use crate::openapi::operation::Operation;
 use crate::openapi::parameters;
 use crate::problem::Problem;
 use crate::request_cache::RequestCache;
-use crate::response::namespace::{List, Page};
+use crate::response::namespace::page;
 use crate::routing::Routes;
 use crate::state::AppState;
 
@@ -54,13 +54,6 @@ async fn files(cache: &RequestCache, params: &Params, folder: &str) -> Result<Js
     let found = cache.files(&query.list).await?;
     let shown = if query.full_paths || query.list.recursive { found } else { below(folder, found) };
     Ok(Json(query.answer(shown)))
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-struct AllFiles {
-    timestamp: u64,
-    file_count: usize,
-    files: Vec<String>,
 }
 
 async fn all_files(State(state): State<AppState>, cache: RequestCache, params: Params) -> Result<Response, Problem> {
@@ -117,7 +110,7 @@ impl<'a> ListQuery<'a> {
     }
 
     fn answer(&self, found: NamePage<String>) -> List<String> {
-        if self.paged { List::Page(found.into()) } else { List::Whole(found.items) }
+        if self.paged { List::Page(page(found)) } else { List::Whole(found.items) }
     }
 }
 

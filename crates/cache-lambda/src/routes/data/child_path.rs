@@ -44,12 +44,12 @@ pub fn names(params: &Params) -> Result<(Option<DataKey>, Option<FileId>), Probl
     Ok((data_key, params.name_if_any("data_file_id", file_id)?))
 }
 
-/// The data key at the end of the path, as far as there is one.
+/// The data key at the end of the path, if there is one.
 pub fn folder(params: &Params) -> Result<Option<DataKey>, Problem> {
     params.name_if_any("data_key", params.path("data_key"))
 }
 
-/// What clients call the type of a child. There is one more than there are types.
+/// The type of a child as clients name it, including one type that never exists here.
 #[derive(Clone, Copy)]
 pub enum DataType {
     /// One that an entry can have as well.
@@ -81,7 +81,6 @@ impl DataType {
         }
     }
 
-    /// The kind of such children; there are none of the type that is none.
     /// The kind of its children's content; `None` when there can be no such child.
     pub const fn kind(self) -> Option<ContentKind> {
         match self {

@@ -26,7 +26,8 @@ fn a_and_b() -> Bytes {
     zip([("a.txt", "old a".into()), ("b.txt", "old b".into())])
 }
 
-/// An application with an archive of `a.txt` and `b.txt` that was stored under a key by the strategy temporal, and its id.
+/// An application with an archive of `a.txt` and `b.txt` that was stored under a key by the strategy temporal, and its
+/// id.
 async fn app() -> (App, String) {
     let app = App::new();
     let id = stored(&app, Call::post("/ns/temporal/zip/store/k/f", a_and_b())).await;
@@ -116,7 +117,7 @@ async fn members_are_listed_and_read() {
 }
 
 #[tokio::test]
-async fn an_edit_makes_a_new_entry_with_the_strategy_of_the_original_and_without_its_key() {
+async fn an_edit_makes_an_entry_with_the_same_strategy_and_no_key() {
     let (app, id) = app().await;
     let operations = json!({"operations": [{"action": "add", "path": "c.txt", "content": "new"}]});
     for edit in [add(&id, "c.txt", "new"), remove(&id, "a.txt"), batch(&id, &operations)] {
@@ -266,7 +267,7 @@ async fn the_batches_of_older_clients_are_understood() {
 }
 
 #[tokio::test]
-async fn a_missing_entry_is_404_to_read_400_to_edit_and_200_to_a_batch() {
+async fn a_missing_entry_is_404_to_read_400_to_edit_200_in_a_batch() {
     let app = App::new();
     for form in ["retrieve", "files/list", "file/retrieve/a"] {
         let call = Call::get(&format!("/ns/zip/{NOBODY}/{form}"));
@@ -360,7 +361,7 @@ async fn a_member_that_would_be_unpacked_elsewhere_is_refused() {
 }
 
 #[tokio::test]
-async fn a_bomb_is_413_and_never_a_result() {
+async fn a_zip_bomb_is_413() {
     let app = App::new();
     let bomb = zip([("zeros", vec![0; 8 << 20].into())]);
     check(&app, Call::post("/ns/direct/zip/store/k/f", bomb.clone()), 413, "times as large").await;
@@ -394,7 +395,7 @@ async fn an_archive_of_ten_thousand_members_is_stored_and_edited() {
 }
 
 #[tokio::test]
-async fn strict_names_refuse_a_path_that_cleaning_would_change() {
+async fn strict_names_refuse_a_path_that_needs_sanitizing() {
     let mut config = config();
     config.strict_names = true;
     let app = App::with(config);

@@ -1,0 +1,40 @@
+#!/usr/bin/env python3
+"""Measures a server on this machine: benches/bench_local.py BINARY [SECONDS]
+
+Start-up time, requests per second of stores and retrieves over 16 connections, and peak memory, in memory and on disk.
+Needs wrk on the PATH, and Python 3.8 or later. The load generator shares the machine with the server.
+"""
+import os
+import sys
+import tempfile
+import time
+
+from bench_tools import CONNECTIONS, Load, call, need, peak_memory, script, server, stored_id
+
+CONTENT_BYTES = 1024
+
+
+def main():
+    binary, seconds = os.path.abspath(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 5
+    need("wrk", "wrk")
+    print(f"binary {os.path.getsize(binary) / 1e6:.1f} MB; {CONNECTIONS} connections, {CONTENT_BYTES} bytes a content, "
+          f"{seconds} s each, {os.cpu_count()} cores")
+    for mode in "memory", "local_disk":
+        with tempfile.TemporaryDirectory() as folder:
+            measure(binary, mode, folder, seconds)
+
+
+def measure(binary, mode, folder, seconds):
+    started = time.monotonic()
+    with server(binary, mode, folder) as ours:
+        start_up_ms = (time.monotonic() - started) * 1000
+        idle = peak_memory(ours.pid)
+        cache_id = stored_id(call(ours.port, "POST", "/bench/direct/store/string", b"y" * CONTENT_BYTES))
+        retrieves = Load(ours.port, f"/bench/retrieve/{cache_id}/string", seconds)
+        stores = Load(ours.port, "", seconds, "-s", script(folder, "POST", "/bench/direct/store/string", CONTENT_BYTES))
+        print(f"{mode:11} start-up {start_up_ms:4.0f} ms | store {stores} | retrieve {retrieves} | "
+              f"peak memory {idle} after the start, {peak_memory(ours.pid)} after the load")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+//! Strategies, and kinds of content.
+
+use serde::{Deserialize, Serialize};
+
+/// How an entry can be found in addition to its id and hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Strategy {
+    /// By id and hash only.
+    Direct,
+    /// Also in a folder of the hour (UTC) in which it was stored.
+    Temporal,
+    /// As temporal, and the newest under a key and file id in a folder of its own.
+    TemporalLatest,
+    /// As temporal, meant for contents whose every version counts.
+    TemporalVersioned,
+    /// As a readable copy under its cache key.
+    KeyBased,
+}
+
+/// The kind of an entry's content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ContentKind {
+    /// A JSON document.
+    Json,
+    /// UTF-8 text.
+    String,
+    /// Bytes.
+    Binary,
+    /// A ZIP archive.
+    Zip,
+}
+
+/// `json` for texts and documents, `binary` for everything else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum FileType {
+    /// A document or a text.
+    Json,
+    /// Bytes.
+    Binary,
+}

@@ -1,0 +1,88 @@
+//! What an entry consists of, and which entries a hash leads to.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::entries::Paths;
+use crate::kinds::{FileType, Strategy};
+use crate::names::{CacheHash, CacheId, Namespace};
+
+/// What an entry consists of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct References {
+    /// All its objects.
+    pub all_paths: Paths,
+    /// The entry.
+    pub cache_id: CacheId,
+    /// The hash of its content.
+    pub cache_hash: CacheHash,
+    /// Its content and its children.
+    pub file_paths: FilePaths,
+    /// `json` or `binary`.
+    pub file_type: FileType,
+    /// Where it lives.
+    pub namespace: Namespace,
+    /// How it can be found.
+    pub strategy: Strategy,
+    /// When it was stored, in milliseconds since 1970 UTC.
+    pub timestamp: u64,
+}
+
+/// Where its content and its children are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct FilePaths {
+    /// The objects that hold its content, or lead to it.
+    pub content_files: Vec<String>,
+    /// The folder of its children.
+    pub data_folders: Vec<String>,
+}
+
+/// What an entry consists of, with the reference files of the entry and of its hash.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AllReferences {
+    /// What it consists of.
+    pub by_id: References,
+    /// Objects by their path.
+    pub details: BTreeMap<String, Value>,
+}
+
+/// The newest versions under a hash, and how many there are in all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct HashReferences {
+    /// The hash.
+    pub cache_hash: CacheHash,
+    /// The newest entries, oldest first.
+    pub cache_ids: Vec<HashReference>,
+    /// The newest entry.
+    pub latest_id: CacheId,
+    /// How many there are.
+    pub total_versions: u64,
+}
+
+/// One of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct HashReference {
+    /// The entry.
+    pub cache_id: CacheId,
+    /// When it was stored, in milliseconds since 1970 UTC.
+    pub timestamp: u64,
+}
+
+/// The newest entry under a hash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct HashCacheId {
+    /// Where it lives.
+    pub namespace: Namespace,
+    /// The hash.
+    pub cache_hash: CacheHash,
+    /// The entry.
+    pub cache_id: CacheId,
+}

@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Sets up what some tests run and Cargo cannot fetch, in .tools/ at the root of the workspace: both Python clients
+# (client-0.3.0, client-0.33.0), an S3 look-alike (moto) and a fuzzer of APIs (schemathesis). Each is a virtual environment
+# of its own. Without them those tests are left out, and say so.
+#   tools/tools.sh          again does nothing; a failed try is repeated
+# The clients need Python 3.12 or later, schemathesis 3.10, moto any from 3.9. PYTHON=... names one.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# Prints the first Python of at least this minor version.
+find_python() {
+  local candidate
+  for candidate in "${PYTHON:-}" python3.13 python3.12 ~/.pyenv/versions/3.1[23]*/bin/python python3; do
+    candidate=$(command -v "$candidate" || true)
+    if [[ -n $candidate ]] && "$candidate" -c "import sys; sys.exit(sys.version_info < (3, $1))" 2>/dev/null; then
+      echo "$candidate"
+      return
+    fi
+  done
+}
+
+# Makes .tools/NAME with these packages. The file `ready` says that all of them arrived.
+environment() { # PYTHON NAME PACKAGE...
+  local python=$1 home=.tools/$2
+  shift 2
+  [[ -e $home/ready ]] && return
+  "$python" -m venv --clear "$home"
+  "$home/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
+  touch "$home/ready"
+}
+
+modern=$(find_python 12)
+if [[ -n $modern ]]; then
+  for version in 0.3.0 0.33.0; do
+    # The clients import more than they ask for: Memory-FS, and a test client that needs httpx or httpx2.
+    environment "$modern" "client-$version" "mgraph-ai-service-cache-client==$version" requests memory-fs httpx httpx2
+  done
+else
+  echo "tools.sh: no Python 3.12 or later found, so the Python clients are not tested; set PYTHON to one" >&2
+fi
+
+any=${modern:-$(find_python 9)}
+if [[ -n $any ]]; then
+  environment "$any" moto 'moto[s3,server]'
+else
+  echo "tools.sh: no Python 3.9 or later found, so S3 is not tested; set PYTHON to one" >&2
+fi
+
+fuzzing=${modern:-$(find_python 10)}
+if [[ -n $fuzzing ]]; then
+  # Another version would draw other examples.
+  environment "$fuzzing" schemathesis schemathesis==4.32.5
+else
+  echo "tools.sh: no Python 3.10 or later found, so the API is not fuzzed; set PYTHON to one" >&2
+fi
