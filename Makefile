@@ -4,8 +4,8 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help run test events fuzz-api check format lint docs boundaries cycles licences model simulate chaos release \
-	bench-local bench-cold bench-s3 bench-http bench-growth clean-tools deploy-tools validate build build-lambda deploy \
-	local-lambda replay
+	bench-local bench-cold bench-s3 bench-http bench-growth bench-herd bench-inline clean-tools deploy-tools \
+	validate build build-lambda deploy local-lambda replay
 
 PYTHON ?= python3
 SCHEDULES ?= 100000
@@ -14,6 +14,7 @@ OPERATIONS ?= 10000
 SEED ?= 1
 BENCH_SECONDS ?= 5
 BENCH_STARTS ?= 20
+HERD ?= 1000
 STAGE ?= dev
 
 help: ## Lists these commands.
@@ -99,6 +100,14 @@ bench-growth: release ## Shows that an operation costs the same in a full store,
 bench-s3: release ## Measures each operation on a slow S3 beside the same bare calls (needs moto, as for test).
 	@tools/tools.sh
 	cargo bench --package cache-tests --bench s3
+
+bench-herd: release ## Stores one content by up to 100 processes at once over a slow S3, and simulates it by 1,000 (HERD=n).
+	cargo bench --package cache-tests --bench herd
+	HERD=$(HERD) cargo test --profile simulation --package cache-core --test herd -- --nocapture
+
+bench-inline: ## Compares small contents in their manifest with contents beside it, by size (needs moto, as for test).
+	@tools/tools.sh
+	cargo bench --package cache-tests --bench inline
 
 bench-cold: release ## Measures a cold start in Lambda beside a function that only says hello (Linux; BENCH_STARTS=n starts of each).
 	cargo build --release --package hello-lambda

@@ -2,51 +2,54 @@
 //! the bodies of both generations of clients are understood.
 
 use cache_core::archive::MemberName;
-use cache_core::archive::batch::{Batch, BatchRequest, OperationRequest};
-use serde_json::{Map, Value, json};
+use cache_core::archive::batch::{
+    Batch, BatchRequest, InvalidBatch, MAX_OPERATIONS, OperationProblem, OperationRequest,
+};
+use cache_core::json::{JsonKind, JsonValue};
+use serde_json::{Value, json};
 
-use crate::body::Payload;
+use crate::body::{Payload, shown_json};
 use crate::problem::Problem;
 
 /// Reads a batch from a body. If `strict`, a name that would have to be sanitized is refused.
 pub fn read(payload: Payload, strict: bool) -> Result<Batch, Problem> {
     let document = payload.object("model_attributes_type")?;
-    let body: Map<String, Value> =
-        serde_json::from_slice(document.text()).map_err(|error| Problem::unreadable_body(error.to_string()))?;
-    let request = BatchRequest { atomic: atomic(&body)?, operations: operations(&body, strict)? };
-    Batch::try_from(request).map_err(|error| Problem::batch(&error, &Value::Object(body)))
+    let body = document.root();
+    let request = BatchRequest { atomic: atomic(body)?, operations: operations(body, strict)? };
+    Batch::try_from(request).map_err(|error| Problem::batch(&error, cause(body, &error)))
 }
 
-fn atomic(body: &Map<String, Value>) -> Result<Option<bool>, Problem> {
-    match body.get("atomic") {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::Bool(atomic)) => Ok(Some(*atomic)),
-        Some(other) => Err(Problem::field("bool_parsing", &[json!("atomic")], "true or false", other)),
+fn atomic(body: JsonValue<'_>) -> Result<Option<bool>, Problem> {
+    match given(body, "atomic") {
+        None => Ok(None),
+        Some(value) if value.kind() == JsonKind::Bool => Ok(Some(value.text() == "true")),
+        Some(other) => Err(Problem::field("bool_parsing", &[json!("atomic")], "true or false", &shown_json(other))),
     }
 }
 
-fn operations(body: &Map<String, Value>, strict: bool) -> Result<Option<Vec<OperationRequest>>, Problem> {
-    match body.get("operations") {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::Array(operations)) => operations
-            .iter()
-            .enumerate()
-            .map(|(index, sent)| operation(index, sent, strict))
-            .collect::<Result<_, _>>()
-            .map(Some),
-        Some(other) => Err(Problem::field("list_type", &[json!("operations")], "a list", other)),
+/// The operations. How many there are is checked before memory is taken for them.
+fn operations(body: JsonValue<'_>, strict: bool) -> Result<Option<Vec<OperationRequest>>, Problem> {
+    let Some(list) = given(body, "operations") else { return Ok(None) };
+    if list.kind() != JsonKind::Array {
+        return Err(Problem::field("list_type", &[json!("operations")], "a list", &shown_json(list)));
     }
+    let count = list.items().count();
+    if count > MAX_OPERATIONS {
+        return Err(Problem::batch(&InvalidBatch::TooManyOperations(count), Value::Null));
+    }
+    list.items().enumerate().map(|(index, sent)| operation(index, sent, strict)).collect::<Result<_, _>>().map(Some)
 }
 
-fn operation(index: usize, sent: &Value, strict: bool) -> Result<OperationRequest, Problem> {
+fn operation(index: usize, sent: JsonValue<'_>, strict: bool) -> Result<OperationRequest, Problem> {
     let place = [json!("operations"), json!(index)];
-    let Value::Object(fields) = sent else {
-        return Err(Problem::field("model_attributes_type", &place, "an object", sent));
-    };
-    let text = |name: &str| match fields.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(other) => Err(Problem::field("string_type", &[&place[..], &[json!(name)]].concat(), "a string", other)),
+    if sent.kind() != JsonKind::Object {
+        return Err(Problem::field("model_attributes_type", &place, "an object", &shown_json(sent)));
+    }
+    let text = |name: &str| {
+        let Some(value) = given(sent, name) else { return Ok(None) };
+        value.as_string().map(|text| Some(text.into_owned())).ok_or_else(|| {
+            Problem::field("string_type", &[&place[..], &[json!(name)]].concat(), "a string", &shown_json(value))
+        })
     };
     let name = |field: &str| match text(field)? {
         Some(raw) if strict && needs_sanitizing(&raw) => {
@@ -63,6 +66,25 @@ fn operation(index: usize, sent: &Value, strict: bool) -> Result<OperationReques
         condition: text("condition")?,
         pattern: text("pattern")?,
     })
+}
+
+/// The value of a field that is there and is not `null`.
+fn given<'a>(object: JsonValue<'a>, name: &str) -> Option<JsonValue<'a>> {
+    object.member(name).filter(|value| value.kind() != JsonKind::Null)
+}
+
+/// The part of a body that an error is about: a field, or the operation that lacks it.
+fn cause(body: JsonValue<'_>, error: &InvalidBatch) -> Value {
+    let InvalidBatch::Operation { index, field, problem } = error else { return Value::Null };
+    let operation = body.member("operations").and_then(|list| list.items().nth(*index));
+    let cause = match problem {
+        OperationProblem::Missing => operation,
+        OperationProblem::UnknownAction
+        | OperationProblem::UnknownCondition
+        | OperationProblem::Name(_)
+        | OperationProblem::Pattern(_) => operation.and_then(|operation| operation.member(field)),
+    };
+    cause.map_or(Value::Null, shown_json)
 }
 
 fn needs_sanitizing(raw: &str) -> bool {

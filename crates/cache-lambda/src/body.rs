@@ -14,13 +14,16 @@ use axum::body::{self, Body};
 use axum::extract::FromRequest;
 use bytes::Bytes;
 use cache_core::content::{Content, GZIP};
-use cache_core::json::{Document, FieldPath, JsonKind};
+use cache_core::json::{Document, FieldPath, JsonKind, JsonValue};
 use http::{HeaderMap, Request, header};
 use http_body_util::LengthLimitError;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::problem::Problem;
 use crate::state::AppState;
+
+/// How long a body of short fields may be, in bytes: 64 KiB.
+pub const MAX_FIELDS_BYTES: u64 = 64 << 10;
 
 /// How many bytes of a body an error shows.
 const SHOWN_BYTES: usize = 200;
@@ -122,9 +125,18 @@ impl Payload {
         }
         let document = self.parse()?;
         if document.root().kind() != JsonKind::Object {
-            return Err(Problem::body(kind, MESSAGE, shown_json(&document)));
+            return Err(Problem::body(kind, MESSAGE, shown_json(document.root())));
         }
         Ok(document)
+    }
+
+    /// The fields of a JSON object that holds no content, in at most [`MAX_FIELDS_BYTES`]. `kind` is as for
+    /// [`Payload::object`]. A tree of values takes up to 100 times the memory of its text, so it is not made of more.
+    pub fn fields(self, kind: &str) -> Result<Map<String, Value>, Problem> {
+        if self.bytes.len() as u64 > MAX_FIELDS_BYTES {
+            return Err(Problem::body_too_large(MAX_FIELDS_BYTES));
+        }
+        serde_json::from_slice(self.object(kind)?.text()).map_err(|error| Problem::unreadable_body(error.to_string()))
     }
 
     /// Bytes, of which there may be none when they were sent as the JSON string `""`.
@@ -182,7 +194,7 @@ impl Payload {
     fn json_string(&self, kind: &str, message: &str) -> Result<String, Problem> {
         let document = self.parse()?;
         let text = document.root().as_string().map(Cow::into_owned);
-        text.ok_or_else(|| Problem::body(kind, message, shown_json(&document)))
+        text.ok_or_else(|| Problem::body(kind, message, shown_json(document.root())))
     }
 }
 
@@ -191,10 +203,11 @@ fn shown(bytes: &[u8]) -> Value {
     String::from_utf8_lossy(&bytes[..bytes.len().min(SHOWN_BYTES)]).into()
 }
 
-fn shown_json(document: &Document) -> Value {
-    let text = document.text();
-    let whole = (text.len() <= SHOWN_BYTES).then(|| serde_json::from_slice(text).ok()).flatten();
-    whole.unwrap_or_else(|| shown(text))
+/// A value of a body, for an error: only the beginning of its text when that is long.
+pub fn shown_json(value: JsonValue<'_>) -> Value {
+    let text = value.text();
+    let whole = (text.len() <= SHOWN_BYTES).then(|| serde_json::from_str(text).ok()).flatten();
+    whole.unwrap_or_else(|| shown(text.as_bytes()))
 }
 
 #[cfg(test)]

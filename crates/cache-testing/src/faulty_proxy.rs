@@ -29,6 +29,8 @@ use tokio::time::Instant;
 use cache_storage::operation::StorageOp;
 use cache_storage::round_trips::RoundTrips;
 
+use crate::loopback;
+
 /// The longest extra delay of a slow call.
 const MAX_EXTRA_DELAY: Duration = Duration::from_millis(200);
 
@@ -81,6 +83,7 @@ struct State {
     network: Network,
     rng: fastrand::Rng,
     calls: Vec<Call>,
+    upstream_times: Vec<Duration>,
     round_trips: RoundTrips,
     in_flight: usize,
     max_in_flight: usize,
@@ -105,17 +108,17 @@ impl FaultyProxy {
     ///
     /// If no port of the loopback interface is free.
     pub async fn start(endpoint_url: &str, seed: u64) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port of the loopback is free");
+        let (listener, address) = loopback::listen();
         let state = State {
             upstream: endpoint_url.trim_start_matches("http://").to_owned(),
             network: Network::default(),
             rng: fastrand::Rng::with_seed(seed),
             calls: Vec::new(),
+            upstream_times: Vec::new(),
             round_trips: RoundTrips::default(),
             in_flight: 0,
             max_in_flight: 0,
         };
-        let address = listener.local_addr().expect("a bound socket has an address");
         let proxy = Self { address, state: Arc::new(Mutex::new(state)) };
         tokio::spawn(proxy.clone().accept(listener));
         proxy
@@ -141,10 +144,17 @@ impl FaultyProxy {
         self.state().max_in_flight
     }
 
+    /// How long the look-alike itself took for each call since the last [`FaultyProxy::reset`], in the order of its
+    /// responses. Times above [`Network::delay`] show that the look-alike is busier than S3 would be.
+    pub fn upstream_times(&self) -> Vec<Duration> {
+        self.state().upstream_times.clone()
+    }
+
     /// Forgets all calls. Call it when none is in flight.
     pub fn reset(&self) {
         let mut state = self.state();
         state.calls.clear();
+        state.upstream_times.clear();
         state.round_trips = RoundTrips::default();
         state.max_in_flight = 0;
     }
@@ -207,6 +217,7 @@ impl FaultyProxy {
     /// On a new connection: the server could close an idle one in the moment of the next call, which would be a fault
     /// that was not injected.
     async fn pass_on(&self, mut head: Parts, body: Bytes) -> io::Result<Response<Full<Bytes>>> {
+        let started = Instant::now();
         let upstream = self.state().upstream.clone();
         let stream = TcpStream::connect(upstream).await?;
         stream.set_nodelay(true)?;
@@ -219,6 +230,7 @@ impl FaultyProxy {
         let (mut head, body) = response.into_parts();
         let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
         driver.abort();
+        self.state().upstream_times.push(started.elapsed());
         remove_hop_by_hop_headers(&mut head.headers);
         Ok(Response::from_parts(head, Full::new(body)))
     }

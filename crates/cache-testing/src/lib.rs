@@ -13,6 +13,7 @@
 pub mod fake_s3;
 pub mod fault_injection;
 pub mod faulty_proxy;
+mod loopback;
 pub mod mock_clock;
 pub mod moto;
 pub mod recording;

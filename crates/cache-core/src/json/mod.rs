@@ -23,7 +23,8 @@
 //! |---|---|
 //! | [`Document::parse`] | the minified text, at most `n`; nothing when there is no white space between the first and the last byte |
 //! | [`JsonValue::canonical_to`], [`JsonValue::dumps_to`] | at most 3.2 `n` for an index of members, freed at the end, and a buffer of 8 KiB |
-//! | [`JsonValue::field_to`], [`JsonValue::member`] | nothing, but for a list or an object as above |
+//! | [`JsonValue::field_to`] | nothing, but for a list or an object as above |
+//! | [`JsonValue::member`], [`JsonValue::items`] | nothing |
 //!
 //! So a document that is parsed and hashed takes at most 5.2 times its size, its source included. No step uses the call
 //! stack for depth. Time is linear in the size of the source, but for the sorting of keys.
@@ -159,6 +160,18 @@ impl<'a> JsonValue<'a> {
     pub fn member(self, key: &str) -> Option<Self> {
         let found = field::find(self.text, &[key]);
         found.first().map(|&start| self.value_at(start))
+    }
+
+    /// The items of an array in their order; none of any other value.
+    pub fn items(self) -> impl Iterator<Item = Self> + use<'a> {
+        let mut at = if self.kind() == JsonKind::Array { 1 } else { self.text.len() };
+        std::iter::from_fn(move || {
+            at += usize::from(self.text.as_bytes().get(at) == Some(&b','));
+            self.text.as_bytes().get(at).filter(|&&byte| byte != b']')?;
+            let item = self.value_at(at);
+            at += item.text.len();
+            Some(item)
+        })
     }
 
     /// The value that starts at an offset into the text.

@@ -105,6 +105,13 @@ proptest! {
     }
 
     #[test]
+    fn the_items_of_an_array_are_those_of_a_tree(values in prop::collection::vec(value(), 0..5)) {
+        let document = parse(&serde_json::Value::from(values.clone()).to_string()).unwrap();
+        let items: Vec<&str> = document.root().items().map(JsonValue::text).collect();
+        prop_assert_eq!(items, values.iter().map(ToString::to_string).collect::<Vec<_>>());
+    }
+
+    #[test]
     fn any_bytes_are_read_or_refused(bytes: Vec<u8>) {
         let _ = Document::parse(&bytes.into());
     }

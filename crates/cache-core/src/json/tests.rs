@@ -248,6 +248,17 @@ fn a_member_is_found_by_its_key() {
 }
 
 #[test]
+fn the_items_of_an_array_come_in_their_order() {
+    let items = |text: &str| -> Vec<String> {
+        parse(text).unwrap().root().items().map(|item| item.text().to_owned()).collect()
+    };
+    assert_eq!(items(r#"[1, "]", [2, [3]], {"a": [4]}, null]"#), ["1", r#""]""#, "[2,[3]]", r#"{"a":[4]}"#, "null"]);
+    for without in ["[]", "{}", r#"{"a":[1]}"#, "1", r#""[1]""#] {
+        assert!(items(without).is_empty(), "{without}");
+    }
+}
+
+#[test]
 fn a_path_follows_the_last_of_duplicate_keys() {
     let document = parse(r#"{"a":{"b":{"x":1},"b":{"c":[{"c":0}],"c":7}},"z":{"a":{"b":{"c":9}}}}"#).unwrap();
     assert_eq!(document.root().field_text(&"a.b.c".parse().unwrap()).unwrap(), "7");

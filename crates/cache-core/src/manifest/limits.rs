@@ -18,7 +18,7 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// What `docs/measurements.md` has measured.
+    /// Contents of up to 64 KiB are inline: `docs/measurements.md` says why.
     fn default() -> Self {
         Self {
             max_inline_bytes: 64 * 1024,

@@ -2,6 +2,7 @@ use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use http::Method;
 
 use crate::test_support::{App, Call, config};
 
@@ -110,6 +111,21 @@ async fn a_body_above_the_limit_is_413() {
     check(Call::post(path, vec![b'x'; 1000]), 200, "").await;
     check(Call::post(path, vec![b'x'; 1001]), 413, "larger than the limit of 1000 bytes").await;
     check(Call::post(path, "x").header("content-length", "1001"), 413, "limit").await;
+}
+
+#[tokio::test]
+async fn a_body_of_short_fields_above_64_kib_is_413() {
+    let cases =
+        [("/ns/settings", Method::PUT), ("/auth/set-auth-cookie", Method::POST), ("/ns/direct/upload", Method::POST)];
+    for (path, method) in cases {
+        let body = |bytes: usize| format!("{{\"x\":{}}}", "0".to_owned() + &" ".repeat(bytes - 7));
+        let call = |bytes| Call::post_json(path, body(bytes)).method(method.clone());
+        let app = App::new();
+        assert_ne!(app.send(call(1 << 16)).await.status, 413, "{path}");
+        let refused = app.send(call((1 << 16) + 1)).await;
+        assert_eq!(refused.status, 413, "{path}: {}", refused.text());
+        assert!(refused.text().contains("limit of 65536 bytes"), "{path}: {}", refused.text());
+    }
 }
 
 #[tokio::test]

@@ -75,27 +75,25 @@ impl Problem {
         Self::new(status, Detail::Message, message)
     }
 
-    /// A batch that is refused before anything is tried. `body` is what was sent.
-    pub fn batch(error: &InvalidBatch, body: &Value) -> Self {
+    /// A batch that is refused before anything is tried. `input` is the part of the body
+    /// that it is about.
+    pub fn batch(error: &InvalidBatch, input: Value) -> Self {
         let message = error.to_string();
         match error {
             InvalidBatch::TooManyOperations(_) => {
-                Self::item("too_long", json!(["body", "operations"]), message, Value::Null, None)
+                Self::item("too_long", json!(["body", "operations"]), message, input, None)
             }
             InvalidBatch::Operation { index, field, problem } => {
-                let operation = &body["operations"][index];
-                let (kind, input, ctx) = match problem {
-                    OperationProblem::Missing => ("missing", operation, None),
+                let (kind, ctx) = match problem {
+                    OperationProblem::Missing => ("missing", None),
                     OperationProblem::UnknownAction | OperationProblem::UnknownCondition => {
                         let said = problem.to_string();
                         let expected = said.strip_prefix("must be ").unwrap_or(&said);
-                        ("enum", &operation[field], Some(json!({"expected": expected})))
+                        ("enum", Some(json!({"expected": expected})))
                     }
-                    OperationProblem::Name(_) | OperationProblem::Pattern(_) => {
-                        ("value_error", &operation[field], None)
-                    }
+                    OperationProblem::Name(_) | OperationProblem::Pattern(_) => ("value_error", None),
                 };
-                Self::item(kind, json!(["body", "operations", index, field]), message, input.clone(), ctx)
+                Self::item(kind, json!(["body", "operations", index, field]), message, input, ctx)
             }
         }
     }

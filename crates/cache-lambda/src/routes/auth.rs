@@ -1,7 +1,5 @@
 //! Auth: a form with which people give their browser the API key as a cookie.
 
-use std::borrow::Cow;
-
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -108,12 +106,11 @@ async fn set_cookie(State(state): State<AppState>, headers: HeaderMap, payload: 
 }
 
 fn value_in(payload: Payload) -> Result<String, Problem> {
-    let document = payload.object("model_attributes_type")?;
-    let Some(value) = document.root().member("cookie_value") else { return Ok(String::new()) };
-    value.as_string().map(Cow::into_owned).ok_or_else(|| {
-        let input = serde_json::from_str(value.text()).unwrap_or(Value::Null);
-        Problem::body_field("string_type", "cookie_value", "should be a string", input)
-    })
+    match payload.fields("model_attributes_type")?.remove("cookie_value") {
+        None => Ok(String::new()),
+        Some(Value::String(value)) => Ok(value),
+        Some(input) => Err(Problem::body_field("string_type", "cookie_value", "should be a string", input)),
+    }
 }
 
 fn cookie_name(auth: &Auth) -> &str {

@@ -154,9 +154,7 @@ async fn change_settings(
 
 /// The settings in a body, which may name the namespace as the answers do.
 fn parse_settings(namespace: &Namespace, payload: Payload) -> Result<Settings, Problem> {
-    const MESSAGE: &str = "the body should be a JSON object";
-    let mut fields: Map<String, Value> = serde_json::from_slice(payload.document()?.text())
-        .map_err(|error| Problem::body("dict_type", &format!("{MESSAGE}: {error}"), Value::Null))?;
+    let mut fields = payload.fields("dict_type")?;
     if let Some(named) = fields.remove("namespace").filter(|named| named != namespace.as_str()) {
         let message = format!("is not '{namespace}', whose settings are changed: leave it out");
         return Err(Problem::body_field("value_error", "namespace", &message, named));

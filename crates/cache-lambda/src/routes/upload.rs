@@ -216,8 +216,7 @@ struct Fields(Map<String, Value>);
 
 impl Fields {
     fn read(payload: Payload) -> Result<Self, Problem> {
-        let document = payload.document()?;
-        serde_json::from_slice(document.text()).map(Self).map_err(|error| Problem::unreadable_body(error.to_string()))
+        payload.fields("dict_type").map(Self)
     }
 
     fn request(&mut self, params: &Params) -> Result<UploadRequest, Problem> {

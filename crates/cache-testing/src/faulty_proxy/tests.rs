@@ -67,6 +67,7 @@ async fn calls_are_recorded_with_their_round_trip() {
     assert!(put.target.starts_with("/recorded/a/b"), "{}", put.target);
     assert_eq!(calls.iter().map(|call| call.round_trip).collect::<Vec<_>>(), [1, 2, 2]);
     assert_eq!(proxy.max_in_flight(), 2);
+    assert_eq!(proxy.upstream_times().len(), 3);
 }
 
 #[tokio::test]
@@ -89,6 +90,7 @@ fn the_same_seed_means_the_same_faults() {
             network,
             rng: fastrand::Rng::with_seed(seed),
             calls: Vec::new(),
+            upstream_times: Vec::new(),
             round_trips: RoundTrips::default(),
             in_flight: 0,
             max_in_flight: 0,

@@ -240,6 +240,14 @@ async fn a_batch_with_a_mistake_is_400_and_names_operation_and_field() {
 }
 
 #[tokio::test]
+async fn a_batch_of_too_many_operations_is_400_and_says_how_many() {
+    let (app, id) = app().await;
+    let body = format!("{{\"operations\":[{}0]}}", "0,".repeat(10_000));
+    let path = format!("/ns/zip/{id}/batch/operations");
+    check(&app, Call::post_json(&path, body), 400, "operations: there are 10001, the limit is 10000").await;
+}
+
+#[tokio::test]
 async fn a_body_that_is_no_batch_is_400() {
     let (app, id) = app().await;
     let post = |body: &str| Call::post_json(&format!("/ns/zip/{id}/batch/operations"), body.to_owned());
