@@ -33,7 +33,7 @@ pub struct AllFiles {
     pub files: Vec<String>,
 }
 
-/// What became of deleting a file.
+/// The outcome of deleting a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FileDeleted {

@@ -36,11 +36,11 @@ pub struct ArchiveOperation {
     pub cache_id: CacheId,
     /// The entry that was edited.
     pub original_cache_id: Option<CacheId>,
-    /// What happened.
+    /// A summary for people.
     pub message: String,
     /// All members; only of `list`.
     pub file_list: Vec<String>,
-    /// Always empty: contents have a route of their own.
+    /// Always empty: contents have a separate route.
     pub file_content: String,
     /// Always 0.
     pub file_size: u64,
@@ -67,8 +67,8 @@ pub struct BatchRequest {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct OperationRequest {
-    /// `add`, `replace`, `remove`, `rename` or `move`, which is the same as `rename`. An operation with `list` or `get`,
-    /// or without an action, fails when it is its turn.
+    /// `add`, `replace`, `remove`, `rename` or `move`, which is the same as `rename`. An operation with `list` or
+    /// `get`, or without an action, fails when it is its turn.
     #[cfg_attr(feature = "openapi", schema(value_type = Action))]
     pub action: Option<String>,
     /// The member it is about. Required, but for a `remove` with a pattern.
@@ -84,7 +84,7 @@ pub struct OperationRequest {
     pub pattern: Option<String>,
 }
 
-/// What an operation does.
+/// The action of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
@@ -105,7 +105,7 @@ pub enum Action {
     Get,
 }
 
-/// What became of a batch.
+/// The response to a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ArchiveBatch {
@@ -126,13 +126,14 @@ pub struct ArchiveBatch {
 
 /// The outcome of a batch.
 ///
-/// Error texts are those of the Python service, since clients may compare them. The `message` fields say what to change.
+/// Error texts are those of the Python service, since clients may compare them. The `message` fields say what to
+/// change.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct BatchOutcome {
     /// Whether no operation failed.
     pub success: bool,
-    /// Operations that did their work. After a rollback: those before the one that failed.
+    /// Operations that were applied. After a rollback: those before the one that failed.
     pub operations_applied: usize,
     /// Operations that failed.
     pub operations_failed: usize,
@@ -162,9 +163,9 @@ pub struct BatchOutcome {
 pub struct OperationResult {
     /// The action as it was sent; `null` when there was none.
     pub action: Option<Action>,
-    /// The member it was about; as it was sent when that is not a name, or with a pattern.
+    /// The name of the member; as it was sent if it is not a valid name, or with a pattern.
     pub path: String,
-    /// Whether it did its work or was skipped.
+    /// Whether it was applied or skipped.
     pub success: bool,
     /// Whether it was skipped because its condition was not met.
     pub skipped: bool,

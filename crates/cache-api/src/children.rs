@@ -17,7 +17,7 @@ pub struct ChildStored {
     pub data_key: String,
     /// The kind of its content.
     pub data_type: ContentKind,
-    /// What the file's name ends in, without the dot.
+    /// The extension of the file, without the dot.
     pub extension: String,
     /// The name of the child.
     pub file_id: FileId,
@@ -101,7 +101,7 @@ pub struct ChildItem {
     pub file_path: String,
     /// Bytes of its content.
     pub file_size: u64,
-    /// What the file's name ends in, without the dot.
+    /// The extension of the file, without the dot.
     pub extension: String,
 }
 
@@ -125,7 +125,7 @@ pub struct ChildDeleted {
     pub namespace: Namespace,
 }
 
-/// What became of deleting all children.
+/// The outcome of deleting all children.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ChildrenDeleted {

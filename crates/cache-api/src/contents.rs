@@ -1,4 +1,4 @@
-//! An entry's content with what accompanies it.
+//! An entry's content and metadata.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use crate::kinds::{FileType, Strategy};
 use crate::names::{CacheHash, CacheId, Namespace};
 
-/// What accompanies a content.
+/// The metadata of an entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Metadata {
@@ -18,9 +18,9 @@ pub struct Metadata {
     pub cache_key: String,
     /// The cache id without a file id.
     pub file_id: String,
-    /// Where it lives.
+    /// Its namespace.
     pub namespace: Namespace,
-    /// How it can be found.
+    /// Its strategy.
     pub strategy: Strategy,
     /// When it was stored, in milliseconds since 1970 UTC.
     pub stored_at: u64,
@@ -32,7 +32,7 @@ pub struct Metadata {
     pub content_size: u64,
 }
 
-/// A content that is shown within the answer.
+/// A content within the response.
 #[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Retrieved<'a> {
@@ -40,7 +40,7 @@ pub struct Retrieved<'a> {
     #[serde(borrow)]
     #[cfg_attr(feature = "openapi", schema(value_type = Value))]
     pub data: &'a RawValue,
-    /// What accompanies it.
+    /// Its metadata.
     pub metadata: Metadata,
     /// `json` or `string`.
     pub data_type: String,
@@ -50,17 +50,17 @@ pub struct Retrieved<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct BinaryReference {
-    /// What to do.
+    /// An instruction for the caller.
     pub message: String,
     /// `binary`.
     pub data_type: String,
-    /// Bytes that the URL answers with.
+    /// Size of the content in bytes.
     pub size: usize,
     /// The hash of the content.
     pub cache_hash: CacheHash,
     /// The entry.
     pub cache_id: CacheId,
-    /// Where it lives.
+    /// Its namespace.
     pub namespace: Namespace,
     /// The URL, relative to the host.
     pub binary_url: String,
@@ -96,7 +96,7 @@ pub struct EntryConfig {
     pub exists_strategy: String,
 }
 
-/// What a file type means.
+/// The properties of a file type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FileTypeDetails {
@@ -104,7 +104,7 @@ pub struct FileTypeDetails {
     pub name: FileType,
     /// The media type of its files.
     pub content_type: String,
-    /// What the names of its files end in, without the dot.
+    /// The extension of its files, without the dot.
     pub file_extension: String,
     /// `utf-8`, or none for bytes.
     pub encoding: Option<String>,
@@ -112,7 +112,7 @@ pub struct FileTypeDetails {
     pub serialization: FileType,
 }
 
-/// What is known about an entry's content.
+/// The stored metadata of an entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FileMetadata {
@@ -130,11 +130,11 @@ pub struct FileMetadata {
     pub tags: Vec<String>,
     /// When it was stored, in milliseconds since 1970 UTC.
     pub timestamp: u64,
-    /// What the store said.
+    /// The parameters of the store.
     pub data: FileMetadataData,
 }
 
-/// What the store said about it.
+/// The parameters of the store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FileMetadataData {
@@ -152,10 +152,10 @@ pub struct FileMetadataData {
     pub file_type: FileType,
     /// The field whose value was hashed.
     pub json_field_path: Option<String>,
-    /// Where it lives.
+    /// Its namespace.
     pub namespace: Namespace,
     /// When it was stored, in milliseconds since 1970 UTC.
     pub stored_at: u64,
-    /// How it can be found.
+    /// Its strategy.
     pub strategy: Strategy,
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::names::{CacheHash, CacheId, Namespace, Sha256Digest};
 
-/// What a store made.
+/// A stored entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Store {
@@ -12,7 +12,7 @@ pub struct Store {
     pub cache_id: CacheId,
     /// The hash of its content.
     pub cache_hash: CacheHash,
-    /// Where it lives.
+    /// Its namespace.
     pub namespace: Namespace,
     /// The objects that it consists of.
     pub paths: Paths,
@@ -41,21 +41,21 @@ pub struct Paths {
     pub by_id: Vec<String>,
 }
 
-/// Whether an entry is there. The one of id and hash that was not asked for is `null`.
+/// Whether an entry exists. Of id and hash, the one that the request does not name is `null`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Exists {
-    /// Whether it is there.
+    /// Whether it exists.
     pub exists: bool,
-    /// The id that was asked for.
+    /// The requested id.
     pub cache_id: Option<CacheId>,
-    /// The hash that was asked for.
+    /// The requested hash.
     pub cache_hash: Option<CacheHash>,
-    /// Where it was looked for.
+    /// The requested namespace.
     pub namespace: Namespace,
 }
 
-/// What an update made.
+/// An updated entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Update {
@@ -63,9 +63,9 @@ pub struct Update {
     pub cache_id: CacheId,
     /// Its hash, which an update does not change.
     pub cache_hash: CacheHash,
-    /// Where it lives.
+    /// Its namespace.
     pub namespace: Namespace,
-    /// The objects that hold the content, or lead to it.
+    /// The objects that hold the content or point to it.
     pub paths: Vec<String>,
     /// Stored bytes.
     pub size: u64,
@@ -79,31 +79,31 @@ pub struct Update {
     pub updated_metadata: bool,
     /// Always false.
     pub updated_id_ref: bool,
-    /// The number under which the new content stays readable.
+    /// The number of the revision, by which the new content stays readable.
     pub revision: u64,
 }
 
-/// What became of a delete.
+/// The outcome of a delete.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum Delete {
-    /// The entry is gone.
+    /// The entry is deleted.
     Success {
         /// The entry.
         cache_id: CacheId,
-        /// How many objects went with it.
+        /// The number of objects that were deleted with it.
         deleted_count: usize,
         /// Always 0: a delete that fails is an error, and can be repeated.
         failed_count: usize,
-        /// Those objects.
+        /// The paths of those objects.
         deleted_paths: Vec<String>,
         /// Always empty.
         failed_paths: Vec<String>,
     },
-    /// There was none.
+    /// There was no such entry.
     NotFound {
-        /// Which.
+        /// Names the entry.
         message: String,
     },
 }

@@ -11,9 +11,9 @@ pub enum Strategy {
     Direct,
     /// Also in a folder of the hour (UTC) in which it was stored.
     Temporal,
-    /// As temporal, and the newest under a key and file id in a folder of its own.
+    /// As temporal; the newest under a key and file id is also in its own folder.
     TemporalLatest,
-    /// As temporal, meant for contents whose every version counts.
+    /// As temporal, for contents of which every version matters.
     TemporalVersioned,
     /// As a readable copy under its cache key.
     KeyBased,

@@ -1,4 +1,4 @@
-//! The names of things. Each is a text of its own type, so that two names cannot be swapped; it is not checked here.
+//! Names. Each has its own type, so that two names cannot be swapped. They are not validated here.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What an entry consists of, and which entries a hash leads to.
+//! The objects of an entry, and the entries with a hash.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::entries::Paths;
 use crate::kinds::{FileType, Strategy};
 use crate::names::{CacheHash, CacheId, Namespace};
 
-/// What an entry consists of.
+/// The objects of an entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct References {
@@ -23,29 +23,29 @@ pub struct References {
     pub file_paths: FilePaths,
     /// `json` or `binary`.
     pub file_type: FileType,
-    /// Where it lives.
+    /// Its namespace.
     pub namespace: Namespace,
-    /// How it can be found.
+    /// Its strategy.
     pub strategy: Strategy,
     /// When it was stored, in milliseconds since 1970 UTC.
     pub timestamp: u64,
 }
 
-/// Where its content and its children are.
+/// The paths of its content and its children.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FilePaths {
-    /// The objects that hold its content, or lead to it.
+    /// The objects that hold its content or point to it.
     pub content_files: Vec<String>,
     /// The folder of its children.
     pub data_folders: Vec<String>,
 }
 
-/// What an entry consists of, with the reference files of the entry and of its hash.
+/// The objects of an entry, with the reference files of the entry and of its hash.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AllReferences {
-    /// What it consists of.
+    /// Its objects.
     pub by_id: References,
     /// Objects by their path.
     pub details: BTreeMap<String, Value>,
@@ -61,11 +61,11 @@ pub struct HashReferences {
     pub cache_ids: Vec<HashReference>,
     /// The newest entry.
     pub latest_id: CacheId,
-    /// How many there are.
+    /// The number of versions.
     pub total_versions: u64,
 }
 
-/// One of them.
+/// One entry with the hash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct HashReference {
@@ -79,7 +79,7 @@ pub struct HashReference {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct HashCacheId {
-    /// Where it lives.
+    /// Its namespace.
     pub namespace: Namespace,
     /// The hash.
     pub cache_hash: CacheHash,

@@ -1,6 +1,6 @@
-//! The names as JSON Schema: what a text must look like to be taken as it is. Other texts are sanitized, or refused.
+//! The names as JSON Schema. A text that matches its pattern is used unchanged; other texts are sanitized or refused.
 //!
-//! Each pattern is the rule that the server's parser keeps; `make fuzz-api` holds one against the other.
+//! Each pattern is the rule of the server's parser; `make fuzz-api` compares the two.
 
 use std::borrow::Cow;
 

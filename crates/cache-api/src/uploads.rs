@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::names::{CacheHash, CacheId, CacheKey, FileId, Namespace, Sha256Digest};
 
-/// What can be uploaded.
+/// The kinds of content that can be uploaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
@@ -42,7 +42,7 @@ pub struct NewUpload {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SentUpload {
-    /// What the announcement was answered with.
+    /// The id in the response to the announcement.
     pub upload_id: CacheId,
     /// The kind of content.
     pub data_type: UploadType,
@@ -59,23 +59,23 @@ pub struct SentUpload {
     pub file_id: Option<FileId>,
 }
 
-/// Where to send the content.
+/// An upload that was started, with the URL for its content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UploadStarted {
-    /// What to complete it by.
+    /// The id for completing the upload.
     pub upload_id: CacheId,
-    /// The hash that the entry is then found by.
+    /// The hash of the entry.
     pub cache_hash: CacheHash,
-    /// Where it is going to live.
+    /// The namespace of the entry.
     pub namespace: Namespace,
     /// `PUT`
     pub method: String,
-    /// Needs no key. Whoever knows it may send this content, once.
+    /// Needs no API key: any client that has the URL can send this content, once.
     pub url: String,
-    /// To be sent along as they are.
+    /// Headers that have to be sent unchanged.
     pub headers: BTreeMap<String, String>,
-    /// Until when sending may begin, in milliseconds since 1970 UTC.
+    /// When the URL expires, in milliseconds since 1970 UTC.
     pub expires_at: u64,
 }
 
@@ -83,7 +83,7 @@ pub struct UploadStarted {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UploadReceived {
-    /// What to complete now.
+    /// The id of the upload, which can be completed now.
     pub upload_id: CacheId,
     /// Bytes that were received.
     pub size: u64,

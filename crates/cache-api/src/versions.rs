@@ -1,4 +1,4 @@
-//! What was stored under a hash or a key over time.
+//! The versions under a hash or a key.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,10 +9,10 @@ use crate::names::{CacheHash, CacheId, CacheKey, FileId};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct VersionList {
-    /// Whose versions they are.
+    /// The hash or key of the versions.
     #[serde(flatten)]
     pub of: Subject,
-    /// How many there are in all.
+    /// The number of all versions.
     pub count: u64,
     /// A page of them.
     pub versions: Vec<VersionItem>,
@@ -20,7 +20,7 @@ pub struct VersionList {
     pub latest_id: CacheId,
 }
 
-/// Whose versions they are.
+/// The hash or key of a list of versions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(untagged)]
@@ -52,7 +52,7 @@ pub struct VersionItem {
     pub cache_id: CacheId,
     /// When it was stored, in milliseconds since 1970 UTC.
     pub timestamp: u64,
-    /// `null` for an entry whose id does not tell.
+    /// `null` if it is not known from the id.
     pub strategy: Option<Strategy>,
 }
 

@@ -68,7 +68,7 @@ mod tests {
         Auth::ApiKey { name: "x-api-key".parse().unwrap(), cookie: "X-Api-Key".to_owned(), value: "secret".to_owned() }
     }
 
-    /// What a call gets with these headers.
+    /// The status of a call with these headers.
     async fn check(auth: Auth, call: Call, status: u16, contains: &str) {
         let mut config = config();
         config.auth = auth;
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_a_key_nothing_is_told_about_paths() {
+    async fn unknown_paths_without_a_key_are_401() {
         check(keyed(), Call::get("/no/such/path/here"), 401, "missing").await;
         check(keyed(), Call::new(Method::DELETE, "/info/health"), 401, "missing").await;
     }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::body::{Payload, shown_json};
 use crate::problem::Problem;
 
-/// Reads a batch from a body. If `strict`, a name that would have to be sanitized is refused.
+/// Reads a batch from a body. If `strict`, a name that needs sanitizing is refused.
 pub fn read(payload: Payload, strict: bool) -> Result<Batch, Problem> {
     let document = payload.object("model_attributes_type")?;
     let body = document.root();

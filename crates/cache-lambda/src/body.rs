@@ -28,7 +28,7 @@ pub const MAX_FIELDS_BYTES: u64 = 64 << 10;
 /// How many bytes of a body an error shows.
 const SHOWN_BYTES: usize = 200;
 
-/// A body that was received in full, with what its headers say about it.
+/// A body that was received in full, with the properties in its headers.
 #[derive(Debug)]
 pub struct Payload {
     declared: Declared,
@@ -37,7 +37,7 @@ pub struct Payload {
     max_bytes: u64,
 }
 
-/// What the Content-Type says.
+/// The kind of body that the Content-Type declares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Declared {
     Nothing,
@@ -151,7 +151,7 @@ impl Payload {
         }
     }
 
-    /// The body as it was sent, whatever its Content-Type.
+    /// The body as it was sent, with any Content-Type.
     pub fn raw(self) -> Result<Bytes, Problem> {
         self.refuse_nothing()?;
         Ok(self.bytes)

@@ -21,7 +21,7 @@ const ETAG_DIGITS: usize = 32;
 pub struct ConditionalHeaders {
     if_none_match: Vec<String>,
     range: Option<ByteRangeSpec>,
-    /// The ETag that the range is meant for; another content is sent as a whole.
+    /// The ETag that the range applies to; a different content is sent as a whole.
     if_range: Option<String>,
     /// Whether the caller accepts gzip.
     pub accepts_gzip: bool,

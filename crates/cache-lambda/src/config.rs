@@ -24,20 +24,20 @@ use self::settings::{
 };
 use crate::telemetry::logging::LogFormat;
 
-/// Lambda sets it for every custom runtime, and nobody else does.
+/// Set by Lambda, for every custom runtime.
 const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
-/// Lambda sets it.
+/// Set by Lambda.
 const FUNCTION_NAME: &str = "AWS_LAMBDA_FUNCTION_NAME";
 
 /// The least that [`Config::max_in_memory_bytes`] can be, in bytes.
 const MIN_IN_MEMORY_BYTES: u64 = 64 * 1024 * 1024;
 
-/// Everything that the environment decides.
+/// The configuration of the process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// Where entries live.
     pub storage: StorageConfig,
-    /// The lifetime that namespaces show when they have none of their own, in hours.
+    /// The lifetime that namespaces show if they do not set one, in hours.
     pub ttl_hours: u32,
     /// Who may call.
     pub auth: Auth,
@@ -49,15 +49,15 @@ pub struct Config {
     pub max_body_bytes: u64,
     /// How many bytes of contents the process keeps in memory in addition to the storage; 0 for none.
     pub object_cache_bytes: u64,
-    /// Whether a name that would have to be sanitized is refused.
+    /// Whether a name that needs sanitizing is refused.
     pub strict_names: bool,
     /// Whether the routes that make test data are served.
     pub test_routes: bool,
     /// How long one request may wait for the storage.
     pub request_timeout: Duration,
-    /// How the lines of the log look.
+    /// The format of log lines.
     pub log_format: LogFormat,
-    /// Under which function's name CloudWatch is to keep metrics; `None` if it is not to.
+    /// The function's name in CloudWatch metrics; `None` to write no metrics.
     pub cloudwatch: Option<String>,
     /// What `/info/server` shows as the server's id.
     pub server_id: Option<String>,
@@ -97,14 +97,14 @@ impl Config {
         reader.finish(config)
     }
 
-    /// The largest content that is read into memory, in bytes. What was stored under a higher body limit stays
+    /// The largest content that is read into memory, in bytes. Contents that were stored under a higher limit stay
     /// readable.
     pub fn max_in_memory_bytes(&self) -> u64 {
         self.max_body_bytes.max(MIN_IN_MEMORY_BYTES)
     }
 }
 
-/// Only Lambda hands the log on to CloudWatch, so elsewhere the metrics would reach nobody.
+/// Only Lambda forwards the log to CloudWatch, so elsewhere the metrics would be lost.
 fn cloudwatch(reader: &mut EnvReader<'_>, in_lambda: bool) -> Option<String> {
     let BoolValue(wanted) = reader.parsed_or(&CLOUDWATCH_METRICS, BoolValue(in_lambda));
     if wanted && !in_lambda {
@@ -113,7 +113,7 @@ fn cloudwatch(reader: &mut EnvReader<'_>, in_lambda: bool) -> Option<String> {
     (wanted && in_lambda).then(|| reader.variable(FUNCTION_NAME).unwrap_or_default())
 }
 
-/// The address, which only this machine can reach as long as there is no key.
+/// The address. Without a key it must be reachable from this machine only.
 fn listen(reader: &mut EnvReader<'_>, auth: &Auth, in_lambda: bool) -> SocketAddr {
     let Address(address) = reader.parsed(&LISTEN);
     if *auth == Auth::Disabled && !in_lambda && !address.ip().is_loopback() {

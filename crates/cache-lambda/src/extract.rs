@@ -112,7 +112,7 @@ impl Params {
         Ok((self.name_if_any("cache_key", key)?, self.name_if_any("file_id", file_id)?))
     }
 
-    /// The path of an archive's member at the end of the path, as it was sent: what it means depends on the archive.
+    /// The path of an archive's member at the end of the path, as it was sent: its meaning depends on the archive.
     pub fn file_path(&self, op: ArchiveOp) -> Result<String, Problem> {
         let raw = self.path("file_path");
         if raw.trim().is_empty() {
@@ -194,7 +194,7 @@ impl Params {
         if raw.trim().is_empty() { Ok(None) } else { self.name(name, raw).map(Some) }
     }
 
-    /// Whether names that would have to be sanitized are refused.
+    /// Whether names that need sanitizing are refused.
     pub fn strict(&self) -> bool {
         self.strict
     }

@@ -1,10 +1,10 @@
 //! The application as a Lambda function, behind a REST API, an HTTP API or a Function URL.
 //!
-//! `lambda_http` turns each event into a request; what it does to paths, and to texts in responses, is undone here:
+//! `lambda_http` turns each event into a request. Its changes to paths, and to texts in responses, are undone here:
 //!
-//! - The path is taken as the event has it. The library would put a REST API's stage in front of it, which no route knows,
-//!   and resolve `..`, which the validation of names has to see.
-//! - A text goes out as it is. The library would drop a byte order mark at its beginning.
+//! - The path is that of the event. The library prepends the stage of a REST API, which is not part of any route, and
+//!   resolves `..`, which the validation of names has to see.
+//! - A text is sent unchanged. The library drops a byte order mark at its beginning.
 //!
 //! An event that is not a request comes from a schedule, or from a direct invocation, and starts a [`sweep`].
 

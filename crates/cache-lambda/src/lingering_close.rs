@@ -34,7 +34,7 @@ pub fn drain_unread_body(request: Request<Body>) -> Request<Body> {
 
 /// A body that is drained in the background when it is dropped.
 struct DrainOnDrop {
-    /// What has not been read yet, `None` at the end.
+    /// The part that has not been read yet; `None` at the end.
     rest: Option<BodyDataStream>,
     /// Whether the sender waits for the first read (`Expect: 100-continue`).
     expects_continue: bool,
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_caller_who_asks_first_is_not_told_to_send() {
+    async fn an_unread_body_with_expect_is_not_drained() {
         let asks = || Request::builder().header("expect", "100-continue");
         assert_eq!(received(0, asks()).await, 0);
         assert_eq!(received(1, asks()).await, PARTS, "the body is on its way");

@@ -46,7 +46,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// What the process does.
+/// The command of the process.
 enum Command {
     Serve,
     Sweep(Vec<Namespace>),
@@ -104,7 +104,7 @@ async fn sweep_here(state: &AppState, namespaces: Vec<Namespace>) -> Result<(), 
     Ok(())
 }
 
-/// What was removed, in a line.
+/// The counts of a sweep, in one line.
 fn summary(NamespaceReport { namespace, report }: &NamespaceReport) -> String {
     let removed = [
         (report.expired_entries, "expired entries"),

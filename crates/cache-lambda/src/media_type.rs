@@ -2,7 +2,7 @@
 
 /// JSON.
 pub const JSON: &str = "application/json";
-/// Text, whatever its encoding.
+/// Text in any encoding.
 pub const TEXT: &str = "text/plain";
 /// Text in UTF-8.
 pub const TEXT_UTF_8: &str = "text/plain; charset=utf-8";

@@ -70,7 +70,7 @@ mod tests {
     use crate::state::Service;
     use crate::test_support::{App, Call, config};
 
-    /// What an error of a handler looks like to a caller.
+    /// Checks the response that a caller gets for an error of a handler.
     async fn check(handler: fn() -> Response, status: u16, expected: &str) {
         let state = Service::new(Arc::new(Memory::default()), Arc::new(SystemClock), Arc::new(OsRng), config());
         let router = Router::new()

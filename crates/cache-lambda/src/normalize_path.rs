@@ -5,7 +5,7 @@ use http::Request;
 use http::uri::{PathAndQuery, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-/// What is encoded again: everything but the slash and what is plain in any URL (RFC 3986, unreserved).
+/// Characters that are encoded again: all but the slash and the unreserved ones (RFC 3986).
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// The same request with its path in one canonical encoding. Bytes that are not UTF-8 become U+FFFD.
@@ -18,7 +18,7 @@ pub fn normalize(mut request: Request<Body>) -> Request<Body> {
     request
 }
 
-/// A path of any text as a URL's path: what is encoded stays so, and what would have to be is encoded.
+/// Any text as a URL path: encoded characters stay, and those that need encoding are encoded.
 pub fn encode(path: &str) -> String {
     utf8_percent_encode(&percent_decode_str(path).decode_utf8_lossy(), ENCODED).to_string()
 }

@@ -18,9 +18,9 @@ use crate::config::auth::Auth;
 /// The version of the service, as `/info/status` shows it.
 pub const VERSION: &str = concat!("v", env!("CARGO_PKG_VERSION"));
 
-/// What the name of the API key's header is where no key is configured.
+/// The name of the API key's header if no key is configured.
 const KEY_HEADER: &str = "x-api-key";
-/// What the description calls the API key in a header, and in a cookie.
+/// The names of the security schemes: the API key in a header, and in a cookie.
 const SCHEMES: [&str; 2] = ["header", "cookie"];
 
 const ABOUT: &str = "A content-addressed cache. Entries are retrieved by id, by content hash, or by a versioned key.

@@ -62,7 +62,7 @@ enum Detail {
     Unauthorized,
 }
 
-/// What the body of an error shows about the request.
+/// The part of the request that the body of an error shows.
 #[derive(Debug, Clone, Copy)]
 pub struct ErrorContext<'a> {
     /// The id in the response header.

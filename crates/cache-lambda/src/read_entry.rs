@@ -76,7 +76,7 @@ pub struct EntryRead {
     revision: Option<u64>,
 }
 
-/// What a read leads to.
+/// The outcome of a read.
 enum ReadOutcome {
     Content(Box<Retrieved>),
     /// The caller has to read the content from the storage.
@@ -138,7 +138,7 @@ impl EntryRead {
         Problem::entry_not_found_short(self.cache.name(), &self.selector)
     }
 
-    /// The response, unless the caller has it already, or it turns out larger than Lambda takes.
+    /// The response, unless the caller has it already, or it is larger than Lambda allows.
     fn respond(
         &self,
         entry: &Entry,
@@ -163,7 +163,7 @@ fn is_gzip(entry: &Entry) -> bool {
     entry.content.kind == ContentKind::Binary && entry.content.content_encoding.as_deref() == Some(GZIP)
 }
 
-/// Gzip content is sent as it is to callers that accept it, so the response depends on `Accept-Encoding`.
+/// Gzip content is sent compressed to callers that accept it, so the response depends on `Accept-Encoding`.
 fn vary_on_encoding(mut response: Response, entry: &Entry) -> Response {
     if is_gzip(entry) {
         response.headers_mut().append(header::VARY, HeaderValue::from_static("accept-encoding"));

@@ -52,7 +52,7 @@ pub struct DeliveryOptions {
 }
 
 impl DeliveryOptions {
-    /// The options for a request with this method, as far as the query says nothing.
+    /// The options for a request with this method, before its query is read.
     pub fn for_method(state: &AppState, method: &Method) -> Self {
         Self {
             in_lambda: state.config.in_lambda,

@@ -216,7 +216,7 @@ mod tests {
         {
             let request = Call::post("/ns/direct/zip/create/k/f", "").request();
             let mut call = pin!(app.router().oneshot(request));
-            // The thread may even be done by now: then there is nothing left to be given up.
+            // The thread may already be done; then there is nothing left to cancel.
             let _ = futures::poll!(call.as_mut());
         }
         let exists = async || app.json(Call::get("/ns/exists/hash/e3b0c44298fc1c14")).await["exists"] == true;

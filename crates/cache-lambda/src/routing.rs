@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `{name}` | one segment | `{name}` |
 //! | `{*name}` | the rest of the path: one or more segments | `{name}` |
-//! | `{*name?}` at the end | the same, or nothing after the slash, so that the handler can say what is missing | `{name}` |
+//! | `{*name?}` at the end | the same, or nothing after the slash, so that the handler can report what is missing | `{name}` |
 //! | `{*a}/{b}` | the rest of the path, which handlers read as [`REST`] | `{a}/{b}` |
 //! | `{*a?}/{b}` | the same; a single segment is `b` | `{b}` and `{a}/{b}` |
 

@@ -23,7 +23,7 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 ///
-/// A line for the user: what is wrong and what to do.
+/// A line for the operator: the error, and how to fix it.
 pub async fn run(state: AppState) -> Result<(), String> {
     let listen = state.config.listen;
     let listener = TcpListener::bind(listen).await.map_err(|error| cannot_listen(listen, &error))?;
@@ -97,12 +97,12 @@ fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
     format!("cannot listen on {address} ({error}): {advice}")
 }
 
-/// What a user wants to know first.
+/// The line that the server prints at its start.
 fn greeting(address: SocketAddr, config: &Config) -> impl Display {
     let (key, warning) = match &config.auth {
         Auth::ApiKey { cookie, .. } => (format!(" -H '{cookie}: <your key>'"), ""),
         Auth::Disabled => (String::new(), "\nNo API key is configured: every program on this machine may call."),
-        Auth::DenyAll { .. } => (String::new(), "\nNo API key is configured: nobody may call."),
+        Auth::DenyAll { .. } => (String::new(), "\nNo API key is configured: all calls are denied."),
     };
     format!(
         "mgraph-cache listens on http://{address} and stores in {}.{warning}\n\

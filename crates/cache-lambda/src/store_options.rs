@@ -1,4 +1,4 @@
-//! What a store may ask for beside its content: to be repeatable, a time to live, and to be the first under its key.
+//! The options of a store: an idempotency key, a time to live, and the precondition that its key is unused.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::state::AppState;
 
 /// The header that identifies all repeats of one request (draft-ietf-httpapi-idempotency-key-header).
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// Whose idempotency keys they are while there is one API key for all.
+/// The scope of idempotency keys as long as there is one API key for all callers.
 const API_KEY_ID: &str = "root";
 
 /// The options of a store.
@@ -57,7 +57,7 @@ pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Pr
     })
 }
 
-/// A store creates, so of all conditions only the one that nothing is there makes sense.
+/// A store always creates a version, so `*` is the only precondition that makes sense.
 fn if_none_match(headers: &HeaderMap) -> Result<bool, Problem> {
     match headers.get(header::IF_NONE_MATCH).map(|value| value.as_bytes()) {
         None => Ok(false),

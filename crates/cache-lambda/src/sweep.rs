@@ -8,12 +8,12 @@ use serde::Serialize;
 
 use crate::state::AppState;
 
-/// What a sweep did in one namespace.
+/// The report of a sweep of one namespace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NamespaceReport {
     /// The namespace.
     pub namespace: Namespace,
-    /// What was removed and found.
+    /// The counts of what was removed, and the damaged objects.
     #[serde(flatten)]
     pub report: SweepReport,
 }

@@ -1,4 +1,4 @@
-//! What the tests of this crate share: the whole application over memory, and calls to it.
+//! Shared by the tests of this crate: the whole application over memory, and calls to it.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -20,13 +20,13 @@ use crate::app;
 use crate::config::Config;
 use crate::state::Service;
 
-/// What an empty environment configures, but in memory.
+/// The configuration of an empty environment, but in memory.
 pub(crate) fn config() -> Config {
     let memory = |name: &str| (name == "CACHE__SERVICE__STORAGE_MODE").then(|| "memory".to_owned());
     Config::read(&memory).unwrap()
 }
 
-/// The application with a storage of its own.
+/// The application with its own storage.
 #[derive(Clone)]
 pub(crate) struct App(Router);
 
@@ -127,7 +127,7 @@ impl Call {
     }
 }
 
-/// What came back.
+/// A response.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,

@@ -9,7 +9,7 @@ use cache_core::rng::Rng;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-/// What an upload URL permits.
+/// The permissions of an upload URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UploadGrant {
     /// Where the entry is going to live.

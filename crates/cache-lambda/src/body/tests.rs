@@ -6,7 +6,7 @@ use http::Method;
 
 use crate::test_support::{App, Call, config};
 
-/// What a store answers when bodies may have 1,000 bytes.
+/// The response to a store when the body limit is 1,000 bytes.
 async fn check(call: Call, status: u16, expected: &str) {
     let mut config = config();
     config.max_body_bytes = 1000;

@@ -11,7 +11,7 @@ use super::settings::{API_KEY_NAME, API_KEY_VALUE};
 /// Who may call.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Auth {
-    /// Everybody who can reach a server that listens on this machine only.
+    /// Every caller, because the server listens on this machine only.
     Disabled,
     /// Callers that send this key.
     ApiKey {
@@ -22,9 +22,9 @@ pub enum Auth {
         /// The key.
         value: String,
     },
-    /// Nobody: a function that the world can reach has no key configured.
+    /// No caller: a function is publicly reachable, but has no key configured.
     DenyAll {
-        /// What is missing.
+        /// The missing setting.
         reason: &'static str,
     },
 }

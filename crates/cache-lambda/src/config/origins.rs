@@ -36,7 +36,7 @@ impl AllowedOrigins {
     }
 }
 
-/// A text that is no list of origins.
+/// A text that is not a list of origins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("is neither '*' nor a list of origins")]
 pub struct InvalidOrigins;

@@ -1,4 +1,4 @@
-//! Reads settings from the environment, and collects what is wrong with them.
+//! Reads settings from the environment, and collects all errors.
 
 use std::str::FromStr;
 
@@ -12,7 +12,7 @@ use super::settings::{DefaultValue, Setting};
 pub struct ConfigError {
     /// The variable.
     pub variable: &'static str,
-    /// What is wrong with it and what to do.
+    /// The error, and how to fix it.
     pub problem: String,
 }
 
@@ -69,7 +69,7 @@ impl<'a> EnvReader<'a> {
         parsed
     }
 
-    /// Reports what is wrong with a setting.
+    /// Reports an invalid setting.
     pub fn error(&mut self, setting: &Setting, problem: impl Into<String>) {
         self.errors.push(ConfigError { variable: setting.name, problem: problem.into() });
     }

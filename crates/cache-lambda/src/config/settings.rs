@@ -1,6 +1,7 @@
 //! Every environment variable that the service or a library under it reads.
 //!
-//! [`SETTINGS`] is the one list: `--help`, the table in docs/operations.md and the check for misspelt names are made from it.
+//! [`SETTINGS`] is the one list: `--help`, the table in docs/operations.md and the check for misspelt names are made
+//! from it.
 
 use std::fmt::Write;
 
@@ -14,9 +15,9 @@ pub struct Setting {
     pub name: &'static str,
     /// Its value when it is not set.
     pub default: DefaultValue,
-    /// What it decides, in Markdown.
+    /// Its meaning, in Markdown.
     pub help: &'static str,
-    /// What a value looks like, for an error: "a number of bytes such as 67108864".
+    /// The expected value, for error messages: "a number of bytes such as 67108864".
     pub expected: &'static str,
 }
 

@@ -54,7 +54,7 @@ fn a_value_that_does_not_parse_is_an_error() {
 }
 
 #[test]
-fn contents_are_kept_in_memory_unless_told_otherwise() {
+fn contents_are_cached_in_memory_by_default() {
     let kept = |variables: &[(&str, &str)]| read(variables).unwrap().object_cache_bytes;
     assert_eq!(kept(&[]), 64 * 1024 * 1024);
     assert_eq!(kept(&[(BUCKET_NAME.name, "b")]), 64 * 1024 * 1024);

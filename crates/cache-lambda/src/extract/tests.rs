@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::test_support::{App, Call, config};
 
-/// What a store under this path answers, with strict names or without.
+/// The response to a store under this path, with strict names or without.
 async fn check(strict: bool, path: &str, status: u16, expected: &str) {
     let mut config = config();
     config.strict_names = strict;

@@ -1,7 +1,7 @@
 //! The proxy response of the function: JSON, with the body as text or in base64.
 //!
-//! Lambda limits it to 6 MB. A longer one would be an error of the function without a reason for the caller, so a body
-//! that fits in neither form becomes a 413 here, for every route.
+//! Lambda limits it to 6 MB and would turn a longer one into an error without a reason. So a body that is too large
+//! both as text and in base64 becomes a 413 here, for every route.
 
 use axum::body::Body;
 use axum::response::Response;
@@ -95,7 +95,7 @@ fn too_large(headers: HeaderMap, size: usize, now_ms: u64) -> Response {
     problem.render(context, kept.map(|(name, value)| (name.clone(), value.clone())).collect())
 }
 
-/// Whether a header does not depend on the body, and so belongs to the 413 as well.
+/// Whether a header does not depend on the body, so that the 413 keeps it.
 fn is_about_the_request(name: &HeaderName) -> bool {
     *name == REQUEST_ID || *name == header::VARY || name.as_str().starts_with("access-control-")
 }
@@ -118,7 +118,7 @@ mod tests {
         into_event_response((headers, body.to_vec()).into_response(), 0).await
     }
 
-    /// That a body goes out unchanged, as a text or in base64.
+    /// Checks that a body is sent unchanged, as text or in base64.
     async fn check_sent(content_type: &'static str, body: Vec<u8>, as_text: bool) {
         let answer = sent(content_type, &body).await;
         assert_eq!(answer.status(), StatusCode::OK, "{content_type}");
@@ -135,8 +135,8 @@ mod tests {
         assert_eq!(answer.headers()[REQUEST_ID], "r1");
         assert!(!answer.headers().contains_key(header::ETAG), "that of the content");
         let EventBody::Text(text) = answer.body() else { panic!("{answer:?}") };
-        let told = format!("\"message\":\"the content has {} bytes, and up to 4500000 can be", body.len());
-        assert!(text.contains(&told) && text.contains("'limit'"), "{text}");
+        let message = format!("\"message\":\"the content has {} bytes, and up to 4500000 can be", body.len());
+        assert!(text.contains(&message) && text.contains("'limit'"), "{text}");
     }
 
     #[tokio::test]

@@ -65,7 +65,7 @@ impl Operation {
         }
     }
 
-    /// What it does, in a few words.
+    /// A short description.
     pub fn summary(mut self, summary: impl Into<String>) -> Self {
         self.summary = summary.into();
         self

@@ -71,7 +71,7 @@ impl EntryRead {
         })
     }
 
-    /// The bytes, or a range of them. Gzip content is sent as it is to callers that accept it.
+    /// The bytes, or a range of them. Gzip content is sent compressed to callers that accept it.
     pub async fn binary(self) -> Result<Response, Problem> {
         let conditions = &self.reader.conditions;
         let as_gzip = |entry: &Entry| is_gzip(entry) && conditions.accepts_gzip && !conditions.has_range();
@@ -90,7 +90,7 @@ impl EntryRead {
         Ok(vary_on_encoding(response, &found.entry))
     }
 
-    /// What accompanies the content; it is not read.
+    /// The metadata. The content is not read.
     pub async fn metadata(self) -> Result<Response, Problem> {
         let entry = self.cache.entry(&self.selector).await?;
         let entry = entry.ok_or_else(|| self.not_found())?;

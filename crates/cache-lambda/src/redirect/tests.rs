@@ -18,7 +18,7 @@ use serde_json::json;
 use super::*;
 use crate::test_support::{Answer, App, Call, config};
 
-/// Memory with URLs that show what they were made of. It notes how many bytes it hands out.
+/// Memory that presigns URLs which show their parameters. It counts the bytes that it returns.
 #[derive(Debug, Default)]
 struct Signing {
     memory: Memory,
@@ -187,7 +187,7 @@ async fn in_lambda_a_form_that_does_not_fit_names_one_that_does() {
         assert!(answer.text().contains(words), "{}", answer.text());
         assert!(answer.text().contains("has 4000001 bytes, and up to 4000000"), "{}", answer.text());
     }
-    // What is small in the storage may be large as an answer.
+    // A content that is small in the storage may be a large response.
     let answer =
         Stored::new(true, Call::post_json("/ns/direct/store/json", json!({"t": "é".repeat(1_500_000)}).to_string()))
             .await
@@ -274,7 +274,7 @@ async fn a_deleted_entry_is_404_and_leads_nowhere() {
     assert_eq!(stored.read("/string").await.status, 404);
 }
 
-/// What a rule for CORS of the bucket that is deployed has to say beside these methods.
+/// Checks that the CORS rule of the deployed bucket has these methods and origins.
 #[track_caller]
 fn check_cors_rule(methods: &str, origins: &str) {
     let template = include_str!("../../../../template.yaml");
@@ -285,7 +285,7 @@ fn check_cors_rule(methods: &str, origins: &str) {
 
 #[test]
 fn a_page_of_any_origin_may_follow_a_redirect_to_the_bucket() {
-    // After a redirect to another origin the browser says that the page is of origin `null`, wherever it is from.
+    // After a redirect to another origin, browsers send `Origin: null` for every page.
     check_cors_rule("GET, HEAD", "[\"*\"]");
     check_cors_rule("PUT", "!Ref CorsOrigins");
 }

@@ -1,4 +1,4 @@
-//! What requests about child data are answered with.
+//! The responses to requests about child data.
 
 use cache_api::children::{ChildDeleted, ChildItem, ChildList, ChildStored, ChildUpdated, ChildrenDeleted};
 use cache_core::cache::{Child, ChildName};

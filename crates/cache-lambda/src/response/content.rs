@@ -1,4 +1,4 @@
-//! An entry's content with what accompanies it.
+//! An entry's content and metadata.
 
 use cache_api::contents::{
     Base64, BinaryReference, EntryConfig, FileMetadata, FileMetadataData, FileTypeDetails, Metadata,
@@ -13,7 +13,7 @@ use super::wire::{file_type, name, strategy};
 /// How many hex digits `content__hash` has.
 const SHORT_HASH_DIGITS: usize = 10;
 
-/// What accompanies the content of an entry.
+/// The metadata of an entry.
 pub fn metadata(entry: &Entry) -> Metadata {
     Metadata {
         cache_id: name(&entry.cache_id),
@@ -37,7 +37,7 @@ fn file_name(entry: &Entry) -> String {
     entry.file_id.as_ref().map_or_else(|| entry.cache_id.to_string(), ToString::to_string)
 }
 
-/// Names the URL, relative to the host, that answers with `size` bytes.
+/// Refers to the URL, relative to the host, that returns the `size` bytes.
 pub fn binary_reference(entry: &Entry, size: usize, binary_url: String) -> BinaryReference {
     BinaryReference {
         message: "the content is binary: read it from binary_url".to_owned(),
@@ -51,7 +51,7 @@ pub fn binary_reference(entry: &Entry, size: usize, binary_url: String) -> Binar
     }
 }
 
-/// Bytes that are encoded already.
+/// Bytes in base64.
 pub fn base64(data: String) -> Base64 {
     Base64 { data_type: "binary".to_owned(), encoding: "base64".to_owned(), data }
 }
@@ -82,7 +82,7 @@ fn file_type_details(name: FileType) -> FileTypeDetails {
     }
 }
 
-/// What is known about an entry's content.
+/// The stored metadata of an entry.
 pub fn file_metadata(entry: &Entry) -> FileMetadata {
     let mut content_hash = entry.content.sha256.to_string();
     content_hash.truncate(SHORT_HASH_DIGITS);

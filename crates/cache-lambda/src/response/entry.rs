@@ -1,4 +1,4 @@
-//! What storing, updating and deleting an entry is answered with.
+//! The responses to storing, updating and deleting an entry.
 
 use cache_api::entries::{Delete, Store, Update};
 use cache_core::cache::{Deleted, Paths, Stored};
@@ -39,7 +39,7 @@ pub fn update(entry: &Entry, revision: RevisionInfo) -> Update {
     }
 }
 
-/// The response for an entry that may have been there.
+/// The response to a delete. `None` if the entry did not exist.
 pub fn delete(cache_id: CacheId, deleted: Option<Deleted>) -> Delete {
     match deleted {
         Some(Deleted { paths, .. }) => Delete::Success {

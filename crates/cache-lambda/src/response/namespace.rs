@@ -1,4 +1,4 @@
-//! What requests about namespaces and lists are answered with.
+//! The responses to requests about namespaces and lists.
 
 use std::fmt::Display;
 

@@ -1,4 +1,4 @@
-//! What an entry consists of, and which entries a hash leads to.
+//! The objects of an entry, and the entries with a hash.
 
 use cache_api::references::{AllReferences, FilePaths, HashReference, HashReferences, References};
 use cache_core::cache::{ListedVersion, Paths, Versions};
@@ -8,7 +8,7 @@ use cache_core::layout::Layout;
 
 use super::wire::{file_type, name, paths, strategy};
 
-/// What an entry consists of.
+/// The objects of an entry.
 pub fn references(entry: &Entry) -> References {
     let all_paths = Paths::of(entry);
     let children = Layout::new(&entry.namespace).children(entry.cache_id, None);
@@ -27,7 +27,7 @@ pub fn references(entry: &Entry) -> References {
     }
 }
 
-/// What an entry consists of, with the reference files of the entry and of its hash.
+/// The objects of an entry, with the reference files of the entry and of its hash.
 ///
 /// # Errors
 ///

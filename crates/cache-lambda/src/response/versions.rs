@@ -1,4 +1,4 @@
-//! What was stored under a hash or a key over time.
+//! The versions under a hash or a key.
 
 use cache_api::versions::{Subject, VersionItem, VersionList, VersionNumber};
 use cache_core::cache::{ListedVersion, Versions, VersionsOf};

@@ -1,4 +1,4 @@
-//! What requests about archives are answered with.
+//! The responses to requests about archives.
 
 use cache_api::archives::{self, ArchiveBatch, ArchiveOperation, ArchiveStore};
 use cache_core::archive::MemberName;
@@ -28,12 +28,12 @@ pub fn member_list(entry: &ArchiveEntry) -> ArchiveOperation {
     ArchiveOperation { file_list, ..operation("list", entry.entry.cache_id, message) }
 }
 
-/// A member got a content.
+/// A member was added or replaced.
 pub fn member_added(edited: &Edited<MemberName>) -> ArchiveOperation {
     edit("add", "set", edited)
 }
 
-/// A member went.
+/// A member was removed.
 pub fn member_removed(edited: &Edited<MemberName>) -> ArchiveOperation {
     edit("remove", "removed", edited)
 }
@@ -67,7 +67,7 @@ fn operation(kind: &str, cache_id: CacheId, message: String) -> ArchiveOperation
     }
 }
 
-/// A batch was tried on an archive.
+/// A batch was applied, or rolled back.
 pub fn batch(edited: Edited<BatchOutcome>, completed_at: u64) -> ArchiveBatch {
     let Edited { original, cache_id, members, size, done: outcome } = edited;
     let (members, size) = if outcome.rollback_performed { (0, 0) } else { (members, size) };
@@ -81,7 +81,7 @@ pub fn batch(edited: Edited<BatchOutcome>, completed_at: u64) -> ArchiveBatch {
     }
 }
 
-/// A batch could not be tried, or its result could not be stored. `message` says what to change.
+/// A batch could not be applied, or its result could not be stored. `message` says what to change.
 pub fn failed_batch(cache_id: CacheId, error_message: String, message: String, completed_at: u64) -> ArchiveBatch {
     ArchiveBatch {
         cache_id: name(&cache_id),

@@ -156,7 +156,7 @@ fn typed(content_type: &'static str, bytes: Bytes) -> Response {
     ([(header::CONTENT_TYPE, content_type)], bytes).into_response()
 }
 
-/// The type of an entry's content, or else what the file's name says.
+/// The type of an entry's content, or else the type that the file's name implies.
 fn content_type(path: &str, kind: Option<ContentKind>) -> &'static str {
     match (kind, path.rsplit_once('.').map(|(_, extension)| extension)) {
         (Some(ContentKind::String), _) | (None, Some("txt")) => TEXT_UTF_8,

@@ -41,7 +41,7 @@ const START: &str = "SwaggerUIBundle({
 });
 ";
 
-/// What the page may load: its own files, and the pictures within its style sheet.
+/// The sources that the page may load: its own files, and the images within its style sheet.
 const POLICY: &str = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; base-uri 'none'; \
 frame-ancestors 'none'";
 

@@ -95,7 +95,7 @@ mod tests {
         app.json(Call::post("/ns/direct/store/string", "hello")).await;
         let page = app.get("/metrics").await.text();
         check(&page, "mgraph_cache_storage_round_trips_total 2");
-        // As the first of a minute it also reads the namespace's settings, beside the manifest.
+        // The first request of a minute reads the namespace's settings in addition to the manifest.
         check(&page, "mgraph_cache_storage_requests_total{operation=\"get\"} 2");
         check(&page, "mgraph_cache_storage_requests_total{operation=\"put\"} 1");
         check(&page, "mgraph_cache_storage_requests_total{operation=\"list\"} 0");

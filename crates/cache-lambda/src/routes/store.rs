@@ -131,7 +131,7 @@ mod tests {
 
     use crate::test_support::{App, Call};
 
-    /// What a store answers, on an application of its own.
+    /// Checks the response to a store in a new application.
     async fn check(call: Call, expected: Value) {
         let stored = App::new().json(call).await;
         for (field, value) in expected.as_object().unwrap() {
@@ -139,7 +139,7 @@ mod tests {
         }
     }
 
-    /// That a store is refused.
+    /// Checks that a store is refused.
     async fn check_refused(call: Call, status: u16, message: &str) {
         let answer = App::new().send(call).await;
         assert_eq!(answer.status, status, "{}", answer.text());

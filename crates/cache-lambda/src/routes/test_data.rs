@@ -127,7 +127,7 @@ fn not_made(error: &dyn std::error::Error) -> Error {
     Error::Corrupt { object: "a sample".to_owned(), problem: error.to_string() }
 }
 
-/// What was created.
+/// The created entries.
 #[derive(Debug, Serialize, ToSchema)]
 struct Created {
     success: bool,
@@ -227,7 +227,7 @@ async fn store(cache: &Cache, namespace: Namespace, sample: Sample) -> Result<Cr
     })
 }
 
-/// What was cleared.
+/// The response to clearing a namespace.
 #[derive(Debug, Serialize, ToSchema)]
 struct Cleared {
     success: bool,
@@ -263,7 +263,7 @@ mod tests {
         App::with(config)
     }
 
-    /// What a call is answered with.
+    /// Checks the response to a call.
     async fn check(app: &App, method: Method, path: &str, expected: Value) -> Value {
         let answer = app.json(Call::new(method, path)).await;
         for (field, value) in expected.as_object().unwrap() {

@@ -77,7 +77,7 @@ mod tests {
         (app, id)
     }
 
-    /// What an update of an entry of the first kind is answered with.
+    /// Checks the response to an update of an entry of the first kind.
     async fn check(kind: &str, content: &'static str, update: &str, with: Call, status: u16, expected: &str) {
         let (app, id) = stored(kind, content).await;
         let answer = app.send(with.at(&format!("/ns/update/{id}/{update}"))).await;

@@ -151,7 +151,7 @@ async fn receive(
     }
 }
 
-/// The limits of uploads. What the server receives itself is held in memory.
+/// The limits of uploads. Contents that the server receives itself are held in memory.
 fn limits(state: &AppState) -> UploadLimits {
     let content = if state.cache().presigns() { MAX_DIRECT_UPLOAD_BYTES } else { state.config.max_body_bytes };
     UploadLimits { content, copy: state.config.max_in_memory_bytes() }

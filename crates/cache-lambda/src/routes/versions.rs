@@ -1,4 +1,4 @@
-//! Versions: what was stored under a hash or a key over time, and rollback.
+//! The versions under a hash or a key, and rollback.
 
 use axum::Json;
 use cache_api::entries::Store;

@@ -78,7 +78,7 @@ fn edits() -> Routes {
         })
 }
 
-/// What the Python service says of a batch on an entry that is not there. Clients may compare it.
+/// The error text of the Python service for a batch on a missing entry. Clients may compare it.
 const NO_ENTRY: &str = "Zip file not found in cache";
 
 /// When an archive is 413.

@@ -2,9 +2,9 @@
 //!
 //! See
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>.
-//! One line is both: it has every field of the log line, and `_aws` says which of them are metrics. Each metric is kept
-//! per function and group of operations, of which there are a dozen: CloudWatch charges for every combination that
-//! occurs.
+//! A line serves both purposes: it has every field of the log line, and `_aws` names those that are metrics. The
+//! dimensions are the function and the group of operations, of which there are a dozen: CloudWatch charges for every
+//! combination that occurs.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -84,7 +84,7 @@ mod tests {
         serde_json::from_str(&line(&of_request, "cache", 1_795_176_411_520)).unwrap()
     }
 
-    /// What the specification asks of a document, as far as it can be seen in one.
+    /// Checks the rules of the specification that apply to a single document.
     fn check(document: &Map<String, Value>) {
         let aws = document["_aws"].as_object().unwrap();
         assert_eq!(aws.keys().collect::<Vec<_>>(), ["Timestamp", "CloudWatchMetrics"]);

@@ -69,7 +69,7 @@ pub fn start(lookup: &dyn Fn(&str) -> Option<String>, format: LogFormat, in_lamb
             .init(),
         LogFormat::Text => subscriber.with_ansi(std::io::stderr().is_terminal()).finish().with(filter).init(),
     }
-    // What a panic says may show the content that it is about.
+    // The message of a panic may contain stored content.
     panic::set_hook(Box::new(|panic| {
         let place = panic.location().map_or("an unknown place".to_owned(), ToString::to_string);
         tracing::error!("a panic at {place}");
@@ -79,8 +79,7 @@ pub fn start(lookup: &dyn Fn(&str) -> Option<String>, format: LogFormat, in_lamb
     }
 }
 
-/// Which lines are written, and what is wrong with the setting if it cannot be used. A wrong one is no reason not to
-/// serve.
+/// The filter, and a warning if the setting is invalid. An invalid setting does not stop the server.
 fn choose(lookup: &dyn Fn(&str) -> Option<String>) -> (Targets, Option<String>) {
     let set = |name: &'static str| Some((name, lookup(name).filter(|value| !value.trim().is_empty())?));
     let Some((name, value)) = set(RUST_LOG).or_else(|| set(LAMBDA_LEVEL)) else {
@@ -119,8 +118,8 @@ fn directives(name: &str, value: &str) -> Option<String> {
     }
 }
 
-/// A JSON object for each event, with the fields of the spans around it beside its own: so the id of a request stands
-/// in the same place in all of its lines.
+/// A JSON object for each event, with its own fields and those of its spans on one level: the id of a request is in the
+/// same place in all of its lines.
 struct Flat {
     dated: bool,
 }
@@ -151,7 +150,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> FormatEvent<S, JsonFields> for Flat
     }
 }
 
-/// What somebody formats as a JSON object.
+/// The fields that `format` writes as a JSON object.
 fn fields(format: impl FnOnce(Writer<'_>) -> fmt::Result) -> Result<Map<String, Value>, fmt::Error> {
     let mut text = String::new();
     format(Writer::new(&mut text))?;
@@ -162,7 +161,7 @@ fn fields(format: impl FnOnce(Writer<'_>) -> fmt::Result) -> Result<Map<String, 
 mod tests {
     use super::*;
 
-    /// What is written when these variables are set, as the filter spells it, and whether there is a warning.
+    /// Checks the filter for these variables, and whether there is a warning.
     #[track_caller]
     fn check(variables: &[(&str, &str)], written: &str, warned: bool) {
         let lookup = |name: &str| variables.iter().find(|(of, _)| *of == name).map(|(_, value)| (*value).to_owned());

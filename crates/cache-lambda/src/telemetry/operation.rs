@@ -10,7 +10,7 @@ pub static UNMATCHED: LazyLock<OperationLabels> = LazyLock::new(|| OperationLabe
     can_be_missing: false,
 });
 
-/// What a request asks for.
+/// The operation that a request calls.
 #[derive(Debug)]
 pub struct OperationLabels {
     /// The id of the operation in `/openapi.json`, such as `get_namespace_retrieve_cache_id`.

@@ -85,7 +85,7 @@ async fn folders_below(cache: &RequestCache, params: &Params, folder: &str) -> R
     Ok(Json(query.answer(shown)))
 }
 
-/// What a listing was asked for.
+/// The parameters of a listing.
 struct ListQuery<'a> {
     list: ListFiles<'a>,
     full_paths: bool,

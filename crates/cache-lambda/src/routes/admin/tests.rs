@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use crate::test_support::{Answer, App, Call};
 
-/// What a call below `/admin/storage/` is answered with after the stores of [`filled`].
+/// Checks the response to a call below `/admin/storage/` after the stores of [`filled`].
 async fn check(method: Method, path: &str, status: u16, expected: &str) {
     let answer = send(&filled().await, method, path).await;
     assert_eq!(answer.status, status, "{path}: {}", answer.text());

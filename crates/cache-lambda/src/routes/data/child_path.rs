@@ -19,7 +19,7 @@ impl ChildPath {
     /// The child that a path names.
     pub fn of(params: &Params) -> Result<Self, Problem> {
         let (data_key, file_id) = names(params)?;
-        // A blank one is refused with what is wrong with it.
+        // A blank one is refused with an error that says so.
         let file_id = file_id.map_or_else(|| params.name("data_file_id", ""), Ok)?;
         Ok(Self { data_key, file_id })
     }
@@ -52,7 +52,7 @@ pub fn folder(params: &Params) -> Result<Option<DataKey>, Problem> {
 /// The type of a child as clients name it, including one type that never exists here.
 #[derive(Clone, Copy)]
 pub enum DataType {
-    /// One that an entry can have as well.
+    /// One that an entry can also have.
     Known(ContentKind),
     /// The type of serialized objects of the Python service, of which there are none here.
     TypeSafe,

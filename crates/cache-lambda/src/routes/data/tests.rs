@@ -125,7 +125,7 @@ async fn an_update_needs_a_child_of_its_type_and_a_content() {
 }
 
 #[tokio::test]
-async fn a_list_goes_down_unless_told_otherwise() {
+async fn a_list_is_recursive_by_default() {
     let entry = Entry::new().await;
     for path in ["string/s", "json/k/j", "binary/k/deep/b"] {
         entry.post(&format!("store/{path}"), "{}").await;

@@ -4,7 +4,7 @@ use crate::test_support::{App, Call, gzipped};
 
 const NOBODY: &str = "00000000-0000-0000-0000-00000000dead";
 
-/// What is read below `/ns/retrieve/` after one store; `ID` and `HASH` stand for those of the entry.
+/// Checks a read below `/ns/retrieve/` after one store; `ID` and `HASH` stand for those of the entry.
 async fn check(store: Call, read: &str, status: u16, expected: &str) {
     let app = App::new();
     let stored = app.json(store).await;

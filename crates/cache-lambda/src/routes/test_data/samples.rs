@@ -1,4 +1,4 @@
-//! What the samples and fixtures hold.
+//! The contents of samples and fixtures.
 
 use bytes::Bytes;
 use cache_core::archive::{Archive, Limits};
@@ -17,7 +17,7 @@ const SHOWN: [Strategy; 4] = [Strategy::Direct, Strategy::Temporal, Strategy::Te
 pub(super) struct Fixture {
     pub(super) name: &'static str,
     pub(super) content: Content,
-    /// What a Python client reads it as.
+    /// The type that a Python client reads it as.
     pub(super) python_type: &'static str,
 }
 

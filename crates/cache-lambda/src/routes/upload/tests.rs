@@ -84,7 +84,7 @@ async fn a_url_that_is_forged_or_has_expired_is_403() {
     assert_eq!(put(&App::new(), url, "hello").await.status, 403, "another process");
 }
 
-/// Sends a body without an end, and says how it was answered and how many bytes of it were taken.
+/// Sends a body without an end. Returns the response, and the number of bytes that were received.
 async fn put_endless(app: &App, url: &str, length: Option<u64>) -> (u16, usize) {
     const PART: &[u8] = b"1234";
     let taken = Arc::new(AtomicUsize::new(0));

@@ -1,4 +1,4 @@
-//! What the routes of archives promise.
+//! Tests of the routes for archives.
 
 use std::io::Write;
 

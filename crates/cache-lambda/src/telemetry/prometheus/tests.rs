@@ -1,4 +1,4 @@
-//! A strict reader of the text format, and what it finds.
+//! Checks the page with a strict parser of the text format.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ struct Sample {
     value: f64,
 }
 
-/// All families by name. Panics where a scraper would refuse the page, or would have to guess.
+/// All families by name. Panics where a scraper would refuse the page or misread it.
 fn parse(page: &str) -> BTreeMap<String, Family> {
     let mut families: BTreeMap<String, Family> = BTreeMap::new();
     let mut current = String::new();
