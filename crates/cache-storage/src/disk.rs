@@ -7,22 +7,22 @@
 //! What makes conditional writes atomic:
 //!
 //! - [`PutMode::Create`] renames the file in a way that fails if the name exists; that needs no lock.
-//! - Whatever changes or removes an existing object holds the lock of the object's shard: a [`PutMode::Update`]
+//! - Every call that changes or removes an existing object holds the lock of the object's shard: a [`PutMode::Update`]
 //!   compares and renames under it. Tasks of this process queue up without blocking a thread; between processes a file
 //!   is locked.
 //!
-//! A [`Version`] is inode, modification time and size, so no call reads more bytes than it returns; `version` tells why
-//! it never repeats. A cached file is read on the runtime's own thread, everything else in the blocking pool, with one
-//! hop.
+//! A [`Version`] is inode, modification time and size, so no call reads more bytes than it returns; `version` explains
+//! why it never repeats. A cached file is read on the runtime's own thread, everything else in the blocking pool, with
+//! one hop.
 //!
 //! What a flush covers: a write flushes its file, then the folder that the file is renamed to, once. The folders that
 //! had to be created for it are flushed by the same two calls, because every file system with a journal (ext4, XFS,
 //! Btrfs, ZFS) writes a new folder's name before or with what is in it.
 //!
 //! The root is held open. If it is removed, moved or unmounted meanwhile, objects that can still be read are read, and
-//! every other call is [`StorageError::Unavailable`]: never a miss, an empty listing, or a write that nobody will find. A
-//! removed working folder is made again. Symbolic links below the root are refused. New files and folders are for their
-//! owner only.
+//! every other call is [`StorageError::Unavailable`]: never a miss, an empty listing, or a write into an unreachable
+//! folder. A removed working folder is recreated. Symbolic links below the root are refused. New files and folders are
+//! for their owner only.
 //!
 //! The folder must lie on one POSIX file system with hard links or atomic renames, advisory locks, modification times
 //! of microseconds, and names that keep case and bytes as they are. Case-insensitive or normalising ones (the default
@@ -144,7 +144,7 @@ impl Storage for Disk {
         let turn = self.turn(key).await;
         let delete = move |store: &Store| {
             store.change(turn, || store.delete(&path), || true)?;
-            // Once it was given up, the first deletes make room for it.
+            // After it was removed, the first deletes free space for it.
             store.workspace.reserve.fill();
             Ok(())
         };

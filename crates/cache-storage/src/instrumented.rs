@@ -1,9 +1,9 @@
-//! A storage as one request uses it: every call is counted, and none goes on after the request's deadline.
+//! The storage of one request: every call is counted, and none continues after the request's deadline.
 //!
 //! A call that has not returned at the deadline ends as [`StorageError::Unavailable`]: it may or may not take effect. A
 //! call that would begin after the deadline is not made.
 //!
-//! [`crate::round_trips`] defines what a round trip is. Memory and disk may end each of several joined calls before the
+//! [`crate::round_trips`] defines round trips. Memory and disk may end each of several joined calls before the
 //! next one begins; there, every call can be a round trip.
 
 use std::fmt;
@@ -61,7 +61,7 @@ impl StorageCounters {
     }
 }
 
-/// The storage calls of one request, which are added to the counters of the whole process as well.
+/// Counters for the storage calls of one request. The counters of the process include them.
 #[derive(Debug)]
 pub struct RequestMetrics {
     request: StorageCounters,
@@ -70,7 +70,7 @@ pub struct RequestMetrics {
 }
 
 impl RequestMetrics {
-    /// Counters at zero for a new request. Every count is added to `process`, too.
+    /// Counters at zero for a new request. Every count is also added to `process`.
     pub fn new(process: Arc<StorageCounters>) -> Self {
         Self { request: StorageCounters::default(), process, round_trips: Mutex::default() }
     }

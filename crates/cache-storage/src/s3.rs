@@ -45,14 +45,14 @@ mod tls;
 pub struct S3Config {
     /// The bucket's name.
     pub bucket: String,
-    /// Another server than AWS, with the bucket's name in the path. `None`: what `AWS_ENDPOINT_URL` says, else AWS.
+    /// Another server than AWS, with the bucket's name in the path. `None`: `AWS_ENDPOINT_URL`, else AWS.
     pub endpoint_url: Option<String>,
-    /// `None`: what the environment, the profile or the machine says, else `us-east-1`.
+    /// `None`: the region of the environment, the profile or the machine, else `us-east-1`.
     pub region: Option<String>,
     /// How conditional writes name an ETag. [`S3::probe`] tests what a server needs.
     pub etag_quoting: ETagQuoting,
-    /// For a quick start, as of a function: [`crate::open`] calls [`S3::warm_up`] in the background, and does not probe a
-    /// server other than AWS. `etag_quoting` then has to fit that server.
+    /// For a quick start, as of a function: [`crate::open`] calls [`S3::warm_up`] in the background, and does not probe
+    /// a server other than AWS. `etag_quoting` then has to fit that server.
     pub warm_up: bool,
     /// How long it may take to connect.
     pub connect_timeout: Duration,
@@ -110,7 +110,7 @@ impl S3 {
         Ok(Self::with_client(client, config))
     }
 
-    /// Creates a client with these credentials, whatever the environment provides.
+    /// Creates a client with these credentials instead of those of the environment.
     ///
     /// # Panics
     ///
@@ -148,7 +148,7 @@ impl S3 {
         }
     }
 
-    /// Whether the bucket is one of Amazon S3, as far as the endpoint tells.
+    /// Whether the endpoint is one of Amazon S3.
     pub fn is_aws(&self) -> bool {
         self.is_aws
     }

@@ -1,6 +1,6 @@
 //! A process that is killed at any moment leaves whole objects only, and every one that it has acknowledged.
 //!
-//! The test runs this same binary once more as the writer, which is told by an environment variable that it is one.
+//! The test starts its own binary a second time as the writer; an environment variable selects that role.
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
@@ -50,7 +50,7 @@ fn hot(number: u64) -> ObjectKey {
     format!("hot/{}.json", number % HOT_KEYS).parse().unwrap()
 }
 
-/// Not a test of its own: the writer, when [`FOLDER`] is set.
+/// Not a test: the writer, when [`FOLDER`] is set.
 #[tokio::test(flavor = "multi_thread")]
 async fn writer() {
     let Some(folder) = env::var_os(FOLDER) else { return };
@@ -84,7 +84,7 @@ fn start_writer(folder: &Path) -> Child {
     command.spawn().unwrap()
 }
 
-/// Lets a writer live for a while, and returns what it has acknowledged.
+/// Runs a writer for a while, and returns the writes that it acknowledged.
 fn write_and_kill(folder: &Path) -> Vec<(ObjectKey, u64)> {
     let mut writer = start_writer(folder);
     let stdout = BufReader::new(writer.stdout.take().unwrap());

@@ -40,7 +40,7 @@ async fn a_full_disk_can_be_emptied() {
     let count = fill(&disk).await;
     assert!(count > 10, "{count}");
 
-    // What deletes do: an index that grows by a line at most is written anew, and then the blob is removed.
+    // As a delete does: an index is rewritten, at most one line longer, and then the blob is removed.
     for n in 0..count {
         let update = PutMode::Update(version);
         version = disk.put(&index, vec![b'i'; 60_000 + n].into(), update).await.unwrap();

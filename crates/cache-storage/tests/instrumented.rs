@@ -1,4 +1,4 @@
-//! What the decorator of a request counts, and when it ends a call.
+//! The counters of a request's decorator, and its deadline.
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
@@ -80,7 +80,7 @@ async fn a_call_without_a_response_ends_at_the_deadline() {
     let failed = storage.put(&key(), "x".into(), PutMode::Create).await;
     assert!(matches!(&failed, Err(StorageError::Unavailable { key, .. }) if key == "a"), "{failed:?}");
     assert_eq!(clock.now(), deadline.time());
-    // The next call would come too late, whatever the storage would return by now.
+    // The next call is after the deadline, so the storage is not asked.
     let failed = storage.head(&key()).await;
     assert!(matches!(failed, Err(StorageError::Unavailable { .. })), "{failed:?}");
     assert_eq!(process.calls(), 1);

@@ -1,4 +1,4 @@
-//! What the probe finds out about servers that speak S3's protocol.
+//! The probe, against servers that speak S3's protocol.
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 

@@ -24,7 +24,7 @@ use crate::loopback;
 /// A listing has at most so many keys.
 const MAX_KEYS: usize = 1000;
 
-/// What the server does otherwise than S3.
+/// The differences between the server and S3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Quirks {
     /// `If-None-Match: *` of a PUT is ignored.

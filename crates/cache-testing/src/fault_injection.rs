@@ -12,7 +12,7 @@ use cache_core::storage::{
 };
 use cache_storage::operation::StorageOp;
 
-/// What can go wrong with a call.
+/// A fault of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// It takes this much longer, and then succeeds.

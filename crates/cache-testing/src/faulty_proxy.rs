@@ -41,8 +41,8 @@ const SLOW_DOWN: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
 /// The state of the network. The rates are probabilities from 0 to 1; by default nothing fails.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Network {
-    /// The shortest duration of a call. The time of the look-alike itself is part of it, so that concurrent calls do
-    /// not seem to wait for each other, as they would not on S3.
+    /// The shortest duration of a call, including the time of the look-alike, so that concurrent calls take no longer
+    /// than one, as on S3.
     pub delay: Duration,
     /// The rate of calls that take up to 200 ms longer.
     pub slow: f64,
@@ -59,7 +59,7 @@ pub struct Network {
 pub struct Call {
     /// Its round trip, counted from 1, by the rule of [`cache_storage::round_trips`].
     pub round_trip: usize,
-    /// What was called.
+    /// The operation.
     pub operation: StorageOp,
     /// Path and query, as in `/bucket/key`.
     pub target: String,
@@ -239,7 +239,7 @@ impl FaultyProxy {
 impl State {
     fn fate(&mut self, operation: StorageOp) -> Fate {
         let Network { delay, slow, refused, reset, response_lost } = self.network;
-        // Always as many draws, so that the same seed means the same for each call whatever the rates are.
+        // Always the same number of draws, so that a seed has the same sequence at all rates.
         let (slowness, extra, mut drawn) = (self.rng.f64(), self.rng.f64(), self.rng.f64());
         let wait = if slowness < slow { delay + MAX_EXTRA_DELAY.mul_f64(extra) } else { delay };
         let writes = matches!(operation, StorageOp::Put | StorageOp::Delete);

@@ -25,7 +25,7 @@ pub struct RecordingStorage {
 pub struct Call {
     /// Its round trip, counted from 1.
     pub round_trip: usize,
-    /// What was called.
+    /// The operation.
     pub operation: StorageOp,
     /// The key, or the prefix of a listing.
     pub key: String,

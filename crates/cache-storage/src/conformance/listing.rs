@@ -23,7 +23,7 @@ pub async fn a_listing_of_nothing_is_empty(storage: &dyn Storage) {
     }
 }
 
-/// A prefix is no folder unless it ends with a slash.
+/// A prefix is not a folder unless it ends with a slash.
 pub async fn a_prefix_is_compared_by_bytes(storage: &dyn Storage) {
     let sandbox = Sandbox::new(storage);
     sandbox.overwrite_all(&NAMES).await;
@@ -41,7 +41,7 @@ pub async fn a_prefix_is_compared_by_bytes(storage: &dyn Storage) {
     }
 }
 
-/// Such a prefix lists nothing, least of all what lies elsewhere.
+/// Such a prefix lists nothing; in particular, it does not leave the storage.
 pub async fn a_prefix_that_no_key_can_have_is_empty(storage: &dyn Storage) {
     let sandbox = Sandbox::new(storage);
     sandbox.overwrite_all(&NAMES).await;
@@ -91,7 +91,7 @@ pub async fn pages_with_a_delimiter_join_to_the_whole(storage: &dyn Storage) {
     }
 }
 
-/// Each group once, with its slash, beside the objects that have no further one.
+/// Each group once, with its slash, and the objects without a further slash.
 pub async fn a_delimiter_groups_folders(storage: &dyn Storage) {
     let sandbox = Sandbox::new(storage);
     sandbox.overwrite_all(&NAMES).await;

@@ -20,7 +20,7 @@ pub async fn what_is_put_is_read_back(storage: &dyn Storage) {
     assert_eq!(sandbox.get("a.json").await, Some(Object { bytes: "hello".into(), size: 5, version }));
 }
 
-/// No bytes are content, too.
+/// An empty content is valid.
 pub async fn an_empty_object_is_an_object(storage: &dyn Storage) {
     let sandbox = Sandbox::new(storage);
     let version = sandbox.overwrite("a", "").await;
@@ -89,7 +89,7 @@ pub async fn update_needs_the_current_version(storage: &dyn Storage) {
     assert_eq!(sandbox.text("a").await.unwrap(), "third");
 }
 
-/// There is no version to be at.
+/// An absent object has no version to match.
 pub async fn update_refuses_an_absent_key(storage: &dyn Storage) {
     let sandbox = Sandbox::new(storage);
     let version = sandbox.overwrite("other", "x").await;
@@ -106,7 +106,7 @@ pub async fn update_refuses_a_deleted_key(storage: &dyn Storage) {
     assert_eq!(sandbox.get("a").await, None);
 }
 
-/// What is gone, or was never there, can be deleted again.
+/// Deleting an absent object succeeds.
 pub async fn deleting_is_idempotent(storage: &dyn Storage) {
     let sandbox = Sandbox::new(storage);
     sandbox.overwrite("folder/a", "x").await;

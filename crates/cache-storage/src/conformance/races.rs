@@ -64,7 +64,7 @@ pub async fn readers_never_see_half_an_object(storage: &dyn Storage) {
     join(write, join_all((0..4).map(|_| read()))).await;
 }
 
-/// A folder that comes and goes with its only object is no obstacle.
+/// A folder that is created and removed with its only object does not fail other calls.
 pub async fn creates_and_deletes_in_one_folder_do_not_interfere(storage: &dyn Storage) {
     let sandbox = Sandbox::new(storage);
     let come_and_go = async |n: usize| {

@@ -1,4 +1,4 @@
-//! What a version says, and conditional reads.
+//! Versions, and conditional reads.
 
 use std::collections::HashSet;
 
@@ -27,7 +27,7 @@ pub async fn a_known_version_is_not_modified(storage: &dyn Storage) {
     }
 }
 
-/// The condition comes before the range, whatever the range is.
+/// The condition is evaluated before any range.
 pub async fn a_known_version_is_not_modified_in_any_range(storage: &dyn Storage) {
     let sandbox = Sandbox::new(storage);
     let other = sandbox.overwrite("a", "world").await;
@@ -52,7 +52,7 @@ pub async fn an_overwritten_object_is_modified(storage: &dyn Storage) {
     assert_modified(&sandbox, &second, "third").await;
 }
 
-/// A miss is a miss, whatever the caller has.
+/// An absent object is a miss, even with a condition.
 pub async fn a_deleted_object_is_none_not_unmodified(storage: &dyn Storage) {
     let sandbox = Sandbox::new(storage);
     let version = sandbox.overwrite("a", "hello").await;

@@ -2,7 +2,7 @@
 //!
 //! Handing a read to the blocking pool costs more than the read itself if the file is in the page cache (about 25 µs
 //! more on a read of 10 µs). Linux can be asked to fail instead of waiting for the disk: `RESOLVE_CACHED` when a file
-//! is opened, `RWF_NOWAIT` when it is read. Whatever cannot be had that way is read on the blocking pool: large ranges,
+//! is opened, `RWF_NOWAIT` when it is read. All other reads use the blocking pool: large ranges,
 //! misses, errors.
 
 #[cfg(target_os = "linux")]

@@ -28,7 +28,7 @@ pub(super) enum DiskError {
     /// A folder or a special file is in the place of the object.
     #[error("what is in the place of the object is not a file")]
     NotAFile,
-    /// The file system cannot keep what a version needs.
+    /// The file system does not support the attributes that a version is made of.
     #[error("the file system keeps modification times of less than microseconds: use another one")]
     CoarseTimes,
     /// The runtime ended before the call.
@@ -71,7 +71,7 @@ impl From<Errno> for DiskError {
     }
 }
 
-/// Whether retries fail until somebody has changed permissions or the folder.
+/// Whether retries fail until permissions or the folder are changed.
 fn is_lasting(err: &io::Error) -> bool {
     use ErrorKind::{
         AlreadyExists, CrossesDevices, InvalidFilename, IsADirectory, NotADirectory, PermissionDenied,

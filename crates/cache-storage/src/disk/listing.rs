@@ -38,7 +38,7 @@ pub(super) fn list(root: &Root, request: &ListRequest) -> Result<ListPage, DiskE
     Ok(page.build())
 }
 
-/// What a folder has under a name.
+/// The kind of a folder's entry.
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     File,
@@ -62,7 +62,7 @@ struct Folder<'a> {
     folder: OwnedFd,
 }
 
-/// Feeds everything below a folder to the page. `base` is what the keys of the folder start with.
+/// Feeds everything below a folder to the page. `base` is the prefix of the keys in the folder.
 fn walk(root: &Root, path: &Path, base: &str, page: &mut ListPageBuilder<'_>) -> Result<ControlFlow<()>, DiskError> {
     let Some(folder) = Folder::open(root, path, base)? else { return Ok(ControlFlow::Continue(())) };
     for Entry { key, path, kind } in folder.entries(base, page)? {
@@ -137,10 +137,10 @@ impl<'a> Folder<'a> {
         Ok(())
     }
 
-    /// What an entry is; `None` if it can be no object and no folder, or is gone.
+    /// The kind of an entry; `None` if it is neither an object nor a folder, or no longer exists.
     fn kind(&self, entry: &DirEntry, path: &Path) -> Result<Option<Kind>, DiskError> {
         let file_type = match entry.file_type() {
-            // Not every file system says it with the name.
+            // Not every file system returns the kind with the name.
             FileType::Unknown => match statat(&self.folder, path, AtFlags::SYMLINK_NOFOLLOW) {
                 Err(errno) if is_missing(errno) => return Ok(None),
                 found => FileType::from_raw_mode(found?.st_mode),

@@ -1,19 +1,19 @@
 //! Keys as paths on disk, and back.
 //!
 //! Each segment of a key becomes one name. Ordinary names stay exactly as they are, so that the store can be read with
-//! `ls` and `cat`. A name is changed where it would meet another name, or where the file system would not take it:
+//! `ls` and `cat`. A name is changed if it could collide with another name, or if the file system would refuse it:
 //!
 //! | in the key | on disk | because |
 //! |---|---|---|
-//! | `demo/data/key-based/daily.json` | `demo/data/key-based/daily.json` | a file has a dot in its name, a folder has none: they never meet |
-//! | a file without a dot: `blobs/3fe6` | `blobs/3fe6%` | there may be keys below `blobs/3fe6/` as well |
-//! | a folder with a dot: `v1.2/daily.json` | `v1.2%/daily.json` | there may be a file `v1.2` as well |
+//! | `demo/data/key-based/daily.json` | `demo/data/key-based/daily.json` | a file has a dot in its name, a folder has none: they never collide |
+//! | a file without a dot: `blobs/3fe6` | `blobs/3fe6%` | there may also be keys below `blobs/3fe6/` |
+//! | a folder with a dot: `v1.2/daily.json` | `v1.2%/daily.json` | there may also be a file `v1.2` |
 //! | `%` | `%25` | `%` is the sign for all of these |
 //! | a dot at the start: `.hidden` | `%2Ehidden` | names with a dot at the start are the store's own (`.mgraph`), or mean something else (`..`) |
-//! | a segment over 250 bytes: `aaa…aaaz` | `aaa…aaa%+/z%` | file systems take names of 255 bytes; `%+` says that the next name goes on with this one |
+//! | a segment over 250 bytes: `aaa…aaaz` | `aaa…aaa%+/z%` | file systems take names of 255 bytes; `%+` means that the segment continues in the next name |
 //!
-//! The rules look at nothing but the key, so a key has one path for ever, whatever else is stored. [`decode`] takes
-//! only what [`path`] makes; a foreign file in the folder is no object.
+//! The path depends on the key alone, so it never changes. [`decode`] accepts only paths that [`path`] returns; any
+//! other file in the folder is not an object.
 
 use std::path::PathBuf;
 
@@ -27,7 +27,7 @@ const GOES_ON: &str = "%+";
 /// A file without a dot, or a folder with one.
 const UNUSUAL: &str = "%";
 
-/// What a name on disk stands for.
+/// The meaning of a name on disk.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Name {
     /// The last segment of a key, or the end of it.
@@ -85,7 +85,7 @@ fn is_unusual(segment: &str, is_folder: bool) -> bool {
     segment.contains('.') == is_folder
 }
 
-/// As much of a segment as one name takes, and what is left of it.
+/// The part of a segment that fits into one name, and the rest.
 fn escape_chunk(segment: &str) -> (String, &str) {
     let mut name = String::with_capacity(segment.len());
     for (at, char) in segment.char_indices() {

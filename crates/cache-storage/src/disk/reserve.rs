@@ -1,4 +1,4 @@
-//! A file that is given up when the disk is full, so that objects can still be deleted.
+//! A file that is removed when the disk is full, so that objects can still be deleted.
 //!
 //! A delete may have to write before anything gets smaller: the new state of an index, or just the name of a lock file.
 //! On a full disk that would fail, and the disk could not be emptied. The reserve is room for such writes. It is filled
@@ -37,7 +37,7 @@ impl Reserve {
         }
     }
 
-    /// Gives up the file. Returns whether that made room.
+    /// Removes the file. Returns whether that freed space.
     pub(super) fn release(&self) -> bool {
         let released = fs::remove_file(&self.path).is_ok();
         self.is_missing.store(true, Ordering::Relaxed);

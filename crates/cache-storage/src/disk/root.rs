@@ -14,7 +14,7 @@ use rustix::io::Errno;
 
 use super::error::DiskError;
 
-/// For the owner only: contents are nobody else's business.
+/// For the owner only, because contents may be confidential.
 const FOLDER_MODE: u32 = 0o700;
 
 /// How often a folder is created again because deletes keep removing it, empty, before the file gets there.
@@ -55,7 +55,7 @@ impl Root {
 
     /// Opens a file for reading.
     pub(super) fn open_file(&self, path: &Path) -> rustix::io::Result<File> {
-        // Without NONBLOCK, a named pipe that somebody put there would wait for a writer.
+        // Without NONBLOCK, opening a named pipe in its place would wait for a writer.
         open_beneath(&self.folder, path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC).map(File::from)
     }
 
@@ -101,7 +101,7 @@ impl Root {
         }
     }
 
-    /// Removes this folder and those above it as far as they are empty, and returns the first one that stays.
+    /// Removes this folder and its ancestors while they are empty, and returns the first one that remains.
     pub(super) fn remove_empty_folders<'p>(&self, folder: &'p Path) -> &'p Path {
         let mut folder = folder;
         while !folder.as_os_str().is_empty() && unlinkat(&self.folder, folder, AtFlags::REMOVEDIR).is_ok() {

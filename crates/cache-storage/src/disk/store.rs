@@ -16,8 +16,8 @@ use super::version::{Stamp, modified, size, version_of};
 use super::workspace::{TmpFile, Workspace};
 use crate::slice::clamp;
 
-/// How much an update may grow an object and still use the reserve of a full disk. Whoever deletes adds a line to an
-/// index at most; a store adds an entry, and must not use up what deletes need.
+/// How much an update may grow an object and still use the reserve of a full disk. A delete adds at most a line to an
+/// index; a store adds an entry, and must not use up the space that deletes need.
 const MAX_RESERVED_GROWTH: u64 = 1_024;
 
 /// The folder, and this process's working folder in it.
@@ -50,7 +50,7 @@ impl Store {
         self.root.check()?;
         let (folder_path, name) = split(path);
         let folder = match mode {
-            // There is nothing to update where there is no folder.
+            // Without the folder there is no object to update.
             PutMode::Update(_) => self.open_folder(folder_path)?.ok_or(DiskError::Precondition)?,
             // Folders come before the file: flushing the file then flushes them with it, on a file system with a
             // journal.
@@ -74,7 +74,7 @@ impl Store {
         Ok(version)
     }
 
-    /// Removes an object. Folders that are empty then go, too; writers make them again.
+    /// Removes an object, and the folders that it leaves empty. Writers recreate them.
     pub(super) fn delete(&self, path: &Path) -> Result<(), DiskError> {
         self.root.check()?;
         let (folder_path, name) = split(path);
@@ -90,7 +90,7 @@ impl Store {
         if remaining == folder_path {
             return sync_folder(folder);
         }
-        // If it is gone by now, somebody else removed it, and flushes what is above.
+        // If it no longer exists, another process removed it and flushes the folder above.
         self.open_folder(remaining)?.map_or(Ok(()), sync_folder)
     }
 
@@ -151,7 +151,7 @@ impl Store {
     }
 }
 
-/// What a file says about its object.
+/// The head of an object, from the attributes of its file.
 pub(super) fn head_of(found: &Stat) -> ObjectHead {
     ObjectHead { size: size(found), version: version_of(found), sha256: None, modified: modified(found) }
 }
@@ -165,7 +165,7 @@ fn rename(file: &TmpFile, folder: &OwnedFd, name: &Path, create: bool) -> rustix
         // Not every file system can do that; all that are supported have one of the two.
         Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
             linkat(tmp, tmp_name, folder, name, AtFlags::empty())?;
-            // As a second name of an object it would be harmless, and it goes with the folder.
+            // A leftover second name is harmless, and it is removed with the folder.
             _ = unlinkat(tmp, tmp_name, AtFlags::empty());
             Ok(())
         }

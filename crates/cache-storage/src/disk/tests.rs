@@ -1,4 +1,4 @@
-//! What is special about the disk: files that people see, several processes, and a folder that somebody tampers with.
+//! Properties of the disk alone: readable files, several processes, and a folder that is changed from outside.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};

@@ -1,4 +1,4 @@
-//! The store's own folder `.mgraph`, which no key leads to.
+//! The store's own folder `.mgraph`, which is not the path of any key.
 //!
 //! | path | what |
 //! |---|---|
@@ -8,8 +8,8 @@
 //! | `.mgraph/open.lock` | locked while a process opens the store |
 //! | `.mgraph/reserve` | room for the deletes of a full disk |
 //!
-//! All locks are advisory locks on open files. The operating system releases them when a process ends in whatever way,
-//! so a lock that is free has no owner.
+//! All locks are advisory locks on open files. The operating system releases them when a process ends, even if it is
+//! killed, so a free lock has no owner.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
@@ -35,7 +35,7 @@ use crate::system::OsRng;
 /// How many locks the keys share. Two writers of different keys wait for each other once in a thousand times.
 pub(super) const SHARDS: usize = 1024;
 
-/// For the owner only: contents are nobody else's business.
+/// For the owner only, because contents may be confidential.
 const FILE_MODE: u32 = 0o600;
 
 /// A process's part of `.mgraph`.
@@ -53,7 +53,7 @@ struct TmpFolder {
     folder: OwnedFd,
     path: PathBuf,
     alive: PathBuf,
-    /// Holds the lock that says that this process has the store open.
+    /// Holds the lock that shows that this process has the store open.
     _alive: File,
 }
 
@@ -88,9 +88,9 @@ impl Workspace {
         }
     }
 
-    /// Makes the folder again that somebody has removed.
+    /// Recreates the folder if it was removed.
     fn replace(&self, removed: &Arc<TmpFolder>, root: &Root) -> Result<Arc<TmpFolder>, DiskError> {
-        // It must not be made anew under another root.
+        // It must not be recreated under another root.
         root.check()?;
         let mut tmp = self.tmp.write().unwrap_or_else(PoisonError::into_inner);
         if Arc::ptr_eq(&tmp, removed) {
@@ -150,7 +150,7 @@ impl TmpFile {
         (self.folder.folder.as_fd(), &self.name)
     }
 
-    /// Says that the file has left the folder.
+    /// Records that the file was renamed out of the folder.
     pub(super) fn set_renamed(&mut self) {
         self.is_renamed = true;
     }

@@ -46,7 +46,7 @@ pub(super) async fn client(config: &S3Config) -> Result<S3Client, S3Error> {
     build(&sdk, config, &environment)
 }
 
-/// What the SDK finds in the environment, in files, and in the metadata service of the machine.
+/// The configuration that the SDK loads from the environment, files, and the metadata service of the machine.
 async fn load_sdk_config() -> Result<SdkConfig, S3Error> {
     // Credentials may have to be fetched from other services than S3.
     let sdk = aws_config::defaults(behavior_version()).http_client(http_client(TrustRoots::System)?).load().await;
@@ -54,7 +54,7 @@ async fn load_sdk_config() -> Result<SdkConfig, S3Error> {
     Ok(sdk)
 }
 
-/// A client with these credentials, whatever the environment provides.
+/// A client with these credentials instead of those of the environment.
 #[cfg(any(test, feature = "testing"))]
 pub(super) fn client_with_keys(
     config: &S3Config,
@@ -77,8 +77,9 @@ pub(super) fn without_retries() -> Builder {
     Builder::new().retry_config(RetryConfig::disabled())
 }
 
-/// The override for a conditional write, which is sent again only if it was certainly not applied. If the response to an
-/// applied write is lost, the same write would fail its own condition, and the caller would take it for another one's.
+/// The override for a conditional write, which is sent again only if it was certainly not applied. If the response to
+/// an applied write is lost, the same write would fail its own condition, and the caller would take it for another
+/// one's.
 pub(super) fn for_conditional_write() -> Builder {
     Builder::new().retry_classifier(UnknownOutcome)
 }
@@ -163,8 +164,8 @@ impl ClassifyRetry for ConflictingOperation {
     }
 }
 
-/// Forbids another attempt unless the server refused this one without applying it: 409 (see [`ConflictingOperation`]), 429,
-/// and 503 (`SlowDown`).
+/// Forbids another attempt unless the server refused this one without applying it: 409 (see [`ConflictingOperation`]),
+/// 429, and 503 (`SlowDown`).
 #[derive(Debug)]
 struct UnknownOutcome;
 

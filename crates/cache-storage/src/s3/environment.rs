@@ -1,7 +1,7 @@
-//! What the environment says about S3.
+//! The S3 settings of the environment.
 //!
-//! A Lambda function gets its region and credentials in environment variables. The SDK would look for everything else
-//! that could be configured, in files and other services, which takes time at each start and finds nothing.
+//! A Lambda function gets its region and credentials in environment variables. The SDK would also search files and
+//! other services for settings, which takes time at each start and yields nothing.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -9,7 +9,7 @@ use std::env;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 
-/// Set by Lambda for every custom runtime, and nowhere else.
+/// Set by Lambda, for every custom runtime.
 const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 const REGIONS: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
 const KEY_ID: &str = "AWS_ACCESS_KEY_ID";
@@ -78,7 +78,7 @@ mod tests {
 
     use super::*;
 
-    /// What Lambda sets, as far as it matters here.
+    /// The relevant variables that Lambda sets.
     const FUNCTION: [(&str, &str); 8] = [
         (RUNTIME_API, "127.0.0.1:9001"),
         ("AWS_LAMBDA_FUNCTION_NAME", "cache"),

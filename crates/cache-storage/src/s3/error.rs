@@ -1,4 +1,4 @@
-//! What a failed request to S3 means.
+//! Errors of requests to S3.
 
 use std::error::Error;
 
@@ -24,9 +24,9 @@ pub(super) enum S3Error {
     InvalidRange,
     /// The server has no room.
     Full(Cause),
-    /// It will fail again until somebody changes something, which the message names.
+    /// It will fail again until the operator changes what the message names.
     Refused(Cause),
-    /// It may have taken effect or not, and may succeed another time.
+    /// The outcome is unknown; a retry may succeed.
     Unavailable(Cause),
 }
 
@@ -138,7 +138,7 @@ impl ErrorResponse {
         S3Error::Refused(cause(self.advice()))
     }
 
-    /// What the operator can do about a refusal.
+    /// What the operator can do about a refused request.
     fn advice(&self) -> &'static str {
         match self.code.as_str() {
             "NoSuchBucket" => "create the bucket, or name another one",

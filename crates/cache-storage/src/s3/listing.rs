@@ -34,7 +34,7 @@ fn start_after(request: &ListRequest) -> Option<String> {
         Some(folder) if request.delimiter && folder.ends_with('/') => Some(format!("{folder}{}", char::MAX)),
         Some(key) => Some(key.clone()),
         // Quirk: S3's console creates folders as empty objects whose key ends with `/`. Such an object would come first
-        // here, and as the end of a page of one it would be taken for the folder, which the next page is to skip.
+        // here, and at the end of a page with one item it would be mistaken for the folder that the next page skips.
         None if request.prefix.ends_with('/') => Some(request.prefix.clone()),
         None => None,
     }

@@ -1,8 +1,7 @@
-//! Finds out whether a server handles conditional writes as the cache needs them.
+//! Tests whether a server implements conditional writes as the cache needs them.
 //!
-//! Servers that speak S3's protocol differ most in what they do with `If-Match` and `If-None-Match` of a PUT: some
-//! ignore them, so that writes would be lost without a trace; Ceph 16 compares `If-Match` with the ETag as if it had no
-//! quotes.
+//! Servers that speak S3's protocol differ most in their handling of `If-Match` and `If-None-Match` of a PUT: some
+//! ignore them, so that writes are lost silently; Ceph 16 compares `If-Match` with the ETag as if it had no quotes.
 
 use cache_core::rng::Rng;
 use cache_core::storage::{ObjectKey, PutMode, Storage, StorageError, Version};
@@ -19,7 +18,7 @@ const PREFIX: &str = ".mgraph-cache/probe";
 /// feature.
 const MAX_PROBES: usize = 2;
 
-/// What a server lacks.
+/// A feature that a server lacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 enum MissingFeature {
     #[error("If-None-Match: * of a PUT is ignored, so an object that exists is overwritten")]
@@ -97,7 +96,7 @@ impl Probe {
         Ok(Ok(self.s3.etag_quoting))
     }
 
-    /// Updates with the quoting of the configuration, or else with the other one, and keeps the one that worked.
+    /// Updates with the configured quoting, or else with the other one, and keeps the one that works.
     async fn update_with_any_quoting(
         &mut self,
         content: &'static str,
@@ -131,7 +130,7 @@ impl ETagQuoting {
     }
 }
 
-/// A key of its own, because several processes may start at the same time.
+/// A random key, because several processes may start at the same time.
 fn probe_key() -> Result<ObjectKey, StorageError> {
     let key = format!("{PREFIX}/{:016x}", OsRng.next_u64());
     key.parse().map_err(|err| StorageError::Refused { key, source: Box::new(err) })

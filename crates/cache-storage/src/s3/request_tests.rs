@@ -126,7 +126,7 @@ async fn warming_up_sends_one_request_on_each_of_two_connections() {
 
 #[tokio::test]
 async fn warming_up_ends_if_nobody_listens() {
-    // Nobody listens on a port that was just given back.
+    // The port was just released, so no server listens on it.
     let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let config = S3Config { endpoint_url: Some(format!("http://127.0.0.1:{port}")), ..S3Config::new("bucket") };
     S3::with_keys(config, "id", "secret").warm_up().await;

@@ -35,7 +35,7 @@ async fn serve(mut connection: TcpStream, answer: Option<String>, count: Arc<Ato
 }
 
 fn error(status: u16, code: &str) -> Option<String> {
-    let body = format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>told so</Message></Error>");
+    let body = format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>the reason</Message></Error>");
     let length = body.len();
     Some(format!("HTTP/1.1 {status} X\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"))
 }
@@ -117,7 +117,7 @@ async fn lasting_errors_are_refused_at_once_with_advice() {
         let (outcome, requests) = put_answered(status, code, PutMode::Overwrite).await;
         let Err(StorageError::Refused { source, .. }) = outcome else { panic!("{code}: {outcome:?}") };
         let reason = source.to_string();
-        assert!(reason.contains(advice) && reason.contains("told so"), "{reason}");
+        assert!(reason.contains(advice) && reason.contains("the reason"), "{reason}");
         assert_eq!(requests, 1, "{code}");
     }
 }

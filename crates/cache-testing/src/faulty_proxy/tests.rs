@@ -1,4 +1,4 @@
-//! What a client sees of the faulty network, and what is recorded of its calls.
+//! The faulty network as a client sees it, and the record of its calls.
 
 use cache_core::storage::{GetOptions, ObjectKey, PutMode, Storage, StorageError};
 use cache_storage::s3::S3;
