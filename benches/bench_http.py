@@ -3,7 +3,7 @@
 
 Stores and retrieves over 16 connections, in memory and on disk, with contents of 1 and of 64 KiB. nginx serves and takes the
 same contents as files (GET, and PUT of its DAV module), in turn with the server: what counts is the ratio within a run, since
-the load generator and whatever else runs share the machine. Neither writes a log of its requests. Beside `memory`, nginx keeps
+the load generator and all other processes share the machine. Neither writes a log of its requests. Beside `memory`, nginx keeps
 its files in memory too (in /dev/shm, where there is one). On a disk it does not wait until a file has arrived there, which
 `local_disk` does.
 
@@ -107,7 +107,7 @@ def nginx(folder):
     os.mkdir(os.path.join(folder, "files"))
     config = os.path.join(folder, "nginx.conf")
     with open(config, "w") as file:
-        # Started by root, its workers would otherwise become somebody who may not write here.
+        # Started by root, its workers would otherwise run as a user that may not write here.
         file.write(CONFIGURATION.format(folder=folder, port=port, user="user root;" if os.geteuid() == 0 else ""))
     process = subprocess.Popen([NGINX, "-p", folder, "-c", config], stderr=subprocess.DEVNULL)
     process.port = port

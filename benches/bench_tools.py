@@ -48,7 +48,7 @@ def ended(process):
 
 
 def wait_until_it_answers(process):
-    """Returns with the first answer of whatever status."""
+    """Returns with the first response of any status."""
     while process.poll() is None:
         try:
             return call(process.port, "GET", "/info/health")

@@ -64,7 +64,7 @@ pub struct Herd {
 pub struct Stampede {
     /// How many stores there were.
     pub stores: usize,
-    /// The time of one store that nobody disturbs, median.
+    /// The time of one store without others, median.
     pub alone: Duration,
     /// The times of the stores, in order.
     pub times: Vec<Duration>,
@@ -177,7 +177,7 @@ impl Stored {
     }
 }
 
-/// Sends a store, and says how long it took. An error is a store that was not acknowledged.
+/// Sends a store, and returns how long it took. An error is a store that was not acknowledged.
 async fn store(client: Client, request: Request) -> (Result<Reply, String>, Duration) {
     let started = Instant::now();
     let reply = match timeout(REPLY_WITHIN, client.try_send(request)).await {

@@ -74,6 +74,6 @@ fn percentile(times: &[Duration], percent: usize) -> Duration {
 
 /// Prints a line.
 pub fn print(line: &str) {
-    // Whoever reads this may stop reading early, such as `head`.
+    // The reader may close the pipe early, as `head` does.
     let _ = writeln!(io::stdout(), "{line}");
 }

@@ -138,7 +138,8 @@ impl Cost {
         }
     }
 
-    /// What S3 asks for a million of these, in dollars: 5.00 for a million PUTs or LISTs, 0.40 for a million GETs or HEADs.
+    /// What S3 asks for a million of these, in dollars: 5.00 for a million PUTs or LISTs, 0.40 for a million GETs or
+    /// HEADs.
     pub fn dollars_per_million(&self) -> f64 {
         let prices = StorageOp::ALL.map(|operation| match operation {
             StorageOp::Put | StorageOp::List => 5.0,
@@ -197,7 +198,7 @@ impl Operation {
                 side.cost_of(stored(forgetful, &direct)).await
             }
             Self::InMemory => {
-                // The second one, because what the first one read beside its PUT may be older than that.
+                // The second one, because what the first one read concurrently with its PUT may be older than that.
                 store(keeping, &direct).await;
                 store(keeping, &direct).await;
                 side.cost_of(stored(keeping, &direct)).await
@@ -263,7 +264,7 @@ fn key_of(content: &Content) -> KeyRef {
     KeyRef { strategy: Strategy::Direct, cache_key, file_id: "f".parse().unwrap() }
 }
 
-/// Bytes that nobody has stored yet.
+/// Bytes that are not stored yet.
 pub fn random_bytes(kib: usize) -> Bytes {
     let mut bytes = vec![0; kib * 1024];
     fastrand::fill(&mut bytes);

@@ -85,6 +85,6 @@ fn ms(duration: Duration) -> f64 {
 
 /// Prints a line.
 pub fn print(line: &str) {
-    // Whoever reads this may stop reading early, such as `head`.
+    // The reader may close the pipe early, as `head` does.
     let _ = writeln!(io::stdout(), "{line}");
 }

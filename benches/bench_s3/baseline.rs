@@ -58,7 +58,7 @@ impl Baseline {
         let key = path.strip_prefix(&format!("/{}/", self.bucket)).unwrap_or_default();
         let number = self.written.fetch_add(1, Ordering::Relaxed);
         match call.operation {
-            // What is not there is a round trip as well.
+            // A miss is a round trip, too.
             StorageOp::Get => {
                 if let Ok(found) = self.client.get_object().bucket(&self.bucket).key(key).send().await {
                     found.body.collect().await.unwrap();

@@ -1,8 +1,8 @@
-//! What each operation costs on S3, beside the same S3 calls made by a program that does nothing else.
+//! The cost of each operation on S3, compared with the same S3 calls of a program that does nothing else.
 //!
-//! Both go through one proxy that delays every call, to one look-alike, in turns. So a ratio of 1 means that the service adds
-//! nothing to what S3 itself takes. `BENCH_DELAY_MS` (50) and `BENCH_REPETITIONS` (30) change the measurement. It fails when
-//! a store or a retrieve breaks its promise, or when an operation takes more calls or rounds than it may.
+//! Both go through one proxy that delays every call, to one look-alike, in turns. So a ratio of 1 means that the
+//! service adds nothing to what S3 itself takes. `BENCH_DELAY_MS` (50) and `BENCH_REPETITIONS` (30) change the
+//! measurement. It fails if a store, a retrieve or any operation exceeds its budget of time, calls or round trips.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on panics")]
 
@@ -36,7 +36,7 @@ const MOST_PUTS: f64 = 2.3;
 /// What a retrieve by id or hash may take, compared with one bare GET.
 const MOST_GETS: f64 = 1.3;
 
-/// What is set up for all measurements.
+/// The setup of all measurements.
 struct Bench {
     proxy: FaultyProxy,
     measured: Client,
@@ -64,7 +64,7 @@ async fn main() -> ExitCode {
     let delay = Duration::from_millis(from_env("BENCH_DELAY_MS").unwrap_or(50) as u64);
     let Some((behind, proxy)) = Mode::s3_behind_proxy(BUCKET, 1).await else { return ExitCode::FAILURE };
     let Some(direct) = Mode::s3(BUCKET).await else { return ExitCode::FAILURE };
-    // What is measured was stored by another process, so that no memory of its own can help.
+    // The measured entries were stored by another process, so that no cache can help.
     let (measured, other) = (Server::start(&behind).await, Server::start(&direct).await);
     proxy.set(Network { delay, ..Network::default() });
     let bench = Bench {
@@ -179,6 +179,6 @@ fn ms(duration: Duration) -> f64 {
 }
 
 fn print(line: &str) {
-    // Whoever reads this may stop reading early, such as `head`.
+    // The reader may close the pipe early, as `head` does.
     let _ = writeln!(io::stdout(), "{line}");
 }

@@ -1,4 +1,4 @@
-//! What is measured, what it may take, and what has to be there before.
+//! The measured operations, their budgets, and their setup.
 
 use std::fmt;
 
@@ -39,7 +39,7 @@ pub enum Operation {
     Stats,
 }
 
-/// An operation with what it may take.
+/// An operation with its budget.
 pub struct Measured {
     pub operation: Operation,
     pub most_calls: usize,
@@ -119,7 +119,7 @@ impl fmt::Display for Operation {
     }
 }
 
-/// What has to be there before, made by another process beside the proxy.
+/// The setup, by another process that does not use the proxy.
 pub struct Fixtures {
     client: Client,
 }

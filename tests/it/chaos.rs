@@ -1,9 +1,10 @@
 //! Two servers on one bucket that do everything at once, while S3 is busy, breaks connections and loses replies.
 //!
-//! A [`history`] notes what was acknowledged and judges every answer by it: nothing acknowledged is ever lost or wrong,
-//! nothing deleted comes back, and trouble is never told as a miss. `CHAOS_OPERATIONS` says how many operations there are
-//! (default 400) and `CHAOS_SEED` which; the seed is printed. The same seed draws the same operations and the same faults,
-//! but which call meets which fault depends on the order in which the calls come, so a violation need not come again.
+//! A [`history`] records the acknowledged operations and checks every response against them: nothing acknowledged is
+//! lost or wrong, nothing deleted comes back, and a failure is never reported as a miss. `CHAOS_OPERATIONS` is the
+//! number of operations (default 400) and `CHAOS_SEED` the seed, which is printed. The same seed draws the same
+//! operations and faults, but the order of the calls decides which call gets which fault, so a violation is not always
+//! reproducible.
 
 mod final_check;
 mod history;
@@ -29,11 +30,12 @@ const NAMESPACE: &str = "chaos";
 /// Operations under way at once.
 const CONCURRENCY: usize = 8;
 
-/// What S3 is like most of the time.
+/// The network most of the time.
 const BAD: Network =
     Network { delay: std::time::Duration::ZERO, slow: 0.02, refused: 0.03, reset: 0.02, response_lost: 0.02 };
 
-/// The SDK repeats a call twice, so that few operations fail under [`BAD`]. In a storm many do, and their outcome is unclear.
+/// The SDK repeats a call twice, so that few operations fail under [`BAD`]. In a storm many do, and their outcome is
+/// unknown.
 const STORM: Network = Network { refused: 0.25, reset: 0.2, response_lost: 0.25, ..BAD };
 
 /// One operation in so many is in a storm, which lasts for [`STORM_LENGTH`] operations.
@@ -70,7 +72,7 @@ async fn nothing_acknowledged_is_lost_however_s3_fails() {
 }
 
 impl ChaosRun {
-    /// Draws an operation, carries it out, and has the answer judged.
+    /// Draws an operation, carries it out, and checks the response.
     async fn step(&self, number: u64) {
         match number % STORM_EVERY {
             0 => self.proxy.set(BAD),
@@ -101,7 +103,7 @@ impl ChaosRun {
     }
 }
 
-/// Sweeps the bucket. All in it is younger than a day, so nothing may go.
+/// Sweeps the bucket. Everything in it is younger than a day, so nothing may be removed.
 fn sweep(mode: &Mode) {
     let Mode::S3 { bucket, environment } = mode else { return };
     let mut command = Command::new(binary());

@@ -5,8 +5,8 @@
 use crate::replay::{Exchange, Mismatch};
 use crate::support::Reply;
 
-/// Every wanted difference. The first row that names an exchange and expects our answer explains it; a row that explains
-/// nothing fails the test.
+/// Every wanted difference. The first row that names an exchange and expects our answer explains it; a row that
+/// explains nothing fails the test.
 pub const DEVIATIONS: &[Deviation] = &[
     // JSON
     row(New, "* nan | POST /*/store/json", Refuses(400), "JSON: NaN and infinities are refused"),
@@ -274,7 +274,7 @@ pub struct Deviation {
     exchange: &'static str,
     /// How ours answers.
     pub ours: Ours,
-    /// Why: the topic of the contract, and what it says.
+    /// The reason: the topic of the contract, and its text.
     pub reason: &'static str,
 }
 
@@ -317,7 +317,7 @@ impl Deviation {
 }
 
 impl Ours {
-    /// Whether our answer is the one that the row announces.
+    /// Whether our response is the one in the row.
     pub fn expects(&self, reply: &Reply, mismatches: &[Mismatch]) -> bool {
         match self {
             Refuses(status) => reply.status == *status && reply.json()["message"].is_string(),

@@ -1,4 +1,4 @@
-//! Racing stores lose nothing, whatever the bytes lie in.
+//! Racing stores lose nothing, on any storage.
 
 use std::collections::BTreeSet;
 

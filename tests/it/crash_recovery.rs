@@ -1,4 +1,5 @@
-//! A server on disk that is killed while it writes keeps every entry that it acknowledged, and leaves nothing half written.
+//! A server on disk that is killed while it writes keeps every entry that it acknowledged, and leaves nothing half
+//! written.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -17,7 +18,7 @@ use crate::support::{Client, Mode, Request, Server};
 const KILLS: u64 = 50;
 const WRITERS: u64 = 4;
 /// How long the first store of a round may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Entries that were acknowledged: id and text.
 type Acknowledged = Arc<Mutex<Vec<(String, String)>>>;
@@ -34,8 +35,8 @@ async fn a_killed_server_loses_nothing_it_acknowledged() {
             .collect();
         // Each kill comes at another moment of the writing, but not before something was acknowledged.
         tokio::time::sleep(Duration::from_millis(15 + (round * 7) % 60)).await;
-        let in_time = timeout(PATIENCE, more_than(before, &acknowledged)).await;
-        assert!(in_time.is_ok(), "nothing was acknowledged within {PATIENCE:?}");
+        let in_time = timeout(TIMEOUT, more_than(before, &acknowledged)).await;
+        assert!(in_time.is_ok(), "nothing was acknowledged within {TIMEOUT:?}");
         drop(server);
         for writer in writers {
             writer.await.unwrap();
@@ -62,7 +63,7 @@ async fn start(folder: &Path) -> Server {
     Server::start_with(&Mode::Disk, &[("CACHE__SERVICE__LOCAL_DISK_PATH", &folder.display().to_string())]).await
 }
 
-/// Stores until the server is gone: contents of its own, one that all share, and one under a key.
+/// Stores until the server is killed: distinct contents, one that all writers share, and one under a key.
 async fn write(client: Client, round: u64, writer: u64, acknowledged: Acknowledged) {
     for n in 0.. {
         let text = if n % 3 == 0 { format!("shared {round}") } else { format!("{round} {writer} {n}").repeat(200) };
@@ -77,8 +78,8 @@ async fn write(client: Client, round: u64, writer: u64, acknowledged: Acknowledg
     }
 }
 
-/// Two days later a sweep reads every object, and reports those that it cannot read. It also reports views whose first store
-/// was killed before it wrote the manifest.
+/// Two days later a sweep reads every object, and reports those that it cannot read. It also reports views whose first
+/// store was killed before it wrote the manifest.
 async fn nothing_is_half_written(disk: Disk, acknowledged: &[(String, String)]) {
     let two_days = Duration::from_secs(2 * 24 * 3600);
     let clock = MockClock::new(SystemClock.now().plus(two_days));

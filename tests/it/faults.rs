@@ -1,4 +1,4 @@
-//! Racing stores over a storage of which 5 % of the calls fail: what was acknowledged is there, whatever else happened.
+//! Racing stores over a storage of which 5 % of the calls fail: acknowledged stores are never lost.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! The binary as a Lambda function: the events in `events/` are answered as their event sources expect.
 //!
-//! `events/requests.json` lists requests of every route group and their answers; the folders beside it have the event that each
-//! source makes of them. The test stands in for Lambda's Runtime API, from which the binary takes an event and to which it posts
-//! the answer. `tools/replay_events.py` sends the same events to the binary that is deployed.
+//! `events/requests.json` lists requests of every route group and their answers; the other folders have the event that
+//! each source makes of them. The test stands in for Lambda's Runtime API, from which the binary takes an event and to
+//! which it posts the answer. `tools/replay_events.py` sends the same events to the binary that is deployed.
 
 mod event_sources;
 mod runtime;
@@ -25,7 +25,7 @@ const KEY: [(&str, &str); 2] =
 const SETTINGS: [(&str, &str); 4] =
     [KEY[0], KEY[1], ("CACHE__SERVICE__STORAGE_MODE", "memory"), ("CACHE__SERVICE__TEST_ROUTES", "true")];
 
-/// What a function has for an event unless a test says otherwise.
+/// The time limit of an event unless a test sets another one.
 const AMPLE: Duration = Duration::from_secs(30);
 
 #[test]
@@ -44,7 +44,7 @@ fn the_event_files_follow_from_the_requests() {
     }
 }
 
-/// Makes the folder anew.
+/// Writes the event files of a source into an empty folder.
 fn write(source: EventSource, folder: &Path) {
     let _ = fs::remove_dir_all(folder);
     fs::create_dir_all(folder).unwrap();
@@ -159,7 +159,8 @@ async fn an_unanswered_call_is_503_before_the_invocation_ends() {
     assert!(function.log().contains("no response before the request deadline"), "{}", function.log());
 }
 
-/// Sends the events of a source in order, and compares the answers. `CACHE_ID` stands for the entry that was stored last.
+/// Sends the events of a source in order, and compares the answers. `CACHE_ID` stands for the entry that was stored
+/// last.
 async fn check(source: EventSource) {
     let mut function = Function::start(&SETTINGS).await;
     let mut cache_id = String::new();

@@ -1,4 +1,4 @@
-//! The log: a line for each request that tells what came of it, and no line that tells a secret.
+//! The log: a line for each request with its outcome, and no line with a secret.
 
 use std::fs;
 
@@ -49,7 +49,7 @@ async fn each_request_is_one_line_with_its_outcome_and_what_it_cost() {
     assert_eq!(
         seen,
         [
-            // Beside the PUT of the budget, the two GETs of a process that has not seen the namespace: settings and manifest.
+            // The PUT of the budget, and two GETs of a process that has not seen the namespace: settings and manifest.
             ("post_namespace_strategy_store_string", "logs", "ok", 200, 3),
             // The process has the content in memory, and looks whether the entry is there.
             (retrieve, "logs", "hit", 200, 1),
@@ -98,7 +98,7 @@ async fn tell_secrets(server: &Server) {
     }
 }
 
-/// Damages what is stored, and has it read; returns the id of the request that finds out.
+/// Damages the storage, and reads from it; returns the id of the request that detects the damage.
 async fn find_damage(server: &Server) -> String {
     let objects = tree::files(&server.disk()).into_keys();
     for object in objects.filter(|object| object.to_string_lossy().contains("refs/by-")) {
@@ -117,7 +117,7 @@ async fn no_key_content_or_secret_is_logged_at_any_level() {
         tell_secrets(&server).await;
         let log = server.log();
         assert_eq!(log.matches(&format!("\"{REQUEST_COMPLETED}\"")).count(), 1 + 14, "the start asked once:\n{log}");
-        // What is traced are the storage's keys, in which such names occur.
+        // The trace level logs storage keys, which contain such names.
         assert!(level == "trace" || !log.contains(PRIVATE), "{log}");
         find_damage(&server).await;
         let log = server.log();

@@ -4,10 +4,10 @@
 //! |---|---|
 //! | [`replay`] | every recorded exchange of the Python service is answered alike, but for [`compat_deviations`] |
 //! | [`python_clients`] | both Python clients, and the examples of their handbook, work unchanged |
-//! | [`regressions`] | what the Python service does wrong, ours does right |
+//! | [`regressions`] | defects of the Python service do not occur |
 //! | [`malformed_input`] | wrong input is refused with advice, leaves nothing behind, and stays in its namespace |
 //! | [`lambda_events`] | the binary as a Lambda function answers the events of every source, in time |
-//! | [`logs`] | each request is one line in the log, and no line tells a secret |
+//! | [`logs`] | each request is one line in the log, and no line contains a secret |
 //! | [`uploads`] | a large content goes straight to the storage, and comes straight from it |
 //! | [`concurrency`] | racing stores lose nothing |
 //! | [`start`] | a server starts only on a storage that it can use |

@@ -1,4 +1,4 @@
-//! S3 that cannot be reached is told as such: never as a miss, and never as something that was done.
+//! An S3 that cannot be reached is a 503: never a miss, and never a success.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use futures::future::join_all;
 
 use crate::support::{Client, Mode, Request, Server};
 
-/// Operations that ask nothing of S3, although they lie among those that do.
+/// Operations below the paths of the storage that do not call S3.
 const WITHOUT_STORAGE: [&str; 1] = ["/admin/storage/bucket-name"];
 
 #[tokio::test]
@@ -20,12 +20,12 @@ async fn a_throttling_storage_is_503_for_reads_and_deletes() {
     check_everything("busy", Network { refused: 1.0, ..Network::default() }).await;
 }
 
-/// What every operation of the API that reads or deletes answers on this network, about an entry that is there.
+/// Checks every operation of the API that reads or deletes an existing entry on this network.
 async fn check_everything(bucket: &str, network: Network) {
     let Some((mode, proxy)) = Mode::s3_behind_proxy(bucket, 1).await else { return };
     let server = Server::start(&mode).await;
     let client = server.client();
-    // By another process: this one is not to remember anything.
+    // By another process, so that this one has nothing cached.
     let (other, entry) = {
         let other = Server::start(&mode).await;
         let entry = store(&other.client()).await;
@@ -49,7 +49,7 @@ async fn check(client: &Client, method: &str, target: &str) {
     assert!(reply.headers.contains_key("retry-after"), "{method} {target}");
 }
 
-/// An entry that is there, under a key.
+/// An existing entry, under a key.
 struct Entry {
     id: String,
     hash: String,
@@ -75,7 +75,7 @@ async fn operations(client: &Client, entry: &Entry) -> Vec<(String, String)> {
     operations
 }
 
-/// A described path with names in it: those of the entry where there are such.
+/// A described path with its parameters filled in, with those of the entry where it has them.
 fn target(path: &str, entry: &Entry) -> String {
     let names = [
         ("{namespace}", "net"),
@@ -95,11 +95,11 @@ fn target(path: &str, entry: &Entry) -> String {
     target
 }
 
-/// Slower than any request may take, and its answers come too late for whoever counts on them.
+/// Slower than any request may take: its responses arrive after every deadline.
 const TOO_SLOW: Network =
     Network { delay: Duration::from_secs(30), slow: 0.0, refused: 0.0, reset: 0.0, response_lost: 0.0 };
 
-/// Long enough for a busy machine, and far too short for an answer of the storage, or for the SDK's own patience (10 s).
+/// Long enough for a busy machine, and shorter than the SDK's timeout (10 s) and any response of the storage.
 const SOON: Duration = Duration::from_secs(8);
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! The Python clients, and the examples of their handbook, against our server: on disk and on S3.
 //!
-//! The scripts are in `python/`. Each client has a Python of its own: the one that `MGRAPH_CLIENT_PYTHON_0_3_0` or
+//! The scripts are in `python/`. Each client has its own Python: the one that `MGRAPH_CLIENT_PYTHON_0_3_0` or
 //! `MGRAPH_CLIENT_PYTHON_0_33_0` names, else the one that `tools/tools.sh` set up. Without it the scripts are left out.
 
 use std::path::{Path, PathBuf};
@@ -77,7 +77,7 @@ async fn check(client: &PythonClient, scripts: &[&str], mode: Option<Mode>) {
     }
 }
 
-/// Runs a script, and shows what it printed when it fails.
+/// Runs a script, and shows its output if it fails.
 fn run(python: &Path, script: &str, server: &Server) {
     let mut command = Command::new(python);
     command.arg("-B").current_dir(here().join("it/python")).arg(script);

@@ -1,4 +1,4 @@
-//! What the Python service does wrong, ours does right: one test for each defect that a request can bring about.
+//! Defects of the Python service that ours does not have: one test for each one that a request can cause.
 //!
 //! | its defect | here |
 //! |---|---|
@@ -19,34 +19,34 @@
 //! | NaN, infinities, lone surrogates are stored and cannot be read | [`malformed_input`](crate::malformed_input): `numbers_that_are_not_json_…`, `text_that_is_not_utf_8_…` |
 //! | child data: `{}` is 500 for an update, an empty text is 404 | [`entries`] |
 //! | `json_field_path` to nothing is 500 | [`malformed_input`](crate::malformed_input): `a_field_that_is_not_there_…` |
-//! | admin: a missing file is empty, a file that is no JSON is 500 | [`lists`] |
+//! | admin: a missing file is empty, a file that is not JSON is 500 | [`lists`] |
 //! | validation errors are 400, with `query` as the place of path parameters | kept |
 //! | TTL is shown and never enforced | core's `tests/sweep.rs`: it takes a clock that a test moves |
 //! | names of underscores alone break listings for all | [`lists`] |
 //! | cleaning makes one name of two | kept, and `CACHE__SERVICE__STRICT_NAMES` refuses instead (unit tests of `extract`) |
 //! | listings are 500 on disk | [`lists`] |
-//! | a hash does not tell the kind, and has 64 bits | kept |
+//! | a hash does not depend on the kind, and has 64 bits | kept |
 //! | older generation: keyed hash of the key, invented config, metadata of a missing id 500, `stats` an error | [`entries`], [`lists`] |
 //! | a body without a Content-Type depends on the server's libraries | [`entries`] |
 //! | methods of the clients that cannot work | theirs; what can work: [`python_clients`](crate::python_clients) |
 //! | paths with `..` leave the root on disk | [`malformed_input`](crate::malformed_input): `traversal` |
-//! | odd keys put everybody's children into one folder | [`malformed_input`](crate::malformed_input): `keys_that_are_not_valid_paths_…` |
+//! | unusual keys put the children of all callers into one folder | [`malformed_input`](crate::malformed_input): `keys_that_are_not_valid_paths_…` |
 //! | clearing a blank namespace, or an odd key's children, erases the bucket | [`isolation`] |
 //! | a name takes its longer neighbours along when it is cleared | [`isolation`] |
 //! | one key opens every namespace | kept for now: keys with scopes come later |
-//! | the cookie form shows a cookie, unescaped, to anybody | [`isolation`] |
+//! | the cookie form shows a cookie, unescaped, to any caller | [`isolation`] |
 //! | a 500 shows internals | unit tests of `exchange`: no request brings one about |
 //! | the key is compared by `!=`; the cookie holds it as it is | constant time cannot be seen from here; the cookie is kept |
 //! | auth is off by itself | [`malformed_input`](crate::malformed_input): `a_request_without_the_key_…`; unit tests of `config` and `auth` |
 //! | a GET writes, and test routes clear any namespace | [`isolation`]: only where they are switched on |
 //! | archives take members that unpack elsewhere | [`archives`] |
-//! | stored HTML runs beside the auth cookie | [`isolation`] |
+//! | stored HTML runs with access to the auth cookie | [`isolation`] |
 //! | a store takes longer with every version | core's `tests/pages.rs`: `a_store_costs_the_same_…` |
 //! | small gzips and archives fill the memory | [`malformed_input`](crate::malformed_input): `a_gzip_bomb_…`, `archives`, `memory` |
 //! | bodies have no limit | [`malformed_input`](crate::malformed_input): `a_body_over_the_limit_…` |
 //! | JSON of some depth is 500, long integers are refused | [`entries`], [`malformed_input`](crate::malformed_input): `json_that_is_nested_…` |
 //! | after an error the connection is dead | [`isolation`] |
-//! | every namespace that is mentioned costs memory for ever | [`malformed_input`](crate::malformed_input): `memory` |
+//! | memory for every requested namespace is never released | [`malformed_input`](crate::malformed_input): `memory` |
 //! | a crash leaves content without references | [`crash_recovery`](crate::crash_recovery) |
 //! | memory mode: a listing scans all namespaces | cannot be seen from here |
 //! | temporal folders use the host's local time | [`entries`] |

@@ -1,9 +1,10 @@
-//! Replays what the Python service once answered, and holds our answers against it.
+//! Replays the recorded exchanges of the Python service, and compares our responses with its.
 //!
-//! `golden/exchanges.jsonl` is a recording of two generations of the service; `golden/left-out.jsonl` holds the requests
-//! that the recording needs but leaves out. A replay sends them in order to one server. Ids, hashes and storage paths
-//! that a recorded answer introduced are replaced by the ones that our server gave in its place, see [`names`]. What is
-//! compared, and what is not, is said in [`compare`]. Wanted differences stand in [`compat_deviations`](crate::compat_deviations).
+//! `golden/exchanges.jsonl` is a recording of two generations of the service; `golden/left-out.jsonl` holds the
+//! requests that the recording needs but leaves out. A replay sends them in order to one server. Ids, hashes and
+//! storage paths that a recorded answer introduced are replaced by the ones that our server gave in its place, see
+//! [`names`]. [`compare`] documents the comparison. Intended differences are in
+//! [`compat_deviations`](crate::compat_deviations).
 //!
 //! To check the replay itself, let it run against the Python service and read what it prints; it asserts nothing then:
 //! `MGRAPH_REPLAY_URL=127.0.0.1:10017 cargo test -p cache-tests in_memory`. That service should be fresh. It is of one
@@ -68,7 +69,7 @@ struct Replay {
     unexplained: Vec<String>,
 }
 
-/// What an answer of ours amounts to.
+/// The outcome of a comparison.
 enum Verdict {
     Alike,
     /// As the row at this place of the table says.
@@ -130,7 +131,7 @@ impl Replay {
         }
     }
 
-    /// Takes over what our answer introduced; what the recorded one introduced and ours refused was never made.
+    /// Learns the names that our response introduced; those that it refused do not exist.
     fn learn(&mut self, recorded: &RecordedReply, reply: &Reply) {
         let theirs = recorded.json();
         let ours = serde_json::from_slice(&reply.body).ok();

@@ -1,4 +1,4 @@
-//! The sweep as an operator runs it, beside a server that goes on serving.
+//! The sweep as an operator runs it, while a server keeps serving.
 
 use std::fs::File;
 use std::process::Command;
@@ -46,7 +46,7 @@ async fn a_child_that_outlived_its_entry_is_swept_and_what_lives_is_left_alone()
     assert_eq!(reply.text(), "kept");
 }
 
-/// What `cache-lambda sweep` prints over the folder of a server.
+/// The output of `cache-lambda sweep` on the folder of a server.
 fn sweep(server: &Server) -> String {
     let output = Command::new(binary())
         .arg("sweep")

@@ -1,4 +1,5 @@
-//! Large contents from end to end: announced, sent to where the answer says, completed, and read to where the answer leads.
+//! Large contents from end to end: announced, sent to the URL of the response, completed, and read through the
+//! redirect.
 
 use bytes::Bytes;
 use cache_core::digest::Sha256Digest;
@@ -6,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Client, Mode, Reply, Request, Server, say};
 
-/// More than passes through Lambda.
+/// Larger than the limit of Lambda.
 const SIZE: usize = 20_000_000;
 
 /// Bytes that do not repeat.
@@ -30,7 +31,7 @@ async fn complete(client: &Client, begun: &Value, content: &[u8]) -> Reply {
     client.send(Request::post("/big/direct/upload/complete").json(body.to_string())).await
 }
 
-/// Sends what the answer says, and nothing else: no API key.
+/// Sends the request that the response describes, without an API key.
 async fn follow(method: &str, url: &str, headers: &Value, body: Bytes) -> Reply {
     let (authority, target) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
     let request = Request::bare(method, &format!("/{target}")).body(body);
@@ -43,7 +44,7 @@ async fn send(begun: &Value, content: Bytes) -> Reply {
     follow(begun["method"].as_str().unwrap(), begun["url"].as_str().unwrap(), &begun["headers"], content).await
 }
 
-/// What a server does with a large content, whether it redirects or not.
+/// Checks a large content on a server, whether it redirects or not.
 async fn check(mode: &Mode, redirects: bool) {
     let server = Server::start(mode).await;
     let (client, content) = (server.client(), content());
@@ -90,7 +91,7 @@ async fn other_bytes_than_announced_never_become_an_entry() {
         let server = Server::start(&mode).await;
         let client = server.client();
         let begun = begin(&client, b"announced").await;
-        // moto believes any checksum, other than S3 and our own server; then completing finds out.
+        // Unlike S3 and our own server, moto accepts any checksum; then completing detects the difference.
         let sent = send(&begun, Bytes::from_static(b"something")).await;
         assert_eq!(sent.status == 400, matches!(mode, Mode::Disk), "{}", sent.text());
         let reply = complete(&client, &begun, b"announced").await;

@@ -1,4 +1,4 @@
-//! When the storm is over: every entry is read in every way, and every list is compared with what was acknowledged.
+//! The final check: every entry is read in every way, and every list is compared with the acknowledged operations.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use super::{CONCURRENCY, ChaosRun, NAMESPACE};
 use crate::support::Request;
 
 impl ChaosRun {
-    /// Checks everything. Call it when no operation is under way and S3 does what it should.
+    /// Checks everything. Call it when no operation is in flight and S3 does not fail.
     pub async fn check_finally(&self) {
         let reads = self.reads();
         stream::iter(reads.iter().enumerate())

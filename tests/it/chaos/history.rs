@@ -1,7 +1,8 @@
-//! What was asked for and what was acknowledged, and what an answer may therefore say.
+//! The history of requested and acknowledged operations, and the checks of every response against it.
 //!
-//! Time is a counter. An operation that got no clear answer may have happened or not, at any later time as well. What counts
-//! for a read is what was acknowledged before it began, and what nobody had asked to take away when it ended.
+//! Time is a counter. An operation whose outcome is unknown may have taken effect or not, or may do so at any later
+//! time. A read has to find the entries that were acknowledged before it began and whose delete was not requested
+//! before it ended.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +21,7 @@ pub struct History {
     pub entries: BTreeMap<String, Entry>,
     pub attempts: Vec<Attempt>,
     pub violations: Vec<String>,
-    /// How often what came of an operation.
+    /// The number of operations by outcome.
     pub outcomes: BTreeMap<String, usize>,
 }
 
@@ -31,7 +32,7 @@ pub struct Entry {
     pub version: u64,
     pub key: Option<(Key, u64)>,
     stored: Moment,
-    /// What it was stored with, and then what somebody has asked to update it with.
+    /// The stored content, and then the contents of all requested updates.
     contents: Vec<Version>,
     deletes_asked: usize,
     deleted: Option<Moment>,
@@ -45,7 +46,7 @@ struct Version {
     acknowledged: Option<Moment>,
 }
 
-/// A store that somebody has asked for.
+/// A store that was requested.
 #[derive(Debug, Clone)]
 pub struct Attempt {
     pub content: Value,
@@ -116,19 +117,19 @@ impl History {
         self.now
     }
 
-    /// Counts what came of an operation.
+    /// Counts the outcome of an operation.
     pub fn count(&mut self, outcome: &str) {
         *self.outcomes.entry(outcome.to_owned()).or_default() += 1;
     }
 
-    /// Notes a violation unless `holds`.
+    /// Records a violation unless `holds`.
     pub fn hold(&mut self, holds: bool, what: impl FnOnce() -> String) {
         if !holds {
             self.violations.push(what());
         }
     }
 
-    /// Somebody asks for a store; returns its number.
+    /// Records the request of a store, and returns its number.
     pub fn ask_store(&mut self, content: Value, hash: String, key: Option<Key>) -> usize {
         self.attempts.push(Attempt { content, hash, key, acknowledged: false });
         self.attempts.len() - 1
@@ -153,7 +154,7 @@ impl History {
         self.hold(before.is_none(), || format!("an id was given twice: {answer}"));
     }
 
-    /// Somebody asks for an update; returns its number.
+    /// Records the request of an update, and returns its number.
     pub fn ask_update(&mut self, id: &str, content: Value) -> usize {
         let asked = self.tick();
         let Some(entry) = self.entries.get_mut(id) else { return 0 };
@@ -173,7 +174,7 @@ impl History {
         self.hold(!found || !gone, || format!("the deleted {id} was updated"));
     }
 
-    /// Somebody asks for a delete.
+    /// Records the request of a delete.
     pub fn ask_delete(&mut self, id: &str) {
         if let Some(entry) = self.entries.get_mut(id) {
             entry.deletes_asked += 1;
@@ -191,8 +192,8 @@ impl History {
         self.hold(found || !alone, || format!("{id} was not found by its only delete"));
     }
 
-    /// Judges what a read that began then was answered: id and content, or a miss.
-    pub fn judge_read(&mut self, which: &Which, began: Moment, found: Option<(&str, &Value)>) {
+    /// Checks the response to a read that began then: id and content, or a miss.
+    pub fn check_read(&mut self, which: &Which, began: Moment, found: Option<(&str, &Value)>) {
         let holds = match (found, which) {
             (None, Which::Id(id)) => !self.entries[id].is_certain(began),
             (None, _) => self.newest_certain(which, began).is_none(),
@@ -219,8 +220,8 @@ impl History {
         self.entries.values().filter(|entry| entry.is_certain(began)).filter_map(|entry| entry.number(which)).max()
     }
 
-    /// Judges a list of all versions of a hash or under a key: ids with their numbers.
-    pub fn judge_versions(&mut self, which: &Which, began: Moment, listed: &BTreeMap<String, u64>) {
+    /// Checks a list of all versions of a hash or under a key: ids with their numbers.
+    pub fn check_versions(&mut self, which: &Which, began: Moment, listed: &BTreeMap<String, u64>) {
         let mut wrong = Vec::new();
         for (id, entry) in &self.entries {
             let Some(number) = entry.number(which) else { continue };
@@ -234,13 +235,13 @@ impl History {
         let unknown = listed.keys().filter(|id| !self.entries.contains_key(*id)).count();
         let open = self.attempts.iter().filter(|attempt| !attempt.acknowledged && attempt.is_about(which)).count();
         if unknown > open {
-            wrong.push(format!("{which:?} lists {unknown} entries that nobody knows, after {open} unclear stores"));
+            wrong.push(format!("{which:?} lists {unknown} unknown entries, after {open} stores of unknown outcome"));
         }
         self.violations.append(&mut wrong);
     }
 
-    /// Judges whether an entry is said to be there.
-    pub fn judge_exists(&mut self, id: &str, began: Moment, exists: bool) {
+    /// Checks the response to an `exists`.
+    pub fn check_exists(&mut self, id: &str, began: Moment, exists: bool) {
         let entry = &self.entries[id];
         let holds = if exists { !entry.is_gone(began) } else { !entry.is_certain(began) };
         self.hold(holds, || format!("{id} is said to exist: {exists}"));

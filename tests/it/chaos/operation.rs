@@ -1,4 +1,4 @@
-//! What a caller does: which operation comes next, how it is asked, and what its answer means.
+//! The operations of a caller: which one comes next, its request, and the check of its response.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,7 +17,7 @@ use crate::support::{Client, Reply, Request};
 /// hundreds of versions, while others lose their last one again and again.
 const CONTENTS: usize = 60;
 
-/// Longer than what is stored without a look at the index first.
+/// Longer than the contents that are stored without reading the index first.
 const LONG: usize = (1 << 20) + 1;
 
 const STRATEGIES: [&str; 5] = ["direct", "temporal", "temporal_latest", "temporal_versioned", "key_based"];
@@ -50,19 +50,19 @@ pub enum Operation {
     },
 }
 
-/// What a caller knows afterwards.
+/// The response as the caller sees it.
 pub enum Answer {
-    Told(Value),
+    Found(Value),
     Missing,
-    /// It may have happened or not.
-    Unclear,
+    /// The outcome is unknown.
+    Unknown,
 }
 
 impl Operation {
-    /// The operation that follows from the random numbers, and from what is there by now.
+    /// A random operation, on the entries that exist by now.
     pub fn draw(rng: &mut Rng, number: u64, history: &History) -> Self {
         let choice = rng.f64();
-        // Now and then one that somebody has asked to delete: it must not come back.
+        // Sometimes one whose delete was requested: it must not come back.
         let any = rng.usize(..8) == 0;
         let ids = history.ids(|entry| any || entry.is_certain(u64::MAX));
         if choice < 0.4 || ids.is_empty() {
@@ -105,7 +105,7 @@ impl Operation {
         }
     }
 
-    /// Asks for it, and notes and judges the answer.
+    /// Sends the request, and records and checks the response.
     pub async fn carry_out(self, client: &Client, history: &Mutex<History>) {
         let asker = Asker { client, history };
         match self {
@@ -164,9 +164,9 @@ impl Asker<'_> {
         let what = format!("{request:?}");
         let reply = self.client.send(request).await;
         let answer = match reply.status.as_u16() {
-            200 => Answer::Told(reply.json()),
+            200 => Answer::Found(reply.json()),
             404 => Answer::Missing,
-            _ => Answer::Unclear,
+            _ => Answer::Unknown,
         };
         let mut history = self.history();
         history.count(&format!("{name} {}", reply.status.as_u16()));
@@ -181,28 +181,28 @@ impl Asker<'_> {
         let key = key.as_deref().and_then(|key| key.split('/').nth(1)).map(|key| format!("/{key}?file_id=f{field}"));
         let place = format!("/{NAMESPACE}/{strategy}/store/{kind}{}", key.unwrap_or_default());
         match self.ask("store", with_body(Request::post(&place), &content)).await {
-            Answer::Told(answer) => self.history().acknowledge_store(attempt, &answer),
+            Answer::Found(answer) => self.history().acknowledge_store(attempt, &answer),
             Answer::Missing => self.history().hold(false, || format!("{place} is said to be missing")),
-            Answer::Unclear => {}
+            Answer::Unknown => {}
         }
     }
 
     pub async fn read(&self, place: &str, which: &Which) {
         let began = self.history().tick();
         match self.ask("read", Request::get(&format!("/{NAMESPACE}/retrieve/{place}"))).await {
-            Answer::Told(answer) => {
+            Answer::Found(answer) => {
                 let id = answer["metadata"]["cache_id"].as_str().unwrap_or_default();
-                self.history().judge_read(which, began, Some((id, &answer["data"])));
+                self.history().check_read(which, began, Some((id, &answer["data"])));
             }
-            Answer::Missing => self.history().judge_read(which, began, None),
-            Answer::Unclear => {}
+            Answer::Missing => self.history().check_read(which, began, None),
+            Answer::Unknown => {}
         }
     }
 
     async fn exists(&self, id: &str) {
         let began = self.history().tick();
-        if let Answer::Told(answer) = self.ask("exists", Request::get(&format!("/{NAMESPACE}/exists/id/{id}"))).await {
-            self.history().judge_exists(id, began, answer["exists"] == true);
+        if let Answer::Found(answer) = self.ask("exists", Request::get(&format!("/{NAMESPACE}/exists/id/{id}"))).await {
+            self.history().check_exists(id, began, answer["exists"] == true);
         }
     }
 
@@ -217,16 +217,16 @@ impl Asker<'_> {
         loop {
             let target = format!("/{NAMESPACE}/versions/{place}?limit=200{before}");
             let answer = match self.ask("versions", Request::get(&target)).await {
-                Answer::Told(answer) => answer,
+                Answer::Found(answer) => answer,
                 Answer::Missing => break,
-                Answer::Unclear => return,
+                Answer::Unknown => return,
             };
             let page = numbered(&answer["versions"]);
             let Some(first) = page.values().min() else { break };
             before = format!("&before={first}");
             listed.extend(page);
         }
-        self.history().judge_versions(which, began, &listed);
+        self.history().check_versions(which, began, &listed);
     }
 
     async fn update(&self, id: &str, content: Value) {
@@ -237,23 +237,23 @@ impl Asker<'_> {
         };
         let request = Request::post(&format!("/{NAMESPACE}/update/{id}/{kind}"));
         match self.ask("update", with_body(request, &content)).await {
-            Answer::Told(_) => self.history().end_update(id, update, began, true),
+            Answer::Found(_) => self.history().end_update(id, update, began, true),
             Answer::Missing => self.history().end_update(id, update, began, false),
-            Answer::Unclear => {}
+            Answer::Unknown => {}
         }
     }
 
     async fn delete(&self, id: &str) {
         self.history().ask_delete(id);
         match self.ask("delete", Request::delete(&format!("/{NAMESPACE}/delete/{id}"))).await {
-            Answer::Told(answer) => self.history().end_delete(id, answer["status"] == "success"),
+            Answer::Found(answer) => self.history().end_delete(id, answer["status"] == "success"),
             Answer::Missing => self.history().end_delete(id, false),
-            Answer::Unclear => {}
+            Answer::Unknown => {}
         }
     }
 }
 
-/// Trouble is 503, and says when to come again.
+/// A failure has to be a 503 with `Retry-After`.
 fn is_clear(reply: &Reply) -> bool {
     match reply.status.as_u16() {
         200 | 404 => true,

@@ -1,6 +1,7 @@
 //! What each source makes of a request: the events in `events/`, one file for each request of `events/requests.json`.
 //!
-//! The shapes are those that AWS documents for Lambda proxy integrations (payload formats 1.0 and 2.0) and function URLs.
+//! The shapes are those that AWS documents for Lambda proxy integrations (payload formats 1.0 and 2.0) and function
+//! URLs.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +21,7 @@ pub struct Sample {
     key: ShownIn,
     content_type: Option<String>,
     body: Option<String>,
-    /// In place of `body`, bytes that are no text.
+    /// In place of `body`, bytes that are not text.
     base64: Option<String>,
     pub answer: Answer,
 }
@@ -35,7 +36,7 @@ enum ShownIn {
     None,
 }
 
-/// What an answer has to be.
+/// The expected response.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Answer {
@@ -176,7 +177,7 @@ impl Sample {
         })
     }
 
-    /// The event of an HTTP API or a function URL: payload format 2.0, in which what is absent is left out.
+    /// The event of an HTTP API or a function URL: payload format 2.0, which omits absent fields.
     fn version_2(&self, account: &str, api: &str, host: &str, request_id: &str) -> Value {
         let headers = self.headers(host);
         let mut event = json!({

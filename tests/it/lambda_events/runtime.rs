@@ -1,4 +1,4 @@
-//! What a Lambda function has around it: the Runtime API, and buckets that make it hard for a function.
+//! The environment of a Lambda function: the Runtime API, and buckets that misbehave.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -21,11 +21,11 @@ use tokio::sync::{Barrier, Mutex, mpsc};
 
 use crate::support::server::binary;
 
-/// Longer than any answer takes, the start of the process included, on a busy machine too.
+/// Longer than any response takes, including the start of the process, even on a busy machine.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
-/// How many events a test may have waiting.
-const MOST_AT_ONCE: usize = 8;
+/// The largest number of events that may wait.
+const MAX_WAITING: usize = 8;
 
 /// The id of an invocation that waits alone.
 pub const REQUEST_ID: &str = "0";
@@ -45,10 +45,10 @@ struct Invocation {
     deadline_ms: u128,
 }
 
-/// What the function has answered, and to which invocation.
+/// A response of the function, and its invocation.
 type Answer = (usize, Bytes);
 
-/// Both ends of what the Runtime API passes on.
+/// The channels of the Runtime API.
 struct Desk {
     invocations: Mutex<mpsc::Receiver<Invocation>>,
     answers: mpsc::Sender<Answer>,
@@ -57,8 +57,8 @@ struct Desk {
 impl Function {
     /// Starts the binary with these settings and those that Lambda makes.
     pub async fn start(settings: &[(&str, &str)]) -> Self {
-        let (invocations, waiting) = mpsc::channel(MOST_AT_ONCE);
-        let (answered, answers) = mpsc::channel(MOST_AT_ONCE);
+        let (invocations, waiting) = mpsc::channel(MAX_WAITING);
+        let (answered, answers) = mpsc::channel(MAX_WAITING);
         let desk = Desk { invocations: Mutex::new(waiting), answers: answered };
         let router = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next))
@@ -89,7 +89,7 @@ impl Function {
         answer
     }
 
-    /// Has all these events waiting, and lets the function answer them in the order that it likes.
+    /// Queues all these events, and lets the function answer them in any order.
     pub async fn invoke_all<const N: usize>(&mut self, events: [&str; N], limit: Duration) -> [Value; N] {
         let deadline_ms = (SystemTime::now() + limit).duration_since(UNIX_EPOCH).unwrap().as_millis();
         for (request_id, event) in events.into_iter().enumerate() {
@@ -106,7 +106,7 @@ impl Function {
         answers.into_values().collect::<Vec<_>>().try_into().unwrap()
     }
 
-    /// What the function has said so far.
+    /// The log of the function so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.scratch.path().join("log")).unwrap_or_default()
     }
@@ -125,20 +125,20 @@ async fn next(State(desk): State<Arc<Desk>>) -> Response {
     (headers, event).into_response()
 }
 
-/// The function has answered, or failed: both are what the caller gets to see.
+/// The function has responded or failed; the caller sees either.
 async fn done(State(desk): State<Arc<Desk>>, Path((id, _)): Path<(usize, String)>, answer: Bytes) -> StatusCode {
-    // The test is over when nobody takes it.
+    // The receiver is gone when the test has ended.
     let _ = desk.answers.send((id, answer)).await;
     StatusCode::ACCEPTED
 }
 
-/// A bucket that a function is led to.
+/// A bucket for a function.
 pub struct Bucket {
     url: String,
 }
 
 impl Bucket {
-    /// What leads a function to it.
+    /// The settings of a function that uses it.
     pub fn settings(&self) -> [(&str, &str); 5] {
         [
             ("CACHE__SERVICE__BUCKET_NAME", "bucket"),
@@ -150,12 +150,12 @@ impl Bucket {
     }
 }
 
-/// Starts a bucket in which nothing can be read, and somebody else is always faster to change a hash index.
+/// Starts a bucket in which every read is a miss, and every conditional write of a manifest loses its race.
 pub async fn contended_bucket() -> Bucket {
     bucket(Router::new().fallback(contend)).await
 }
 
-/// Starts an empty bucket that answers nobody before so many have asked for an object.
+/// Starts an empty bucket that responds only after so many reads of an object have arrived.
 pub async fn patient_bucket(readers: usize) -> Bucket {
     let barrier = Arc::new(Barrier::new(readers));
     let read = async move |method: Method, uri: Uri| {
@@ -187,7 +187,7 @@ async fn contend(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     }
 }
 
-/// Starts a bucket that takes every request and answers none.
+/// Starts a bucket that accepts every request and never responds.
 pub async fn silent_bucket() -> Bucket {
     bucket(Router::new().fallback(async || std::future::pending::<()>().await)).await
 }

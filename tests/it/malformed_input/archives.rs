@@ -1,4 +1,4 @@
-//! Archives that somebody made to do harm, and large ones that nobody did.
+//! Malicious archives, and large valid ones.
 
 use std::io::Write as _;
 
@@ -37,7 +37,7 @@ impl Member {
     }
 }
 
-/// An archive as written, whatever is wrong with it. The list shows each member `repeats` times.
+/// An archive as written, with all its faults. The list shows each member `repeats` times.
 fn zip(members: &[Member], repeats: usize) -> Vec<u8> {
     let (mut archive, mut list) = (Vec::new(), Vec::new());
     for member in members {

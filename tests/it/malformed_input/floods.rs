@@ -73,7 +73,7 @@ async fn what_is_no_http_is_refused() {
     {
         let request = [raw::head("POST", "/h/direct/store/string", headers), b"x".to_vec()].concat();
         let status = raw::status(&server, &request).await;
-        // A length beside chunks is refused, or not looked at: RFC 9112, 6.3 leaves the choice.
+        // RFC 9112, 6.3: a length in addition to chunks may be refused or ignored.
         assert!(
             status.is_none_or(|status| status < 500 && (status >= 400 || headers == both)),
             "{headers}: {status:?}"

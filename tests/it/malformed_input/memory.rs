@@ -8,16 +8,16 @@ use super::{compressed_store, gzipped, raw};
 use crate::support::{Client, Mode, Request, Server};
 
 const MIB: u64 = 1 << 20;
-/// How many rounds one after the other must not take more.
+/// The number of consecutive rounds without growth.
 const ROUNDS: usize = 3;
-/// When to give up waiting for them.
-const MOST_ROUNDS: u32 = 9;
+/// The largest number of rounds to wait for that.
+const MAX_ROUNDS: u32 = 9;
 /// Growth over so many rounds, in bytes. Each round sends about as much, so anything kept would exceed it.
 const MAY_STAY: u64 = 48 * MIB;
-/// What the server may ever take, in bytes: a few bodies at their limit.
+/// The peak memory that the server may use, in bytes: a few bodies at their limit.
 const MAY_PEAK: u64 = 768 * MIB;
 
-/// A figure of the server's memory in bytes; `None` where the system does not tell.
+/// A figure of the server's memory in bytes; `None` if the system does not report it.
 fn memory(server: &Server, name: &str) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{}/status", server.process_id())).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
@@ -41,7 +41,7 @@ async fn round(server: &Server, round: u32, bomb: &[u8]) {
     raw::status(server, &flood).await;
 }
 
-/// Asks about namespaces that nobody has stored in.
+/// Requests namespaces in which nothing is stored.
 async fn stranger(client: Client, namespace: String) {
     let targets = [format!("/{namespace}/stats"), format!("/{namespace}/exists/hash/0123456789abcdef")];
     for target in targets {
@@ -54,16 +54,16 @@ async fn memory_of_malformed_requests_is_released() {
     let server = Server::start(&Mode::Disk).await;
     let bomb = gzipped(&vec![0; 65 << 20]);
     let mut taken = Vec::new();
-    for number in 0..MOST_ROUNDS {
+    for number in 0..MAX_ROUNDS {
         round(&server, number, &bomb).await;
         let Some(memory) = memory(&server, "VmRSS") else { return };
         taken.push(memory);
-        // The allocator may take its share once, in any of the rounds; what is kept grows with each of them.
+        // The allocator may grow once, in any of the rounds; a leak grows in each of them.
         let before = taken.len().checked_sub(1 + ROUNDS).map(|before| taken[before]);
         if before.is_some_and(|before| memory < before + MAY_STAY) {
             break;
         }
-        assert!(number + 1 < MOST_ROUNDS, "bytes after each round: {taken:?}");
+        assert!(number + 1 < MAX_ROUNDS, "bytes after each round: {taken:?}");
     }
     let peak = memory(&server, "VmHWM").unwrap();
     assert!(peak < MAY_PEAK, "{} MiB at most", peak / MIB);

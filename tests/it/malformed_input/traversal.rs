@@ -1,4 +1,4 @@
-//! Paths that try to leave: in every parameter of every route, spelt in every way.
+//! Path traversal in every parameter of every route, in every spelling.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,13 +9,13 @@ use futures::stream::{self, StreamExt as _};
 use crate::support::tree::files;
 use crate::support::{Mode, Request, Server};
 
-/// What lies outside the store's folder, and within it in somebody else's namespace.
+/// The content of a file outside the store's folder, and of an entry in another namespace.
 const SECRET: &str = "nobody should ever read this";
 
 /// Requests in flight at once.
-const AT_ONCE: usize = 16;
+const CONCURRENCY: usize = 16;
 
-/// Every route with a path parameter: PARAMETER is where the attack goes. ID is an entry, ZIP an archive.
+/// Every route with a path parameter: PARAMETER is the place of the attack. ID is an entry, ZIP an archive.
 const TARGETS: &[(&str, &str)] = &[
     ("POST", "/PARAMETER/direct/store/string"),
     ("POST", "/h/PARAMETER/store/string"),
@@ -80,8 +80,8 @@ const TARGETS: &[(&str, &str)] = &[
     ("DELETE", "/test-data/clear/PARAMETER"),
 ];
 
-/// Where the attacks want to go: a file beside the store's folder, the system, another namespace. SECRET stands for the
-/// file with the secret.
+/// The targets of the attacks: a file next to the store's folder, a system file, another namespace. SECRET stands for
+/// the file with the secret.
 const DESTINATIONS: &[&str] = &[
     "../secret.txt",
     "h/../../secret.txt",
@@ -91,7 +91,7 @@ const DESTINATIONS: &[&str] = &[
     "//etc/passwd",
 ];
 
-/// What means a folder up, the root or nothing to somebody, in one spelling only.
+/// Texts that some programs read as the parent folder, the root or nothing, in one spelling only.
 const ODDITIES: &[&str] = &[
     ".",
     "..",
@@ -138,7 +138,7 @@ fn attacks() -> Vec<String> {
     spelt.chain(ODDITIES.iter().map(|odd| (*odd).to_owned())).collect()
 }
 
-/// A server on disk, with a victim's entry and a secret file beside the store's folder.
+/// A server on disk, with a victim's entry and a secret file next to the store's folder.
 struct Target {
     server: Server,
     id: String,
@@ -167,7 +167,7 @@ impl Target {
             let target = target.replace("PARAMETER", &attack).replace("ID", &self.id).replace("ZIP", &self.archive);
             self.is_harmless(method, target)
         });
-        stream::iter(requests).buffer_unordered(AT_ONCE).collect::<()>().await;
+        stream::iter(requests).buffer_unordered(CONCURRENCY).collect::<()>().await;
         assert!(self.untouchable() == before, "{method} {target} changed what is not its own");
     }
 
@@ -196,7 +196,7 @@ async fn no_path_leaves_its_namespace_or_the_store() {
     for (method, path) in TARGETS {
         target.attack(method, path, attacks()).await;
     }
-    // What is accepted here makes dozens of entries: one destination will do.
+    // The accepted requests create dozens of entries, so one destination is enough.
     target.attack("POST", "/test-data/create/in/new-namespace/PARAMETER", spellings(DESTINATIONS[0])).await;
     let read = Request::get(&format!("/h/retrieve/{}/string", target.id));
     assert_eq!(target.server.client().send(read).await.text(), SECRET);

@@ -10,7 +10,7 @@ use super::raw;
 use crate::support::tree::files;
 use crate::support::{Mode, Request, Server};
 
-/// What a client says before it hangs up: never a whole request.
+/// The bytes that a client sends before it hangs up: never a whole request.
 fn beginnings() -> Vec<Vec<u8>> {
     let mut beginnings = vec![b"POST /h/dir".to_vec(), b"POST /h/direct/store/string HTTP/1.1\r\nHost: t".to_vec()];
     let targets = [

@@ -1,4 +1,4 @@
-//! Defects in what an entry holds and says about itself.
+//! Defects in the content and the metadata of an entry.
 
 use std::io::Write as _;
 

@@ -1,4 +1,4 @@
-//! Defects by which one caller reaches what is not theirs, or harms the next.
+//! Defects by which one caller reads or harms the data of another.
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -110,7 +110,7 @@ async fn a_connection_serves_on_after_an_error() {
         let mut answer = [0; 12];
         connection.read_exact(&mut answer).await.unwrap();
         assert!(answer.starts_with(b"HTTP/1.1 4"), "{error}: {}", String::from_utf8_lossy(&answer));
-        // Whatever else there is of the answer, it ends within one segment.
+        // The rest of the response ends within one segment.
         let _ = connection.read(&mut [0; 16_384]).await.unwrap();
     }
     let last = "GET /info/health HTTP/1.1\r\nHost: test\r\nX-API-Key: test-key\r\nConnection: close\r\n\r\n";

@@ -1,10 +1,10 @@
-//! What two answers have in common.
+//! The comparison of two responses.
 //!
-//! Compared are the status, the media type, and of a JSON body the field names and the kinds of the values: ours may have
-//! more fields, never fewer or others. A recorded `null` stands for anything, since the kind of what is missing does not
-//! show. Of a list every element of ours must be like one of theirs, and it must not be empty when theirs is not.
-//! Known ids must be the same entry's, and the fields in [`EXACT`] must have the same value. Content that was stored must
-//! come back to the letter, see [`carries_content`]. Texts for human readers are not compared.
+//! Compared are the status, the media type, and of a JSON body the field names and the kinds of the values: ours may
+//! have more fields, never fewer or others. A recorded `null` stands for anything, since the kind of what is missing
+//! does not show. Of a list every element of ours must be like one of theirs, and it must not be empty when theirs is
+//! not. Known ids must be the same entry's, and the fields in [`EXACT`] must have the same value. Content that was
+//! stored must come back to the letter, see [`carries_content`]. Texts for human readers are not compared.
 
 use std::fmt;
 
@@ -90,7 +90,7 @@ pub fn own_promises(exchange: &Exchange, reply: &Reply) -> Option<Mismatch> {
     })
 }
 
-/// Whether the answer is content that somebody stored: by id, by hash, of a child, or of a ZIP member.
+/// Whether the response is stored content: by id, by hash, of a child, or of a ZIP member.
 fn carries_content(exchange: &Exchange) -> bool {
     let request = &exchange.request;
     let form = |path: &str| ["/string", "/json", "/binary"].iter().any(|form| path.ends_with(form));

@@ -14,7 +14,7 @@ use crate::support::Request;
 pub struct Exchange {
     /// Version and stack of the service.
     pub service: String,
-    /// What was tried.
+    /// The purpose of the exchange.
     pub note: String,
     pub request: RecordedRequest,
     pub response: RecordedReply,
@@ -87,7 +87,7 @@ impl RecordedRequest {
         format!("{} {}", self.method, self.path)
     }
 
-    /// The request as our server is to be asked, in its names.
+    /// The request to our server, with its names.
     pub fn assemble(&self, names: &Names) -> Request {
         let mut request = Request::bare(&self.method, &names.in_target(&self.path));
         for (name, value) in &self.headers {

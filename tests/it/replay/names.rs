@@ -1,4 +1,4 @@
-//! What the recording calls one thing and our server another: ids, hashes, storage paths.
+//! Names that differ between the recording and our server: ids, hashes, storage paths.
 
 use std::collections::{HashMap, HashSet};
 
@@ -103,7 +103,8 @@ impl Names {
         result
     }
 
-    /// A recorded request target in our words. Storage paths, which only the admin routes take, are replaced as a whole.
+    /// A recorded request target in our words. Storage paths, which only the admin routes take, are replaced as a
+    /// whole.
     pub fn in_target(&self, target: &str) -> String {
         let known = self.paths.iter().filter(|_| target.starts_with("/admin/"));
         let ending = known.filter(|(theirs, _)| target.ends_with(&format!("/{theirs}")));

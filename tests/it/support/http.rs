@@ -112,7 +112,7 @@ impl Client {
         Self { authority: authority.to_owned() }
     }
 
-    /// Sends a request and reads the whole answer; panics when there is no answer.
+    /// Sends a request and reads the whole response; panics if there is none.
     pub async fn send(&self, request: Request) -> Reply {
         let what = format!("{} {}", request.method, request.target);
         self.try_send(request).await.unwrap_or_else(|error| panic!("{what}: {error}"))

@@ -1,4 +1,4 @@
-//! What the tests share: a running service, a client that sends requests exactly as written, a picture of a folder.
+//! Shared by the tests: a running service, a client that sends requests exactly as written, the files of a folder.
 
 pub mod http;
 pub mod server;
@@ -9,8 +9,8 @@ use std::io::{self, Write as _};
 pub use http::{Client, Reply, Request};
 pub use server::{Mode, Server};
 
-/// Says something that a reader of the test run should see: the output of a passed test is otherwise kept back.
+/// Prints a line even if the test passes: the test harness captures all other output of a passed test.
 pub fn say(text: &str) {
-    // Nobody is there to hear it when this fails.
+    // There is no other place to report that this failed.
     let _ = writeln!(io::stderr(), "{text}");
 }

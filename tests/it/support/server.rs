@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use super::http::{API_KEY, Client, Request};
 
-/// Longer than any start takes, on a busy machine too.
+/// Longer than any start takes, even on a busy machine.
 const START_WITHIN: Duration = Duration::from_secs(30);
 
 /// Where the service keeps its bytes.
@@ -30,7 +30,7 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// A fresh bucket of this name; `None`, and a line that says why, when no S3 look-alike is set up.
+    /// A fresh bucket of this name; `None`, and a line with the reason, if no S3 look-alike is set up.
     pub async fn s3(bucket: &str) -> Option<Self> {
         let moto = Moto::shared()?;
         moto.storage(bucket).await;
@@ -143,7 +143,7 @@ impl Server {
         panic!("the service did not answer within {START_WITHIN:?}:\n{}", self.log());
     }
 
-    /// What the service has said so far.
+    /// The log of the service so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.scratch.path().join("log")).unwrap_or_default()
     }
@@ -157,7 +157,7 @@ impl Drop for Server {
     }
 }
 
-/// An address that was free a moment ago. The service cannot say which port it took when it is told to take any.
+/// An address that was free a moment ago. The service does not report which port it took if port 0 is configured.
 fn free_loopback_address() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().to_string()
@@ -193,8 +193,8 @@ pub fn binary() -> &'static Path {
     BINARY.get_or_init(|| std::env::var_os("MGRAPH_SERVER_BIN").map_or_else(build, PathBuf::from))
 }
 
-/// Builds the binary beside the test executable (`target/{profile}/deps/it-…`). Cargo does not do it by itself: it builds
-/// a dependency's library, never its binaries.
+/// Builds the binary in the target folder of the test executable (`target/{profile}/deps/it-…`). Cargo does not: it
+/// builds a dependency's library, never its binaries.
 fn build() -> PathBuf {
     let executable = std::env::current_exe().unwrap();
     let profile_folder = executable.ancestors().nth(2).unwrap();
@@ -205,7 +205,7 @@ fn build() -> PathBuf {
     if profile_folder.ends_with("release") {
         command.arg("--release");
     }
-    // What Cargo tells this test about its package would be news to build scripts, and half of the workspace built anew.
+    // Cargo's variables about this package would invalidate build scripts, and half of the workspace would be rebuilt.
     let about_this_package = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(about_this_package)) {
         command.env_remove(name);
