@@ -29,6 +29,7 @@ use crate::response::entry::Store;
 use crate::response::upload::{NewUpload, SentUpload, UploadReceived, UploadStarted};
 use crate::routing::Routes;
 use crate::state::AppState;
+use crate::store_options::Repeatable;
 use crate::upload_url::UploadGrant;
 
 /// The largest content that goes straight to the storage, in bytes: S3 takes no more in one PUT.
@@ -43,11 +44,13 @@ pub fn routes() -> Routes {
     Routes::below("/{namespace}/{strategy}/upload")
         .post("", begin, |op| {
             op.summary("Announces a large content, and answers where to send it")
+                .repeatable()
                 .json_body::<NewUpload>()
                 .response::<UploadStarted>()
         })
         .post("/complete", complete, |op| {
-            op.summary("Makes an entry of a content that was sent")
+            op.summary("Makes an entry of a content that was sent; repeats make the same one, with or without a key")
+                .repeatable()
                 .json_body::<SentUpload>()
                 .response::<Store>()
                 .entry_links()
@@ -71,13 +74,15 @@ async fn begin(
     headers: HeaderMap,
     cache: RequestCache,
     params: Params,
+    Repeatable(key): Repeatable,
     payload: Payload,
 ) -> Result<Json<UploadStarted>, Problem> {
     let mut fields = Fields::read(payload)?;
     let request = fields.request(&params)?;
     fields.nothing_else()?;
     let namespace = params.namespace()?;
-    let upload = cache.namespace(&namespace).begin_upload(&request, limits(&state)).await.map_err(in_body)?;
+    let begun = cache.namespace(&namespace).begin_upload(&request, limits(&state), key.as_ref()).await;
+    let upload = begun.map_err(in_body)?;
     let Upload { upload_id, direct, expires_at } = upload;
     let (url, headers) = match direct {
         Some(signed) => (signed.url, signed.headers.into_iter().collect()),
@@ -88,10 +93,12 @@ async fn begin(
     Ok(Json(UploadStarted { upload_id, cache_hash, namespace, method: "PUT", url, headers, expires_at }))
 }
 
+/// The upload id tells a repeat, so an `Idempotency-Key` is checked, and needed for nothing.
 async fn complete(
     State(state): State<AppState>,
     cache: RequestCache,
     params: Params,
+    _: Repeatable,
     payload: Payload,
 ) -> Result<Json<Store>, Problem> {
     let mut fields = Fields::read(payload)?;
