@@ -16,6 +16,7 @@
 //! A [`Problem`] travels through the response's extensions to [`crate::middleware`], which knows the request id and renders it.
 
 mod archive;
+mod batch;
 mod not_found;
 pub mod openapi;
 

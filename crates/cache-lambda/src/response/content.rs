@@ -4,6 +4,7 @@ use cache_core::cache::Paths;
 use cache_core::entry::Entry;
 use cache_core::ids::{CacheHash, CacheId, Namespace};
 use cache_core::strategy::{ContentKind, Strategy};
+use cache_core::time::UnixMillis;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -42,6 +43,9 @@ pub struct Metadata {
     namespace: Namespace,
     strategy: Strategy,
     stored_at: u64,
+    /// When the entry becomes a miss; not there when it does not expire.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<u64>,
     file_type: FileType,
     content_encoding: Option<String>,
     /// Stored bytes.
@@ -58,6 +62,7 @@ impl From<&Entry> for Metadata {
             namespace: record.namespace.clone(),
             strategy: record.strategy,
             stored_at: record.stored_at.get(),
+            expires_at: record.expires_at.map(UnixMillis::get),
             file_type: record.content.kind.into(),
             content_encoding: record.content.content_encoding.clone(),
             content_size: record.content.size,
@@ -203,6 +208,9 @@ pub struct FileMetadataData {
     cache_key: String,
     cache_id: CacheId,
     content_encoding: Option<String>,
+    /// When the entry becomes a miss; not there when it does not expire.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<u64>,
     file_id: String,
     file_type: FileType,
     json_field_path: Option<String>,
@@ -229,6 +237,7 @@ impl From<&Entry> for FileMetadata {
                 cache_key: key_or_empty(record),
                 cache_id: record.cache_id,
                 content_encoding: record.content.content_encoding.clone(),
+                expires_at: record.expires_at.map(UnixMillis::get),
                 file_id: file_name(record),
                 file_type: record.content.kind.into(),
                 json_field_path: record.json_field_path.as_ref().map(ToString::to_string).or(no_field),
