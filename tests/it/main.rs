@@ -10,6 +10,7 @@
 //! | [`logs`] | each request is one line in the log, and no line tells a secret |
 //! | [`uploads`] | a large content goes straight to the storage, and comes straight from it |
 //! | [`concurrency`] | racing stores lose nothing |
+//! | [`start`] | a server starts only on a storage that it can use |
 //! | [`network`] | an S3 that cannot be reached is 503, never a miss |
 //! | [`chaos`] | nor do two processes that do everything at once over an S3 that fails |
 
@@ -29,5 +30,6 @@ mod network;
 mod python_clients;
 mod regressions;
 mod replay;
+mod start;
 mod sweep;
 mod uploads;

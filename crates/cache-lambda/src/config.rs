@@ -7,11 +7,13 @@ pub mod auth;
 pub mod origins;
 pub mod reader;
 pub mod settings;
-pub mod storage;
+mod storage;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
+
+use cache_storage::StorageConfig;
 
 use self::auth::Auth;
 use self::origins::AllowedOrigins;
@@ -20,7 +22,6 @@ use self::settings::{
     API_KEY_NAME, API_KEY_VALUE, CLOUDWATCH_METRICS, LISTEN, LOG_FORMAT, MAX_BODY_BYTES, OBJECT_CACHE_BYTES,
     REQUEST_TIMEOUT, SERVER_ID, SERVER_NAME, STRICT_NAMES, TEST_ROUTES, TTL_HOURS,
 };
-use self::storage::StorageConfig;
 use crate::telemetry::logging::LogFormat;
 
 /// Lambda sets it for every custom runtime, and nobody else does.
@@ -77,7 +78,7 @@ impl Config {
         let in_lambda = reader.variable(RUNTIME_API).is_some();
         let auth = Auth::read(&mut reader, in_lambda);
         let config = Self {
-            storage: StorageConfig::read(&mut reader, in_lambda),
+            storage: storage::read(&mut reader, in_lambda),
             ttl_hours: reader.parsed(&TTL_HOURS),
             listen: listen(&mut reader, &auth, in_lambda),
             origins: AllowedOrigins::read(&mut reader, &auth),

@@ -5,18 +5,16 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use cache_core::ids::Namespace;
-use cache_core::storage::{ListRequest, Storage};
+use cache_core::storage::{ListRequest, Storage, StorageError};
 use cache_core::time::Deadline;
 use cache_lambda::config::Config;
 use cache_lambda::config::settings;
-use cache_lambda::config::storage::StorageConfig;
+use cache_lambda::error_chain::error_chain;
 use cache_lambda::state::{AppState, Service};
 use cache_lambda::sweep::{self, NamespaceReport};
 use cache_lambda::telemetry::logging;
 use cache_lambda::{lambda, serve};
-use cache_storage::disk::Disk;
-use cache_storage::memory::Memory;
-use cache_storage::s3::{S3, S3Config};
+use cache_storage::StorageConfig;
 use cache_storage::system::{OsRng, SystemClock};
 
 const USAGE: &str = "\
@@ -125,23 +123,21 @@ fn summary(NamespaceReport { namespace, report }: &NamespaceReport) -> String {
 
 /// Opens the storage. A server also checks that it responds; a function saves that call at a cold start.
 async fn open(config: &Config) -> Result<Arc<dyn Storage>, String> {
-    let storage: Arc<dyn Storage> = match &config.storage {
-        StorageConfig::Memory => Arc::new(Memory::new(Arc::new(SystemClock))),
-        StorageConfig::LocalDisk { path } => Arc::new(Disk::open(path).map_err(|error| {
-            format!("{error}; set CACHE__SERVICE__LOCAL_DISK_PATH to a folder that can be written to")
-        })?),
-        StorageConfig::S3 { bucket } => {
-            let s3 = S3::open(S3Config::new(bucket)).await.map_err(|error| error.to_string())?;
-            if config.in_lambda {
-                let s3 = s3.clone();
-                tokio::spawn(async move { s3.warm_up().await });
-            }
-            Arc::new(s3)
-        }
-    };
+    let unusable = |error: StorageError| unusable(&config.storage, &error);
+    let storage = cache_storage::open(&config.storage).await.map_err(unusable)?;
     if !config.in_lambda {
-        let look = ListRequest { limit: 1, ..ListRequest::default() };
-        storage.list(&look).await.map_err(|error| format!("{} cannot be used: {error}", config.storage.location()))?;
+        let first = ListRequest { limit: 1, ..ListRequest::default() };
+        storage.list(&first).await.map_err(unusable)?;
     }
     Ok(storage)
+}
+
+/// Why the storage cannot be used, and what to do.
+fn unusable(storage: &StorageConfig, error: &StorageError) -> String {
+    let advice = match storage {
+        StorageConfig::LocalDisk { .. } => "; set CACHE__SERVICE__LOCAL_DISK_PATH to a folder that can be written to",
+        // The error says what to change.
+        StorageConfig::S3(_) | StorageConfig::Memory => "",
+    };
+    format!("{} cannot be used: {}{advice}", storage.location(), error_chain(error))
 }

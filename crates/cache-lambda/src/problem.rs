@@ -33,6 +33,8 @@ use cache_core::strategy::{ContentKind, InvalidStrategy, Strategy};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
+use crate::error_chain::error_chain;
+
 pub use archive::ArchiveOp;
 
 /// The value of `Retry-After`, in seconds.
@@ -309,12 +311,6 @@ impl Problem {
     }
 }
 
-/// An error with its sources, for the log.
-fn with_sources(error: &dyn std::error::Error) -> String {
-    let sources = std::iter::successors(error.source(), |error| error.source());
-    sources.fold(error.to_string(), |text, source| format!("{text}: {source}"))
-}
-
 /// JSON with an indent of four, as the clients expect for these bodies.
 fn pretty(body: &Value) -> String {
     let mut text = Vec::new();
@@ -358,9 +354,9 @@ impl From<Error> for Problem {
                 Self::response_too_large(size, limit, "read it in the form that it was stored in, by its id")
             }
             Error::PreconditionFailed(message) => Self::precondition_failed(message),
-            Error::Unavailable { .. } => Self::unavailable(with_sources(&error)),
-            Error::Full { .. } => Self::storage_full(with_sources(&error)),
-            Error::Refused { .. } | Error::Corrupt { .. } => Self::internal(with_sources(&error)),
+            Error::Unavailable { .. } => Self::unavailable(error_chain(&error)),
+            Error::Full { .. } => Self::storage_full(error_chain(&error)),
+            Error::Refused { .. } | Error::Corrupt { .. } => Self::internal(error_chain(&error)),
         }
     }
 }

@@ -63,8 +63,8 @@ impl StorageConfig {
     }
 }
 
-/// Opens a storage. S3 is not called, unless it is another server than AWS: [`S3::probe`] then finds out how it handles
-/// conditional writes.
+/// Opens a storage. AWS is not called. Another server that speaks S3's protocol is probed for its conditional writes
+/// ([`S3::probe`]), unless [`S3Config::warm_up`] asks for a quick start.
 ///
 /// # Errors
 ///
@@ -81,10 +81,10 @@ pub async fn open(config: &StorageConfig) -> Result<Arc<dyn Storage>, StorageErr
 async fn open_s3(config: &S3Config) -> Result<S3, StorageError> {
     let s3 = S3::open(config.clone()).await?;
     if config.warm_up {
-        let s3 = s3.clone();
-        tokio::spawn(async move { s3.warm_up().await });
+        let warm = s3.clone();
+        tokio::spawn(async move { warm.warm_up().await });
     }
-    if s3.is_aws() { Ok(s3) } else { s3.probe().await }
+    if s3.is_aws() || config.warm_up { Ok(s3) } else { s3.probe().await }
 }
 
 async fn open_disk(path: PathBuf) -> Result<Disk, StorageError> {

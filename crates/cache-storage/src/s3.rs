@@ -49,9 +49,10 @@ pub struct S3Config {
     pub endpoint_url: Option<String>,
     /// `None`: what the environment, the profile or the machine says, else `us-east-1`.
     pub region: Option<String>,
-    /// How conditional writes name an ETag. [`S3::probe`] finds out what a server needs.
+    /// How conditional writes name an ETag. [`S3::probe`] tests what a server needs.
     pub etag_quoting: ETagQuoting,
-    /// Whether [`crate::open`] calls [`S3::warm_up`] in the background.
+    /// For a quick start, as of a function: [`crate::open`] calls [`S3::warm_up`] in the background, and does not probe a
+    /// server other than AWS. `etag_quoting` then has to fit that server.
     pub warm_up: bool,
     /// How long it may take to connect.
     pub connect_timeout: Duration,

@@ -37,6 +37,17 @@ impl Mode {
         Some(Self::S3 { bucket: bucket.to_owned(), environment: moto.environment() })
     }
 
+    /// The bucket of a server that speaks S3's protocol.
+    pub fn s3_at(endpoint_url: &str) -> Self {
+        let environment = [
+            ("AWS_ENDPOINT_URL", endpoint_url.to_owned()),
+            ("AWS_REGION", "eu-west-1".to_owned()),
+            ("AWS_ACCESS_KEY_ID", "test".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
+        ];
+        Self::S3 { bucket: "bucket".to_owned(), environment }
+    }
+
     /// As [`Mode::s3`], with a bad network in between.
     pub async fn s3_behind_proxy(bucket: &str, seed: u64) -> Option<(Self, FaultyProxy)> {
         let Self::S3 { bucket, mut environment } = Self::s3(bucket).await? else { return None };
@@ -63,6 +74,25 @@ impl Server {
 
     /// As [`start`](Self::start), with more settings.
     pub async fn start_with(mode: &Mode, settings: &[(&str, &str)]) -> Self {
+        let mut server = Self::spawn(mode, settings);
+        server.wait_until_it_answers().await;
+        server
+    }
+
+    /// Starts a service that cannot use its storage. Returns its exit code and its log; panics if it keeps running.
+    pub async fn refusal(mode: &Mode, settings: &[(&str, &str)]) -> (Option<i32>, String) {
+        let mut server = Self::spawn(mode, settings);
+        let deadline = Instant::now() + START_WITHIN;
+        while Instant::now() < deadline {
+            if let Some(status) = server.child.try_wait().unwrap() {
+                return (status.code(), server.log());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("the service still runs after {START_WITHIN:?}:\n{}", server.log());
+    }
+
+    fn spawn(mode: &Mode, settings: &[(&str, &str)]) -> Self {
         let scratch = tempfile::tempdir().unwrap();
         let authority = free_loopback_address();
         let mut command = Command::new(binary());
@@ -71,9 +101,7 @@ impl Server {
         let log = File::create(scratch.path().join("log")).unwrap();
         command.current_dir(scratch.path()).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", binary().display()));
-        let mut server = Self { child, authority, scratch };
-        server.wait_until_it_answers().await;
-        server
+        Self { child, authority, scratch }
     }
 
     /// A client of this server.

@@ -1,3 +1,5 @@
+use cache_storage::s3::S3Config;
+
 use super::settings::{BUCKET_NAME, CORS_ORIGINS, STORAGE_MODE};
 use super::*;
 
@@ -24,9 +26,9 @@ fn nothing_set_is_an_open_server_for_this_machine_on_disk() {
 
 #[test]
 fn a_bucket_name_or_lambda_means_s3() {
-    let s3 = StorageConfig::S3 { bucket: "b".to_owned() };
-    assert_eq!(read(&[(BUCKET_NAME.name, "b")]).unwrap().storage, s3);
-    assert_eq!(read(&[(BUCKET_NAME.name, "b"), (RUNTIME_API, "x")]).unwrap().storage, s3);
+    let s3 = |warm_up| StorageConfig::S3(S3Config { warm_up, ..S3Config::new("b") });
+    assert_eq!(read(&[(BUCKET_NAME.name, "b")]).unwrap().storage, s3(false));
+    assert_eq!(read(&[(BUCKET_NAME.name, "b"), (RUNTIME_API, "x")]).unwrap().storage, s3(true));
     check(&[(RUNTIME_API, "x")], "CACHE__SERVICE__BUCKET_NAME: is not set");
     check(&[(STORAGE_MODE.name, "s3")], "CACHE__SERVICE__BUCKET_NAME: is not set");
 }

@@ -68,9 +68,10 @@ async fn storage(State(state): State<AppState>) -> Json<Storage> {
 
 #[cfg(test)]
 mod tests {
+    use cache_storage::StorageConfig;
+    use cache_storage::s3::S3Config;
     use serde_json::{Value, json};
 
-    use crate::config::storage::StorageConfig;
     use crate::test_support::{App, Call, config};
 
     async fn check(path: &str, expected: Value) {
@@ -105,7 +106,7 @@ mod tests {
     async fn the_storage_is_named() {
         check("/server/storage/info", json!({"storage_mode": "memory", "ttl_hours": 24})).await;
         let mut config = config();
-        config.storage = StorageConfig::S3 { bucket: "b".to_owned() };
+        config.storage = StorageConfig::S3(S3Config::new("b"));
         let answer = App::with(config).json(Call::get("/server/storage/info")).await;
         assert_eq!(answer, json!({"storage_mode": "s3", "ttl_hours": 24, "s3_bucket": "b"}));
     }

@@ -180,10 +180,11 @@ fn parse_settings(namespace: &Namespace, payload: Payload) -> Result<Settings, P
 
 #[cfg(test)]
 mod tests {
+    use cache_storage::StorageConfig;
+    use cache_storage::s3::S3Config;
     use http::Method;
     use serde_json::{Value, json};
 
-    use crate::config::storage::StorageConfig;
     use crate::test_support::{App, Call, config};
 
     /// An application with four entries in one namespace: two of one content, one dated, one under a key.
@@ -218,7 +219,7 @@ mod tests {
         check("/ns/stats", counts).await;
         check("/other/stats", json!({"namespace": "other", "total_files": 0})).await;
         let mut config = config();
-        config.storage = StorageConfig::S3 { bucket: "b".to_owned() };
+        config.storage = StorageConfig::S3(S3Config::new("b"));
         let answer = App::with(config).json(Call::get("/ns/stats")).await;
         assert_eq!((&answer["s3_bucket"], &answer["s3_prefix"]), (&json!("b"), &json!("ns")));
     }

@@ -6,9 +6,7 @@ use aws_config::{Region, SdkConfig};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::{ClassifyRetry, RetryAction, RetryConfig};
 use aws_sdk_s3::config::timeout::TimeoutConfig;
-use aws_sdk_s3::config::{
-    Builder, Credentials, ProvideCredentials, RequestChecksumCalculation, ResponseChecksumValidation,
-};
+use aws_sdk_s3::config::{Builder, ProvideCredentials, RequestChecksumCalculation, ResponseChecksumValidation};
 use aws_smithy_http_client::tls::{Provider, TlsContext, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
@@ -64,7 +62,7 @@ pub(super) fn client_with_keys(
     secret_access_key: &str,
     environment: &Environment,
 ) -> Result<S3Client, S3Error> {
-    use aws_sdk_s3::config::SharedCredentialsProvider;
+    use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 
     let credentials = Credentials::new(access_key_id, secret_access_key, None, None, "given");
     let sdk = SdkConfig::builder()
