@@ -255,7 +255,7 @@ async fn a_storage_that_fails_for_one_item_is_503_for_that_item_alone() {
         assert_eq!(results.iter().map(|result| &result["status"]).collect::<Vec<_>>(), [200, 503, 200]);
         assert_eq!(
             results[1],
-            json!({"status": 503, "error": {"message": "the storage could not do this now: try again in a moment"}})
+            json!({"status": 503, "error": {"message": "storage is temporarily unavailable; retry later"}})
         );
     }
 }
