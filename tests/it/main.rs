@@ -9,6 +9,8 @@
 //! | [`lambda_events`] | the binary as a Lambda function answers the events of every sender, in time |
 //! | [`logs`] | each request is one line in the log, and no line tells a secret |
 //! | [`uploads`] | a large content goes straight to the storage, and comes straight from it |
+//! | [`batch`] | a batch says of each entry what a request for it alone says |
+//! | [`repeats`] | repeats with one `Idempotency-Key` are one entry, through whichever server |
 //! | [`concurrency`] | racing stores lose nothing |
 //! | [`network`] | an S3 that cannot be reached is 503, never a miss |
 //! | [`campaign`] | nor do two processes that do everything at once over an S3 that fails |
@@ -17,6 +19,7 @@
 
 mod support;
 
+mod batch;
 mod campaign;
 mod concurrency;
 mod defects;
@@ -28,6 +31,7 @@ mod lambda_events;
 mod logs;
 mod network;
 mod python_clients;
+mod repeats;
 mod replay;
 mod sweep;
 mod uploads;
