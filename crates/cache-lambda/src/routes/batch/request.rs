@@ -1,18 +1,22 @@
 //! The body of a batch read: which entries it names. The first item that names none refuses the whole batch, and the error
 //! says which one it is.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
 use axum::body::Body;
 use axum::extract::FromRequest;
 use cache_core::cache::{MAX_BATCH_ITEMS, Selector};
+use cache_core::json::{JsonKind, JsonValue};
 use cache_core::layout::KeyRef;
 use cache_core::strategy::Strategy;
 use http::Request;
-use serde_json::{Map, Value, json};
+use serde::de::IgnoredAny;
+use serde_json::{Value, json};
 
-use crate::body::Payload;
+use crate::body::{Payload, shown_json};
 use crate::extract::hash_and_version;
 use crate::problem::Problem;
 use crate::state::AppState;
@@ -20,6 +24,7 @@ use crate::state::AppState;
 /// The largest body, in bytes: a thousand long keys.
 const MAX_BODY_BYTES: u64 = 1024 * 1024;
 
+const ITEMS: &str = "items";
 const CACHE_ID: &str = "cache_id";
 const CACHE_HASH: &str = "cache_hash";
 const CACHE_KEY: &str = "cache_key";
@@ -47,49 +52,48 @@ impl FromRequest<AppState> for Selectors {
 }
 
 /// Reads the items of a body. When `strict`, a name that cleaning would change is refused.
+///
+/// The text is read where it is, and the items are counted before memory is taken for them.
 fn read(payload: Payload, strict: bool) -> Result<Vec<Selector>, Problem> {
     let document = payload.object("model_attributes_type")?;
-    let body: Map<String, Value> =
-        serde_json::from_slice(document.text()).map_err(|error| Problem::unreadable_body(error.to_string()))?;
-    if let Some((name, value)) = body.iter().find(|(name, _)| *name != "items") {
-        return Err(Problem::body_field(
-            "extra_forbidden",
-            name,
-            "is not known here: the only field is items",
-            value.clone(),
-        ));
+    let body = document.root();
+    if let Some(name) = names(body)?.iter().find(|name| *name != ITEMS) {
+        let input = body.member(name).map_or(Value::Null, shown_json);
+        return Err(Problem::body_field("extra_forbidden", name, "is not known here: the only field is items", input));
     }
-    let items = match body.get("items") {
-        Some(Value::Array(items)) => items,
-        Some(other) => return Err(Problem::field("list_type", &[json!("items")], "a list", other)),
-        None => return Err(Problem::body_field("missing", "items", "is required: a list of entries", Value::Null)),
+    let Some(list) = body.member(ITEMS) else {
+        return Err(Problem::body_field("missing", ITEMS, "is required: a list of entries", Value::Null));
     };
-    if items.len() > MAX_BATCH_ITEMS {
-        return Err(Problem::too_many_items(items.len(), MAX_BATCH_ITEMS));
+    if list.kind() != JsonKind::Array {
+        return Err(Problem::field("list_type", &[json!(ITEMS)], "a list", &shown_json(list)));
     }
-    items.iter().enumerate().map(|(index, sent)| selector(index, sent, strict)).collect()
+    let count = list.items().count();
+    if count > MAX_BATCH_ITEMS {
+        return Err(Problem::too_many_items(count, MAX_BATCH_ITEMS));
+    }
+    list.items().enumerate().map(|(index, sent)| Item { index, sent, strict }.selector()).collect()
 }
 
-fn selector(index: usize, sent: &Value, strict: bool) -> Result<Selector, Problem> {
-    match sent {
-        Value::Object(fields) => Item { index, sent, fields, strict }.selector(),
-        _ => {
-            let reason = format!("should be an object that names an entry by {WAYS}");
-            Err(Problem::batch_item(index, None, "model_attributes_type", reason, sent))
-        }
-    }
+/// The names of an object's fields.
+fn names(object: JsonValue<'_>) -> Result<Vec<String>, Problem> {
+    let names: BTreeMap<String, IgnoredAny> =
+        serde_json::from_str(object.text()).map_err(|error| Problem::unreadable_body(error.to_string()))?;
+    Ok(names.into_keys().collect())
 }
 
 /// An item of the body.
 struct Item<'a> {
     index: usize,
-    sent: &'a Value,
-    fields: &'a Map<String, Value>,
+    sent: JsonValue<'a>,
     strict: bool,
 }
 
-impl Item<'_> {
+impl<'a> Item<'a> {
     fn selector(&self) -> Result<Selector, Problem> {
+        if self.sent.kind() != JsonKind::Object {
+            let reason = format!("should be an object that names an entry by {WAYS}");
+            return Err(self.wrong("model_attributes_type", reason));
+        }
         let ways: Vec<&str> =
             [CACHE_ID, CACHE_HASH, CACHE_KEY].into_iter().filter(|name| self.given(name).is_some()).collect();
         match ways[..] {
@@ -106,14 +110,14 @@ impl Item<'_> {
 
     fn by_id(&self) -> Result<Selector, Problem> {
         let raw = self.text(CACHE_ID)?;
-        match hash_and_version(raw) {
+        match hash_and_version(&raw) {
             Some((hash, version)) => Ok(Selector::Hash(hash, Some(version))),
-            None => self.parse(CACHE_ID, raw).map(Selector::Id),
+            None => self.parse(CACHE_ID, &raw).map(Selector::Id),
         }
     }
 
     fn by_hash(&self) -> Result<Selector, Problem> {
-        Ok(Selector::Hash(self.parse(CACHE_HASH, self.text(CACHE_HASH)?)?, self.version()?))
+        Ok(Selector::Hash(self.parse(CACHE_HASH, &self.text(CACHE_HASH)?)?, self.version()?))
     }
 
     fn by_key(&self) -> Result<Selector, Problem> {
@@ -131,14 +135,14 @@ impl Item<'_> {
 
     fn version(&self) -> Result<Option<u64>, Problem> {
         let Some(value) = self.given(VERSION) else { return Ok(None) };
-        let version = value.as_u64().filter(|version| *version > 0);
+        let version = value.text().parse().ok().filter(|version| *version > 0);
         version.map(Some).ok_or_else(|| self.wrong_field(VERSION, "int_parsing", "should be a whole number from 1"))
     }
 
     /// A name that is cleaned, or refused when that is configured and cleaning would change it.
     fn name<T: FromStr<Err: Display> + Display>(&self, field: &str) -> Result<T, Problem> {
         let raw = self.text(field)?;
-        let parsed: T = self.parse(field, raw)?;
+        let parsed: T = self.parse(field, &raw)?;
         let cleaned = parsed.to_string();
         if self.strict && cleaned != raw {
             let reason = format!("has characters that are not allowed: '{cleaned}' would be");
@@ -151,17 +155,17 @@ impl Item<'_> {
         raw.parse().map_err(|error| self.wrong_field(field, "value_error", error))
     }
 
-    fn text(&self, field: &str) -> Result<&str, Problem> {
-        match self.given(field) {
-            Some(Value::String(text)) => Ok(text),
-            Some(_) => Err(self.wrong_field(field, "string_type", "should be a string")),
-            None => Err(self.wrong_field(field, "missing", format_args!("is required: an item needs {WAYS}"))),
-        }
+    fn text(&self, field: &str) -> Result<Cow<'a, str>, Problem> {
+        let Some(value) = self.given(field) else {
+            let reason = format!("is required: an item needs {WAYS}");
+            return Err(self.wrong_field(field, "missing", reason));
+        };
+        value.as_string().ok_or_else(|| self.wrong_field(field, "string_type", "should be a string"))
     }
 
     /// A field that is there and not `null`.
-    fn given(&self, field: &str) -> Option<&Value> {
-        self.fields.get(field).filter(|value| !value.is_null())
+    fn given(&self, field: &str) -> Option<JsonValue<'a>> {
+        self.sent.member(field).filter(|value| value.kind() != JsonKind::Null)
     }
 
     /// Refuses fields beside these. `null` stands for a field that is not there.
@@ -170,7 +174,7 @@ impl Item<'_> {
             true => self.given(name).is_some() && !allowed.contains(&name),
             false => true,
         };
-        match self.fields.keys().find(|name| is_odd(name)) {
+        match names(self.sent)?.iter().find(|name| is_odd(name)) {
             None => Ok(()),
             Some(name) => {
                 let reason = format!("does not go with {}: its fields are {}", allowed[0], allowed.join(", "));
@@ -180,10 +184,11 @@ impl Item<'_> {
     }
 
     fn wrong(&self, kind: &str, reason: impl Display) -> Problem {
-        Problem::batch_item(self.index, None, kind, reason, self.sent)
+        Problem::batch_item(self.index, None, kind, reason, shown_json(self.sent))
     }
 
     fn wrong_field(&self, field: &str, kind: &str, reason: impl Display) -> Problem {
-        Problem::batch_item(self.index, Some(field), kind, reason, self.fields.get(field).unwrap_or(&Value::Null))
+        let input = self.sent.member(field).map_or(Value::Null, shown_json);
+        Problem::batch_item(self.index, Some(field), kind, reason, input)
     }
 }
