@@ -9,6 +9,8 @@
 //! | [`lambda_events`] | the binary as a Lambda function answers the events of every source, in time |
 //! | [`logs`] | each request is one line in the log, and no line contains a secret |
 //! | [`uploads`] | a large content goes straight to the storage, and comes straight from it |
+//! | [`batch`] | a batch says of each entry what a request for it alone says |
+//! | [`repeats`] | repeats with one `Idempotency-Key` are one entry, through whichever server |
 //! | [`concurrency`] | racing stores lose nothing |
 //! | [`start`] | a server starts only on a storage that it can use |
 //! | [`network`] | an S3 that cannot be reached is 503, never a miss |
@@ -18,6 +20,7 @@
 
 mod support;
 
+mod batch;
 mod chaos;
 mod compat_deviations;
 mod concurrency;
@@ -29,6 +32,7 @@ mod malformed_input;
 mod network;
 mod python_clients;
 mod regressions;
+mod repeats;
 mod replay;
 mod start;
 mod sweep;

@@ -24,6 +24,9 @@ pub struct Metadata {
     pub strategy: Strategy,
     /// When it was stored, in milliseconds since 1970 UTC.
     pub stored_at: u64,
+    /// When it becomes a miss, in milliseconds since 1970 UTC; absent when it does not expire.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<u64>,
     /// `json` or `binary`.
     pub file_type: FileType,
     /// The `Content-Encoding` that it was sent with.
@@ -146,6 +149,9 @@ pub struct FileMetadataData {
     pub cache_id: CacheId,
     /// The `Content-Encoding` that it was sent with.
     pub content_encoding: Option<String>,
+    /// When it becomes a miss, in milliseconds since 1970 UTC; absent when it does not expire.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<u64>,
     /// The cache id without a file id.
     pub file_id: String,
     /// `json` or `binary`.

@@ -211,11 +211,6 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// The folder of all readable copies. It ends with `/`.
-    pub fn readable_folder(self) -> String {
-        self.folder("data/key-based/")
-    }
-
     /// The folder of an entry's children, or of those under a data key. It ends with `/`.
     pub fn children(self, id: CacheId, data_key: Option<&DataKey>) -> String {
         let folder = format!("{}/data/children/{}/{id}/data/", self.namespace, shards(&id.to_string()));

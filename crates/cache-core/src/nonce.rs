@@ -53,6 +53,11 @@ impl Nonce {
         self.origin
     }
 
+    /// All of its bits.
+    pub(crate) const fn bits(self) -> u64 {
+        self.bits
+    }
+
     /// The lowest 16 bits, which tell apart the ids that racing stores draw for one version.
     pub const fn low_bits(self) -> u16 {
         self.bits as u16

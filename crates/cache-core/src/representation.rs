@@ -59,6 +59,20 @@ pub enum Generic {
     },
 }
 
+/// A content as it stands within a JSON answer, whatever its kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Embedded {
+    /// A text or a document.
+    Json {
+        /// `json` or `string`.
+        data_type: &'static str,
+        /// The content as one JSON value in UTF-8, ready to be embedded.
+        json_text: Bytes,
+    },
+    /// Bytes to be shown in base64.
+    Bytes(Bytes),
+}
+
 /// A content as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TextForm {
@@ -77,6 +91,16 @@ pub enum JsonForm {
     Base64(Bytes),
 }
 
+impl Embedded {
+    /// Bytes of the JSON value, or those to be shown in base64.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Json { json_text, .. } => json_text.len(),
+            Self::Bytes(bytes) => bytes.len(),
+        }
+    }
+}
+
 /// Content after decompression.
 enum Opened {
     Text(Bytes),
@@ -88,10 +112,18 @@ enum Opened {
 impl Stored<'_> {
     /// The form that suits the kind of content.
     pub fn generic(&self) -> Result<Generic, Unreadable> {
+        Ok(match self.embedded()? {
+            Embedded::Json { data_type, json_text } => Generic::Data { data_type, json_text },
+            Embedded::Bytes(bytes) => Generic::Binary { size: bytes.len() },
+        })
+    }
+
+    /// The same with all bytes: as [`Stored::as_binary`] has them.
+    pub fn embedded(&self) -> Result<Embedded, Unreadable> {
         Ok(match self.open()? {
-            Opened::Text(text) => Generic::Data { data_type: "string", json_text: json_string(&text)? },
-            Opened::Json(json_text) => Generic::Data { data_type: "json", json_text },
-            Opened::Binary(bytes) => Generic::Binary { size: bytes.len() },
+            Opened::Text(text) => Embedded::Json { data_type: "string", json_text: json_string(&text)? },
+            Opened::Json(json_text) => Embedded::Json { data_type: "json", json_text },
+            Opened::Binary(bytes) => Embedded::Bytes(bytes),
         })
     }
 

@@ -71,11 +71,6 @@ impl<R: Row> VersionLog<R> {
         &self.rows
     }
 
-    /// The rows in the head, to be changed. Versions stay as they are.
-    pub fn rows_mut(&mut self) -> &mut [R] {
-        &mut self.rows
-    }
-
     /// The references to pages, oldest first.
     pub fn pages(&self) -> &[PageRef] {
         &self.pages

@@ -14,12 +14,7 @@ use self::shared_storage::*;
 
 fn place() -> ArchivePlace {
     let key = key_ref(Strategy::KeyBased);
-    ArchivePlace {
-        strategy: key.strategy,
-        cache_key: Some(key.cache_key),
-        file_id: Some(key.file_id),
-        idempotency_key: None,
-    }
+    ArchivePlace { strategy: key.strategy, cache_key: Some(key.cache_key), file_id: Some(key.file_id) }
 }
 
 fn archive() -> bytes::Bytes {
@@ -90,9 +85,22 @@ async fn what_is_not_there_is_none_and_a_missing_member_is_not() {
 #[tokio::test]
 async fn a_repeated_store_of_an_archive_is_one_entry() {
     let (cache, archives, original) = with_archive().await;
-    let place = || ArchivePlace { idempotency_key: Some(IdempotencyKey::new("k", "caller").unwrap()), ..place() };
+    let archives = archives.with_idempotency_key(Some(IdempotencyKey::new("k", "caller").unwrap()));
     let first = archives.store(place(), archive()).await.unwrap().stored.entry.cache_id;
     let again = archives.store(place(), archive()).await.unwrap().stored.entry.cache_id;
     assert_eq!(first, again);
     assert_eq!(cache.ids().await.unwrap().len(), 2, "it and {original}");
+}
+
+#[tokio::test]
+async fn a_repeated_edit_of_an_archive_is_one_entry() {
+    let (cache, archives, original) = with_archive().await;
+    let archives = archives.with_idempotency_key(Some(IdempotencyKey::new("k", "caller").unwrap()));
+    let add = async |content: &'static str| {
+        let edited = archives.add(&Selector::Id(original), "c", content.into()).await.unwrap().unwrap();
+        edited.cache_id
+    };
+    assert_eq!(add("x").await, add("x").await);
+    assert_ne!(add("x").await, add("y").await, "another edit is another entry");
+    assert_eq!(cache.ids().await.unwrap().len(), 3);
 }

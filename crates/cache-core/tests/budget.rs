@@ -209,7 +209,7 @@ async fn an_upload_takes_one_put_and_its_completion_2_round_trips() {
     let world = SharedStorage::new();
     let (cache, content) = (world.process().await, binary(7, LARGE));
     let (request, limits) = (upload_request(&content), UploadLimits { content: u64::MAX, copy: u64::MAX });
-    let (upload, cost) = world.cost_of(cache.begin_upload(&request, limits)).await;
+    let (upload, cost) = world.cost_of(cache.begin_upload(&request, limits, None)).await;
     assert_eq!(cost, "(0)", "begin");
     let id = upload.unwrap().upload_id;
     let (received, cost) = world.cost_of(cache.receive_upload(id, &request, content.bytes().clone())).await;

@@ -4,8 +4,12 @@
 
 mod shared_storage;
 
+use std::time::Duration;
+
 use cache_core::cache::Selector;
 use cache_core::strategy::Strategy;
+use cache_storage::operation::StorageOp;
+use cache_testing::fault_injection::Fault;
 
 use self::shared_storage::*;
 
@@ -69,4 +73,15 @@ async fn a_store_does_not_reference_a_blob_that_another_process_freed() {
     assert!(delete(&other, old).await);
     let id = store(&cache, &request).await.entry.cache_id;
     assert_eq!(retrieve(&other, &Selector::Id(id)).await.unwrap().bytes, request.content.bytes());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_manifest_stays_in_memory_when_a_read_beside_its_creation_ends_later() {
+    let world = SharedStorage::new();
+    let cache = world.process_keeping(MEMORY).await;
+    world.faults.once(StorageOp::Put, "refs/by-hash", Fault::Slow(Duration::from_millis(5)));
+    world.faults.once(StorageOp::Get, "refs/by-hash", Fault::SlowResponse(Duration::from_millis(10)));
+    store(&cache, &direct(text("x"))).await;
+    let (_, cost) = world.cost_of(cache.store(&direct(text("x")))).await;
+    assert_eq!(cost, "PUT (1)");
 }

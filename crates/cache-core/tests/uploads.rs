@@ -45,7 +45,7 @@ fn content(number: u8) -> Bytes {
 }
 
 async fn begin(cache: &NamespaceCache, request: &UploadRequest) -> CacheId {
-    cache.begin_upload(request, LIMITS).await.unwrap().upload_id
+    cache.begin_upload(request, LIMITS, None).await.unwrap().upload_id
 }
 
 /// Begins an upload and sends its content.
@@ -218,11 +218,11 @@ async fn an_announcement_that_could_not_become_an_entry_is_refused() {
         },
     ];
     for request in refused {
-        assert!(has_kind(&cache.begin_upload(&request, LIMITS).await, ErrorKind::Invalid), "{request:?}");
+        assert!(has_kind(&cache.begin_upload(&request, LIMITS, None).await, ErrorKind::Invalid), "{request:?}");
     }
     let settings = Settings { strategies: Some(vec![Strategy::Temporal]), ..Settings::default() };
     cache.change_settings(&settings).await.unwrap();
-    assert!(has_kind(&cache.begin_upload(&ok, LIMITS).await, ErrorKind::Invalid));
+    assert!(has_kind(&cache.begin_upload(&ok, LIMITS, None).await, ErrorKind::Invalid));
 }
 
 #[tokio::test]

@@ -218,7 +218,8 @@ fn parse<T: FromStr<Err: Display>>(name: &str, raw: &str) -> Result<T, Problem> 
     raw.parse().map_err(|error| Problem::parameter(name, raw, error))
 }
 
-fn hash_and_version(raw: &str) -> Option<(CacheHash, u64)> {
+/// A hash with a version, as it stands in the place of an id: `{cache_hash}-v{n}`.
+pub fn hash_and_version(raw: &str) -> Option<(CacheHash, u64)> {
     let (hash, version) = raw.split_once("-v")?;
     let version = version.parse().ok().filter(|version| *version > 0)?;
     Some((hash.parse().ok()?, version))

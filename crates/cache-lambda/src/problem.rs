@@ -17,6 +17,7 @@
 //! renders it.
 
 mod archive;
+mod batch;
 mod not_found;
 
 use std::fmt::Display;

@@ -140,7 +140,7 @@ pub fn head(entry: &Entry, answer: &ResponseHeaders) -> Response {
 }
 
 /// The path of the representation whose body is the stored bytes.
-fn stored_representation(entry: &Entry) -> String {
+pub fn stored_representation(entry: &Entry) -> String {
     let (form, how) = match entry.content.kind {
         ContentKind::String => ("string", ""),
         ContentKind::Json => ("json", ""),

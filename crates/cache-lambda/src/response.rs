@@ -1,5 +1,6 @@
 //! Response bodies: values of core as the types of [`cache_api`], a file for each group of routes.
 
+pub mod batch;
 pub mod children;
 pub mod content;
 pub mod entry;

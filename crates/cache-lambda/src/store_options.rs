@@ -42,12 +42,24 @@ impl FromRequestParts<AppState> for StoreOptions {
     }
 }
 
+/// The `Idempotency-Key` of a request that takes no other option. Reads have none: they do nothing that a repeat could do twice.
+#[derive(Debug, Clone)]
+pub struct Repeatable(pub Option<IdempotencyKey>);
+
+impl FromRequestParts<AppState> for Repeatable {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Problem> {
+        if parts.method.is_safe() { Ok(Self(None)) } else { idempotency_key(&parts.headers).map(Self) }
+    }
+}
+
 /// The idempotency key of a request.
 ///
 /// # Errors
 ///
 /// When it is longer than 255 characters, or has others than visible ASCII.
-pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Problem> {
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Problem> {
     let Some(value) = headers.get(&IDEMPOTENCY_KEY) else { return Ok(None) };
     let text = value.to_str().unwrap_or_default();
     let key = IdempotencyKey::new(text, API_KEY_ID);
@@ -68,6 +80,9 @@ fn if_none_match(headers: &HeaderMap) -> Result<bool, Problem> {
         }
     }
 }
+
+#[cfg(test)]
+mod repeat_tests;
 
 #[cfg(test)]
 mod tests {

@@ -17,6 +17,8 @@ use cache_storage::operation::StorageOp;
 pub enum Fault {
     /// It takes this much longer, and then succeeds.
     Slow(Duration),
+    /// It takes effect at once, and its response takes this much longer.
+    SlowResponse(Duration),
     /// It fails before it has taken effect.
     Lost,
     /// It takes effect, but its response is lost: the caller sees a failure.
@@ -95,6 +97,11 @@ impl FaultInjectingStorage {
             Some(Fault::Slow(delay)) => {
                 tokio::time::sleep(delay).await;
                 call.await
+            }
+            Some(Fault::SlowResponse(delay)) => {
+                let response = call.await;
+                tokio::time::sleep(delay).await;
+                response
             }
             Some(Fault::Lost) => failure("injected fault: the request is lost"),
             Some(Fault::Stuck) => std::future::pending().await,

@@ -5,6 +5,7 @@
 //! | [`recording`] | a storage that keeps a log of its calls, for budgets of calls and round trips |
 //! | [`fault_injection`] | a storage that fails on purpose, once or at random |
 //! | [`mock_clock`] | a clock that moves only when a task sleeps |
+//! | [`manual_clock`] | a clock that moves only when a test advances it |
 //! | [`seeded_rng`] | random numbers that repeat with the seed |
 //! | [`moto`] | an S3 look-alike that runs as long as the test |
 //! | [`fake_s3`] | a minimal S3 with the quirks of look-alikes |
@@ -14,6 +15,7 @@ pub mod fake_s3;
 pub mod fault_injection;
 pub mod faulty_proxy;
 mod loopback;
+pub mod manual_clock;
 pub mod mock_clock;
 pub mod moto;
 pub mod recording;

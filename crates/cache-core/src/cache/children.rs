@@ -5,13 +5,14 @@
 use bytes::Bytes;
 use futures::future::try_join;
 
+use crate::digest::Sha256Digest;
 use crate::error::Error;
-use crate::ids::{CacheId, DataKey, FileId};
+use crate::ids::{CacheId, DataKey, FileId, Namespace};
 use crate::layout::Layout;
 use crate::storage::ObjectKey;
 use crate::strategy::ContentKind;
 
-use super::NamespaceCache;
+use super::{IdempotencyKey, NamespaceCache};
 
 /// Which child of an entry. Its kind is part of its name: one of each kind can stand side by side.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +34,16 @@ pub struct Child {
     pub path: String,
     /// Bytes.
     pub size: u64,
+}
+
+impl IdempotencyKey {
+    /// The file id that all repeats of a request give to a child without a name. Another content gets another one.
+    pub fn child_file_id(&self, namespace: &Namespace, parent: CacheId, kind: ContentKind, content: &[u8]) -> FileId {
+        let sha256 = Sha256Digest::of(content);
+        let parts: [&[u8]; 4] = [b"child", parent.as_bytes(), kind.name().as_bytes(), sha256.as_bytes()];
+        let name = format!("{:016x}", self.nonce(namespace, &parts).bits());
+        name.parse().expect("hex digits are a file id")
+    }
 }
 
 impl NamespaceCache {

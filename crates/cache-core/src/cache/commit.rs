@@ -77,7 +77,7 @@ pub(super) trait Head: Clone + Debug + PartialEq + Send + Sync + Sized + 'static
 pub(super) struct Applied<H: Head> {
     pub(super) outcome: H::Outcome,
     /// Whether something that the state does not show may reference what was written for the change: an attempt had an unknown
-    /// outcome, or the change was found [`Found::Elsewhere`].
+    /// outcome, or the change was found [`Found::Changed`].
     pub(super) is_ambiguous: bool,
     /// The state that was written, or that was found.
     pub(super) state: Loaded<H>,
@@ -107,10 +107,10 @@ pub(super) struct Attempt<'a> {
 pub(super) enum Found {
     /// It was not: this attempt makes it.
     Nowhere,
-    /// In the head, which shows all that references what was written for it.
-    InHead,
-    /// In a page, or in a state that has changed since.
-    Elsewhere,
+    /// As it was made, so that its row shows all that references what was written for it.
+    Unchanged,
+    /// In a state that has changed since.
+    Changed,
 }
 
 /// How an operation has fared before its first compare-and-swap.
@@ -364,7 +364,7 @@ impl<H: Head> Write<'_, H> {
 
     fn applied(&self, results: Vec<(H::Outcome, Found)>, state: &Loaded<H>) -> Vec<Applied<H>> {
         let applied = |(outcome, found)| {
-            let is_ambiguous = self.is_ambiguous || found == Found::Elsewhere;
+            let is_ambiguous = self.is_ambiguous || found == Found::Changed;
             Applied { outcome, is_ambiguous, state: state.clone() }
         };
         results.into_iter().map(applied).collect()

@@ -187,7 +187,7 @@ impl KeyIndex {
             return Ok(KeyOutcome::Gone);
         }
         if let Some(found) = self.find(cache_id, spec.stored_at, attempt).await? {
-            attempt.found = Found::Elsewhere;
+            attempt.found = Found::Changed;
             return Ok(KeyOutcome::Listed { version: found.row().version });
         }
         if list.create_only && attempt.cache.live_version(attempt.key, self).await?.is_some() {

@@ -92,8 +92,11 @@ impl NamespaceCache {
             if_none_match: cached.as_ref().and_then(|cached| cached.version.clone()),
         };
         match (self.cache.storage.get(key, &options).await?, cached) {
-            (None, _) => {
-                self.cache.shared.objects.forget(key);
+            (None, cached) => {
+                // What was kept since this read began is newer than its response.
+                if cached.is_some() {
+                    self.cache.shared.objects.forget(key);
+                }
                 Ok(Loaded::absent())
             }
             (Some(GetResult::NotModified), Some(cached)) => Ok(cached),

@@ -300,12 +300,10 @@ impl Manifest {
         now: UnixMillis,
     ) -> Result<Option<(ManifestOutcome, Found)>, Error> {
         if let Some(row) = self.row_of(nonce) {
-            // After an update, what was written for the store may be the content of an older revision.
-            let found = if row.revisions.is_empty() { Found::InHead } else { Found::Elsewhere };
-            return Ok(Some((self.listed(row.clone(), None, key)?, found)));
+            return Ok(Some((self.listed(row.clone(), None, key)?, found_as(row))));
         }
         if let Some(removed) = self.recent().find(nonce) {
-            return Ok(Some((ManifestOutcome::AlreadyRemoved(*removed), Found::Elsewhere)));
+            return Ok(Some((ManifestOutcome::AlreadyRemoved(*removed), Found::Changed)));
         }
         let since = UnixMillis::new(now.get().saturating_sub(nonce.remembered_for().as_millis() as u64));
         let is_it = |row: &EntryRow| row.nonce == nonce;
@@ -317,7 +315,8 @@ impl Manifest {
             }
         };
         let Some(found) = found else { return Ok(None) };
-        Ok(Some((self.listed(found.row, Some(&found.page.contents), key)?, Found::Elsewhere)))
+        let unchanged = found_as(&found.row);
+        Ok(Some((self.listed(found.row, Some(&found.page.contents), key)?, unchanged)))
     }
 
     fn listed(
@@ -335,7 +334,7 @@ impl Manifest {
 
     async fn apply_remove(&mut self, target: Target, attempt: &mut Attempt<'_>) -> Result<ManifestOutcome, Error> {
         let Some(located) = attempt.cache.locate(attempt.key, self, target).await? else {
-            attempt.found = Found::Elsewhere;
+            attempt.found = Found::Changed;
             return Ok(ManifestOutcome::NotListed);
         };
         let row = located.row().clone();
@@ -368,7 +367,7 @@ impl Manifest {
         };
         let row = located.row();
         if attempt.check_existing && attempt.cache.has_revision(attempt.key, row, revise.nonce).await? {
-            attempt.found = Found::Elsewhere;
+            attempt.found = Found::Changed;
             return self.revised(&located, attempt);
         }
         let kind = row.revision().map_or(row.spec.kind, |revision| revision.kind);
@@ -419,6 +418,11 @@ impl FoundRow<EntryRow> {
         }
         self.row = row;
     }
+}
+
+/// How the entry of a store was found. After an update, what was written for the store may be the content of an older revision.
+fn found_as(row: &EntryRow) -> Found {
+    if row.revisions.is_empty() && row.revision_page.is_none() { Found::Unchanged } else { Found::Changed }
 }
 
 /// A row that calls its content by a number that nothing has.

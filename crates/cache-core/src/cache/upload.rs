@@ -2,6 +2,7 @@
 //!
 //! 1. *Begin* draws an upload id. The hash of a string or of bytes is the beginning of their SHA-256, which the client
 //!    announces; together with a new token in the id it names the blob. So the id says everything, and nothing is written yet.
+//!    With an `Idempotency-Key` the id is derived instead of drawn, so a repeat leads to the same blob and the same entry.
 //! 2. The client sends the content, create-only and bound to the announced size and SHA-256: directly to the storage by a
 //!    presigned request where the backend supports that, else to the service ([`NamespaceCache::receive_upload`]).
 //! 3. *Complete* checks what is there and lists the entry as a store does, with a nonce that follows from the upload id. So
@@ -26,7 +27,7 @@ use crate::storage::PresignedRequest;
 use crate::strategy::{ContentKind, Strategy};
 use crate::time::UnixMillis;
 
-use super::NamespaceCache;
+use super::{IdempotencyKey, NamespaceCache};
 
 /// How long a client may take until it begins to send.
 const PRESIGNED_PUT_TTL: Duration = Duration::from_secs(60 * 60);
@@ -73,20 +74,29 @@ pub struct Upload {
 }
 
 impl NamespaceCache {
-    /// Draws an id for a content that is going to be uploaded, and signs the request for it where the storage can.
+    /// Draws an id for a content that is going to be uploaded, and signs the request for it where the storage can. All repeats
+    /// with one idempotency key get the same id.
     ///
     /// # Errors
     ///
     /// `Invalid` when the content could not become an entry.
-    pub async fn begin_upload(&self, request: &UploadRequest, limits: UploadLimits) -> Result<Upload, Error> {
+    pub async fn begin_upload(
+        &self,
+        request: &UploadRequest,
+        limits: UploadLimits,
+        idempotency_key: Option<&IdempotencyKey>,
+    ) -> Result<Upload, Error> {
         request.check(limits)?;
         let settings = match self.cached_settings() {
             Some(cached) => cached.settings,
             None => self.settings().await?,
         };
         self.check_strategy(&settings, request.strategy)?;
-        let token = BlobToken::from_random(self.cache.random());
-        let upload_id = request.draw_id(token, self.cache.random());
+        let upload_id = request.make_id(match idempotency_key {
+            Some(key) => key.nonce(&self.namespace, &request.id_parts()).bits(),
+            None => self.cache.random(),
+        });
+        let token = request.token_in(upload_id)?;
         let now = self.cache.now();
         self.check_views(&request.entry(&self.namespace, upload_id, now))?;
         let direct = match self.cache.storage.presigner() {
@@ -178,8 +188,22 @@ impl UploadRequest {
         Err(Error::Invalid { field: "sha256", message })
     }
 
-    fn draw_id(&self, token: BlobToken, random: u64) -> CacheId {
-        let locator = Locator::Blob { version: random & Locator::MAX_BLOB_VERSION, token };
+    /// Everything that makes it this upload and no other one of the same caller.
+    fn id_parts(&self) -> [&[u8]; 6] {
+        [
+            b"upload",
+            self.sha256.as_bytes(),
+            self.strategy.name().as_bytes(),
+            self.kind.name().as_bytes(),
+            self.cache_key.as_ref().map_or("", CacheKey::as_str).as_bytes(),
+            self.file_id.as_ref().map_or("", FileId::as_str).as_bytes(),
+        ]
+    }
+
+    /// The id with these bits, of which it takes 52: 32 in the place of the version, and the 20 above them as the token.
+    fn make_id(&self, bits: u64) -> CacheId {
+        let token = BlobToken::from_random(bits >> 32);
+        let locator = Locator::Blob { version: bits & Locator::MAX_BLOB_VERSION, token };
         let parts = IdParts { cache_hash: self.cache_hash(), strategy: self.strategy, kind: self.kind, locator };
         CacheId::new(&parts).expect("the hash of a SHA-256 has 16 digits, and the random bits fit")
     }

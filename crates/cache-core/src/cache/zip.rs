@@ -24,6 +24,7 @@ use super::{IdempotencyKey, NamespaceCache, Retrieved, Selector, StoreRequest, S
 pub struct Archives {
     cache: NamespaceCache,
     limits: Limits,
+    idempotency_key: Option<IdempotencyKey>,
 }
 
 /// Where an archive is stored, and how it is to be found.
@@ -35,8 +36,6 @@ pub struct ArchivePlace {
     pub cache_key: Option<CacheKey>,
     /// Its file name under that path. Without a key it has no effect.
     pub file_id: Option<FileId>,
-    /// Whose request it is, so that a repeat returns the same entry.
-    pub idempotency_key: Option<IdempotencyKey>,
 }
 
 /// An archive that became an entry.
@@ -108,11 +107,17 @@ pub enum ArchiveError {
 impl NamespaceCache {
     /// The use cases of archives, within limits.
     pub fn archives(&self, limits: Limits) -> Archives {
-        Archives { cache: self.clone(), limits }
+        Archives { cache: self.clone(), limits, idempotency_key: None }
     }
 }
 
 impl Archives {
+    /// The same for one request, so that a repeat of what it stores returns the same entry.
+    #[must_use]
+    pub fn with_idempotency_key(self, idempotency_key: Option<IdempotencyKey>) -> Self {
+        Self { idempotency_key, ..self }
+    }
+
     /// Stores an archive without members.
     pub async fn create(&self, place: ArchivePlace) -> Result<StoredArchive, ArchiveError> {
         let archive = Archive::empty(&self.limits);
@@ -224,7 +229,7 @@ impl Archives {
         if archive == before {
             return Ok(Edited { original, cache_id: original, members: archive.len(), size, done });
         }
-        let place = ArchivePlace { strategy: entry.strategy, cache_key: None, file_id: None, idempotency_key: None };
+        let place = ArchivePlace { strategy: entry.strategy, cache_key: None, file_id: None };
         let StoredArchive { stored, members } = self.put(place, &archive, archive.to_bytes()?).await?;
         let Entry { cache_id, content, .. } = stored.entry;
         Ok(Edited { original, cache_id, members, size: content.size, done })
@@ -232,7 +237,8 @@ impl Archives {
 
     /// Stores the bytes of an archive under the hash of its members.
     async fn put(&self, place: ArchivePlace, archive: &Archive, bytes: Bytes) -> Result<StoredArchive, ArchiveError> {
-        let ArchivePlace { strategy, cache_key, file_id, idempotency_key } = place;
+        let ArchivePlace { strategy, cache_key, file_id } = place;
+        let idempotency_key = self.idempotency_key.clone();
         let content = Content::zip(bytes, archive.content_hash());
         let request = StoreRequest { cache_key, file_id, idempotency_key, ..StoreRequest::new(strategy, content) };
         Ok(StoredArchive { stored: self.cache.store(&request).await?, members: archive.len() })

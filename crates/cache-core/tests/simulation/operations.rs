@@ -111,7 +111,7 @@ pub fn upload_request(rng: &mut Rng) -> UploadRequest {
 /// Begins an upload and sends its content, and returns the id that it is completed by.
 pub async fn send(cache: NamespaceCache, request: UploadRequest) -> Ended {
     let sent = async {
-        let id = cache.begin_upload(&request, UPLOAD_LIMITS).await?.upload_id;
+        let id = cache.begin_upload(&request, UPLOAD_LIMITS, None).await?.upload_id;
         cache.receive_upload(id, &request, Bytes::from_static(FIELD.as_bytes())).await?;
         Ok(id)
     };

@@ -83,11 +83,14 @@ impl Operation {
         self
     }
 
+    /// A repeat with the same `Idempotency-Key` changes nothing: [`crate::store_options::Repeatable`].
+    pub fn repeatable(self) -> Self {
+        self.parameter(parameters::idempotency_key())
+    }
+
     /// The options of a store: [`crate::store_options::StoreOptions`].
     pub fn store_options(self) -> Self {
-        self.parameter(parameters::idempotency_key())
-            .parameter(parameters::ttl_seconds())
-            .parameter(parameters::if_none_match_any())
+        self.repeatable().parameter(parameters::ttl_seconds()).parameter(parameters::if_none_match_any())
     }
 
     /// Pagination: `limit` and `cursor`.

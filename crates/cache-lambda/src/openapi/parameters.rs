@@ -120,8 +120,8 @@ pub fn if_none_match() -> Parameter {
 
 /// `Idempotency-Key`.
 pub fn idempotency_key() -> Parameter {
-    let about =
-        "The same for all repeats of one request, which then all get the same entry; up to 255 visible characters";
+    let about = "The same for all repeats of one request within an hour, which then have the effect of one; up to 255 visible \
+                 ASCII characters";
     parameter("Idempotency-Key", ParameterIn::Header, about).schema(Some(text("^[!-~]{1,255}$"))).build()
 }
 

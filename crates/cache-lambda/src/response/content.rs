@@ -7,6 +7,7 @@ use cache_api::kinds::FileType;
 use cache_core::cache::Paths;
 use cache_core::entry::Entry;
 use cache_core::strategy::ContentKind;
+use cache_core::time::UnixMillis;
 
 use super::wire::{file_type, name, strategy};
 
@@ -23,6 +24,7 @@ pub fn metadata(entry: &Entry) -> Metadata {
         namespace: name(&entry.namespace),
         strategy: strategy(entry.strategy),
         stored_at: entry.stored_at.get(),
+        expires_at: entry.expires_at.map(UnixMillis::get),
         file_type: file_type(entry.content.kind),
         content_encoding: entry.content.content_encoding.clone(),
         content_size: entry.content.size,
@@ -105,6 +107,7 @@ fn file_metadata_data(entry: &Entry) -> FileMetadataData {
         cache_key: key_or_empty(entry),
         cache_id: name(&entry.cache_id),
         content_encoding: entry.content.content_encoding.clone(),
+        expires_at: entry.expires_at.map(UnixMillis::get),
         file_id: file_name(entry),
         file_type: file_type(entry.content.kind),
         json_field_path: entry.json_field_path.as_ref().map(ToString::to_string).or(no_field),

@@ -8,8 +8,8 @@ use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use cache_api::children::{ChildDeleted, ChildExists, ChildList, ChildStored, ChildUpdated, ChildrenDeleted};
-use cache_core::cache::ChildName;
-use cache_core::ids::{CacheId, Namespace};
+use cache_core::cache::{ChildName, IdempotencyKey};
+use cache_core::ids::{CacheId, FileId, Namespace};
 use cache_core::strategy::ContentKind;
 use http::header;
 use http::request::Parts;
@@ -29,6 +29,7 @@ use crate::response::children::key_or_empty;
 use crate::response::wire::name;
 use crate::routing::Routes;
 use crate::state::AppState;
+use crate::store_options::Repeatable;
 
 /// Below which the children of an entry are.
 const CHILDREN: &str = "/{namespace}/cache/{cache_id}/data";
@@ -45,7 +46,7 @@ fn described(operation: Operation, summary: &str) -> Operation {
 }
 
 fn stores() -> Routes {
-    let store = |op, summary| described(op, summary).response::<ChildStored>().not_found();
+    let store = |op, summary| described(op, summary).repeatable().response::<ChildStored>().not_found();
     Routes::below(CHILDREN)
         .post("/store/string", store_string, |op| store(op, "Stores a child text under a fresh name").text_body(0))
         .post("/store/string/{*data_key?}/{data_file_id}", store_string, |op| {
@@ -202,6 +203,7 @@ struct ParentEntry {
     namespace: Namespace,
     cache_id: CacheId,
     now_ms: u64,
+    idempotency_key: Option<IdempotencyKey>,
 }
 
 impl FromRequestParts<AppState> for ParentEntry {
@@ -210,7 +212,9 @@ impl FromRequestParts<AppState> for ParentEntry {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
         let params = Params::from_request_parts(parts, state).await?;
         let Ok(cache) = RequestCache::from_request_parts(parts, state).await;
-        Ok(Self { cache, namespace: params.namespace()?, cache_id: params.cache_id()?, now_ms: state.now_ms() })
+        let Repeatable(idempotency_key) = Repeatable::from_request_parts(parts, state).await?;
+        let (namespace, cache_id) = (params.namespace()?, params.cache_id()?);
+        Ok(Self { cache, namespace, cache_id, now_ms: state.now_ms(), idempotency_key })
     }
 }
 
@@ -220,17 +224,25 @@ impl ParentEntry {
         let (data_key, file_id) = names(params)?;
         let file_id = match file_id {
             Some(file_id) => file_id,
-            None => params.name("data_file_id", &Uuid::new_v4().to_string())?,
+            None => self.fresh_file_id(params, kind, &content)?,
         };
         let name = ChildName { data_key, file_id, kind };
         let (size, missing) = (content.len(), Problem::parent_not_found(&self.namespace, self.cache_id));
-        let Self { cache, namespace, cache_id, now_ms } = self;
+        let Self { cache, namespace, cache_id, now_ms, .. } = self;
         let (within, child) = (namespace.clone(), name.clone());
         let stored = cache
             .run_to_completion(async move |cache| cache.namespace(&within).store_child(cache_id, &child, content).await)
             .await?;
         let path = stored.ok_or(missing)?;
         Ok(Json(children::child_stored(&namespace, cache_id, &name, path, size, now_ms)))
+    }
+
+    /// A name of its own for each request, and one name for all repeats of a request.
+    fn fresh_file_id(&self, params: &Params, kind: ContentKind, content: &[u8]) -> Result<FileId, Problem> {
+        match &self.idempotency_key {
+            Some(key) => Ok(key.child_file_id(&self.namespace, self.cache_id, kind, content)),
+            None => params.name("data_file_id", &Uuid::new_v4().to_string()),
+        }
     }
 
     async fn read(self, params: &Params, kind: ContentKind, content_type: &'static str) -> Result<Response, Problem> {

@@ -4,6 +4,7 @@
 
 pub mod admin;
 pub mod auth;
+pub mod batch;
 pub mod data;
 pub mod docs;
 pub mod entries;
@@ -34,6 +35,7 @@ static ROUTES: LazyLock<Routes> = LazyLock::new(|| {
         .group("Upload", upload::routes())
         .group("Retrieve", retrieve::routes())
         .group("Entries", entries::routes())
+        .group("Batch", batch::routes())
         .group("Update", update::routes())
         .group("Versions", versions::routes())
         .group("Child data", data::routes())

@@ -203,4 +203,7 @@ async fn entry(cache: &RequestCache, params: &Params) -> Result<Entry, Problem> 
 }
 
 #[cfg(test)]
+mod expiry_tests;
+
+#[cfg(test)]
 mod tests;

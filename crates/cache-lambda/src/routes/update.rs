@@ -3,7 +3,7 @@
 use axum::Json;
 use bytes::Bytes;
 use cache_api::entries::Update;
-use cache_core::cache::UpdateRequest;
+use cache_core::cache::{IdempotencyKey, UpdateRequest};
 use cache_core::strategy::ContentKind;
 
 use crate::body::Payload;
@@ -14,28 +14,44 @@ use crate::problem::Problem;
 use crate::request_cache::RequestCache;
 use crate::response::entry;
 use crate::routing::Routes;
+use crate::store_options::Repeatable;
 
 /// The routes of this group.
 pub fn routes() -> Routes {
-    let update = |op: Operation, summary| op.summary(summary).response::<Update>().not_found();
+    let update = |op: Operation, summary| op.summary(summary).repeatable().response::<Update>().not_found();
     Routes::below("/{namespace}/update/{cache_id}")
         .post("/string", string, |op| update(op, "Gives a text a new content").text_body(1))
         .post("/json", json, |op| update(op, "Gives a JSON object a new content").object_body())
         .post("/binary", binary, |op| update(op, "Gives bytes a new content").bytes_body(BYTES, 1))
 }
 
-async fn string(cache: RequestCache, params: Params, payload: Payload) -> Result<Json<Update>, Problem> {
+async fn string(
+    cache: RequestCache,
+    params: Params,
+    Repeatable(key): Repeatable,
+    payload: Payload,
+) -> Result<Json<Update>, Problem> {
     let text = filled("data", payload.text()?.into())?;
-    update(cache, &params, ContentKind::String, text).await
+    update(cache, &params, key, ContentKind::String, text).await
 }
 
-async fn json(cache: RequestCache, params: Params, payload: Payload) -> Result<Json<Update>, Problem> {
-    update(cache, &params, ContentKind::Json, payload.document()?.into_text()).await
+async fn json(
+    cache: RequestCache,
+    params: Params,
+    Repeatable(key): Repeatable,
+    payload: Payload,
+) -> Result<Json<Update>, Problem> {
+    update(cache, &params, key, ContentKind::Json, payload.document()?.into_text()).await
 }
 
-async fn binary(cache: RequestCache, params: Params, payload: Payload) -> Result<Json<Update>, Problem> {
+async fn binary(
+    cache: RequestCache,
+    params: Params,
+    Repeatable(key): Repeatable,
+    payload: Payload,
+) -> Result<Json<Update>, Problem> {
     let bytes = filled("body", payload.bytes()?)?;
-    update(cache, &params, ContentKind::Binary, bytes).await
+    update(cache, &params, key, ContentKind::Binary, bytes).await
 }
 
 /// Refuses an empty content.
@@ -49,12 +65,13 @@ pub fn filled(field: &'static str, content: Bytes) -> Result<Bytes, Problem> {
 async fn update(
     cache: RequestCache,
     params: &Params,
+    idempotency_key: Option<IdempotencyKey>,
     kind: ContentKind,
     content: Bytes,
 ) -> Result<Json<Update>, Problem> {
     let (namespace, cache_id) = (params.namespace()?, params.cache_id()?);
     let missing = Problem::updated_entry_not_found(&namespace, cache_id);
-    let request = UpdateRequest { cache_id, kind, content, idempotency_key: None };
+    let request = UpdateRequest { cache_id, kind, content, idempotency_key };
     let entry = cache.run_to_completion(async move |cache| cache.namespace(&namespace).update(&request).await).await?;
     let entry = entry.ok_or(missing)?;
     match entry.revision {

@@ -31,6 +31,7 @@ use crate::response::entry;
 use crate::response::wire::name;
 use crate::routing::Routes;
 use crate::state::AppState;
+use crate::store_options::Repeatable;
 use crate::upload_url::UploadGrant;
 
 /// The largest content that is sent directly to the storage, in bytes: the limit of one S3 PUT.
@@ -45,11 +46,13 @@ pub fn routes() -> Routes {
     Routes::below("/{namespace}/{strategy}/upload")
         .post("", begin, |op| {
             op.summary("Announces a large content, and returns the URL to send it to")
+                .repeatable()
                 .json_body::<NewUpload>()
                 .response::<UploadStarted>()
         })
         .post("/complete", complete, |op| {
-            op.summary("Makes an entry of a content that was sent")
+            op.summary("Makes an entry of a content that was sent; repeats make the same one, with or without a key")
+                .repeatable()
                 .json_body::<SentUpload>()
                 .response::<Store>()
                 .entry_links()
@@ -76,13 +79,15 @@ async fn begin(
     headers: HeaderMap,
     cache: RequestCache,
     params: Params,
+    Repeatable(key): Repeatable,
     payload: Payload,
 ) -> Result<Json<UploadStarted>, Problem> {
     let mut fields = Fields::read(payload)?;
     let request = fields.request(&params)?;
     fields.nothing_else()?;
     let namespace = params.namespace()?;
-    let upload = cache.namespace(&namespace).begin_upload(&request, limits(&state)).await.map_err(in_body)?;
+    let begun = cache.namespace(&namespace).begin_upload(&request, limits(&state), key.as_ref()).await;
+    let upload = begun.map_err(in_body)?;
     let Upload { upload_id, direct, expires_at } = upload;
     let (url, headers) = match direct {
         Some(signed) => (signed.url, signed.headers.into_iter().collect()),
@@ -99,10 +104,12 @@ async fn begin(
     }))
 }
 
+/// The upload id tells a repeat, so an `Idempotency-Key` is checked, and needed for nothing.
 async fn complete(
     State(state): State<AppState>,
     cache: RequestCache,
     params: Params,
+    _: Repeatable,
     payload: Payload,
 ) -> Result<Json<Store>, Problem> {
     let mut fields = Fields::read(payload)?;

@@ -13,7 +13,7 @@ use crate::problem::Problem;
 use crate::request_cache::RequestCache;
 use crate::response::{entry, versions};
 use crate::routing::Routes;
-use crate::store_options::StoreOptions;
+use crate::store_options::Repeatable;
 
 /// The routes of this group.
 pub fn routes() -> Routes {
@@ -32,6 +32,7 @@ pub fn routes() -> Routes {
         .post("/rollback/key/{strategy}/{*cache_key}/{file_id}", rollback, |op| {
             op.summary("Makes a new version under a key, with the content of an older one")
                 .parameter(parameters::required(parameters::version()))
+                .repeatable()
                 .response::<Store>()
                 .payload_too_large()
                 .not_found()
@@ -66,7 +67,7 @@ fn newest(of: VersionsOf) -> Selector {
 async fn rollback(
     cache: RequestCache,
     params: Params,
-    StoreOptions { idempotency_key, .. }: StoreOptions,
+    Repeatable(idempotency_key): Repeatable,
 ) -> Result<Json<Store>, Problem> {
     let (namespace, name) = (params.namespace()?, params.key_ref()?);
     let version = params.version()?.ok_or_else(|| Problem::missing_query("version"))?;

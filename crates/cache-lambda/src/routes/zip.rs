@@ -1,6 +1,5 @@
 //! ZIP archives: stored, read as a whole or by member, and edited into new entries.
 
-use std::convert::Infallible;
 use std::future::Future;
 
 use axum::Json;
@@ -9,26 +8,25 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use cache_api::archives::{ArchiveBatch, ArchiveOperation, ArchiveStore, BatchRequest};
 use cache_core::archive::Limits;
-use cache_core::cache::{ArchiveError, ArchivePlace, Archives, Selector};
+use cache_core::cache::{ArchiveError, ArchivePlace, Archives, Cache, IdempotencyKey, Selector};
 use cache_core::content::GZIP;
 use cache_core::ids::Namespace;
 use cache_core::storage::ResponseHeaders;
 use http::request::Parts;
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{Method, StatusCode, header};
 
 use crate::batch;
 use crate::body::Payload;
 use crate::extract::Params;
 use crate::media_type::{BYTES, ZIP};
 use crate::openapi::operation::Operation;
-use crate::openapi::parameters;
 use crate::problem::{ArchiveOp, Problem};
 use crate::redirect::{self, DeliveryOptions, MAX_RESPONSE_BYTES};
 use crate::request_cache::RequestCache;
 use crate::response::zip;
 use crate::routing::Routes;
 use crate::state::AppState;
-use crate::store_options::idempotency_key;
+use crate::store_options::Repeatable;
 
 /// The routes of this group.
 pub fn routes() -> Routes {
@@ -36,9 +34,7 @@ pub fn routes() -> Routes {
 }
 
 fn stores() -> Routes {
-    let store = |op: Operation, summary| {
-        op.summary(summary).parameter(parameters::idempotency_key()).response::<ArchiveStore>().entry_links()
-    };
+    let store = |op: Operation, summary| op.summary(summary).repeatable().response::<ArchiveStore>().entry_links();
     Routes::below("/{namespace}/{strategy}/zip")
         .post("/create/{*cache_key}/{file_id}", create, |op| store(op, "Stores an empty archive"))
         .post("/store/{*cache_key}/{file_id}", self::store, |op| store(op, "Stores an archive").bytes_body(ZIP, 1))
@@ -62,7 +58,7 @@ fn reads() -> Routes {
 }
 
 fn edits() -> Routes {
-    let edit = |op: Operation, summary| op.summary(summary).response::<ArchiveOperation>();
+    let edit = |op: Operation, summary| op.summary(summary).repeatable().response::<ArchiveOperation>();
     Routes::below("/{namespace}/zip/{cache_id}")
         .post("/file/add/from/bytes/{*file_path?}", add_bytes, |op| {
             edit(op, "Sets a member to bytes, in a new entry").bytes_body(BYTES, 0)
@@ -74,7 +70,10 @@ fn edits() -> Routes {
             edit(op, "Removes a member, in a new entry").status(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE).not_found()
         })
         .post("/batch/operations", operations, |op| {
-            op.summary("Several edits at once, in one new entry").json_body::<BatchRequest>().response::<ArchiveBatch>()
+            op.summary("Several edits at once, in one new entry")
+                .repeatable()
+                .json_body::<BatchRequest>()
+                .response::<ArchiveBatch>()
         })
 }
 
@@ -84,19 +83,14 @@ const NO_ENTRY: &str = "Zip file not found in cache";
 /// When an archive is 413.
 const TOO_LARGE: &str = "The archive is above a limit when it is inflated";
 
-async fn create(request: ArchiveRequest, params: Params, headers: HeaderMap) -> Result<Json<ArchiveStore>, Problem> {
-    let (namespace, place) = (params.namespace()?, place(&params, &headers)?);
+async fn create(request: ArchiveRequest, params: Params) -> Result<Json<ArchiveStore>, Problem> {
+    let (namespace, place) = (params.namespace()?, place(&params)?);
     let stored = request.run(namespace, async move |archives| archives.create(place).await).await?;
     stored.map(|stored| Json(zip::archive_store(stored))).map_err(|error| Problem::archive(ArchiveOp::Store, error))
 }
 
-async fn store(
-    request: ArchiveRequest,
-    params: Params,
-    headers: HeaderMap,
-    payload: Payload,
-) -> Result<Json<ArchiveStore>, Problem> {
-    let (namespace, place, bytes) = (params.namespace()?, place(&params, &headers)?, payload.bytes()?);
+async fn store(request: ArchiveRequest, params: Params, payload: Payload) -> Result<Json<ArchiveStore>, Problem> {
+    let (namespace, place, bytes) = (params.namespace()?, place(&params)?, payload.bytes()?);
     let stored = request.run(namespace, async move |archives| archives.store(place, bytes).await).await?;
     stored.map(|stored| Json(zip::archive_store(stored))).map_err(|error| Problem::archive(ArchiveOp::Store, error))
 }
@@ -183,24 +177,25 @@ async fn operations(request: ArchiveRequest, params: Params, payload: Payload) -
     }
 }
 
-fn place(params: &Params, headers: &HeaderMap) -> Result<ArchivePlace, Problem> {
+fn place(params: &Params) -> Result<ArchivePlace, Problem> {
     let (cache_key, file_id) = params.key_and_file()?;
-    let idempotency_key = idempotency_key(headers)?;
-    Ok(ArchivePlace { strategy: params.strategy()?, cache_key, file_id, idempotency_key })
+    Ok(ArchivePlace { strategy: params.strategy()?, cache_key, file_id })
 }
 
 /// A request about an archive.
 struct ArchiveRequest {
     cache: RequestCache,
     state: AppState,
+    idempotency_key: Option<IdempotencyKey>,
 }
 
 impl FromRequestParts<AppState> for ArchiveRequest {
-    type Rejection = Infallible;
+    type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
-        let cache = RequestCache::from_request_parts(parts, state).await?;
-        Ok(Self { cache, state: AppState::clone(state) })
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        let Ok(cache) = RequestCache::from_request_parts(parts, state).await;
+        let Repeatable(idempotency_key) = Repeatable::from_request_parts(parts, state).await?;
+        Ok(Self { cache, state: AppState::clone(state), idempotency_key })
     }
 }
 
@@ -233,7 +228,9 @@ impl ArchiveRequest {
         F: Future<Output = T>,
     {
         let limits = Limits { max_inflated_bytes: self.state.config.max_body_bytes, ..Limits::default() };
-        self.cache.run_blocking(move |cache| job(cache.namespace(&namespace).archives(limits))).await
+        let archives = move |cache: Cache| cache.namespace(&namespace).archives(limits);
+        let key = self.idempotency_key;
+        self.cache.run_blocking(move |cache| job(archives(cache).with_idempotency_key(key))).await
     }
 }
 

@@ -30,7 +30,9 @@ impl NamespaceCache {
     ) -> Result<Bytes, Error> {
         let refused = |message: &str| Error::invalid("upload_id", message);
         if self.cache.now().since(head.modified) >= SWEEP_MIN_AGE / MAX_UPLOAD_AGE_DIVISOR {
-            return Err(refused("names an upload that is more than 12 hours old: begin a new one"));
+            return Err(refused(
+                "names an upload that is more than 12 hours old: begin a new one, without the same Idempotency-Key",
+            ));
         }
         request.check_size(head.size)?;
         head.sha256.map_or(Ok(()), |sha256| request.check_digest(sha256))?;

@@ -236,7 +236,7 @@ impl Completion<'_> {
 }
 
 fn deleted() -> Error {
-    refused("was completed, and the entry was deleted: begin a new upload")
+    refused("was completed, and the entry was deleted: begin a new upload, without the same Idempotency-Key")
 }
 
 fn refused(what: &str) -> Error {
