@@ -7,7 +7,7 @@ mod shared_storage;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cache_core::cache::{IdempotencyKey, NamespaceCache, Selector, Stored, UploadLimits, UploadRequest};
+use cache_core::cache::{IdempotencyKey, NamespaceCache, SWEEP_MIN_AGE, Selector, Stored, UploadLimits, UploadRequest};
 use cache_core::digest::Sha256Digest;
 use cache_core::error::{Error, ErrorKind};
 use cache_core::ids::CacheId;
@@ -56,13 +56,64 @@ fn names(stored: &Stored) -> (CacheId, u64, Option<u64>) {
     (stored.entry.cache_id, stored.entry.version, stored.key_version)
 }
 
+const HOUR: Duration = Duration::from_secs(3600);
+const QUARTER: Duration = Duration::from_secs(900);
+
 #[tokio::test]
 async fn repeats_of_an_announcement_are_one_upload() {
     let world = SharedStorage::new();
     let (cache, other) = (world.process().await, world.new_process());
     let first = begin(&cache, &request(Strategy::Direct), &key("k")).await;
-    world.clock.advance(Duration::from_secs(3600));
     assert_eq!(begin(&other, &request(Strategy::Direct), &key("k")).await, first);
+}
+
+#[tokio::test]
+async fn what_was_sent_is_found_within_the_hour_at_any_time_of_the_day() {
+    for quarter in 0..96 {
+        let world = SharedStorage::new();
+        world.clock.advance(quarter * QUARTER);
+        let (cache, other) = (world.process().await, world.new_process());
+        let request = request(Strategy::Direct);
+        let first = begin(&cache, &request, &key("k")).await;
+        assert!(cache.receive_upload(first, &request, content()).await.unwrap());
+        world.clock.advance(HOUR);
+        assert_eq!(begin(&other, &request, &key("k")).await, first, "quarter {quarter}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_completed_is_found_within_the_hour_at_any_time_of_the_day() {
+    for quarter in 0..96 {
+        let world = SharedStorage::new();
+        world.clock.advance(quarter * QUARTER);
+        let (cache, other) = (world.process().await, world.process().await);
+        // Then the uploaded blob is not needed, and goes.
+        store(&cache, &direct(binary(7, content().len()))).await;
+        let first = upload(&cache, &request(Strategy::Direct)).await.unwrap();
+        world.clock.advance(HOUR);
+        assert_eq!(names(&upload(&other, &request(Strategy::Direct)).await.unwrap()), names(&first), "{quarter}");
+    }
+}
+
+#[tokio::test]
+async fn a_blob_name_is_not_used_again_when_the_sweep_may_have_removed_it() {
+    let world = SharedStorage::new();
+    let cache = world.process().await;
+    let request = request(Strategy::Direct);
+    let mut first_uses: Vec<(CacheId, Duration)> = Vec::new();
+    // For three days an upload is announced and sent again and again.
+    for quarter in 0..3 * 96 {
+        let now = quarter * QUARTER;
+        let id = begin(&cache, &request, &key("k")).await;
+        let first_use = first_uses.iter().find(|(used, _)| *used == id).map(|(_, at)| *at);
+        assert!(first_use.is_none_or(|at| now + HOUR < at + SWEEP_MIN_AGE), "quarter {quarter}");
+        if first_use.is_none() {
+            first_uses.push((id, now));
+        }
+        cache.receive_upload(id, &request, content()).await.unwrap();
+        world.clock.advance(QUARTER);
+    }
+    assert!(first_uses.len() >= 6, "{first_uses:?}");
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@
 
 mod check;
 mod complete;
+mod repeat;
 
 use std::time::Duration;
 
@@ -92,10 +93,10 @@ impl NamespaceCache {
             None => self.settings().await?,
         };
         self.check_strategy(&settings, request.strategy)?;
-        let upload_id = request.make_id(match idempotency_key {
-            Some(key) => key.nonce(&self.namespace, &request.id_parts()).bits(),
-            None => self.cache.random(),
-        });
+        let upload_id = match idempotency_key {
+            Some(key) => self.repeatable_id(request, key).await?,
+            None => request.make_id(self.cache.random()),
+        };
         let token = request.token_in(upload_id)?;
         let now = self.cache.now();
         self.check_views(&request.entry(&self.namespace, upload_id, now))?;

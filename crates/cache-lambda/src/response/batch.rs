@@ -152,11 +152,12 @@ pub struct ItemFound {
 /// An entry that does not exist.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ItemMissing {
+    /// 404.
+    pub status: u16,
     /// `false`
     pub exists: bool,
-    /// The status, which is 404, and what is missing.
-    #[serde(flatten)]
-    pub failed: ItemFailed,
+    /// What is missing.
+    pub error: ItemError,
 }
 
 /// An entry that was found.

@@ -78,11 +78,10 @@ impl<'a> Results<'a> {
             Err(error) => Err(error.into()),
         };
         if let Err(problem) = added {
-            let failed = self.failed(&problem);
-            let is_missing = problem.status() == StatusCode::NOT_FOUND;
-            self.write(&match is_missing {
-                true => ExistsResult::Missing(ItemMissing { exists: false, failed }),
-                false => ExistsResult::Failed(failed),
+            let ItemFailed { status, error } = self.failed(&problem);
+            self.write(&match problem.status() == StatusCode::NOT_FOUND {
+                true => ExistsResult::Missing(ItemMissing { status, exists: false, error }),
+                false => ExistsResult::Failed(ItemFailed { status, error }),
             })?;
         }
         self.selectors = &self.selectors[1..];
