@@ -22,7 +22,7 @@ fn statuses(results: &[Value]) -> Vec<u64> {
     results.iter().map(|result| result["status"].as_u64().unwrap()).collect()
 }
 
-/// Stores entries of all kinds and sizes, half of them under a key; returns them with an entry that nobody stored.
+/// Stores entries of all kinds and sizes, half of them under a key; returns them with an id that is not stored.
 async fn items(client: &Client) -> Vec<Value> {
     let mut items = vec![json!({"cache_id": NOBODY})];
     for number in 0..50 {

@@ -89,7 +89,7 @@ async fn a_repeat_after_lost_replies_is_what_was_stored() {
     // It knows the settings, so that its first request is the commit.
     broken.client().send(Request::get("/again/settings")).await;
     proxy.set(Network { response_lost: 1.0, ..Network::default() });
-    // It may find out by reading that the write was applied.
+    // A read after the failure may show that the write was applied.
     let lost = broken.client().send(store()).await;
     assert!([200, 503].contains(&lost.status.as_u16()), "{}", lost.text());
     proxy.set(Network::default());
