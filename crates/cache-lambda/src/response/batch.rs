@@ -94,6 +94,7 @@ pub struct RetrievedData<'a> {
     #[schema(value_type = Value)]
     pub data: &'a RawValue,
     /// `json` or `string`.
+    #[schema(pattern = "^(json|string)$")]
     pub data_type: &'static str,
     /// Which entry it is.
     #[serde(flatten)]
@@ -110,6 +111,7 @@ pub struct RetrievedBinary<'a> {
     #[schema(value_type = String)]
     pub data: &'a [u8],
     /// `binary`
+    #[schema(pattern = "^binary$")]
     pub data_type: &'static str,
     /// `base64`
     pub encoding: &'static str,
@@ -178,7 +180,9 @@ impl From<&Entry> for FoundEntry {
 }
 
 /// An item without an entry.
+// Closed, so that the description tells it from `ItemMissing`.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ItemFailed {
     /// 404 when there is no such entry, 413 when its content does not fit, 503 when the storage did not answer, 500 when what is
     /// stored cannot be read.

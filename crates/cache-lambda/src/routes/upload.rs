@@ -276,7 +276,7 @@ impl Fields {
 /// A number without a fraction, also when it is written as `5.0`: to JSON that is the same number.
 #[derive(Deserialize)]
 #[serde(try_from = "serde_json::Number")]
-struct WholeNumber(u64);
+pub struct WholeNumber(pub u64);
 
 impl TryFrom<serde_json::Number> for WholeNumber {
     type Error = &'static str;

@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use crate::body::{Payload, shown_json};
 use crate::extract::hash_and_version;
 use crate::problem::Problem;
+use crate::routes::upload::WholeNumber;
 use crate::state::AppState;
 
 /// The largest body, in bytes: a thousand long keys.
@@ -135,8 +136,11 @@ impl<'a> Item<'a> {
 
     fn version(&self) -> Result<Option<u64>, Problem> {
         let Some(value) = self.given(VERSION) else { return Ok(None) };
-        let version = value.text().parse().ok().filter(|version| *version > 0);
-        version.map(Some).ok_or_else(|| self.wrong_field(VERSION, "int_parsing", "should be a whole number from 1"))
+        let version = serde_json::from_str(value.text()).ok().map(|WholeNumber(version)| version);
+        version
+            .filter(|version| *version > 0)
+            .map(Some)
+            .ok_or_else(|| self.wrong_field(VERSION, "int_parsing", "should be a whole number from 1"))
     }
 
     /// A name that is cleaned, or refused when that is configured and cleaning would change it.

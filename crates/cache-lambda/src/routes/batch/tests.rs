@@ -58,7 +58,7 @@ async fn results_come_in_order_each_with_its_own_status() {
     }
     let key = json!({"strategy": "key_based", "cache_key": "a/b", "file_id": "f"});
     let mut first = key.clone();
-    first["version"] = json!(1);
+    first["version"] = json!(1.0);
     let hash = "2cf24dba5fb0a30e";
     let items = json!([key, by_id(NOBODY), by_id(&id), first, {"cache_hash": hash}, {"cache_hash": hash, "version": 2},
         by_id(&format!("{hash}-v1"))]);
@@ -182,6 +182,16 @@ async fn an_item_that_names_no_entry_is_400_and_says_which() {
         (json!({"cache_hash": "XYZ"}), Some("cache_hash"), "items[1].cache_hash "),
         (
             json!({"cache_hash": "0123456789", "version": 0}),
+            Some("version"),
+            "items[1].version should be a whole number",
+        ),
+        (
+            json!({"cache_hash": "0123456789", "version": 1.5}),
+            Some("version"),
+            "items[1].version should be a whole number",
+        ),
+        (
+            json!({"cache_hash": "0123456789", "version": "1"}),
             Some("version"),
             "items[1].version should be a whole number",
         ),
@@ -357,4 +367,19 @@ async fn room_is_kept_for_every_item_that_follows() {
     items.insert(0, by_id(&large));
     let statuses = statuses(&app, RETRIEVE, json!(items)).await;
     assert_eq!((statuses[0], &statuses[1..]), (413, &[404; 999][..]));
+}
+
+/// The results of a batch are described as one of several types. `make fuzz-api` checks answers against them.
+#[test]
+fn no_result_fits_two_descriptions() {
+    let document = serde_json::to_value(crate::openapi::document(
+        &crate::config::auth::Auth::Disabled,
+        crate::routes::routes().operations(),
+    ))
+    .unwrap();
+    let schema = |name: &str| document["components"]["schemas"][name].clone();
+    assert_eq!(schema("ItemFailed")["additionalProperties"], false, "or a miss would fit it as well");
+    for (name, pattern) in [("RetrievedData", "^(json|string)$"), ("RetrievedBinary", "^binary$")] {
+        assert!(schema(name).to_string().contains(&json!(pattern).to_string()), "{}", schema(name));
+    }
 }
