@@ -2,7 +2,7 @@
 
 use crate::digest::Sha256Digest;
 use crate::ids::{BlobToken, CacheHash, CacheId, CacheKey, FileId, Namespace};
-use crate::layout::KeyRef;
+use crate::key_ref::KeyRef;
 use crate::manifest::{EntryRow, StoredContent};
 use crate::nonce::Nonce;
 use crate::strategy::{ContentKind, Strategy};

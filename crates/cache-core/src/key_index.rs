@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{CacheHash, CacheId};
-use crate::layout::KeyRef;
+use crate::key_ref::KeyRef;
 use crate::manifest::codec::{self, ContentJson};
 use crate::manifest::{
     ContentNumber, Contents, DecodeError, Encoded, EntryRow, FORMAT, Limits, Location, Page, RecentIsFull,

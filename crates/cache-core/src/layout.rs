@@ -19,8 +19,6 @@ mod compat;
 mod dated;
 mod parse;
 
-use sha2::{Digest, Sha256};
-
 use crate::ids::{BlobToken, CacheHash, CacheId, CacheKey, DataKey, FileId, Namespace};
 use crate::nonce::Nonce;
 use crate::storage::{InvalidObjectKey, ObjectKey};
@@ -30,6 +28,7 @@ use crate::time::UnixMillis;
 pub use self::compat::content_file;
 pub use self::dated::DatedName;
 pub use self::parse::ObjectKind;
+pub use crate::key_ref::KeyRef;
 
 /// Names the shard of the catalog that has no prefix.
 const ALL_HASHES: &str = "all";
@@ -43,17 +42,6 @@ pub struct Layout<'a> {
     namespace: &'a Namespace,
 }
 
-/// What a key index is about: the versions stored with one strategy under one cache key and file id.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyRef {
-    /// The strategy of its entries.
-    pub strategy: Strategy,
-    /// The path they were stored under.
-    pub cache_key: CacheKey,
-    /// The file name they were stored with.
-    pub file_id: FileId,
-}
-
 /// What a page belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PageOwner {
@@ -61,18 +49,6 @@ pub enum PageOwner {
     Manifest(ObjectKey),
     /// The key index under this key.
     KeyIndex(ObjectKey),
-}
-
-impl KeyRef {
-    /// The first 32 hex digits of SHA-256 over strategy, cache key and file id, each ended by a zero byte.
-    fn digest(&self) -> String {
-        let mut hasher = Sha256::new();
-        for part in [self.strategy.name(), self.cache_key.as_str(), self.file_id.as_str()] {
-            hasher.update(part);
-            hasher.update([0]);
-        }
-        hex::encode(&hasher.finalize()[..16])
-    }
 }
 
 impl<'a> Layout<'a> {

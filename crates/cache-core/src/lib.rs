@@ -50,6 +50,7 @@ pub mod error;
 pub mod ids;
 pub mod json;
 pub mod key_index;
+mod key_ref;
 pub mod layout;
 pub mod manifest;
 pub mod nonce;

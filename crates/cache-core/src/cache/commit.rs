@@ -19,7 +19,7 @@ use crate::storage::{ObjectKey, PutMode, StorageError, Version};
 use crate::time::UnixMillis;
 
 use super::backoff::Backoff;
-use super::group_commit::{GroupCommit, Handoff, LeaderGuard, Role};
+use super::group_commit::{GroupCommit, Grouped, Handoff, LeaderGuard, Role};
 use super::intents::{IntentEntry, Intents};
 use super::load::{Loaded, MAX_READ_ATTEMPTS, Part};
 use super::object_cache::CachedObject;
@@ -131,6 +131,12 @@ impl History {
     pub(super) fn since(started_at: UnixMillis) -> Self {
         Self { losses: 0, check_existing: false, started_at, from_memory: false }
     }
+}
+
+impl<H: Head> Grouped for H {
+    type Change = <H as Head>::Change;
+    type Applied = Applied<H>;
+    type State = Loaded<H>;
 }
 
 impl NamespaceCache {

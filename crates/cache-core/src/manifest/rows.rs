@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::contents::ContentNumber;
 use crate::ids::{CacheId, CacheKey, FileId};
-use crate::layout::KeyRef;
+use crate::key_ref::KeyRef;
 use crate::nonce::{Nonce, NonceOrigin};
 use crate::strategy::{ContentKind, Strategy};
 use crate::time::UnixMillis;
