@@ -76,9 +76,10 @@ pub(super) trait Head: Clone + Debug + PartialEq + Send + Sync + Sized + 'static
 #[derive(Debug, Clone)]
 pub(super) struct Applied<H: Head> {
     pub(super) outcome: H::Outcome,
-    /// Whether something that the state does not show may reference what was written for the change: an attempt had an unknown
-    /// outcome, or the change was found [`Found::Changed`].
+    /// Whether an attempt of the write had an unknown outcome.
     pub(super) is_ambiguous: bool,
+    /// Whether the change was found to have been made before.
+    pub(super) found: bool,
     /// The state that was written, or that was found.
     pub(super) state: Loaded<H>,
 }
@@ -96,21 +97,10 @@ pub(super) struct Attempt<'a> {
     pub(super) written: Vec<ObjectKey>,
     /// Objects that nobody needs any more once it is applied.
     pub(super) obsolete: Vec<ObjectKey>,
-    /// Where the last change was found to have been made before.
-    pub(super) found: Found,
+    /// Whether the last change was found to have been made before.
+    pub(super) found: bool,
     /// The pages that were read for this write.
     memo: &'a PageMemo,
-}
-
-/// Where a change was found to have been made before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Found {
-    /// It was not: this attempt makes it.
-    Nowhere,
-    /// As it was made, so that its row shows all that references what was written for it.
-    Unchanged,
-    /// In a state that has changed since.
-    Changed,
 }
 
 /// How an operation has fared before its first compare-and-swap.
@@ -348,14 +338,14 @@ impl<H: Head> Write<'_, H> {
         loaded: &Loaded<H>,
         intents: &Intents<'_>,
         attempt: &mut Attempt<'_>,
-    ) -> Result<(Option<H>, Vec<(H::Outcome, Found)>), Error> {
+    ) -> Result<(Option<H>, Vec<(H::Outcome, bool)>), Error> {
         let first = self.changes.first().expect("a write has at least one change");
         let absent = || Arc::new(H::absent(first));
         let before = loaded.head.clone().unwrap_or_else(absent);
         let mut head = H::clone(&before);
         let mut results = Vec::with_capacity(self.changes.len());
         for change in self.changes {
-            attempt.found = Found::Nowhere;
+            attempt.found = false;
             let outcome = head.apply(change, attempt).await?;
             results.push((outcome, attempt.found));
         }
@@ -368,11 +358,9 @@ impl<H: Head> Write<'_, H> {
         Ok(((head != *before).then_some(head), results))
     }
 
-    fn applied(&self, results: Vec<(H::Outcome, Found)>, state: &Loaded<H>) -> Vec<Applied<H>> {
-        let applied = |(outcome, found)| {
-            let is_ambiguous = self.is_ambiguous || found == Found::Changed;
-            Applied { outcome, is_ambiguous, state: state.clone() }
-        };
+    fn applied(&self, results: Vec<(H::Outcome, bool)>, state: &Loaded<H>) -> Vec<Applied<H>> {
+        let is_ambiguous = self.is_ambiguous;
+        let applied = |(outcome, found)| Applied { outcome, is_ambiguous, found, state: state.clone() };
         results.into_iter().map(applied).collect()
     }
 
@@ -436,7 +424,7 @@ impl<'a> Attempt<'a> {
             is_ambiguous: false,
             written: Vec::new(),
             obsolete: Vec::new(),
-            found: Found::Nowhere,
+            found: false,
             memo,
         }
     }

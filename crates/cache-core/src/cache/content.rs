@@ -6,10 +6,13 @@ use thiserror::Error;
 use crate::digest::Sha256Digest;
 use crate::error::Error;
 use crate::ids::{BlobToken, CacheHash};
-use crate::manifest::{ContentSource, Location, StoredContent};
+use crate::manifest::{ContentSource, Location, Manifest, StoredContent};
 use crate::storage::{GetOptions, GetResult};
 
 use super::NamespaceCache;
+use super::commit::History;
+use super::load::Part;
+use super::manifest_changes::{ListedEntry, ManifestChange};
 use super::object_cache::CachedObject;
 
 /// Why a content cannot be returned.
@@ -127,6 +130,65 @@ impl NamespaceCache {
         let head = self.cache.storage.head(&self.layout().blob(cache_hash, token)).await?;
         Ok(head
             .is_some_and(|head| head.size == content.size && head.sha256.is_none_or(|sha256| sha256 == content.sha256)))
+    }
+}
+
+/// What an entry that was listed makes of the blob that was written for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OwnBlob {
+    /// The entry references it.
+    Referenced,
+    /// Something may reference it, so it is left; if nothing does, the sweep removes it.
+    Kept,
+    /// The content is elsewhere, and nothing references it.
+    Unused,
+    /// It takes the place of the blob that the entry references, which is missing or damaged.
+    Replaces(BlobToken),
+}
+
+impl NamespaceCache {
+    /// Compares an entry that was listed with the content that was sent and with the blob that was written for it, if any.
+    /// `intact` is a blob that is known to be intact; `is_ambiguous` says whether an attempt to list the entry had an unknown
+    /// outcome.
+    pub(super) async fn own_blob(
+        &self,
+        cache_hash: &CacheHash,
+        sha256: Sha256Digest,
+        own: Option<BlobToken>,
+        listed: &ListedEntry,
+        is_ambiguous: bool,
+        intact: Option<BlobToken>,
+    ) -> Result<OwnBlob, Error> {
+        let content = &listed.content;
+        if content.sha256 != sha256 {
+            // An update has given the entry another content since.
+            return Ok(OwnBlob::Kept);
+        }
+        match content.location.token() {
+            Some(token) if own == Some(token) => return Ok(OwnBlob::Referenced),
+            Some(token) if intact != Some(token) && !self.is_blob_intact(cache_hash, token, content).await? => {
+                return Ok(OwnBlob::Replaces(token));
+            }
+            Some(_) | None => {}
+        }
+        // After an update, what was written for the store may be the content of an older revision.
+        Ok(if is_ambiguous || listed.row.is_updated() { OwnBlob::Kept } else { OwnBlob::Unused })
+    }
+
+    /// Puts a blob into the place of one that is missing or damaged.
+    pub(super) async fn replace_blob(
+        &self,
+        cache_hash: &CacheHash,
+        sha256: Sha256Digest,
+        damaged: BlobToken,
+        replacement: BlobToken,
+    ) -> Result<(), Error> {
+        let namespace = &self.namespace;
+        tracing::error!(%namespace, %cache_hash, token = %damaged, "a blob is missing or damaged, and is replaced");
+        let manifest_key = self.layout().manifest(cache_hash);
+        let change = ManifestChange::ReplaceBlob { sha256, damaged, replacement };
+        let manifest = self.load::<Manifest>(&manifest_key, Part::Whole).await?;
+        self.commit(&manifest_key, manifest, change, History::since(self.cache.now())).await.map(drop)
     }
 }
 

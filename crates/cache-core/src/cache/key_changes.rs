@@ -15,7 +15,7 @@ use crate::time::UnixMillis;
 use crate::version_log::Row;
 
 use super::Shared;
-use super::commit::{Attempt, Found, Head};
+use super::commit::{Attempt, Head};
 use super::group_commit::GroupCommit;
 use super::intents::{IntentEntry, IntentPayload};
 use super::object_cache::CachedObject;
@@ -187,7 +187,7 @@ impl KeyIndex {
             return Ok(KeyOutcome::Gone);
         }
         if let Some(found) = self.find(cache_id, spec.stored_at, attempt).await? {
-            attempt.found = Found::Changed;
+            attempt.found = true;
             return Ok(KeyOutcome::Listed { version: found.row().version });
         }
         if list.create_only && attempt.cache.live_version(attempt.key, self).await?.is_some() {

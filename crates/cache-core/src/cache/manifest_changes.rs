@@ -18,7 +18,7 @@ use crate::strategy::ContentKind;
 use crate::time::UnixMillis;
 use crate::version_log::PageRef;
 
-use super::commit::{Attempt, Found, Head};
+use super::commit::{Attempt, Head};
 use super::group_commit::GroupCommit;
 use super::intents::{IntentEntry, IntentPayload};
 use super::object_cache::CachedObject;
@@ -158,8 +158,7 @@ impl NamespaceCache {
         manifest: &Manifest,
         nonce: Nonce,
     ) -> Result<Option<ManifestOutcome>, Error> {
-        let found = manifest.find_nonce(Pages::new(self, key), key, nonce, None, self.cache.now()).await?;
-        Ok(found.map(|(outcome, _)| outcome))
+        manifest.find_nonce(Pages::new(self, key), key, nonce, None, self.cache.now()).await
     }
 }
 
@@ -259,8 +258,8 @@ impl Head for Manifest {
 impl Manifest {
     async fn apply_insert(&mut self, insert: &Insert, attempt: &mut Attempt<'_>) -> Result<ManifestOutcome, Error> {
         let entry = &insert.entry;
-        if let Some((outcome, found)) = self.find_inserted(entry, attempt).await? {
-            attempt.found = found;
+        if let Some(outcome) = self.find_inserted(entry, attempt).await? {
+            attempt.found = true;
             return Ok(outcome);
         }
         let is_shared = self.contents().with_sha256(&entry.content.sha256).is_some();
@@ -277,11 +276,7 @@ impl Manifest {
     }
 
     /// What an earlier attempt, a repeat, or another process that committed the intent made of this store.
-    async fn find_inserted(
-        &self,
-        entry: &NewEntry,
-        attempt: &Attempt<'_>,
-    ) -> Result<Option<(ManifestOutcome, Found)>, Error> {
+    async fn find_inserted(&self, entry: &NewEntry, attempt: &Attempt<'_>) -> Result<Option<ManifestOutcome>, Error> {
         let is_repeatable = entry.nonce.origin() != NonceOrigin::Random;
         if !is_repeatable && !attempt.check_existing {
             return Ok(None);
@@ -298,12 +293,12 @@ impl Manifest {
         nonce: Nonce,
         stored_at: Option<UnixMillis>,
         now: UnixMillis,
-    ) -> Result<Option<(ManifestOutcome, Found)>, Error> {
+    ) -> Result<Option<ManifestOutcome>, Error> {
         if let Some(row) = self.row_of(nonce) {
-            return Ok(Some((self.listed(row.clone(), None, key)?, found_as(row))));
+            return self.listed(row.clone(), None, key).map(Some);
         }
         if let Some(removed) = self.recent().find(nonce) {
-            return Ok(Some((ManifestOutcome::AlreadyRemoved(*removed), Found::Changed)));
+            return Ok(Some(ManifestOutcome::AlreadyRemoved(*removed)));
         }
         let since = UnixMillis::new(now.get().saturating_sub(nonce.remembered_for().as_millis() as u64));
         let is_it = |row: &EntryRow| row.nonce == nonce;
@@ -314,9 +309,7 @@ impl Manifest {
                 pages.find(self.log(), may_hold, is_it, MAX_REPEAT_PAGES).await?
             }
         };
-        let Some(found) = found else { return Ok(None) };
-        let unchanged = found_as(&found.row);
-        Ok(Some((self.listed(found.row, Some(&found.page.contents), key)?, unchanged)))
+        found.map(|found| self.listed(found.row, Some(&found.page.contents), key)).transpose()
     }
 
     fn listed(
@@ -334,7 +327,7 @@ impl Manifest {
 
     async fn apply_remove(&mut self, target: Target, attempt: &mut Attempt<'_>) -> Result<ManifestOutcome, Error> {
         let Some(located) = attempt.cache.locate(attempt.key, self, target).await? else {
-            attempt.found = Found::Changed;
+            attempt.found = true;
             return Ok(ManifestOutcome::NotListed);
         };
         let row = located.row().clone();
@@ -367,7 +360,7 @@ impl Manifest {
         };
         let row = located.row();
         if attempt.check_existing && attempt.cache.has_revision(attempt.key, row, revise.nonce).await? {
-            attempt.found = Found::Changed;
+            attempt.found = true;
             return self.revised(&located, attempt);
         }
         let kind = row.revision().map_or(row.spec.kind, |revision| revision.kind);
@@ -418,11 +411,6 @@ impl FoundRow<EntryRow> {
         }
         self.row = row;
     }
-}
-
-/// How the entry of a store was found. After an update, what was written for the store may be the content of an older revision.
-fn found_as(row: &EntryRow) -> Found {
-    if row.revisions.is_empty() && row.revision_page.is_none() { Found::Unchanged } else { Found::Changed }
 }
 
 /// A row that calls its content by a number that nothing has.

@@ -188,12 +188,11 @@ impl<'a> Store<'a> {
         mut history: History,
     ) -> Result<Result<ListedEntry, RemovedEntry>, Error> {
         for _ in 0..MAX_PLACES {
-            let (applied, checked) = self.commit_once(manifest, history).await?;
+            let (applied, intact) = self.commit_once(manifest, history).await?;
             history.check_existing = true;
             match applied.outcome {
                 ManifestOutcome::Listed(listed) => {
-                    let listed = self.check_blob(*listed, applied.is_ambiguous, checked).await?;
-                    return Ok(Ok(listed));
+                    return self.check_blob(*listed, applied.is_ambiguous, intact).await.map(Ok);
                 }
                 // Others may reference the blob, so it is left for the sweep.
                 ManifestOutcome::AlreadyRemoved(removed) => return Ok(Err(removed)),

@@ -83,7 +83,7 @@ impl Update<'_> {
         match applied.outcome {
             ManifestOutcome::Revised(listed) => {
                 let unused = blob.filter(|token| listed.content.location != Location::Blob(*token));
-                self.remove_blob(&current, unused.filter(|_| !applied.is_ambiguous)).await;
+                self.remove_blob(&current, unused.filter(|_| !applied.is_ambiguous && !applied.found)).await;
                 self.finish(&current, *listed).await.map(Some)
             }
             ManifestOutcome::KindRefused(kind) => {

@@ -85,6 +85,11 @@ pub struct Revision {
 }
 
 impl EntryRow {
+    /// Whether it has another content than it was stored with, or had one.
+    pub fn is_updated(&self) -> bool {
+        !self.revisions.is_empty() || self.revision_page.is_some()
+    }
+
     /// The revision that the entry has now; `None` while it was never updated.
     pub fn revision(&self) -> Option<&Revision> {
         self.revisions.last()

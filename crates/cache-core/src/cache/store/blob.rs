@@ -6,9 +6,9 @@ use crate::error::Error;
 use crate::ids::BlobToken;
 use crate::manifest::{Location, Manifest, StoredContent};
 
-use super::super::commit::History;
+use super::super::content::OwnBlob;
 use super::super::load::Loaded;
-use super::super::manifest_changes::{ListedEntry, ManifestChange};
+use super::super::manifest_changes::ListedEntry;
 use super::Store;
 
 impl Store<'_> {
@@ -29,53 +29,34 @@ impl Store<'_> {
     }
 
     /// Checks a blob that this store references but did not write, and puts its own in the place of one that is missing or
-    /// damaged. Removes its own if it is not needed. `checked` is one that was found intact beside the commit.
+    /// damaged. Removes its own if it is not needed. `intact` is one that was found intact beside the commit.
     pub(super) async fn check_blob(
         &mut self,
         mut listed: ListedEntry,
         is_ambiguous: bool,
-        checked: Option<BlobToken>,
+        intact: Option<BlobToken>,
     ) -> Result<ListedEntry, Error> {
-        if listed.content.sha256 != self.request.content.sha256() {
-            // An update has given the entry another content since.
-            return Ok(listed);
-        }
-        let Location::Blob(token) = listed.content.location else {
-            if !is_ambiguous {
-                self.remove_own_blob().await;
+        let (hash, sha256) = (self.request.content.cache_hash(), self.request.content.sha256());
+        match self.cache.own_blob(hash, sha256, self.own_blob, &listed, is_ambiguous, intact).await? {
+            OwnBlob::Referenced => self.keep_blob(),
+            OwnBlob::Kept => {}
+            OwnBlob::Unused => self.remove_own_blob().await,
+            OwnBlob::Replaces(damaged) => {
+                let replacement = match self.own_blob {
+                    Some(own) => own,
+                    None => self.cache.write_blob(hash, self.request.content.bytes()).await?,
+                };
+                self.own_blob = Some(replacement);
+                self.cache.replace_blob(hash, sha256, damaged, replacement).await?;
+                listed.content.location = Location::Blob(replacement);
             }
-            return Ok(listed);
-        };
-        if self.own_blob == Some(token) {
-            self.keep_blob(token);
-            return Ok(listed);
         }
-        let hash = self.request.content.cache_hash().clone();
-        let is_intact = match checked {
-            Some(checked) if checked == token => true,
-            Some(_) | None => self.cache.is_blob_intact(&hash, token, &listed.content).await?,
-        };
-        if is_intact {
-            if !is_ambiguous {
-                self.remove_own_blob().await;
-            }
-            return Ok(listed);
-        }
-        tracing::error!(namespace = %self.cache.namespace, cache_hash = %hash, %token, "a blob is missing or damaged, and is replaced");
-        let replacement = match self.own_blob {
-            Some(own) => own,
-            None => self.cache.write_blob(&hash, self.request.content.bytes()).await?,
-        };
-        self.own_blob = Some(replacement);
-        let change = ManifestChange::ReplaceBlob { sha256: listed.content.sha256, damaged: token, replacement };
-        let manifest = self.load_manifest().await?;
-        self.cache.commit(&self.manifest_key, manifest, change, History::since(self.cache.cache.now())).await?;
-        listed.content.location = Location::Blob(replacement);
         Ok(listed)
     }
 
-    fn keep_blob(&self, token: BlobToken) {
-        let content = &self.request.content;
+    /// Keeps the own blob in memory.
+    fn keep_blob(&self) {
+        let (Some(token), content) = (self.own_blob, &self.request.content) else { return };
         let key = self.cache.layout().blob(content.cache_hash(), token);
         self.cache.cache.shared.objects.keep_blob(&key, content.bytes(), content.sha256());
     }

@@ -16,6 +16,7 @@ use crate::strategy::Strategy;
 use crate::time::UnixMillis;
 
 use super::super::commit::History;
+use super::super::content::OwnBlob;
 use super::super::key::ListOptions;
 use super::super::load::{Loaded, MAX_READ_ATTEMPTS, Part};
 use super::super::manifest_changes::{Insert, ListedEntry, ManifestChange, ManifestOutcome};
@@ -179,26 +180,14 @@ impl Completion<'_> {
     /// If the entry references a blob that was there already, checks that one, and puts the uploaded one in its place or
     /// removes it.
     async fn check_blob(&self, mut listed: ListedEntry, is_ambiguous: bool) -> Result<ListedEntry, Error> {
-        if listed.content.sha256 != self.request.sha256 {
-            // An update has given the entry another content since.
-            return Ok(listed);
-        }
-        let token = match listed.content.location {
-            Location::Blob(token) if token == self.token => return Ok(listed),
-            Location::Blob(token) => Some(token),
-            Location::Inline(_) => None,
-        };
-        let hash = self.request.cache_hash();
-        if let Some(damaged) = token
-            && !self.cache.is_blob_intact(&hash, damaged, &listed.content).await?
-        {
-            let (sha256, replacement) = (self.request.sha256, self.token);
-            let change = ManifestChange::ReplaceBlob { sha256, damaged, replacement };
-            let manifest = self.load_manifest().await?;
-            self.cache.commit(&self.manifest_key, manifest, change, History::since(self.cache.cache.now())).await?;
-            listed.content.location = Location::Blob(replacement);
-        } else if !is_ambiguous {
-            self.cache.cache.remove_garbage(&self.blob).await;
+        let (hash, sha256) = (self.request.cache_hash(), self.request.sha256);
+        match self.cache.own_blob(&hash, sha256, Some(self.token), &listed, is_ambiguous, None).await? {
+            OwnBlob::Referenced | OwnBlob::Kept => {}
+            OwnBlob::Unused => self.cache.cache.remove_garbage(&self.blob).await,
+            OwnBlob::Replaces(damaged) => {
+                self.cache.replace_blob(&hash, sha256, damaged, self.token).await?;
+                listed.content.location = Location::Blob(self.token);
+            }
         }
         Ok(listed)
     }
