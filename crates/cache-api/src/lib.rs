@@ -15,6 +15,7 @@
 
 pub mod admin;
 pub mod archives;
+pub mod batch_reads;
 pub mod children;
 pub mod contents;
 pub mod entries;

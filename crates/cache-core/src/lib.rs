@@ -56,7 +56,6 @@ pub mod manifest;
 pub mod nonce;
 pub mod representation;
 pub mod rng;
-mod schema;
 pub mod settings;
 pub mod storage;
 pub mod strategy;

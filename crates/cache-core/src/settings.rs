@@ -14,7 +14,7 @@ use crate::time::UnixMillis;
 pub const MAX_TTL_HOURS: u32 = 10 * 365 * 24;
 
 /// The settings of a namespace. A namespace without any keeps everything for ever and takes all strategies.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// How long an entry lives, in hours, 1 to [`MAX_TTL_HOURS`]. `None`: as long as the service's default says.
@@ -29,7 +29,7 @@ pub struct Settings {
 }
 
 /// What happens to an entry at the end of its time to live.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnExpiry {
     /// Nothing: the time to live is for information.

@@ -8,7 +8,7 @@ use crate::layout::Layout;
 use super::views::{entry_view, key_view};
 
 /// Where an entry can be read by path.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Paths {
     /// Its content, or a pointer to it.
     pub data: Vec<String>,

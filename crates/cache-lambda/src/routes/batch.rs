@@ -8,6 +8,7 @@ mod results;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use cache_api::batch_reads::{BatchRead, ExistsBatch, RetrieveBatch};
 use cache_core::cache::{BatchItem, NamespaceCache, RetrievedOrTooLarge, Selector};
 use cache_core::entry::Entry;
 use cache_core::strategy::ContentKind;
@@ -21,7 +22,6 @@ use crate::openapi::operation::Operation;
 use crate::problem::Problem;
 use crate::redirect::MAX_RESPONSE_BYTES;
 use crate::request_cache::RequestCache;
-use crate::response::batch::{BatchRead, ExistsBatch, RetrieveBatch};
 use crate::routing::Routes;
 use crate::state::AppState;
 

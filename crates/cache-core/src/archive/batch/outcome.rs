@@ -11,7 +11,7 @@ use crate::ids::InvalidName;
 ///
 /// Error texts are those of the Python service, since clients may compare them. The `message` fields are ours and say what
 /// to change.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct BatchOutcome {
     /// Whether no operation failed.
     pub success: bool,
@@ -40,7 +40,7 @@ pub struct BatchOutcome {
 }
 
 /// The outcome of one operation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OperationResult {
     /// The action as it was sent; `None` when there was none.
     pub action: Option<Action>,

@@ -15,7 +15,7 @@ pub const MAX_OPERATIONS: usize = 10_000;
 
 /// A batch as it is sent. Every field is optional, unknown ones are ignored (`cache_id`, `namespace` and `strategy` are sent by
 /// older clients), and an empty text is the same as none, but for `action` and `condition`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct BatchRequest {
     /// Whether one failure undoes everything. It does by default.
@@ -25,12 +25,11 @@ pub struct BatchRequest {
 }
 
 /// One operation as it is sent.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OperationRequest {
     /// `add`, `replace`, `remove`, `rename` or `move`, which is the same as `rename`. An operation with `list` or `get`, or
     /// without an action, fails when it is its turn.
-    #[schema(value_type = Action)]
     pub action: Option<String>,
     /// The member it is about. Required, but for a `remove` with a pattern.
     pub path: Option<String>,
@@ -39,7 +38,6 @@ pub struct OperationRequest {
     /// The new name of a renamed member.
     pub new_path: Option<String>,
     /// `always` (the default), `if_exists` or `if_not_exists`. It is about the member at `path`, also beside a pattern.
-    #[schema(pattern = "^(always|if_exists|if_not_exists)?$")]
     pub condition: Option<String>,
     /// Which members to `remove`, as a shell pattern. Only the condition then looks at the path.
     pub pattern: Option<String>,
@@ -68,7 +66,7 @@ pub(super) struct Operation {
 }
 
 /// The action of an operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
     /// Sets a member's content.

@@ -1,6 +1,11 @@
 //! The answer to a batch read, which grows by one result after the other and stays below a limit.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
+use cache_api::batch_reads::{
+    ExistsResult, ItemError, ItemFailed, ItemFound, ItemMissing, RetrieveResult, RetrievedBinary, RetrievedData,
+};
 use cache_core::cache::{BatchItem, Retrieved, RetrievedOrTooLarge, Selector};
 use cache_core::content::InflateError;
 use cache_core::entry::Entry;
@@ -12,10 +17,7 @@ use serde_json::value::RawValue;
 
 use crate::problem::Problem;
 use crate::redirect::{MAX_RESPONSE_BYTES, stored_representation};
-use crate::response::batch::{
-    ExistsResult, FoundEntry, ItemError, ItemFailed, ItemFound, ItemMissing, RetrieveResult, RetrievedBinary,
-    RetrievedData,
-};
+use crate::response::batch::found_entry;
 
 /// What a result without a content takes, at most, in bytes: its message may name a namespace, a key and a file id.
 pub const MAX_FAILED_BYTES: usize = 2_000;
@@ -71,7 +73,7 @@ impl<'a> Results<'a> {
     pub fn add_existing(&mut self, item: BatchItem<Entry>) -> Result<(), Problem> {
         let added = match item {
             Ok(Some(entry)) => {
-                let found = ItemFound { status: OK, exists: true, found: FoundEntry::from(&entry) };
+                let found = ItemFound { status: OK, exists: true, found: found_entry(&entry) };
                 self.write_if_room(&entry, &ExistsResult::Found(found))
             }
             Ok(None) => Err(self.missing()),
@@ -100,16 +102,18 @@ impl<'a> Results<'a> {
     fn add_content(&mut self, found: &Retrieved) -> Result<(), Problem> {
         let Retrieved { entry, bytes } = found;
         let embedded = self.embedded(entry, bytes)?;
-        let found = FoundEntry::from(entry);
+        let found = found_entry(entry);
         match &embedded {
             Embedded::Json { data_type, json_text } => {
                 let data: &RawValue = serde_json::from_slice(json_text).map_err(|error| {
                     Problem::internal(format!("{}: the JSON form is not JSON: {error}", entry.cache_id))
                 })?;
+                let data_type = (*data_type).to_owned();
                 self.write_if_room(entry, &RetrieveResult::Data(RetrievedData { status: OK, data, data_type, found }))
             }
             Embedded::Bytes(data) => {
-                let (data_type, encoding) = ("binary", "base64");
+                let (data_type, encoding) = ("binary".to_owned(), "base64".to_owned());
+                let data = BASE64_STANDARD.encode(data);
                 let binary = RetrievedBinary { status: OK, data, data_type, encoding, found };
                 self.write_if_room(entry, &RetrieveResult::Binary(binary))
             }
