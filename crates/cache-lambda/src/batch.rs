@@ -8,7 +8,7 @@ use cache_core::archive::batch::{
 use cache_core::json::{JsonKind, JsonValue};
 use serde_json::{Value, json};
 
-use crate::body::{Payload, shown_json};
+use crate::body::{Payload, given, shown_json};
 use crate::problem::Problem;
 
 /// Reads a batch from a body. If `strict`, a name that needs sanitizing is refused.
@@ -66,11 +66,6 @@ fn operation(index: usize, sent: JsonValue<'_>, strict: bool) -> Result<Operatio
         condition: text("condition")?,
         pattern: text("pattern")?,
     })
-}
-
-/// The value of a field that is there and is not `null`.
-fn given<'a>(object: JsonValue<'a>, name: &str) -> Option<JsonValue<'a>> {
-    object.member(name).filter(|value| value.kind() != JsonKind::Null)
 }
 
 /// The part of a body that an error is about: a field, or the operation that lacks it.

@@ -203,6 +203,11 @@ fn shown(bytes: &[u8]) -> Value {
     String::from_utf8_lossy(&bytes[..bytes.len().min(SHOWN_BYTES)]).into()
 }
 
+/// The value of a field that is there and is not `null`.
+pub fn given<'a>(object: JsonValue<'a>, name: &str) -> Option<JsonValue<'a>> {
+    object.member(name).filter(|value| value.kind() != JsonKind::Null)
+}
+
 /// A value of a body, for an error: only the beginning of its text when that is long.
 pub fn shown_json(value: JsonValue<'_>) -> Value {
     let text = value.text();

@@ -16,7 +16,7 @@ use http::Request;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
-use crate::body::{Payload, shown_json};
+use crate::body::{Payload, given, shown_json};
 use crate::extract::hash_and_version;
 use crate::problem::Problem;
 use crate::routes::upload::WholeNumber;
@@ -52,7 +52,7 @@ impl FromRequest<AppState> for Selectors {
     }
 }
 
-/// Reads the items of a body. When `strict`, a name that cleaning would change is refused.
+/// Reads the items of a body. When `strict`, a name that would have to be sanitized is refused.
 ///
 /// The text is read where it is, and the items are counted before memory is taken for them.
 fn read(payload: Payload, strict: bool) -> Result<Vec<Selector>, Problem> {
@@ -96,7 +96,7 @@ impl<'a> Item<'a> {
             return Err(self.wrong("model_attributes_type", reason));
         }
         let ways: Vec<&str> =
-            [CACHE_ID, CACHE_HASH, CACHE_KEY].into_iter().filter(|name| self.given(name).is_some()).collect();
+            [CACHE_ID, CACHE_HASH, CACHE_KEY].into_iter().filter(|name| given(self.sent, name).is_some()).collect();
         match ways[..] {
             [CACHE_ID] => self.only(&[CACHE_ID]).and_then(|()| self.by_id()),
             [CACHE_HASH] => self.only(&[CACHE_HASH, VERSION]).and_then(|()| self.by_hash()),
@@ -135,7 +135,7 @@ impl<'a> Item<'a> {
     }
 
     fn version(&self) -> Result<Option<u64>, Problem> {
-        let Some(value) = self.given(VERSION) else { return Ok(None) };
+        let Some(value) = given(self.sent, VERSION) else { return Ok(None) };
         let version = serde_json::from_str(value.text()).ok().map(|WholeNumber(version)| version);
         version
             .filter(|version| *version > 0)
@@ -143,13 +143,13 @@ impl<'a> Item<'a> {
             .ok_or_else(|| self.wrong_field(VERSION, "int_parsing", "should be a whole number from 1"))
     }
 
-    /// A name that is cleaned, or refused when that is configured and cleaning would change it.
+    /// A name, sanitized; refused if strict names are configured and it would have to be sanitized.
     fn name<T: FromStr<Err: Display> + Display>(&self, field: &str) -> Result<T, Problem> {
         let raw = self.text(field)?;
         let parsed: T = self.parse(field, &raw)?;
-        let cleaned = parsed.to_string();
-        if self.strict && cleaned != raw {
-            let reason = format!("has characters that are not allowed: '{cleaned}' would be");
+        let sanitized = parsed.to_string();
+        if self.strict && sanitized != raw {
+            let reason = format!("has characters that are not allowed: '{sanitized}' would be");
             return Err(self.wrong_field(field, "value_error", reason));
         }
         Ok(parsed)
@@ -160,22 +160,17 @@ impl<'a> Item<'a> {
     }
 
     fn text(&self, field: &str) -> Result<Cow<'a, str>, Problem> {
-        let Some(value) = self.given(field) else {
+        let Some(value) = given(self.sent, field) else {
             let reason = format!("is required: an item needs {WAYS}");
             return Err(self.wrong_field(field, "missing", reason));
         };
         value.as_string().ok_or_else(|| self.wrong_field(field, "string_type", "should be a string"))
     }
 
-    /// A field that is there and not `null`.
-    fn given(&self, field: &str) -> Option<JsonValue<'a>> {
-        self.sent.member(field).filter(|value| value.kind() != JsonKind::Null)
-    }
-
     /// Refuses fields beside these. `null` stands for a field that is not there.
     fn only(&self, allowed: &[&str]) -> Result<(), Problem> {
         let is_odd = |name: &str| match FIELDS.contains(&name) {
-            true => self.given(name).is_some() && !allowed.contains(&name),
+            true => given(self.sent, name).is_some() && !allowed.contains(&name),
             false => true,
         };
         match names(self.sent)?.iter().find(|name| is_odd(name)) {

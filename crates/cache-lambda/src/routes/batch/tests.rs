@@ -215,7 +215,7 @@ async fn a_body_without_a_list_of_items_is_400() {
 }
 
 #[tokio::test]
-async fn names_are_cleaned_or_refused_as_everywhere() {
+async fn names_are_sanitized_or_refused_as_everywhere() {
     let item = json!([{"strategy": "direct", "cache_key": "a:b", "file_id": "f"}]);
     let (lenient, strict) = (App::new(), App::with(crate::config::Config { strict_names: true, ..config() }));
     lenient.json(Call::post("/ns/direct/store/string/a_b?file_id=f", "x")).await;
