@@ -22,6 +22,7 @@
 
 mod admin;
 mod alias;
+mod attempt;
 mod backoff;
 mod batch;
 mod catalog;
@@ -33,6 +34,7 @@ mod delete;
 mod entries;
 mod exists;
 mod group_commit;
+mod head;
 mod intents;
 mod key;
 mod key_changes;

@@ -5,8 +5,6 @@
 //! Changes of one process share a write, see `group_commit`. When several processes change one object at once, those that
 //! lose for the second time leave intents, and the next writer commits all of them, see `intents`.
 
-use std::fmt::Debug;
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,94 +12,24 @@ use bytes::Bytes;
 use futures::channel::oneshot;
 
 use crate::error::{Error, ErrorKind};
-use crate::manifest::{DecodeError, Encoded, Limits, MAX_HEAD_BYTES};
+use crate::manifest::{Encoded, MAX_HEAD_BYTES};
 use crate::storage::{ObjectKey, PutMode, StorageError, Version};
 use crate::time::UnixMillis;
 
+use super::NamespaceCache;
+use super::attempt::Attempt;
 use super::backoff::Backoff;
-use super::group_commit::{GroupCommit, Grouped, Handoff, LeaderGuard, Role};
-use super::intents::{IntentEntry, Intents};
-use super::load::{Loaded, MAX_READ_ATTEMPTS, Part};
-use super::object_cache::CachedObject;
-use super::pages::{PageMemo, Pages};
-use super::{NamespaceCache, Shared};
+use super::group_commit::{Handoff, LeaderGuard, Role};
+use super::head::{Applied, Head, Loaded};
+use super::intents::Intents;
+use super::load::{MAX_READ_ATTEMPTS, Part};
+use super::pages::PageMemo;
 
 /// After so many lost races a change leaves an intent.
 const LOSSES_BEFORE_INTENT: u32 = 2;
 /// Wall time within which the last attempt of an operation starts. A process that was frozen for longer gives up: what it wrote
 /// before may have been taken for garbage.
 const MAX_OPERATION_TIME: Duration = Duration::from_secs(60);
-
-/// An object that is changed by compare-and-swap: a manifest or a key index.
-pub(super) trait Head: Clone + Debug + PartialEq + Send + Sync + Sized + 'static {
-    /// A change of it.
-    type Change: Clone + Debug + Send + Sync;
-    /// What a change comes to.
-    type Outcome: Clone + Debug + Send + Sync;
-
-    /// The state before the first write, for this change.
-    fn absent(change: &Self::Change) -> Self;
-    /// Reads an object, or only its head.
-    fn parse(bytes: &Bytes, head_only: bool) -> Result<Self, DecodeError>;
-    /// The object as stored.
-    fn encode(&self) -> Encoded;
-    /// Gets it ready to be written.
-    fn prepare_write(&mut self, now: UnixMillis);
-    /// Moves what is old into a page, and returns its name and bytes.
-    fn spill(&mut self, nonce: u64, limits: &Limits) -> Option<(String, Bytes)>;
-    /// Makes a change. What it writes and makes obsolete on the way is noted in the attempt.
-    fn apply(
-        &mut self,
-        change: &Self::Change,
-        attempt: &mut Attempt<'_>,
-    ) -> impl Future<Output = Result<Self::Outcome, Error>> + Send;
-    /// What another process needs to make this change to this state, or to a later one; `None` when no other can.
-    fn intent(change: &Self::Change, state: Option<&Self>) -> Option<IntentEntry>;
-    /// Makes the change of another process, unless it was made already.
-    fn apply_intent(
-        &mut self,
-        intent: &IntentEntry,
-        attempt: &mut Attempt<'_>,
-    ) -> impl Future<Output = Result<(), Error>> + Send;
-
-    /// Where changes of this process gather.
-    fn group(shared: &Shared) -> &Arc<GroupCommit<Self>>;
-    /// The inverse of [`Head::into_cached`].
-    fn from_cached(object: CachedObject) -> Option<(Arc<Self>, Version)>;
-    /// The object as it is kept in memory.
-    fn into_cached(head: Arc<Self>, version: Version) -> CachedObject;
-}
-
-/// What became of a change.
-#[derive(Debug, Clone)]
-pub(super) struct Applied<H: Head> {
-    pub(super) outcome: H::Outcome,
-    /// Whether an attempt of the write had an unknown outcome.
-    pub(super) is_ambiguous: bool,
-    /// Whether the change was found to have been made before.
-    pub(super) found: bool,
-    /// The state that was written, or that was found.
-    pub(super) state: Loaded<H>,
-}
-
-/// One attempt to write an object.
-pub(super) struct Attempt<'a> {
-    pub(super) cache: &'a NamespaceCache,
-    pub(super) key: &'a ObjectKey,
-    pub(super) now: UnixMillis,
-    /// Whether an earlier attempt may have been applied, so that each change is looked for before it is made.
-    pub(super) check_existing: bool,
-    /// Whether an earlier attempt of this write has an unknown outcome.
-    pub(super) is_ambiguous: bool,
-    /// Pages that were written for this attempt: garbage if it is refused.
-    pub(super) written: Vec<ObjectKey>,
-    /// Objects that nobody needs any more once it is applied.
-    pub(super) obsolete: Vec<ObjectKey>,
-    /// Whether the last change was found to have been made before.
-    pub(super) found: bool,
-    /// The pages that were read for this write.
-    memo: &'a PageMemo,
-}
 
 /// How an operation has fared before its first compare-and-swap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,12 +49,6 @@ impl History {
     pub(super) fn since(started_at: UnixMillis) -> Self {
         Self { losses: 0, check_existing: false, started_at, from_memory: false }
     }
-}
-
-impl<H: Head> Grouped for H {
-    type Change = <H as Head>::Change;
-    type Applied = Applied<H>;
-    type State = Loaded<H>;
 }
 
 impl NamespaceCache {
@@ -244,7 +166,7 @@ impl NamespaceCache {
         let memo = PageMemo::default();
         let mut attempt = Attempt::new(self, key, &memo);
         head.prepare_write(attempt.now);
-        let encoded = attempt.shrink(&mut head, self.cache.shared.limits.spill_above_bytes).await?;
+        let encoded = shrink(&mut head, &mut attempt, self.cache.shared.limits.spill_above_bytes).await?;
         if attempt.written.is_empty() {
             return Err(Error::full("nothing can be moved into a page"));
         }
@@ -306,7 +228,7 @@ impl<H: Head> Write<'_, H> {
                 return Ok(Written { applied: self.applied(results, &loaded), head_len: None });
             };
             head.prepare_write(attempt.now);
-            let encoded = attempt.shrink(&mut head, MAX_HEAD_BYTES).await?;
+            let encoded = shrink(&mut head, &mut attempt, MAX_HEAD_BYTES).await?;
             let replaced = loaded.version.as_ref();
             match self.cache.put_head(self.key, head, encoded.bytes, replaced, self.history.started_at).await? {
                 Ok(state) => {
@@ -325,11 +247,10 @@ impl<H: Head> Write<'_, H> {
     }
 
     fn attempt(&self) -> Attempt<'_> {
-        Attempt {
-            check_existing: self.history.check_existing,
-            is_ambiguous: self.is_ambiguous,
-            ..Attempt::new(self.cache, self.key, self.memo)
-        }
+        let mut attempt = Attempt::new(self.cache, self.key, self.memo);
+        attempt.check_existing = self.history.check_existing;
+        attempt.is_ambiguous = self.is_ambiguous;
+        attempt
     }
 
     /// The state after all changes, `None` when they change nothing, and what became of each.
@@ -414,60 +335,18 @@ impl<H: Head> Write<'_, H> {
     }
 }
 
-impl<'a> Attempt<'a> {
-    fn new(cache: &'a NamespaceCache, key: &'a ObjectKey, memo: &'a PageMemo) -> Self {
-        Self {
-            cache,
-            key,
-            now: cache.cache.now(),
-            check_existing: false,
-            is_ambiguous: false,
-            written: Vec::new(),
-            obsolete: Vec::new(),
-            found: false,
-            memo,
+/// Moves what is old into pages until the head has at most so many bytes, or nothing is left to move.
+async fn shrink<H: Head>(head: &mut H, attempt: &mut Attempt<'_>, max_head_bytes: usize) -> Result<Encoded, Error> {
+    loop {
+        let encoded = head.encode();
+        if encoded.head_len <= max_head_bytes {
+            return Ok(encoded);
         }
-    }
-
-    /// The pages of the object.
-    pub(super) fn pages(&self) -> Pages<'a> {
-        Pages::new(self.cache, self.key).with_memo(self.memo)
-    }
-
-    /// Writes a page under a name that nobody else uses.
-    pub(super) async fn write_page(&mut self, name: &str, bytes: Bytes) -> Result<(), Error> {
-        let key = self.cache.layout().page(self.key, name);
-        self.cache.cache.overwrite(&key, bytes).await?;
-        self.written.push(key);
-        Ok(())
-    }
-
-    /// Moves what is old into pages until the head has at most so many bytes, or nothing is left to move.
-    async fn shrink<H: Head>(&mut self, head: &mut H, max_head_bytes: usize) -> Result<Encoded, Error> {
-        loop {
-            let encoded = head.encode();
-            if encoded.head_len <= max_head_bytes {
-                return Ok(encoded);
-            }
-            let Some((name, page)) = head.spill(self.cache.cache.random(), &self.cache.cache.shared.limits) else {
-                let message = "there are too many different contents or revisions under one hash";
-                return if encoded.head_len <= MAX_HEAD_BYTES { Ok(encoded) } else { Err(Error::full(message)) };
-            };
-            self.write_page(&name, page).await?;
-        }
-    }
-
-    /// Removes what this attempt has made obsolete.
-    async fn clean_up(self) {
-        let garbage = self.obsolete.iter().map(|key| self.cache.cache.remove_garbage(key));
-        futures::future::join_all(garbage).await;
-    }
-
-    /// Removes what was written for an attempt that was refused. If it may have been applied, that is left for the sweep.
-    async fn discard(self, error: &StorageError) {
-        if matches!(error, StorageError::Precondition { .. }) && !self.is_ambiguous {
-            let garbage = self.written.iter().map(|key| self.cache.cache.remove_garbage(key));
-            futures::future::join_all(garbage).await;
-        }
+        let cache = &attempt.cache.cache;
+        let Some((name, page)) = head.spill(cache.random(), &cache.shared.limits) else {
+            let message = "there are too many different contents or revisions under one hash";
+            return if encoded.head_len <= MAX_HEAD_BYTES { Ok(encoded) } else { Err(Error::full(message)) };
+        };
+        attempt.write_page(&name, page).await?;
     }
 }

@@ -18,8 +18,9 @@ use crate::time::UnixMillis;
 
 use super::NamespaceCache;
 use super::commit::History;
+use super::head::Loaded;
 use super::key_changes::{KeyChange, KeyOutcome, List};
-use super::load::{Loaded, MAX_READ_ATTEMPTS, Part};
+use super::load::{MAX_READ_ATTEMPTS, Part};
 use super::manifest_changes::{ListedEntry, Target};
 use super::pages::Pages;
 use super::views::has_key_view;

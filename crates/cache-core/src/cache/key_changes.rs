@@ -15,8 +15,9 @@ use crate::time::UnixMillis;
 use crate::version_log::Row;
 
 use super::Shared;
-use super::commit::{Attempt, Head};
+use super::attempt::Attempt;
 use super::group_commit::GroupCommit;
+use super::head::Head;
 use super::intents::{IntentEntry, IntentPayload};
 use super::object_cache::CachedObject;
 use super::pages::Located;
@@ -214,7 +215,7 @@ impl KeyIndex {
             Some(Located::InHead(_)) => self.unlist(cache_id),
             Some(Located::InPage(mut found)) => {
                 found.page.rows.retain(|row| row.cache_id != cache_id);
-                found.rewrite(self.log_mut(), attempt).await?;
+                attempt.rewrite_page(*found, self.log_mut()).await?;
             }
         }
         Ok(())

@@ -6,10 +6,10 @@ use crate::entry::Entry;
 use crate::error::Error;
 use crate::ids::{CacheHash, CacheId};
 use crate::manifest::{MAX_HEAD_BYTES, Manifest};
-use crate::storage::{GetOptions, GetResult, ObjectKey, Version};
+use crate::storage::{GetOptions, GetResult, ObjectKey};
 
 use super::NamespaceCache;
-use super::commit::Head;
+use super::head::{Head, Loaded};
 use super::manifest_changes::{Target, content_unknown};
 
 /// How much of an object is needed.
@@ -19,31 +19,6 @@ pub(super) enum Part {
     Whole,
     /// What is not content: its first [`MAX_HEAD_BYTES`].
     Head,
-}
-
-/// A head as it was read, with the version to update. Both are `None` when there was no object.
-#[derive(Debug)]
-pub(super) struct Loaded<H> {
-    pub(super) head: Option<Arc<H>>,
-    pub(super) version: Option<Version>,
-}
-
-impl<H> Clone for Loaded<H> {
-    fn clone(&self) -> Self {
-        Self { head: self.head.clone(), version: self.version.clone() }
-    }
-}
-
-impl<H> Loaded<H> {
-    /// There is no object.
-    pub(super) fn absent() -> Self {
-        Self { head: None, version: None }
-    }
-
-    /// The head at this version.
-    pub(super) fn at(head: Arc<H>, version: Version) -> Self {
-        Self { head: Some(head), version: Some(version) }
-    }
 }
 
 /// How often something is read again when its parts do not fit together, before it is called corrupt. Only a write at the

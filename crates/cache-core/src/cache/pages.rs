@@ -8,10 +8,9 @@ use crate::error::Error;
 use crate::manifest::Page;
 use crate::storage::ObjectKey;
 use crate::time::UnixMillis;
-use crate::version_log::{PageRef, Row, VersionLog, replace};
+use crate::version_log::{PageRef, Row, VersionLog};
 
 use super::NamespaceCache;
-use super::commit::Attempt;
 
 /// How many pages are searched for a version that has not expired.
 const MAX_EXPIRED_PAGES: usize = 4;
@@ -37,11 +36,11 @@ pub(super) struct FoundRow<R> {
     /// The page that it is in.
     pub(super) page: Page<R>,
     /// The references on the way, from the one in the head to the one of the page.
-    path: Path<R>,
+    pub(super) path: Path<R>,
 }
 
 /// References to pages, each with the page that it is in; the first is in the head.
-type Path<R> = Vec<(PageRef, Option<Arc<Page<R>>>)>;
+pub(super) type Path<R> = Vec<(PageRef, Option<Arc<Page<R>>>)>;
 
 /// A row, in the head or in a page.
 #[derive(Debug)]
@@ -196,36 +195,9 @@ impl PageMemo {
     }
 }
 
-impl<R: Row> FoundRow<R> {
-    /// Writes the page again as it is now, and the pages on the way to it, under new names, and puts them into the log. A page
-    /// without rows goes. The old ones are obsolete once the log is written.
-    pub(super) async fn rewrite(self, log: &mut VersionLog<R>, attempt: &mut Attempt<'_>) -> Result<(), Error> {
-        let mut page = self.page;
-        for (reference, parent) in self.path.into_iter().rev() {
-            let name = format!("{}-{:016x}", reference.min_version, attempt.cache.cache.random());
-            let replacement = page.reference(name, reference.level);
-            if let Some(replacement) = &replacement {
-                attempt.write_page(&replacement.name, page.to_bytes()).await?;
-            }
-            attempt.obsolete.push(attempt.cache.layout().page(attempt.key, &reference.name));
-            match parent {
-                None => log.replace_page(&reference.name, replacement),
-                Some(parent) => {
-                    let mut parent = Arc::unwrap_or_clone(parent);
-                    replace(&mut parent.pages, &reference.name, replacement);
-                    page = parent;
-                    continue;
-                }
-            }
-            return Ok(());
-        }
-        Ok(())
-    }
-}
-
 impl<R: Row> Page<R> {
     /// The reference to this page under a name; `None` when it lists nothing.
-    fn reference(&self, name: String, level: u8) -> Option<PageRef> {
+    pub(super) fn reference(&self, name: String, level: u8) -> Option<PageRef> {
         match level {
             0 => (!self.rows.is_empty()).then(|| PageRef::of_rows(name, &self.rows)),
             _ => (!self.pages.is_empty()).then(|| PageRef::of_pages(name, &self.pages)),

@@ -7,7 +7,7 @@ use crate::nonce::Nonce;
 use crate::storage::ObjectKey;
 
 use super::NamespaceCache;
-use super::commit::Attempt;
+use super::attempt::Attempt;
 use super::manifest_changes::{ManifestOutcome, Target};
 use super::pages::Located;
 

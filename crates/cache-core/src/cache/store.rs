@@ -34,9 +34,10 @@ use crate::time::UnixMillis;
 
 use self::first_round::FirstRound;
 use super::NamespaceCache;
-use super::commit::{Applied, History};
+use super::commit::History;
+use super::head::{Applied, Loaded};
 use super::key::ListOptions;
-use super::load::{Loaded, Part};
+use super::load::Part;
 use super::manifest_changes::{Insert, ListedEntry, ManifestChange, ManifestOutcome};
 use super::paths::Paths;
 use super::views::{entry_view, key_view};

@@ -18,7 +18,8 @@ use crate::strategy::{ContentKind, Strategy};
 use crate::time::UnixMillis;
 
 use super::NamespaceCache;
-use super::commit::{Applied, History};
+use super::commit::History;
+use super::head::Applied;
 use super::load::{Current, Part};
 use super::manifest_changes::{ListedEntry, ManifestChange, ManifestOutcome, Revise};
 use super::retrieve::Selector;

@@ -7,7 +7,7 @@ use crate::ids::BlobToken;
 use crate::manifest::{Location, Manifest, StoredContent};
 
 use super::super::content::OwnBlob;
-use super::super::load::Loaded;
+use super::super::head::Loaded;
 use super::super::manifest_changes::ListedEntry;
 use super::Store;
 

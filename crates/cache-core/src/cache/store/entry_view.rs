@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::manifest::{Manifest, NewEntry};
 use crate::storage::ObjectKey;
 
-use super::super::load::Loaded;
+use super::super::head::Loaded;
 use super::super::manifest_changes::ListedEntry;
 use super::super::views::entry_view;
 use super::Store;

@@ -9,7 +9,7 @@ use crate::settings::Settings;
 use crate::storage::StorageError;
 
 use super::super::commit::History;
-use super::super::load::Loaded;
+use super::super::head::Loaded;
 use super::super::manifest_changes::ListedEntry;
 use super::super::settings::CachedSettings;
 use super::Store;

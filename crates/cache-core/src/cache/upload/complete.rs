@@ -17,8 +17,9 @@ use crate::time::UnixMillis;
 
 use super::super::commit::History;
 use super::super::content::OwnBlob;
+use super::super::head::Loaded;
 use super::super::key::ListOptions;
-use super::super::load::{Loaded, MAX_READ_ATTEMPTS, Part};
+use super::super::load::{MAX_READ_ATTEMPTS, Part};
 use super::super::manifest_changes::{Insert, ListedEntry, ManifestChange, ManifestOutcome};
 use super::super::views::entry_view;
 use super::super::{NamespaceCache, Paths, Selector, Stored};
