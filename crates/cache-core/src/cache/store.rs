@@ -19,7 +19,7 @@ pub use self::request::{IdempotencyKey, MAX_TTL, MIN_TTL, StoreRequest, Stored};
 
 use std::time::Duration;
 
-use futures::future::{join_all, join3, try_join};
+use futures::future::{join3, try_join};
 
 use crate::entry::{ContentInfo, Entry};
 use crate::error::Error;
@@ -32,6 +32,7 @@ use crate::storage::ObjectKey;
 use crate::strategy::Strategy;
 use crate::time::UnixMillis;
 
+use self::entry_view::EntryView;
 use self::first_round::FirstRound;
 use super::NamespaceCache;
 use super::commit::History;
@@ -99,8 +100,8 @@ struct Store<'a> {
     index_key: Option<ObjectKey>,
     /// The blob that was written for it.
     own_blob: Option<BlobToken>,
-    /// The entry views that were written for ids that it may get.
-    views: Vec<ObjectKey>,
+    /// The entry views that were written beside commits.
+    views: Vec<EntryView>,
 }
 
 impl<'a> Store<'a> {
@@ -227,17 +228,19 @@ impl<'a> Store<'a> {
         let entry = self.new_entry();
         let known = self.known_blob(&manifest);
         let expected = self.expected_view(&manifest, &entry);
-        let unused = std::mem::take(&mut self.views);
+        // Unless an earlier attempt or a repeat may have committed the entry, it has none of the ids that were expected before.
+        let is_new = self.nonce.origin() == NonceOrigin::Random && !history.check_existing;
+        let unused = if is_new { std::mem::take(&mut self.views) } else { Vec::new() };
         let insert = Insert { cache_hash: self.request.content.cache_hash().clone(), entry };
         let change = ManifestChange::Insert(std::sync::Arc::new(insert));
         let commit = self.cache.commit(&self.manifest_key, manifest, change, history);
         let write = async {
             match &expected {
-                Some((view, bytes)) => self.cache.cache.overwrite(view, bytes.clone()).await.map(drop),
-                None => Ok(()),
+                Some((view, bytes)) => self.cache.create_entry_view(view, bytes.clone()).await,
+                None => Ok(false),
             }
         };
-        let remove = join_all(unused.iter().map(|view| self.cache.cache.remove_garbage(view)));
+        let remove = self.remove_views(unused);
         let check = async {
             let (token, content) = known.as_ref()?;
             // If this fails, the blob is checked again after the commit.
@@ -245,8 +248,9 @@ impl<'a> Store<'a> {
             is_intact.is_ok_and(|is_intact| is_intact).then_some(*token)
         };
         let (committed, _, checked) = join3(try_join(commit, write), remove, check).await;
-        self.views.extend(expected.map(|(view, _)| view));
-        Ok((committed?.0, checked))
+        let (applied, is_new) = committed?;
+        self.views.extend(expected.map(|(key, _)| EntryView { key, is_new }));
+        Ok((applied, checked))
     }
 
     /// The response for an entry that was committed and deleted since: it was stored.

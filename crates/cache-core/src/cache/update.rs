@@ -20,6 +20,7 @@ use crate::time::UnixMillis;
 use super::NamespaceCache;
 use super::commit::History;
 use super::head::Applied;
+use super::key_changes::other_kinds;
 use super::load::{Current, Part};
 use super::manifest_changes::{ListedEntry, ManifestChange, ManifestOutcome, Revise};
 use super::retrieve::Selector;
@@ -148,7 +149,7 @@ impl Update<'_> {
             self.roll_revisions(current).await;
         }
         let entry = listed.entry(&self.cache.namespace, &current.cache_hash);
-        self.write_copies(&entry).await?;
+        self.write_copies(&entry, current.entry.content.kind).await?;
         Ok(entry)
     }
 
@@ -165,8 +166,8 @@ impl Update<'_> {
     }
 
     /// Brings the readable copies up to date. Each update reads the entry afterwards, so that of two updates at the same
-    /// time the newer one is shown in the end.
-    async fn write_copies(&self, updated: &Entry) -> Result<(), Error> {
+    /// time the newer one is shown in the end. A copy of an earlier kind has another name, and goes.
+    async fn write_copies(&self, updated: &Entry, kind_before: ContentKind) -> Result<(), Error> {
         if updated.strategy != Strategy::KeyBased {
             return Ok(());
         }
@@ -174,11 +175,13 @@ impl Update<'_> {
             self.cache.settle_key_view(&key, None).await;
             return Ok(());
         }
+        let mut kinds = vec![kind_before];
         let mut shown = None;
         for _ in 0..MAX_COPIES {
             let now = self.cache.retrieve_even_expired(&Selector::Id(self.request.cache_id)).await?;
             let Some(now) = now else {
-                return self.remove_copy(updated).await;
+                kinds.push(updated.content.kind);
+                return self.remove_copies(updated, &kinds).await;
             };
             if shown == Some(now.entry.revision) {
                 return Ok(());
@@ -186,16 +189,25 @@ impl Update<'_> {
             if let Some(view) = entry_view(self.cache.layout(), &now.entry).ok().flatten() {
                 self.cache.cache.overwrite(&view, now.bytes).await?;
             }
+            let kind = now.entry.content.kind;
+            let others: Vec<ContentKind> = other_kinds(&kinds, kind).collect();
+            self.remove_copies(&now.entry, &others).await?;
+            kinds.push(kind);
             shown = Some(now.entry.revision);
         }
         Ok(())
     }
 
-    async fn remove_copy(&self, entry: &Entry) -> Result<(), Error> {
-        match entry_view(self.cache.layout(), entry).ok().flatten() {
-            Some(view) => self.cache.cache.remove(&view).await,
-            None => Ok(()),
+    /// Removes the copies that an entry had as a content of these kinds.
+    async fn remove_copies(&self, entry: &Entry, kinds: &[ContentKind]) -> Result<(), Error> {
+        for kind in kinds {
+            let mut entry = entry.clone();
+            entry.content.kind = *kind;
+            if let Some(view) = entry_view(self.cache.layout(), &entry).ok().flatten() {
+                self.cache.cache.remove(&view).await?;
+            }
         }
+        Ok(())
     }
 
     async fn write_blob_if(&self, hash: Option<CacheHash>) -> Result<Option<BlobToken>, Error> {

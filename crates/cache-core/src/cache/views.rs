@@ -1,6 +1,6 @@
 //! Views: what an entry adds under `data/` for people who look into the storage. Reads never need them.
 //!
-//! An *entry view* carries the entry's id in its name and is written once. A *key view* belongs to a key and file id and shows
+//! An *entry view* carries the entry's id in its name. It is created once, and only an update overwrites it. A *key view* belongs to a key and file id and shows
 //! the newest version that the key index lists. A writer of a key view reads the index afterwards and writes again if
 //! another version is the newest, so the last writer always sees the final state.
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Sha256Digest;
 use crate::entry::Entry;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::ids::{CacheHash, CacheId, Namespace};
 use crate::key_index::KeyIndex;
 use crate::layout::{KeyRef, Layout};
@@ -105,6 +105,20 @@ impl NamespaceCache {
         }
     }
 
+    /// Creates the view that only this entry has; `false` if it is there. It may be of a newer revision then, and stays: only an
+    /// update overwrites it.
+    pub(super) async fn create_entry_view(&self, key: &ObjectKey, bytes: Bytes) -> Result<bool, Error> {
+        let mut backoff = Backoff::new(&self.cache);
+        loop {
+            match self.cache.create(key, bytes.clone()).await {
+                Ok(is_new) => return Ok(is_new),
+                // A create with an unknown outcome is not sent again by the storage. Here that does no harm.
+                Err(error) if error.kind() == ErrorKind::Unavailable => backoff.wait(key).await?,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     /// Writes the view that this entry shares, if its strategy has one. A view is best effort: what fails here is looked at
     /// again by [`NamespaceCache::settle_key_view`].
     pub(super) async fn write_key_view(&self, entry: &Entry, content: &Bytes) -> Option<WrittenView> {
@@ -178,11 +192,13 @@ impl Settling<'_> {
         }
     }
 
-    /// Whether the view that was written is there, shows the newest version, and is the only one.
+    /// Whether the view that was written is there, shows the newest version, and is the only one. What was written of an entry
+    /// that is being updated may be of an older revision.
     fn is_settled(&self, index: &KeyIndex, head: Option<&ObjectHead>) -> bool {
         let (Some(written), Some(newest), Some(head)) = (&self.written, index.newest_row(), head) else { return false };
         let Some(kind) = kind_of_extension(&written.key) else { return false };
         written.cache_id == newest.cache_id
+            && !index.is_updated(newest.cache_id)
             && written.version == head.version
             && (self.key.strategy != Strategy::KeyBased || other_kinds(index.kinds(), kind).next().is_none())
     }

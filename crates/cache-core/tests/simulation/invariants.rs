@@ -132,17 +132,27 @@ impl State {
         }
     }
 
-    /// The readable copy is the newest version under the key, and there is no other one.
+    /// The readable copy of the key is its newest version, and there is no other one. An entry with a copy of its own is what
+    /// that copy shows.
     fn check_view(&self, world: &World, cache: &NamespaceCache, ledger: &Ledger, hold: &mut impl FnMut(bool, String)) {
-        let copies: Vec<&Bytes> = self
-            .objects
-            .iter()
-            .filter(|(key, _)| key.contains("/data/key-based/"))
-            .map(|(_, stored)| &stored.bytes)
-            .collect();
         if ledger.frozen {
             return;
         }
+        let copies_named = |name: &str| -> Vec<&Bytes> {
+            let prefix = format!("{}/data/key-based/reports/daily/{name}.", cache.name());
+            self.objects
+                .range(prefix.clone()..)
+                .take_while(|(key, _)| key.starts_with(&prefix))
+                .map(|(_, stored)| &stored.bytes)
+                .collect()
+        };
+        for (id, _) in ledger.stored.iter().filter(|(id, stored)| stored.copied && ledger.must_be_there(**id)) {
+            let copies = copies_named(&id.to_string());
+            let read = retrieve(world, cache, Selector::Id(*id));
+            let expected: Vec<&Bytes> = read.iter().map(|retrieved| &retrieved.bytes).collect();
+            hold(copies == expected, format!("the readable copies of {id} are {copies:?}, it is {expected:?}"));
+        }
+        let copies = copies_named("summary");
         let newest = self.by_key.last().and_then(|id| retrieve(world, cache, Selector::Id(*id)));
         let expected: Vec<&Bytes> = newest.iter().map(|retrieved| &retrieved.bytes).collect();
         hold(copies == expected, format!("the readable copies are {copies:?}, the newest version is {expected:?}"));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use cache_core::cache::{StoreRequest, UploadRequest};
 use cache_core::error::Error;
-use cache_core::ids::CacheId;
+use cache_core::ids::{CacheId, CacheKey, FileId};
 
 use crate::operations::{Acknowledged, Ended, content};
 
@@ -13,7 +13,10 @@ use crate::operations::{Acknowledged, Ended, content};
 #[derive(Debug, Clone)]
 pub struct StoredEntry {
     pub content: Bytes,
+    /// Whether it is a version under the key.
     pub keyed: bool,
+    /// Whether it has a readable copy of its own.
+    pub copied: bool,
     /// Whether it has a time to live.
     pub expires: bool,
 }
@@ -115,7 +118,7 @@ impl Ledger {
 
     fn note_store(&mut self, acknowledged: Acknowledged, request: &StoreRequest) {
         let (id, key_version) = acknowledged;
-        let keyed = request.cache_key.is_some();
+        let (keyed, copied) = keyed_and_copied(request.cache_key.as_ref(), request.file_id.as_ref());
         if let Some(key) = &request.idempotency_key {
             let before = *self.by_idempotency_key.entry(format!("{key:?}")).or_insert(acknowledged);
             if before.0 != id {
@@ -126,7 +129,7 @@ impl Ledger {
             self.violations.push(format!("{id} was acknowledged without a version under its key"));
         }
         let expires = request.ttl.is_some();
-        self.stored.insert(id, StoredEntry { content: request.content.bytes().clone(), keyed, expires });
+        self.stored.insert(id, StoredEntry { content: request.content.bytes().clone(), keyed, copied, expires });
     }
 
     fn note_completion(&mut self, upload: CacheId, completed: Result<Acknowledged, Error>) {
@@ -139,8 +142,10 @@ impl Ledger {
                 }
                 self.completed.insert(upload, completed);
                 let content = content(4).bytes().clone();
-                let keyed = self.uploads.get(&upload).is_some_and(|request| request.cache_key.is_some());
-                self.stored.insert(completed.0, StoredEntry { content, keyed, expires: false });
+                let (keyed, copied) = self.uploads.get(&upload).map_or((false, false), |request| {
+                    keyed_and_copied(request.cache_key.as_ref(), request.file_id.as_ref())
+                });
+                self.stored.insert(completed.0, StoredEntry { content, keyed, copied, expires: false });
             }
             Err(Error::Unavailable { .. }) => self.failed = true,
             // The entry was deleted. Only its id could tell whose it was.
@@ -148,4 +153,9 @@ impl Ledger {
             Err(error) => self.violations.push(format!("the upload {upload} was not completed: {error}")),
         }
     }
+}
+
+/// Whether an entry is a version under the key, and whether it has a readable copy of its own.
+fn keyed_and_copied(cache_key: Option<&CacheKey>, file_id: Option<&FileId>) -> (bool, bool) {
+    (file_id.is_some(), cache_key.is_some() && file_id.is_none())
 }

@@ -54,6 +54,15 @@ struct Mix {
     updates: f64,
 }
 
+/// The first ones delete as much as they can, so that manifests become tombstones again and again; the last one updates the same
+/// few entries at the same time.
+const MIXES: [Mix; 4] = [
+    Mix { uploads: 0.2, stores: 0.55, deletes: 0.8, updates: 0.88 },
+    Mix { uploads: 0.2, stores: 0.55, deletes: 0.8, updates: 0.88 },
+    Mix { uploads: 0.2, stores: 0.55, deletes: 0.68, updates: 0.86 },
+    Mix { uploads: 0.1, stores: 0.3, deletes: 0.36, updates: 0.9 },
+];
+
 /// One schedule on its way.
 struct Schedule {
     rng: Rng,
@@ -78,12 +87,7 @@ fn caches(world: &World, memory: [u64; 2]) -> Vec<NamespaceCache> {
 fn run(seed: u64, faults: f64, objects: Objects) -> Ledger {
     let world = World::new(seed ^ 0x5eed, faults, objects);
     let mut rng = Rng::with_seed(seed);
-    // Half of the schedules delete as much as they can, so that manifests become tombstones again and again.
-    let mix = if rng.bool() {
-        Mix { uploads: 0.2, stores: 0.55, deletes: 0.8, updates: 0.88 }
-    } else {
-        Mix { uploads: 0.2, stores: 0.55, deletes: 0.68, updates: 0.86 }
-    };
+    let mix = MIXES[rng.usize(..MIXES.len())];
     let memory = [0, [0, 20_000][rng.usize(..2)]];
     let mut schedule = Schedule {
         caches: caches(&world, memory),

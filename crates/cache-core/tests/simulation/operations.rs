@@ -9,7 +9,7 @@ use cache_core::cache::{
 use cache_core::content::Content;
 use cache_core::digest::Sha256Digest;
 use cache_core::error::Error;
-use cache_core::ids::{CacheHash, CacheId};
+use cache_core::ids::{CacheHash, CacheId, CacheKey, FileId};
 use cache_core::json::{Document, FieldPath};
 use cache_core::layout::KeyRef;
 use cache_core::strategy::{ContentKind, Strategy};
@@ -66,23 +66,53 @@ pub fn content(number: usize) -> Content {
     }
 }
 
+/// Where an entry can be found beside its id and hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Nowhere,
+    /// It has a readable copy of its own.
+    Key,
+    /// It is a version, and the newest one has a readable copy.
+    KeyAndFileId,
+}
+
+impl Place {
+    fn draw(rng: &mut Rng) -> Self {
+        [Self::Nowhere, Self::Nowhere, Self::Key, Self::KeyAndFileId, Self::KeyAndFileId][rng.usize(..5)]
+    }
+
+    fn strategy(self) -> Strategy {
+        match self {
+            Self::Nowhere => Strategy::TemporalVersioned,
+            Self::Key | Self::KeyAndFileId => Strategy::KeyBased,
+        }
+    }
+
+    fn cache_key(self) -> Option<CacheKey> {
+        (self != Self::Nowhere).then(|| key_ref().cache_key)
+    }
+
+    fn file_id(self) -> Option<FileId> {
+        (self == Self::KeyAndFileId).then(|| key_ref().file_id)
+    }
+}
+
 /// A store that is drawn. `repeats` are stores with an idempotency key that were asked for before.
 pub fn store_request(rng: &mut Rng, repeats: &mut Vec<StoreRequest>) -> StoreRequest {
     if !repeats.is_empty() && rng.usize(..6) == 0 {
         return repeats[rng.usize(..repeats.len())].clone();
     }
-    let keyed = rng.bool();
-    let strategy = if keyed { Strategy::KeyBased } else { Strategy::TemporalVersioned };
+    let place = Place::draw(rng);
+    let keyed = place == Place::KeyAndFileId;
     let content = content([2, 2, 2, 3, 0, 1, 4, 4, 5, 5, 6, 7][rng.usize(..12)]);
-    let key = keyed.then(key_ref);
     let idempotency_key = (rng.usize(..3) == 0).then(|| IdempotencyKey::new(&rng.u64(..).to_string(), "").unwrap());
     let request = StoreRequest {
-        cache_key: key.as_ref().map(|key| key.cache_key.clone()),
-        file_id: key.map(|key| key.file_id),
+        cache_key: place.cache_key(),
+        file_id: place.file_id(),
         if_none_match: keyed && rng.usize(..5) == 0,
         ttl: (rng.usize(..6) == 0).then_some(TTL),
         idempotency_key,
-        ..StoreRequest::new(strategy, content)
+        ..StoreRequest::new(place.strategy(), content)
     };
     if request.idempotency_key.is_some() {
         repeats.push(request.clone());
@@ -97,11 +127,11 @@ pub async fn store(cache: NamespaceCache, request: StoreRequest) -> Ended {
 
 /// An upload with or without a key.
 pub fn upload_request(rng: &mut Rng) -> UploadRequest {
-    let key = rng.bool().then(key_ref);
+    let place = Place::draw(rng);
     UploadRequest {
-        strategy: if key.is_some() { Strategy::KeyBased } else { Strategy::TemporalVersioned },
-        cache_key: key.as_ref().map(|key| key.cache_key.clone()),
-        file_id: key.map(|key| key.file_id),
+        strategy: place.strategy(),
+        cache_key: place.cache_key(),
+        file_id: place.file_id(),
         kind: if rng.bool() { ContentKind::String } else { ContentKind::Binary },
         sha256: Sha256Digest::of(FIELD.as_bytes()),
         size: FIELD.len() as u64,

@@ -13,6 +13,13 @@ use super::super::manifest_changes::ListedEntry;
 use super::super::views::entry_view;
 use super::Store;
 
+/// An entry view that was written for an id that the entry may get.
+pub(super) struct EntryView {
+    pub(super) key: ObjectKey,
+    /// Whether this store has created it. Otherwise it is that of a repeat of this store.
+    pub(super) is_new: bool,
+}
+
 impl Store<'_> {
     pub(super) fn expected_view(&self, manifest: &Loaded<Manifest>, new: &NewEntry) -> Option<(ObjectKey, Bytes)> {
         let hash = self.request.content.cache_hash();
@@ -29,28 +36,34 @@ impl Store<'_> {
             .flatten()
     }
 
-    pub(super) async fn write_entry_view(&self, view: Option<&ObjectKey>, listed: &ListedEntry) -> Result<(), Error> {
-        let Some(view) = view else { return Ok(()) };
+    /// Writes a view beside a commit; `true` if it was not there.
+    pub(super) async fn write_entry_view(&self, view: Option<&ObjectKey>, listed: &ListedEntry) -> Result<bool, Error> {
+        let Some(view) = view else { return Ok(false) };
         let entry = listed.entry(&self.cache.namespace, self.request.content.cache_hash());
         let bytes = self.cache.view_bytes(&entry, self.request.content.bytes());
-        self.cache.cache.overwrite(view, bytes).await.map(drop)
+        self.cache.create_entry_view(view, bytes).await
     }
 
-    /// Writes the entry view of the id that the entry got, and removes those of other ids.
+    /// Writes the entry view of the id that the entry got, and removes those of other ids that this store has created.
     pub(super) async fn settle_entry_views(&mut self, entry: &Entry) -> Result<(), Error> {
         let view = entry_view(self.cache.layout(), entry).ok().flatten();
-        let (written, unused): (Vec<_>, Vec<_>) =
-            self.views.drain(..).partition(|written| view.as_ref() == Some(written));
+        let (written, others): (Vec<_>, Vec<_>) =
+            self.views.drain(..).partition(|written| view.as_ref() == Some(&written.key));
         let write = async {
             match &view {
                 Some(view) if written.is_empty() => {
                     let bytes = self.cache.view_bytes(entry, self.request.content.bytes());
-                    self.cache.cache.overwrite(view, bytes).await.map(drop)
+                    self.cache.create_entry_view(view, bytes).await.map(drop)
                 }
                 _ => Ok(()),
             }
         };
-        let remove = join_all(unused.iter().map(|view| self.cache.cache.remove_garbage(view)));
-        join(write, remove).await.0
+        join(write, self.remove_views(others)).await.0
+    }
+
+    /// Removes what this store has created.
+    pub(super) async fn remove_views(&self, views: Vec<EntryView>) {
+        let created = views.iter().filter(|view| view.is_new);
+        join_all(created.map(|view| self.cache.cache.remove_garbage(&view.key))).await;
     }
 }

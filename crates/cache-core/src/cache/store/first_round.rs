@@ -13,6 +13,7 @@ use super::super::head::Loaded;
 use super::super::manifest_changes::ListedEntry;
 use super::super::settings::CachedSettings;
 use super::Store;
+use super::entry_view::EntryView;
 
 /// Contents larger than this are looked up before they are sent: that is worth a round trip.
 const LOOK_FIRST_ABOVE_BYTES: u64 = 1024 * 1024;
@@ -144,8 +145,8 @@ impl Store<'_> {
             self.write_entry_view(view.as_ref(), &listed),
         );
         let (round, ()) = join(round, self.cache.refresh_settings(Some(settings))).await;
-        let (created, manifest, index, ()) = round?;
-        self.views.extend(view);
+        let (created, manifest, index, is_new) = round?;
+        self.views.extend(view.map(|key| EntryView { key, is_new }));
         self.after_create(created, listed, manifest, index).await
     }
 
@@ -154,8 +155,8 @@ impl Store<'_> {
         let (manifest, listed) = self.first_state()?;
         let view = self.entry_view(&listed);
         let put = self.put_created(manifest);
-        let (created, ()) = try_join(put, self.write_entry_view(view.as_ref(), &listed)).await?;
-        self.views.extend(view);
+        let (created, is_new) = try_join(put, self.write_entry_view(view.as_ref(), &listed)).await?;
+        self.views.extend(view.map(|key| EntryView { key, is_new }));
         self.after_create(created, listed, Loaded::absent(), index).await
     }
 

@@ -206,7 +206,7 @@ impl Completion<'_> {
             None => self.read_content(&listed).await?,
         };
         if let Some(view) = entry_view(self.cache.layout(), &entry).ok().flatten() {
-            self.cache.cache.overwrite(&view, self.cache.view_bytes(&entry, &content)).await?;
+            self.cache.create_entry_view(&view, self.cache.view_bytes(&entry, &content)).await?;
         }
         let deduplicated = listed.content.location != Location::Blob(self.token);
         let options = ListOptions { create_only: false, started_at: self.started_at };
