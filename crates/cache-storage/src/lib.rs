@@ -26,12 +26,17 @@ pub mod memory;
 pub mod operation;
 pub mod round_trips;
 pub mod s3;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 pub mod system;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
 
 mod list_page;
+mod reserve;
 mod slice;
+#[cfg(any(feature = "sqlite", feature = "zip"))]
+mod write_queue;
 
 pub use config::{StorageConfig, open};
