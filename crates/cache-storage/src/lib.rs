@@ -38,5 +38,7 @@ mod reserve;
 mod slice;
 #[cfg(any(feature = "sqlite", feature = "zip"))]
 mod write_queue;
+#[cfg(feature = "zip")]
+pub mod zip;
 
 pub use config::{StorageConfig, open};
