@@ -17,6 +17,9 @@
 //! A file that is not ours is refused, and left as it is. So is a damaged one: opening it checks its structure for up to
 //! two seconds. If the file is removed or replaced under a running process, every call is [`StorageError::Unavailable`].
 //!
+//! Stores leave the last 8 MiB of a disk free, so that a full disk can be emptied: a delete needs room in the log. If others
+//! use that up, deletes are [`StorageError::Full`] as well. Room that deletes free stays in the file, for later stores.
+//!
 //! Beside the file lie `-wal` and `-shm` while it is open, and after a crash until the next open: they are parts of the
 //! database and must be moved with it. The file must be on a local file system, not a network share. An object has up to
 //! [`MAX_OBJECT_BYTES`].
@@ -88,7 +91,7 @@ impl Sqlite {
         let location = Location::create(path)?;
         let mut connection = location.connect()?;
         schema::prepare(&mut connection, &location)?;
-        let writer = Writer::new(connection, location.clone())?;
+        let writer = Writer::new(connection, location.clone());
         let queue = Arc::new(WriteQueue::start("sqlite-writer", writer).map_err(SqliteError::Io)?);
         let readers = Readers { location, idle: Mutex::default(), permits: Arc::new(Semaphore::new(MAX_READERS)) };
         Ok(Self { readers: Arc::new(readers), queue })

@@ -36,6 +36,12 @@ impl<C> Write<C> {
         self.caller.is_closed()
     }
 
+    /// Size of the content.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes as u64
+    }
+
     /// Tells the caller.
     pub(crate) fn answer(self, outcome: Outcome) {
         // A caller that no longer waits cannot be told.

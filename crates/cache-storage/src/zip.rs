@@ -5,7 +5,7 @@
 //! in as few runs as possible, by the kernel where it can (`copy_file_range`). What arrives meanwhile shares the next
 //! rewrite (`write_queue`), and every write is acknowledged when it is durable.
 //!
-//! So a write costs as much as copying the archive, and needs that much free space for a moment: this is for stores of up
+//! So a write costs as much as copying the archive, and needs that much free space for a moment (stores leave room for that): this is for stores of up
 //! to some hundred megabytes which are read more than they are written, or carried around. The index is in memory; contents
 //! are read from the archive when they are asked for, and compared with their checksum. (To keep them in memory made reads
 //! no faster than 5 %, for the system keeps the file's pages already.)

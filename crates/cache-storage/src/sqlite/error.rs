@@ -17,6 +17,9 @@ pub(super) enum SqliteError {
     /// The disk is full, which SQLite reported as an error of input or output.
     #[error("the disk is full")]
     Full(#[source] Error),
+    /// The disk has some room, which is left to deletes.
+    #[error("the disk has {available} bytes of room, and the write needs {needed}, for some are kept for deletes")]
+    LittleRoom { available: u64, needed: u64 },
     /// SQLite found the file inconsistent.
     #[error(
         "the database is damaged: {0}. Restore a copy, or save what can be read with `sqlite3 FILE .recover` into a new file"
@@ -63,7 +66,7 @@ impl SqliteError {
         let key = key.to_owned();
         let source = self.into_source();
         match &source {
-            Self::Full(_) => StorageError::Full { key, source: source.into() },
+            Self::Full(_) | Self::LittleRoom { .. } => StorageError::Full { key, source: source.into() },
             Self::Sqlite(err) => match err.sqlite_error_code() {
                 Some(ErrorCode::DiskFull) => StorageError::Full { key, source: source.into() },
                 Some(ErrorCode::PermissionDenied | ErrorCode::ReadOnly | ErrorCode::TooBig) => {
@@ -111,7 +114,7 @@ impl SqliteError {
 
     /// Whether the disk is full, and nothing was written.
     pub(super) fn is_full(&self) -> bool {
-        matches!(self, Self::Full(_)) || self.code() == Some(ErrorCode::DiskFull)
+        matches!(self, Self::Full(_) | Self::LittleRoom { .. }) || self.code() == Some(ErrorCode::DiskFull)
     }
 
     /// Whether nothing was written, so that the writes of a failed commit can be tried one by one.

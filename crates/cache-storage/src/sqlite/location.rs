@@ -17,8 +17,6 @@ use crate::system::OsRng;
 const FILE_MODE: u32 = 0o600;
 /// How long SQLite itself waits for a lock. Who has a deadline tries again.
 const BUSY_TIMEOUT: Duration = Duration::from_millis(100);
-/// A disk with less room than this is full: SQLite enlarges its shared memory by 32 KiB.
-const LITTLE_ROOM: u64 = 64 << 10;
 
 /// Where the database is.
 #[derive(Debug, Clone)]
@@ -77,25 +75,9 @@ impl Location {
         }
     }
 
-    /// Whether the disk has room for a small file. If nobody knows, it has.
-    pub(super) fn has_room(&self) -> bool {
-        match self {
-            Self::Memory(_) => true,
-            Self::File { path, .. } => {
-                rustix::fs::statvfs(path).map_or(true, |disk| disk.f_bavail.saturating_mul(disk.f_frsize) > LITTLE_ROOM)
-            }
-        }
-    }
-
-    /// The file beside the database with this ending.
-    pub(super) fn beside(&self, ending: &str) -> Option<PathBuf> {
-        match self {
-            Self::Memory(_) => None,
-            Self::File { path, .. } => {
-                let mut name = path.clone().into_os_string();
-                name.push(ending);
-                Some(name.into())
-            }
-        }
+    /// How much room the disk has, in bytes. If nobody knows, it has enough.
+    pub(super) fn available(&self) -> u64 {
+        let Self::File { path, .. } = self else { return u64::MAX };
+        rustix::fs::statvfs(path).map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 }

@@ -22,7 +22,7 @@ const CHECK_WITHIN: Duration = Duration::from_secs(2);
 /// Steps of SQLite's virtual machine between two looks at the clock.
 const CHECK_STEPS: i32 = 10_000;
 /// The WAL is written back to the file when it has this many pages of 4 KiB.
-const CHECKPOINT_PAGES: i32 = 2_000;
+const CHECKPOINT_PAGES: i32 = 1_000;
 
 const TABLES: &str = "
     CREATE TABLE objects (

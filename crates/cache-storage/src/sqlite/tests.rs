@@ -184,7 +184,7 @@ async fn one_that_does_not_fit_leaves_the_others_alone() {
     let mut connection = storage.readers.location.connect().unwrap();
     schema::prepare(&mut connection, &storage.readers.location).unwrap();
     connection.execute_batch(&pages(40)).unwrap();
-    let queue = WriteQueue::start("test", Writer::new(connection, storage.readers.location.clone()).unwrap()).unwrap();
+    let queue = WriteQueue::start("test", Writer::new(connection, storage.readers.location.clone())).unwrap();
     let (small, large) = (key("ns/small"), key("ns/large"));
     let small = queue.put(&small, "x".into(), 1, PutMode::Create);
     let large = queue.put(&large, vec![b'x'; 500_000].into(), 500_000, PutMode::Create);

@@ -10,12 +10,21 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 use super::error::SqliteError;
 use super::location::Location;
 use super::reader::{row_id, version};
-use crate::reserve::{MAX_RESERVED_GROWTH, Reserve};
+use crate::reserve::MAX_RESERVED_GROWTH;
 use crate::system::SystemClock;
 use crate::write_queue::{Change, Committer, Write};
 
 /// How often a process that waits for others says so.
 const WARN_EVERY: Duration = Duration::from_secs(10);
+
+/// With more room than this on the disk nobody has to look more closely, in bytes.
+const PLENTY: u64 = 64 << 20;
+/// What stores leave free for deletes, in bytes: twice what the log has before it is written back.
+const RESERVED: u64 = 8 << 20;
+/// A disk with less room than this is full, in bytes: SQLite enlarges its shared memory by 32 KiB.
+const LITTLE_ROOM: u64 = 64 << 10;
+/// SQLite's default.
+const PAGE_BYTES: u64 = 4_096;
 
 const FIND: &str = "SELECT version, size FROM objects WHERE key = ?1";
 const ADD_CONTENT: &str = "INSERT INTO contents (bytes) VALUES (?1)";
@@ -28,8 +37,6 @@ const REMOVE_CONTENT: &str = "DELETE FROM contents WHERE version = ?1";
 pub(super) struct Writer {
     connection: Connection,
     location: Location,
-    /// For the deletes of a full disk; a database in memory has none.
-    reserve: Option<Reserve>,
 }
 
 /// What became of a write.
@@ -42,19 +49,15 @@ enum Applied {
 }
 
 impl Writer {
-    pub(super) fn new(connection: Connection, location: Location) -> Result<Self, SqliteError> {
-        let reserve = location.beside("-reserve").map(Reserve::new);
-        if let Some(reserve) = &reserve {
-            reserve.fill();
-        }
-        Ok(Self { connection, location, reserve })
+    pub(super) fn new(connection: Connection, location: Location) -> Self {
+        Self { connection, location }
     }
 
     /// Commits these writes together. `None` if all callers gave up while another process had the database.
     fn apply(&mut self, writes: &[Write<Bytes>]) -> Result<Option<Vec<Applied>>, SqliteError> {
         self.location.check()?;
         let applied = self.try_apply(writes);
-        applied.map_err(|err| err.or_full(|| self.location.has_room()))
+        applied.map_err(|err| err.or_full(|| self.location.available() > LITTLE_ROOM))
     }
 
     fn try_apply(&mut self, writes: &[Write<Bytes>]) -> Result<Option<Vec<Applied>>, SqliteError> {
@@ -64,27 +67,47 @@ impl Writer {
         Ok(Some(applied))
     }
 
+    /// Commits a write by itself, if there is room for it.
     fn apply_one(&mut self, write: &Write<Bytes>) -> Result<Option<Vec<Applied>>, SqliteError> {
+        if let Change::Put { content, .. } = &write.change
+            && !self.is_reserved_for(write)
+        {
+            self.make_room(content.len() as u64)?;
+        }
         let one = std::slice::from_ref(write);
-        let applied = self.apply(one);
-        let is_full = applied.as_ref().is_err_and(SqliteError::is_full);
-        if !is_full || !self.may_use_reserve(write) || !self.reserve.as_ref().is_some_and(Reserve::release) {
-            return applied;
+        match self.apply(one) {
+            Err(err) if err.is_full() => {
+                self.empty_log();
+                self.apply(one)
+            }
+            applied => applied,
         }
-        let applied = self.apply(one);
-        // Empties the WAL, so that there is room for the next one.
-        let emptied = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
-        if let Err(err) = emptied {
-            tracing::debug!(%err, "the WAL was not emptied");
-        }
-        if let Some(reserve) = &self.reserve {
-            reserve.fill();
-        }
-        applied
     }
 
-    /// Whether a write may use the reserve of a full disk: it removes something, or makes a delete possible.
-    fn may_use_reserve(&self, write: &Write<Bytes>) -> bool {
+    /// Sees to it that the disk is not filled up: a content needs room in the log, and later in the database, and without
+    /// room for the log nothing could be deleted any more.
+    fn make_room(&self, bytes: u64) -> Result<(), SqliteError> {
+        let free_pages: i64 = self.connection.pragma_query_value(None, "freelist_count", |row| row.get(0))?;
+        let growth = bytes.saturating_sub(free_pages.unsigned_abs() * PAGE_BYTES);
+        let needed = bytes + growth + if growth > 0 { RESERVED } else { RESERVED / 2 };
+        if self.location.available() >= needed {
+            return Ok(());
+        }
+        self.empty_log();
+        let available = self.location.available();
+        if available >= needed { Ok(()) } else { Err(SqliteError::LittleRoom { available, needed }) }
+    }
+
+    /// Writes the log back to the database and truncates it. If that is not possible now, it is done later.
+    fn empty_log(&self) {
+        let emptied = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        if let Err(err) = emptied {
+            tracing::debug!(%err, "the log of the database was not emptied");
+        }
+    }
+
+    /// Whether a write may use the last room of a disk: it removes something, or makes a delete possible.
+    fn is_reserved_for(&self, write: &Write<Bytes>) -> bool {
         match &write.change {
             Change::Delete => true,
             Change::Put { mode: PutMode::Create | PutMode::Overwrite, .. } => false,
@@ -98,19 +121,27 @@ impl Writer {
     }
 }
 
+impl Writer {
+    fn commit_one_by_one(&mut self, writes: Vec<Write<Bytes>>) {
+        for write in writes {
+            match self.apply_one(&write) {
+                Ok(applied) => answer(vec![write], applied),
+                Err(err) => fail(write, err),
+            }
+        }
+    }
+}
+
 impl Committer<Bytes> for Writer {
     fn commit(&mut self, writes: Vec<Write<Bytes>>) {
+        let bytes: u64 = writes.iter().map(Write::bytes).sum();
+        if self.location.available() < PLENTY + 2 * bytes {
+            return self.commit_one_by_one(writes);
+        }
         match self.apply(&writes) {
             Ok(applied) => answer(writes, applied),
             // One that does not fit must not take the others with it.
-            Err(err) if err.wrote_nothing() => {
-                for write in writes {
-                    match self.apply_one(&write) {
-                        Ok(applied) => answer(vec![write], applied),
-                        Err(err) => fail(write, err),
-                    }
-                }
-            }
+            Err(err) if err.wrote_nothing() => self.commit_one_by_one(writes),
             Err(err) => {
                 let message = err.to_string();
                 let mut writes = writes.into_iter();

@@ -15,9 +15,14 @@ pub(super) enum ZipError {
     Precondition,
     /// The archive would be larger than it may be.
     #[error(
-        "the archive may have {max_bytes} bytes, and would have {needed}: delete entries, or raise CACHE__SERVICE__ZIP_MAX_BYTES"
+        "the archive may have {max_bytes} bytes, and the write needs {needed}, some of them for later deletes: delete entries, or raise CACHE__SERVICE__ZIP_MAX_BYTES"
     )]
     LimitReached { max_bytes: u64, needed: u64 },
+    /// The disk has no room for another archive beside this one.
+    #[error(
+        "the disk has {room} bytes for the archive, and the write needs {needed}: an archive is written beside the present one"
+    )]
+    LittleRoom { room: u64, needed: u64 },
     /// The limit is beyond what the format takes.
     #[error("the limit of {0} bytes is too high: a ZIP archive may have {max}", max = super::MAX_BYTES)]
     LimitTooHigh(u64),
@@ -76,7 +81,7 @@ impl ZipError {
     fn case(&self) -> Case {
         match self {
             Self::Precondition => Case::Precondition,
-            Self::LimitReached { .. } => Case::Full,
+            Self::LimitReached { .. } | Self::LittleRoom { .. } => Case::Full,
             Self::Io(err) => match err.kind() {
                 ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Case::Full,
                 ErrorKind::PermissionDenied

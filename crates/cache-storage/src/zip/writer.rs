@@ -10,6 +10,8 @@ use std::sync::{Arc, PoisonError};
 use cache_core::clock::Clock;
 use cache_core::storage::{ObjectKey, PutMode, Version};
 
+use rustix::fs::fstatvfs;
+
 use super::archive::{Archive, Member};
 use super::error::ZipError;
 use super::format::{LOCAL_BYTES, MAX_END_BYTES, bytes_of, list_and_end, local};
@@ -109,6 +111,8 @@ struct Changes {
     /// Size of the archive with these members.
     bytes: u64,
     max_bytes: u64,
+    /// Bytes that the disk has for this archive, those of the present one included.
+    room: u64,
     is_changed: bool,
 }
 
@@ -118,7 +122,9 @@ impl Changes {
         let bytes = members.iter().map(|(name, member)| bytes_of(name, u64::from(member.packed))).sum::<u64>();
         let next_version = base.next_version;
         let bytes = bytes + MAX_END_BYTES;
-        Self { base, members, fresh: HashMap::new(), next_version, bytes, max_bytes, is_changed: false }
+        let free = fstatvfs(&base.file).map_or(u64::MAX / 2, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+        let room = free.saturating_add(bytes);
+        Self { base, members, fresh: HashMap::new(), next_version, bytes, max_bytes, room, is_changed: false }
     }
 
     /// Applies a change to the list of members. `Some` is the version of what was put.
@@ -154,14 +160,17 @@ impl Changes {
         let before = found.map_or(0, |found| bytes_of(key.as_str(), u64::from(found.packed)));
         let after = bytes_of(key.as_str(), content.bytes.len() as u64);
         let needed = self.bytes - before + after;
-        let reserved = MAX_RESERVED.min(self.max_bytes / 16);
-        let limit = if found.is_some() && after <= before + MAX_RESERVED_GROWTH {
-            self.max_bytes
-        } else {
-            self.max_bytes - reserved
-        };
-        if after > before && needed > limit {
-            return Err(ZipError::LimitReached { max_bytes: self.max_bytes, needed: needed.max(self.max_bytes + 1) });
+        let is_reserved_for = found.is_some() && after <= before + MAX_RESERVED_GROWTH;
+        if after > before {
+            let reserved = if is_reserved_for { 0 } else { MAX_RESERVED.min(self.max_bytes / 16) };
+            if needed + reserved > self.max_bytes {
+                return Err(ZipError::LimitReached { max_bytes: self.max_bytes, needed: needed + reserved });
+            }
+            // After this rewrite there must be room for another one, or nothing could be deleted any more.
+            let room_needed = 2 * needed + MAX_RESERVED;
+            if !is_reserved_for && room_needed > self.room {
+                return Err(ZipError::LittleRoom { room: self.room, needed: room_needed });
+            }
         }
         self.bytes = needed;
         Ok(())
