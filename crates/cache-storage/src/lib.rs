@@ -36,6 +36,7 @@ pub mod system;
 pub mod conformance;
 
 mod list_page;
+mod read_cached;
 mod reserve;
 mod slice;
 #[cfg(any(feature = "sqlite", feature = "zip"))]

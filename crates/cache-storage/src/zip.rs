@@ -7,8 +7,8 @@
 //!
 //! So a write costs as much as copying the archive, and needs that much free space for a moment (stores leave room for that): this is for stores of up
 //! to some hundred megabytes which are read more than they are written, or carried around. The index is in memory; contents
-//! are read from the archive when they are asked for, and compared with their checksum. (To keep them in memory made reads
-//! no faster than 5 %, for the system keeps the file's pages already.)
+//! are read from the archive when they are asked for, and compared with their checksum: the system keeps the file's pages in
+//! memory already, and the server keeps contents.
 //!
 //! One process at a time can have it open. The lock is held on a file beside it, which names that process. The archive
 //! never grows beyond [`ZipConfig::max_bytes`]: a write that does not fit is [`StorageError::Full`]. Updates that grow an
@@ -121,6 +121,11 @@ impl Storage for Zip {
         };
         if options.if_none_match.as_ref() == Some(&member.version()) {
             return Ok(Some(GetResult::NotModified));
+        }
+        if let Some(cached) = archive.read_cached(key, &member, options.range.as_ref()) {
+            return cached
+                .map(|object| Some(GetResult::Object(object)))
+                .map_err(|err| err.into_storage_error(key.as_str()));
         }
         let (own, range) = (key.clone(), options.range.clone());
         let read = spawn_blocking(move || archive.read(&own, &member, range.as_ref())).await;

@@ -16,7 +16,11 @@ use cache_core::time::UnixMillis;
 use super::error::ZipError;
 use super::packed::{STORED, unpack};
 use crate::list_page::list_index;
+use crate::read_cached::read_cached;
 use crate::slice::{clamp, slice_object};
+
+/// Unpacking more bytes than this takes longer than a hop to the blocking pool.
+const MAX_CACHED_BYTES: u32 = 16 * 1024;
 
 /// A file that never changes, and where its members are.
 pub(super) struct Archive {
@@ -78,6 +82,22 @@ impl Archive {
 
     pub(super) fn member(&self, key: &ObjectKey) -> Option<&Member> {
         self.members.get(key.as_str())
+    }
+
+    /// A small object or a range of it, if no disk access is needed to read it.
+    pub(super) fn read_cached(
+        &self,
+        key: &ObjectKey,
+        member: &Member,
+        range: Option<&Range<u64>>,
+    ) -> Option<Result<Object, ZipError>> {
+        if member.packed.max(member.size) > MAX_CACHED_BYTES {
+            return None;
+        }
+        let packed = read_cached(&self.file, u64::from(member.content), member.packed as usize)?;
+        let content = unpack(packed, member.method, member.size, member.crc);
+        let content = content.map_err(|_| ZipError::Damaged(key.to_string()));
+        Some(content.map(|content| slice_object(content.into(), member.version(), range)))
     }
 
     /// Reads an object or a range of it. The file is this state for ever, even if it has no name any more.
