@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test events fuzz-api check format lint docs boundaries cycles licences model simulate chaos release \
+.PHONY: help run test events fuzz-api check format lint docs boundaries cycles licences model simulate chaos release release-lambda \
 	bench-local bench-cold bench-s3 bench-http bench-growth bench-herd bench-inline clean-tools deploy-tools \
 	validate build build-lambda deploy local-lambda replay
 
@@ -24,10 +24,10 @@ run: export CACHE__SERVICE__STORAGE_MODE ?= local_disk
 run: export CACHE__SERVICE__LOCAL_DISK_PATH ?= ./.mgraph-cache
 run: export CACHE__SERVICE__TEST_ROUTES ?= true
 run: ## Serves on http://127.0.0.1:10017, stores in ./.mgraph-cache, and prints what to try. Ctrl-C stops it.
-	@cargo build --quiet --package cache-lambda
+	@cargo build --quiet --package cache-lambda --features embedded
 	@exec target/debug/cache-lambda
 
-test: ## Runs all tests. Python clients and S3 take part when tools/tools.sh can set them up in .tools/.
+test: ## Runs all tests (MGRAPH_TEST_BACKENDS=all: the service also on SQLite and ZIP). Python clients and S3 take part when tools/tools.sh can set them up in .tools/.
 	@tools/tools.sh || echo "not set up: see above. The tests that need it are left out"
 	cargo test --workspace --all-features
 
@@ -86,7 +86,10 @@ chaos: ## Runs 10,000 random operations over an S3 that fails (OPERATIONS=n, SEE
 	@tools/tools.sh
 	CHAOS_OPERATIONS=$(OPERATIONS) CHAOS_SEED=$(SEED) cargo test --package cache-tests --test it chaos -- --nocapture
 
-release: ## Builds target/release/cache-lambda, for use as a server on this machine.
+release: ## Builds target/release/cache-lambda, for use as a server on this machine: with all backends.
+	cargo build --release --package cache-lambda --features embedded
+
+release-lambda: ## Builds target/release/cache-lambda as it is built for Lambda: without SQLite and ZIP.
 	cargo build --release --package cache-lambda
 
 bench-local: release ## Measures requests/s, start-up, memory and binary size (needs wrk; BENCH_SECONDS=n for each measurement).
@@ -110,7 +113,7 @@ bench-inline: ## Compares small contents in their manifest with contents beside 
 	@tools/tools.sh
 	cargo bench --package cache-tests --bench inline
 
-bench-cold: release ## Measures a cold start in Lambda beside a function that only says hello (Linux; BENCH_STARTS=n starts of each).
+bench-cold: release-lambda ## Measures a cold start in Lambda beside a function that only says hello (Linux; BENCH_STARTS=n starts of each).
 	cargo build --release --package hello-lambda
 	$(PYTHON) benches/bench_cold.py target/release/cache-lambda target/release/hello-lambda $(BENCH_STARTS)
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Measures a server on this machine: benches/bench_local.py BINARY [SECONDS]
 
-Start-up time, requests per second of stores and retrieves over 16 connections, and peak memory, in memory and on disk.
+Start-up time, requests per second of stores and retrieves over 16 connections, peak memory and room on the disk, of each storage
+of one machine.
 Needs wrk on the PATH, and Python 3.8 or later. The load generator shares the machine with the server.
 """
 import os
@@ -19,7 +20,7 @@ def main():
     need("wrk", "wrk")
     print(f"binary {os.path.getsize(binary) / 1e6:.1f} MB; {CONNECTIONS} connections, {CONTENT_BYTES} bytes a content, "
           f"{seconds} s each, {os.cpu_count()} cores")
-    for mode in "memory", "local_disk":
+    for mode in "memory", "local_disk", "sqlite", "zip":
         with tempfile.TemporaryDirectory() as folder:
             measure(binary, mode, folder, seconds)
 
@@ -33,7 +34,15 @@ def measure(binary, mode, folder, seconds):
         retrieves = Load(ours.port, f"/bench/retrieve/{cache_id}/string", seconds)
         stores = Load(ours.port, "", seconds, "-s", script(folder, "POST", "/bench/direct/store/string", CONTENT_BYTES))
         print(f"{mode:11} start-up {start_up_ms:4.0f} ms | store {stores} | retrieve {retrieves} | "
-              f"peak memory {idle} after the start, {peak_memory(ours.pid)} after the load")
+              f"peak memory {idle} after the start, {peak_memory(ours.pid)} after the load"
+              f"{on_disk(folder, stores.requests)}")
+
+
+def on_disk(folder, entries):
+    """What an entry takes, as text: in blocks of the file system, so that small files count as what they take."""
+    blocks = sum(os.lstat(os.path.join(path, name)).st_blocks
+                 for path, folders, files in os.walk(os.path.join(folder, "store")) for name in folders + files)
+    return f" | {blocks * 512 / entries:,.0f} bytes on disk an entry" if blocks else ""
 
 
 if __name__ == "__main__":

@@ -25,7 +25,9 @@ def server(binary, mode, folder, **settings):
     port = free_port()
     env = {
         "CACHE__SERVICE__STORAGE_MODE": mode,
-        "CACHE__SERVICE__LOCAL_DISK_PATH": os.path.join(folder, "disk"),
+        "CACHE__SERVICE__LOCAL_DISK_PATH": os.path.join(folder, "store"),
+        "CACHE__SERVICE__SQLITE_PATH": os.path.join(folder, "store", "cache.sqlite"),
+        "CACHE__SERVICE__ZIP_PATH": os.path.join(folder, "store", "cache.zip"),
         "CACHE__SERVICE__LISTEN": f"127.0.0.1:{port}",
         "RUST_LOG": "warn",
         **settings,
@@ -78,6 +80,7 @@ class Load:
         said = subprocess.run(command, check=True, stdout=subprocess.PIPE, universal_newlines=True).stdout
         self.rate = float(re.search(r"Requests/sec:\s+([\d.]+)", said).group(1))
         self.percentile = re.search(r"99%\s+(\S+)", said).group(1)
+        self.requests = int(re.search(r"(\d+) requests in", said).group(1))
         failed = re.search(r"Non-2xx or 3xx responses: (\d+)", said)
         self.failed = int(failed.group(1)) if failed else 0
 

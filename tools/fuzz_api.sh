@@ -18,7 +18,7 @@ export CACHE__SERVICE__STORAGE_MODE=memory CACHE__SERVICE__LISTEN=127.0.0.1:0 CA
 export CACHE__SERVICE__TEST_ROUTES=true RUST_LOG=error
 export FAST_API__AUTH__API_KEY__NAME=x-api-key FAST_API__AUTH__API_KEY__VALUE=fuzz
 
-cargo build --quiet --package cache-lambda
+cargo build --quiet --package cache-lambda --features embedded
 folder=$(mktemp -d)
 target/debug/cache-lambda >"$folder/server.log" 2>&1 &
 server=$!

@@ -85,6 +85,13 @@ async fn a_batch_says_of_each_entry_what_a_request_for_it_says_in_memory() {
 }
 
 #[tokio::test]
+async fn a_batch_says_of_each_entry_what_a_request_for_it_says_elsewhere() {
+    for mode in [Mode::sqlite(), Mode::zip()].into_iter().flatten() {
+        check(&mode).await;
+    }
+}
+
+#[tokio::test]
 async fn a_batch_says_of_each_entry_what_a_request_for_it_says_on_s3() {
     let Some(mode) = Mode::s3("batches").await else { return say("not run: no S3 look-alike is set up") };
     check(&mode).await;

@@ -19,6 +19,13 @@ async fn racing_stores_of_one_content_lose_no_version_on_disk() {
 }
 
 #[tokio::test]
+async fn racing_stores_of_one_content_lose_no_version_in_sqlite_and_zip() {
+    for mode in [Mode::sqlite(), Mode::zip()].into_iter().flatten() {
+        check(&mode).await;
+    }
+}
+
+#[tokio::test]
 async fn racing_stores_of_one_content_lose_no_version_on_s3() {
     let Some(mode) = Mode::s3("racing-stores").await else { return };
     check(&mode).await;

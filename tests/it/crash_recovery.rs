@@ -1,14 +1,15 @@
-//! A server on disk that is killed while it writes keeps every entry that it acknowledged, and leaves nothing half
+//! A server on a storage of this machine that is killed while it writes keeps every entry that it acknowledged, and leaves nothing half
 //! written.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cache_core::cache::Cache;
 use cache_core::clock::Clock;
+use cache_core::storage::Storage;
 use cache_core::time::Deadline;
-use cache_storage::disk::Disk;
+use cache_storage::StorageConfig;
 use cache_storage::system::{OsRng, SystemClock};
 use cache_testing::mock_clock::MockClock;
 use tokio::time::timeout;
@@ -24,11 +25,28 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 type Acknowledged = Arc<Mutex<Vec<(String, String)>>>;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_server_loses_nothing_it_acknowledged() {
+async fn a_killed_server_on_disk_loses_nothing_it_acknowledged() {
+    check(&Mode::Disk, |path| StorageConfig::LocalDisk { path }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_server_on_sqlite_loses_nothing_it_acknowledged() {
+    let Some(mode) = Mode::sqlite() else { return };
+    check(&mode, |path| StorageConfig::Sqlite { path }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_server_on_zip_loses_nothing_it_acknowledged() {
+    let Some(mode) = Mode::zip() else { return };
+    check(&mode, |path| StorageConfig::Zip { path, max_bytes: 1 << 30 }).await;
+}
+
+async fn check(mode: &Mode, config: impl Fn(PathBuf) -> StorageConfig) {
     let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
     let acknowledged = Acknowledged::default();
     for round in 0..KILLS {
-        let server = start(folder.path()).await;
+        let server = start(mode, &path).await;
         let before = acknowledged.lock().unwrap().len();
         let writers: Vec<_> = (0..WRITERS)
             .map(|writer| tokio::spawn(write(server.client(), round, writer, acknowledged.clone())))
@@ -43,13 +61,14 @@ async fn a_killed_server_loses_nothing_it_acknowledged() {
         }
     }
     let acknowledged = acknowledged.lock().unwrap().clone();
-    let server = start(folder.path()).await;
+    let server = start(mode, &path).await;
     for (id, text) in &acknowledged {
         let reply = server.client().send(Request::get(&format!("/kill/retrieve/{id}/string"))).await;
         assert_eq!((reply.status.as_u16(), &reply.text()), (200, text), "{id}");
     }
     drop(server);
-    nothing_is_half_written(Disk::open(folder.path()).unwrap(), &acknowledged).await;
+    let storage = cache_storage::open(&config(path)).await.unwrap();
+    nothing_is_half_written(storage, &acknowledged).await;
 }
 
 /// Ends when more stores are acknowledged than `before`.
@@ -59,8 +78,10 @@ async fn more_than(before: usize, acknowledged: &Acknowledged) {
     }
 }
 
-async fn start(folder: &Path) -> Server {
-    Server::start_with(&Mode::Disk, &[("CACHE__SERVICE__LOCAL_DISK_PATH", &folder.display().to_string())]).await
+async fn start(mode: &Mode, path: &Path) -> Server {
+    let variables = ["LOCAL_DISK", "SQLITE", "ZIP"].map(|what| format!("CACHE__SERVICE__{what}_PATH"));
+    let path = path.display().to_string();
+    Server::start_with(mode, &variables.each_ref().map(|variable| (variable.as_str(), path.as_str()))).await
 }
 
 /// Stores until the server is killed: distinct contents, one that all writers share, and one under a key.
@@ -80,10 +101,10 @@ async fn write(client: Client, round: u64, writer: u64, acknowledged: Acknowledg
 
 /// Two days later a sweep reads every object, and reports those that it cannot read. It also reports views whose first
 /// store was killed before it wrote the manifest.
-async fn nothing_is_half_written(disk: Disk, acknowledged: &[(String, String)]) {
+async fn nothing_is_half_written(storage: Arc<dyn Storage>, acknowledged: &[(String, String)]) {
     let two_days = Duration::from_secs(2 * 24 * 3600);
     let clock = MockClock::new(SystemClock.now().plus(two_days));
-    let cache = Cache::new(Arc::new(disk), Arc::new(clock), Arc::new(OsRng)).with_deadline(Deadline::NEVER);
+    let cache = Cache::new(storage, Arc::new(clock), Arc::new(OsRng)).with_deadline(Deadline::NEVER);
     let report = cache.namespace(&"kill".parse().unwrap()).sweep().await.unwrap();
     assert!(report.complete, "{report:?}");
     for object in &report.damaged {

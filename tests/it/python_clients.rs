@@ -43,6 +43,14 @@ async fn the_client_0_33_0_works_unchanged_on_disk() {
 }
 
 #[tokio::test]
+async fn both_clients_work_unchanged_in_sqlite_and_zip() {
+    for mode in [Mode::sqlite(), Mode::zip()] {
+        check_walk(&OLD, mode.clone()).await;
+        check_walk(&NEW, mode).await;
+    }
+}
+
+#[tokio::test]
 async fn the_client_0_33_0_works_unchanged_on_s3() {
     check_walk(&NEW, Mode::s3("python-client-0-33-0").await).await;
 }

@@ -67,7 +67,7 @@ use crate::support::{Client, Mode, Reply, Request, Server};
 const FAR_FROM_UTC: (&str, &str) = ("TZ", "AHEAD-14");
 
 /// The servers that are running: tests share them, and the last one that uses a server ends it.
-static RUNNING: Mutex<[Weak<Server>; 3]> = Mutex::const_new([Weak::new(), Weak::new(), Weak::new()]);
+static RUNNING: Mutex<[Weak<Server>; 5]> = Mutex::const_new([const { Weak::new() }; 5]);
 
 /// A namespace that one test has to itself, on one of the servers.
 struct Space {
@@ -76,7 +76,7 @@ struct Space {
     namespace: String,
 }
 
-/// Runs a test in memory, on disk and, where it is set up, on S3.
+/// Runs a test in memory, on disk, in SQLite and ZIP if they are asked for, and on S3 where it is set up.
 async fn everywhere(namespace: &str, test: impl AsyncFn(Space)) {
     for server in servers().await {
         test(Space { client: server.client(), _server: server, namespace: namespace.to_owned() }).await;
@@ -84,7 +84,7 @@ async fn everywhere(namespace: &str, test: impl AsyncFn(Space)) {
 }
 
 async fn servers() -> Vec<Arc<Server>> {
-    let modes = [Some(Mode::Memory), Some(Mode::Disk), Mode::s3("regressions").await];
+    let modes = [Some(Mode::Memory), Some(Mode::Disk), Mode::sqlite(), Mode::zip(), Mode::s3("regressions").await];
     let mut running = RUNNING.lock().await;
     let mut servers = Vec::new();
     for (slot, mode) in running.iter_mut().zip(modes) {

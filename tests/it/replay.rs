@@ -40,6 +40,18 @@ async fn every_recorded_exchange_is_replayed_on_disk() {
 }
 
 #[tokio::test]
+async fn every_recorded_exchange_is_replayed_in_sqlite() {
+    let Some(mode) = Mode::sqlite() else { return };
+    check(&mode).await;
+}
+
+#[tokio::test]
+async fn every_recorded_exchange_is_replayed_in_zip() {
+    let Some(mode) = Mode::zip() else { return };
+    check(&mode).await;
+}
+
+#[tokio::test]
 async fn every_recorded_exchange_is_replayed_on_s3() {
     let Some(mode) = Mode::s3("replay").await else { return };
     check(&mode).await;

@@ -30,6 +30,24 @@ async fn an_s3_that_compares_etags_without_quotes_is_used() {
 }
 
 #[tokio::test]
+async fn a_second_server_on_one_archive_is_refused_by_the_process_of_the_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cache.zip").display().to_string();
+    let settings = [("CACHE__SERVICE__ZIP_PATH", path.as_str())];
+    let first = Server::start_with(&Mode::Zip, &settings).await;
+    let reason = format!("the archive is in use by process {}", first.process_id());
+    assert_refused(&Mode::Zip, &settings, &reason).await;
+}
+
+#[tokio::test]
+async fn a_database_of_another_program_is_refused() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "notes of mine").unwrap();
+    let path = file.path().display().to_string();
+    assert_refused(&Mode::Sqlite, &[("CACHE__SERVICE__SQLITE_PATH", &path)], "not a SQLite database").await;
+}
+
+#[tokio::test]
 async fn a_folder_that_cannot_be_used_is_refused_with_advice() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let path = file.path().display().to_string();

@@ -81,7 +81,9 @@ async fn a_large_content_is_sent_to_s3_and_read_from_it_directly() {
 
 #[tokio::test]
 async fn without_presigned_urls_large_contents_pass_the_server() {
-    check(&Mode::Disk, false).await;
+    for mode in [Some(Mode::Disk), Mode::sqlite(), Mode::zip()].into_iter().flatten() {
+        check(&mode, false).await;
+    }
 }
 
 #[tokio::test]

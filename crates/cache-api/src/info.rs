@@ -58,7 +58,7 @@ pub struct Versions {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Storage {
-    /// `s3`, `local_disk` or `memory`.
+    /// `s3`, `local_disk`, `sqlite`, `zip` or `memory`.
     pub storage_mode: String,
     /// The lifetime of entries, in hours, of namespaces that set none.
     pub ttl_hours: u32,
@@ -68,4 +68,10 @@ pub struct Storage {
     /// The folder, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub local_disk_path: Option<String>,
+    /// The SQLite file, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sqlite_path: Option<String>,
+    /// The ZIP archive, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zip_path: Option<String>,
 }

@@ -137,7 +137,7 @@ fn unusable(storage: &StorageConfig, error: &StorageError) -> String {
     let advice = match storage {
         StorageConfig::LocalDisk { .. } => "; set CACHE__SERVICE__LOCAL_DISK_PATH to a folder that can be written to",
         // The error says what to change.
-        StorageConfig::S3(_) | StorageConfig::Memory => "",
+        StorageConfig::S3(_) | StorageConfig::Sqlite { .. } | StorageConfig::Zip { .. } | StorageConfig::Memory => "",
     };
     format!("{} cannot be used: {}{advice}", storage.location(), error_chain(error))
 }

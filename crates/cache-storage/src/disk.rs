@@ -49,7 +49,6 @@ mod cached;
 mod error;
 mod listing;
 mod path_encoding;
-mod reserve;
 mod root;
 mod store;
 mod version;

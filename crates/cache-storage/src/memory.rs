@@ -1,6 +1,7 @@
 //! Objects in a map: the reference implementation of the port.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::fmt;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +15,7 @@ use cache_core::storage::{
 };
 use cache_core::time::UnixMillis;
 
-use crate::list_page::ListPageBuilder;
+use crate::list_page::list_index;
 use crate::slice::slice_object;
 use crate::system::SystemClock;
 
@@ -102,31 +103,16 @@ impl Storage for Memory {
 
 impl State {
     fn list(&self, request: &ListRequest) -> ListPage {
-        let mut page = ListPageBuilder::new(request);
-        let mut from = Bound::Included(request.prefix.clone());
-        if let Some(after) = request.start_after.as_ref().filter(|after| **after >= request.prefix) {
-            from = Bound::Excluded(after.clone());
-        }
-        while let Some((key, stored)) = self.objects.range((from, Bound::Unbounded)).next() {
-            if !key.starts_with(&request.prefix) {
-                break;
-            }
-            from = Bound::Excluded(key.clone());
-            if !page.covers(key) {
-                continue;
-            }
-            let full = match page.folder_of(key) {
-                Some(folder) => {
-                    from = Bound::Included(first_after(folder));
-                    page.push_folder(folder)
+        let listed = list_index(request, |from, visit| {
+            for (key, stored) in self.objects.range::<str, _>((Bound::Included(from), Bound::Unbounded)) {
+                if visit(stored.listed(key)).is_break() {
+                    break;
                 }
-                None => page.push_object(stored.listed(key)),
-            };
-            if full.is_break() {
-                break;
             }
-        }
-        page.build()
+            Ok::<_, Infallible>(())
+        });
+        let Ok(page) = listed;
+        page
     }
 }
 
@@ -147,11 +133,6 @@ impl Stored {
         let (size, version) = (self.bytes.len() as u64, self.version.clone());
         ListedObject { key: key.to_owned(), size, version, modified: self.modified }
     }
-}
-
-/// The first text after all keys of this folder: `0` is the character after `/`.
-fn first_after(folder: &str) -> String {
-    format!("{}0", folder.trim_end_matches('/'))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 use std::time::{Duration, Instant};
 
 use cache_testing::faulty_proxy::FaultyProxy;
@@ -12,6 +12,7 @@ use cache_testing::moto::Moto;
 use tempfile::TempDir;
 
 use super::http::{API_KEY, Client, Request};
+use super::say;
 
 /// Longer than any start takes, even on a busy machine.
 const START_WITHIN: Duration = Duration::from_secs(30);
@@ -22,6 +23,10 @@ pub enum Mode {
     Memory,
     /// In a folder that lives as long as the server.
     Disk,
+    /// In a SQLite file that lives as long as the server.
+    Sqlite,
+    /// In a ZIP archive that lives as long as the server.
+    Zip,
     /// In a bucket of an S3 look-alike, which these variables lead to.
     S3 {
         bucket: String,
@@ -30,6 +35,16 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// SQLite, if all backends are asked for.
+    pub fn sqlite() -> Option<Self> {
+        all_backends().then_some(Self::Sqlite)
+    }
+
+    /// ZIP, if all backends are asked for.
+    pub fn zip() -> Option<Self> {
+        all_backends().then_some(Self::Zip)
+    }
+
     /// A fresh bucket of this name; `None`, and a line with the reason, if no S3 look-alike is set up.
     pub async fn s3(bucket: &str) -> Option<Self> {
         let moto = Moto::shared()?;
@@ -157,6 +172,18 @@ impl Drop for Server {
     }
 }
 
+/// Whether every backend is tested, as CI does, or only memory and disk.
+fn all_backends() -> bool {
+    static ALL: LazyLock<bool> = LazyLock::new(|| {
+        let all = std::env::var("MGRAPH_TEST_BACKENDS").is_ok_and(|backends| backends == "all");
+        if !all {
+            say("not run: the service tests on SQLite and ZIP, which MGRAPH_TEST_BACKENDS=all adds");
+        }
+        all
+    });
+    *ALL
+}
+
 /// An address that was free a moment ago. The service does not report which port it took if port 0 is configured.
 fn free_loopback_address() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -180,6 +207,16 @@ fn mode_settings(mode: &Mode, scratch: &Path) -> Vec<(&'static str, String)> {
             (MODE, "local_disk".to_owned()),
             ("CACHE__SERVICE__LOCAL_DISK_PATH", scratch.join("disk").display().to_string()),
         ],
+        Mode::Sqlite => vec![
+            (MODE, "sqlite".to_owned()),
+            ("CACHE__SERVICE__SQLITE_PATH", scratch.join("cache.sqlite").display().to_string()),
+        ],
+        Mode::Zip => {
+            vec![
+                (MODE, "zip".to_owned()),
+                ("CACHE__SERVICE__ZIP_PATH", scratch.join("cache.zip").display().to_string()),
+            ]
+        }
         Mode::S3 { bucket, environment } => {
             let own = [(MODE, "s3".to_owned()), ("CACHE__SERVICE__BUCKET_NAME", bucket.clone())];
             own.into_iter().chain(environment.iter().cloned()).collect()
@@ -200,7 +237,7 @@ fn build() -> PathBuf {
     let profile_folder = executable.ancestors().nth(2).unwrap();
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.args(["build", "--quiet", "--package", "cache-lambda", "--bin", "cache-lambda"]);
+    command.args(["build", "--quiet", "--package", "cache-lambda", "--bin", "cache-lambda", "--features", "embedded"]);
     command.arg("--target-dir").arg(profile_folder.parent().unwrap());
     if profile_folder.ends_with("release") {
         command.arg("--release");

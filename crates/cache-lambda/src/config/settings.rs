@@ -38,8 +38,8 @@ const BOOL: &str = "true or false";
 pub const STORAGE_MODE: Setting = Setting {
     name: "CACHE__SERVICE__STORAGE_MODE",
     default: DefaultValue::Rule("`s3` in Lambda or with a bucket name, else `local_disk`"),
-    help: "where entries live: `s3`, `local_disk` or `memory`",
-    expected: "s3, local_disk or memory",
+    help: "where entries live: `s3`, `local_disk`, `sqlite`, `zip` or `memory`",
+    expected: "s3, local_disk, sqlite, zip or memory",
 };
 /// The bucket.
 pub const BUCKET_NAME: Setting = Setting {
@@ -54,6 +54,27 @@ pub const LOCAL_DISK_PATH: Setting = Setting {
     default: DefaultValue::Value("./.mgraph-cache"),
     help: "the folder of `local_disk`; it is created",
     expected: "a folder",
+};
+/// The SQLite file.
+pub const SQLITE_PATH: Setting = Setting {
+    name: "CACHE__SERVICE__SQLITE_PATH",
+    default: DefaultValue::Value("./.mgraph-cache.sqlite"),
+    help: "the file of `sqlite`; it is created. `:memory:` is gone when the process ends",
+    expected: "a file, or ':memory:'",
+};
+/// The archive.
+pub const ZIP_PATH: Setting = Setting {
+    name: "CACHE__SERVICE__ZIP_PATH",
+    default: DefaultValue::Value("./.mgraph-cache.zip"),
+    help: "the archive of `zip`; it is created",
+    expected: "a file",
+};
+/// The limit of the archive.
+pub const ZIP_MAX_BYTES: Setting = Setting {
+    name: "CACHE__SERVICE__ZIP_MAX_BYTES",
+    default: DefaultValue::Value("1073741824"),
+    help: "how large the archive of `zip` may grow, at most 4294967295; a store that does not fit is a 507",
+    expected: "a number of bytes such as 1073741824",
 };
 /// The address of the server.
 pub const LISTEN: Setting = Setting {
@@ -195,6 +216,9 @@ pub const SETTINGS: &[Setting] = &[
     STORAGE_MODE,
     BUCKET_NAME,
     LOCAL_DISK_PATH,
+    SQLITE_PATH,
+    ZIP_PATH,
+    ZIP_MAX_BYTES,
     LISTEN,
     API_KEY_NAME,
     API_KEY_VALUE,

@@ -4,7 +4,7 @@ use cache_storage::StorageConfig;
 use cache_storage::s3::S3Config;
 
 use super::reader::EnvReader;
-use super::settings::{BUCKET_NAME, LOCAL_DISK_PATH, STORAGE_MODE};
+use super::settings::{BUCKET_NAME, LOCAL_DISK_PATH, SQLITE_PATH, STORAGE_MODE, ZIP_MAX_BYTES, ZIP_PATH};
 
 /// Reads where entries live. A function warms up its connections to S3; a server can wait for the first request.
 pub(super) fn read(reader: &mut EnvReader<'_>, in_lambda: bool) -> StorageConfig {
@@ -16,6 +16,8 @@ pub(super) fn read(reader: &mut EnvReader<'_>, in_lambda: bool) -> StorageConfig
             StorageConfig::S3(S3Config { warm_up: in_lambda, ..S3Config::new(bucket) })
         }
         "local_disk" => StorageConfig::LocalDisk { path: reader.parsed(&LOCAL_DISK_PATH) },
+        "sqlite" => StorageConfig::Sqlite { path: reader.parsed(&SQLITE_PATH) },
+        "zip" => StorageConfig::Zip { path: reader.parsed(&ZIP_PATH), max_bytes: reader.parsed(&ZIP_MAX_BYTES) },
         "memory" => StorageConfig::Memory,
         other => {
             reader.error(&STORAGE_MODE, format!("'{other}' is not available: use {}", STORAGE_MODE.expected));

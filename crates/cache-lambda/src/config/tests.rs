@@ -1,6 +1,6 @@
 use cache_storage::s3::S3Config;
 
-use super::settings::{BUCKET_NAME, CORS_ORIGINS, STORAGE_MODE};
+use super::settings::{BUCKET_NAME, CORS_ORIGINS, SQLITE_PATH, STORAGE_MODE, ZIP_MAX_BYTES, ZIP_PATH};
 use super::*;
 
 fn read(variables: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
@@ -40,7 +40,18 @@ fn a_mode_wins_over_a_bucket_name() {
 
 #[test]
 fn an_unknown_mode_is_an_error() {
-    check(&[(STORAGE_MODE.name, "S4")], "use s3, local_disk or memory");
+    check(&[(STORAGE_MODE.name, "S4")], "use s3, local_disk, sqlite, zip or memory");
+}
+
+#[test]
+fn sqlite_and_zip_have_a_file_each() {
+    let mode = |mode, more: &[(&str, &str)]| read(&[&[(STORAGE_MODE.name, mode)], more].concat()).unwrap().storage;
+    assert_eq!(mode("sqlite", &[]), StorageConfig::Sqlite { path: "./.mgraph-cache.sqlite".into() });
+    assert_eq!(mode("sqlite", &[(SQLITE_PATH.name, ":memory:")]), StorageConfig::Sqlite { path: ":memory:".into() });
+    let zip = |path: &str, max_bytes| StorageConfig::Zip { path: path.into(), max_bytes };
+    assert_eq!(mode("zip", &[]), zip("./.mgraph-cache.zip", 1 << 30));
+    assert_eq!(mode("zip", &[(ZIP_PATH.name, "a.zip"), (ZIP_MAX_BYTES.name, "1000")]), zip("a.zip", 1_000));
+    check(&[(STORAGE_MODE.name, "zip"), (ZIP_MAX_BYTES.name, "1G")], "a number of bytes such as 1073741824");
 }
 
 #[test]

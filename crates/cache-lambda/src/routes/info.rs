@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use cache_api::info::{Health, Server, Status, Storage, Versions};
+use cache_storage::StorageConfig;
 
 use crate::openapi::VERSION;
 use crate::routing::Routes;
@@ -58,11 +59,21 @@ async fn versions() -> Json<Versions> {
 
 async fn storage(State(state): State<AppState>) -> Json<Storage> {
     let storage = &state.config.storage;
+    let path = storage.path().map(|path| path.display().to_string());
+    let [mut local_disk_path, mut sqlite_path, mut zip_path] = [None, None, None];
+    match storage {
+        StorageConfig::LocalDisk { .. } => local_disk_path = path,
+        StorageConfig::Sqlite { .. } => sqlite_path = path,
+        StorageConfig::Zip { .. } => zip_path = path,
+        StorageConfig::S3(_) | StorageConfig::Memory => {}
+    }
     Json(Storage {
         storage_mode: storage.mode().to_owned(),
         ttl_hours: state.config.ttl_hours,
         s3_bucket: storage.bucket().map(ToOwned::to_owned),
-        local_disk_path: storage.path().map(|path| path.display().to_string()),
+        local_disk_path,
+        sqlite_path,
+        zip_path,
     })
 }
 
@@ -109,5 +120,9 @@ mod tests {
         config.storage = StorageConfig::S3(S3Config::new("b"));
         let answer = App::with(config).json(Call::get("/server/storage/info")).await;
         assert_eq!(answer, json!({"storage_mode": "s3", "ttl_hours": 24, "s3_bucket": "b"}));
+        let mut config = crate::test_support::config();
+        config.storage = StorageConfig::Zip { path: "/a.zip".into(), max_bytes: 1 };
+        let answer = App::with(config).json(Call::get("/server/storage/info")).await;
+        assert_eq!(answer, json!({"storage_mode": "zip", "ttl_hours": 24, "zip_path": "/a.zip"}));
     }
 }

@@ -13,16 +13,15 @@ pub(super) use other::{get, head};
 #[cfg(target_os = "linux")]
 mod linux {
     use std::fs::File;
-    use std::io::IoSliceMut;
     use std::path::Path;
 
     use cache_core::storage::{GetOptions, GetResult, Object, ObjectHead};
     use rustix::fs::{Stat, fstat};
-    use rustix::io::{ReadWriteFlags, preadv2};
 
     use crate::disk::root::{Root, require_file};
     use crate::disk::store::head_of;
     use crate::disk::version::{size, version_of};
+    use crate::read_cached::read_cached;
     use crate::slice::clamp;
 
     /// Copying more bytes than this takes longer than a hop to the blocking pool.
@@ -41,10 +40,8 @@ mod linux {
         if length > MAX_BYTES {
             return None;
         }
-        let mut bytes = vec![0; length as usize];
-        let read = preadv2(&file, &mut [IoSliceMut::new(&mut bytes)], range.start, ReadWriteFlags::NOWAIT).ok()?;
-        let object = Object { bytes: bytes.into(), size, version };
-        (read as u64 == length).then_some(GetResult::Object(object))
+        let bytes = read_cached(&file, range.start, length as usize)?.into();
+        Some(GetResult::Object(Object { bytes, size, version }))
     }
 
     /// The head of the object, unless the disk is needed to open it.

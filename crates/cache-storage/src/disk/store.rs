@@ -14,11 +14,8 @@ use super::error::DiskError;
 use super::root::{MAX_ATTEMPTS, Root, file_in, is_missing, require_file};
 use super::version::{Stamp, modified, size, version_of};
 use super::workspace::{TmpFile, Workspace};
+use crate::reserve::MAX_RESERVED_GROWTH;
 use crate::slice::clamp;
-
-/// How much an update may grow an object and still use the reserve of a full disk. A delete adds at most a line to an
-/// index; a store adds an entry, and must not use up the space that deletes need.
-const MAX_RESERVED_GROWTH: u64 = 1_024;
 
 /// The folder, and this process's working folder in it.
 #[derive(Debug)]

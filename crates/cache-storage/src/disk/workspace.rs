@@ -27,9 +27,9 @@ use rustix::fs::{AtFlags, Mode, OFlags, openat, unlinkat};
 use sha2::{Digest, Sha256};
 
 use super::error::DiskError;
-use super::reserve::Reserve;
 use super::root::{Root, create_folders};
 use super::version::require_exact_times;
+use crate::reserve::Reserve;
 use crate::system::OsRng;
 
 /// How many locks the keys share. Two writers of different keys wait for each other once in a thousand times.

@@ -14,20 +14,24 @@ use tempfile::NamedTempFile;
 /// Several times the size of the largest index.
 const RESERVE_BYTES: usize = 1 << 20;
 
+/// How much an update may grow an object and still use the reserve of a full disk. A delete adds at most a line to an
+/// index; a store adds an entry, and must not use up the space that deletes need.
+pub(crate) const MAX_RESERVED_GROWTH: u64 = 1_024;
+
 /// The file, or the intention to make it.
 #[derive(Debug)]
-pub(super) struct Reserve {
+pub(crate) struct Reserve {
     path: PathBuf,
     is_missing: AtomicBool,
 }
 
 impl Reserve {
-    pub(super) fn new(path: PathBuf) -> Self {
+    pub(crate) fn new(path: PathBuf) -> Self {
         Self { path, is_missing: AtomicBool::new(true) }
     }
 
     /// Makes the file, unless it is there or the disk has no room for it.
-    pub(super) fn fill(&self) {
+    pub(crate) fn fill(&self) {
         if !self.is_missing.swap(false, Ordering::Relaxed) {
             return;
         }
@@ -38,7 +42,7 @@ impl Reserve {
     }
 
     /// Removes the file. Returns whether that freed space.
-    pub(super) fn release(&self) -> bool {
+    pub(crate) fn release(&self) -> bool {
         let released = fs::remove_file(&self.path).is_ok();
         self.is_missing.store(true, Ordering::Relaxed);
         if released {
