@@ -45,8 +45,8 @@ pub(super) enum SqliteError {
     )]
     Foreign { application_id: i32, tables: String },
     /// A later version of this program wrote the file.
-    #[error("the file has format {0}, and this version knows formats up to {known}: use a newer version", known = super::schema::FORMAT)]
-    Newer(i32),
+    #[error("the file has format {found}, and this version knows formats up to {known}: use a newer version")]
+    Newer { found: i32, known: i32 },
     /// The file system does not support what WAL mode needs.
     #[error(
         "the file cannot be used in WAL mode (SQLite chose '{0}'): put it on a local file system that can be written to"
@@ -88,7 +88,7 @@ impl SqliteError {
             | Self::NotADatabase
             | Self::PythonStore(_)
             | Self::Foreign { .. }
-            | Self::Newer(_)
+            | Self::Newer { .. }
             | Self::NoWal(_)
             | Self::TooLarge(_) => StorageError::Refused { key, source: source.into() },
         }

@@ -80,7 +80,7 @@ fn is_empty(connection: &Connection) -> Result<bool, SqliteError> {
     let tables: Vec<String> = tables.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     if application_id == APPLICATION_ID {
         let format: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        return if format > FORMAT { Err(SqliteError::Newer(format)) } else { Ok(false) };
+        return if format > FORMAT { Err(SqliteError::Newer { found: format, known: FORMAT }) } else { Ok(false) };
     }
     if tables.iter().any(|table| table == PYTHON_TABLE) {
         return Err(SqliteError::PythonStore(PYTHON_TABLE.to_owned()));

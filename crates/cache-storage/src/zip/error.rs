@@ -50,8 +50,8 @@ pub(super) enum ZipError {
     #[error("the archive is not a store of this server (its comment says nothing of one): name another file")]
     Foreign,
     /// A later version of this program wrote it.
-    #[error("the archive has format {0}, and this version knows format {known}: use a newer version", known = super::format::FORMAT)]
-    Newer(u32),
+    #[error("the archive has format {found}, and this version knows format {known}: use a newer version")]
+    Newer { found: u32, known: u32 },
     /// Another program added members.
     #[error("member '{0}' was not written by this server: remove it (zip -d ARCHIVE MEMBER)")]
     ForeignMember(String),
@@ -96,7 +96,7 @@ impl ZipError {
             | Self::InUse(_)
             | Self::NotAnArchive(_)
             | Self::Foreign
-            | Self::Newer(_)
+            | Self::Newer { .. }
             | Self::ForeignMember(_)
             | Self::Damaged(_) => Case::Refused,
             Self::Shared(err) => err.case(),

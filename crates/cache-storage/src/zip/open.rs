@@ -51,7 +51,7 @@ fn next_version(zip: &ZipArchive<FileReader>) -> Result<u64, ZipError> {
     drop(zip.comment().read_to_string(&mut comment));
     match parse_comment(&comment) {
         Some((FORMAT, next_version)) => Ok(next_version),
-        Some((format, _)) => Err(ZipError::Newer(format)),
+        Some((format, _)) => Err(ZipError::Newer { found: format, known: FORMAT }),
         None => Err(ZipError::Foreign),
     }
 }
