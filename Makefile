@@ -8,7 +8,7 @@ SHELL := bash
 	validate build build-lambda deploy local-lambda replay
 
 PYTHON ?= python3
-SCHEDULES ?= 100000
+SIMULATION_SCHEDULES ?= 100000
 MODEL_SCHEDULES ?= 20000
 OPERATIONS ?= 10000
 SEED ?= 1
@@ -18,7 +18,7 @@ HERD ?= 1000
 STAGE ?= dev
 
 help: ## Lists these commands.
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 14
 
 run: export CACHE__SERVICE__STORAGE_MODE ?= local_disk
 run: export CACHE__SERVICE__LOCAL_DISK_PATH ?= ./.mgraph-cache
@@ -79,8 +79,8 @@ licences: $(CARGO_DENY) ## Part of check: dependencies are what deny.toml allows
 model: ## Runs 20,000 random schedules of the storage protocol's executable model (MODEL_SCHEDULES=n, SEED=n; BREAK=rule leaves one out).
 	$(PYTHON) model/manifest_protocol.py $(MODEL_SCHEDULES) $(SEED)
 
-simulate: ## Runs 100,000 random schedules with faults (SCHEDULES=n for another number).
-	SIMULATION_SCHEDULES=$(SCHEDULES) cargo test --profile simulation --package cache-core --test simulation -- --nocapture
+simulate: ## Runs 100,000 random schedules with faults (SIMULATION_SCHEDULES=n, SIMULATION_SEED=n; SIMULATION_TRACE=1 shows every call).
+	SIMULATION_SCHEDULES=$(SIMULATION_SCHEDULES) cargo test --profile simulation --package cache-core --test simulation -- --nocapture
 
 chaos: ## Runs 10,000 random operations over an S3 that fails (OPERATIONS=n, SEED=n for another run; needs moto, as for test).
 	@tools/tools.sh

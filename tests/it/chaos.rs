@@ -113,7 +113,7 @@ fn sweep(mode: &Mode) {
     let said = String::from_utf8_lossy(&output.stdout);
     let nothing = format!(
         "{NAMESPACE}: removed 0 expired entries, 0 unreferenced blobs, 0 stale intents, 0 orphaned children, 0 orphaned aliases, 0 orphaned pages, \
-         0 orphaned views, 0 orphaned rows of key indexes, 0 tombstones\n"
+         0 orphaned views, 0 orphaned rows of key indexes; emptied 0 tombstones\n"
     );
     assert_eq!(said, nothing);
 }

@@ -115,10 +115,9 @@ fn summary(NamespaceReport { namespace, report }: &NamespaceReport) -> String {
         (report.orphaned_pages, "orphaned pages"),
         (report.orphaned_views, "orphaned views"),
         (report.orphaned_key_rows, "orphaned rows of key indexes"),
-        (report.emptied_tombstones, "tombstones"),
     ];
     let removed: Vec<String> = removed.iter().map(|(count, what)| format!("{count} {what}")).collect();
-    format!("{namespace}: removed {}", removed.join(", "))
+    format!("{namespace}: removed {}; emptied {} tombstones", removed.join(", "), report.emptied_tombstones)
 }
 
 /// Opens the storage. A server also checks that it responds; a function saves that call at a cold start.
