@@ -251,15 +251,19 @@ impl KeyIndex {
         let version = self.next_version;
         self.next_version += 1;
         self.log.push(KeyRow { version, ..row });
-        if !self.kinds.contains(&kind) {
-            self.kinds.push(kind);
-        }
+        self.note_kind(kind);
         self.newest = copy.map(|(cache_hash, row, content)| Newest {
             cache_hash,
             row: EntryRow { content: COPIED, ..row },
             content: StoredContent { number: COPIED, ref_count: 1, ..content },
         });
         version
+    }
+
+    fn note_kind(&mut self, kind: ContentKind) {
+        if !self.kinds.contains(&kind) {
+            self.kinds.push(kind);
+        }
     }
 
     /// Takes an entry out of the head, with its copy.
@@ -284,13 +288,19 @@ impl KeyIndex {
         self.note(RecentEvent::Removed(id), now.plus(REMEMBERED_FOR), now)
     }
 
-    /// Takes out the copy of an entry, and notes that the entry is being updated.
+    /// Takes out the copy of an entry, and notes that the entry is being updated, with a content of this kind if it is known.
     ///
     /// # Errors
     ///
     /// When too much happened lately.
-    pub fn note_updated(&mut self, id: CacheId, now: UnixMillis) -> Result<(), RecentIsFull> {
+    pub fn note_updated(
+        &mut self,
+        id: CacheId,
+        kind: Option<ContentKind>,
+        now: UnixMillis,
+    ) -> Result<(), RecentIsFull> {
         self.forget_copy(id);
+        kind.into_iter().for_each(|kind| self.note_kind(kind));
         self.note(RecentEvent::Updated(id), now.plus(REMEMBERED_FOR), now)
     }
 
@@ -443,7 +453,7 @@ mod tests {
     fn an_updated_entry_stays_listed_without_its_copy() {
         let mut index = KeyIndex::new(&key());
         list(&mut index, 1);
-        index.note_updated(CacheId::from_u128(1), NOW).unwrap();
+        index.note_updated(CacheId::from_u128(1), None, NOW).unwrap();
         let index = written(index, NOW);
         assert!(index.newest().is_none() && index.is_updated(CacheId::from_u128(1)) && index.log().len() == 1);
     }

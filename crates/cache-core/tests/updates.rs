@@ -143,6 +143,53 @@ async fn a_copy_that_is_written_late_does_not_outlive_its_entry() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_update_that_looks_at_the_copy_late_shows_the_newer_one() {
+    let world = SharedStorage::new();
+    let (slow, fast) = (world.process().await, world.process().await);
+    let id = store(&slow, &keyed(Strategy::KeyBased, text("x"))).await.entry.cache_id;
+    world.faults.once(StorageOp::Head, "data/key-based", Fault::Slow(Duration::from_secs(1)));
+    let later = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        update(&fast, id, "newer").await
+    };
+    join(update(&slow, id, "older"), later).await;
+    assert_eq!(copies(&world).await, ["newer"]);
+}
+
+#[tokio::test]
+async fn a_repeated_store_leaves_the_copy_of_an_update() {
+    for request in [StoreRequest::new(Strategy::KeyBased, text("x")), keyed(Strategy::KeyBased, text("x"))] {
+        let world = SharedStorage::new();
+        let request = repeatable(request, "k");
+        let id = store(&world.process().await, &request).await.entry.cache_id;
+        update(&world.process().await, id, "newer").await.unwrap();
+        // One process has nothing in memory, the other one the manifest.
+        let cache = world.process().await;
+        for _ in 0..2 {
+            assert_eq!(store(&cache, &request).await.entry.cache_id, id);
+            assert_eq!(copies(&world).await, ["newer"], "{request:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_copy_of_an_earlier_kind_goes() {
+    for request in [StoreRequest::new(Strategy::KeyBased, text("1")), keyed(Strategy::KeyBased, text("1"))] {
+        let world = SharedStorage::new();
+        let cache = world.process().await;
+        let id = store(&cache, &request).await.entry.cache_id;
+        for (kind, extension) in [(ContentKind::Json, ".json"), (ContentKind::String, ".txt")] {
+            cache.update(&UpdateRequest { kind, ..update_request(id, "2") }).await.unwrap().unwrap();
+            let keys = world.keys("data/key-based/").await;
+            let [copy] = &keys[..] else { panic!("{keys:?}") };
+            assert!(copy.as_str().ends_with(extension), "{copy} is of kind {kind:?}");
+        }
+        assert!(delete(&cache, id).await);
+        assert_eq!(copies(&world).await, [""; 0]);
+    }
+}
+
 #[tokio::test]
 async fn an_update_whose_reply_is_lost_is_one_revision() {
     let world = SharedStorage::new();

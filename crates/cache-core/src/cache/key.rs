@@ -14,6 +14,7 @@ use crate::ids::CacheHash;
 use crate::key_index::{KeyIndex, KeyRow};
 use crate::manifest::Manifest;
 use crate::storage::ObjectKey;
+use crate::strategy::ContentKind;
 use crate::time::UnixMillis;
 
 use super::NamespaceCache;
@@ -97,12 +98,17 @@ impl NamespaceCache {
         self.commit(&index_key, index, change, History::since(started_at)).await.map(drop)
     }
 
-    /// Takes the copy of an entry that is about to be updated out of its key index.
-    pub(super) async fn note_update_in_key(&self, entry: &Entry, started_at: UnixMillis) -> Result<(), Error> {
+    /// Takes the copy of an entry that is about to be updated with a content of this kind out of its key index.
+    pub(super) async fn note_update_in_key(
+        &self,
+        entry: &Entry,
+        kind: ContentKind,
+        started_at: UnixMillis,
+    ) -> Result<(), Error> {
         let Some(key) = entry.key_ref() else { return Ok(()) };
         let index_key = self.layout().key_index(&key);
         let index = self.load::<KeyIndex>(&index_key, Part::Whole).await?;
-        let change = KeyChange::NoteUpdate { key, cache_id: entry.cache_id };
+        let change = KeyChange::NoteUpdate { key, cache_id: entry.cache_id, kind: Some(kind) };
         self.commit(&index_key, index, change, History::since(started_at)).await.map(drop)
     }
 

@@ -43,6 +43,8 @@ pub(super) enum KeyChange {
         key: KeyRef,
         /// The entry.
         cache_id: CacheId,
+        /// The kind of its new content, if there is one.
+        kind: Option<ContentKind>,
     },
 }
 
@@ -118,8 +120,8 @@ impl Head for KeyIndex {
                 self.note_removed(*cache_id, attempt.now).map_err(too_much_happened)?;
                 Ok(KeyOutcome::Done)
             }
-            KeyChange::NoteUpdate { cache_id, .. } => {
-                self.note_updated(*cache_id, attempt.now).map_err(too_much_happened)?;
+            KeyChange::NoteUpdate { cache_id, kind, .. } => {
+                self.note_updated(*cache_id, *kind, attempt.now).map_err(too_much_happened)?;
                 Ok(KeyOutcome::Done)
             }
         }

@@ -80,7 +80,7 @@ impl Update<'_> {
             None if self.is_large() => self.write_blob_if(Some(current.cache_hash.clone())).await?,
             blob => blob,
         };
-        self.cache.note_update_in_key(&current.entry, self.started_at).await?;
+        self.cache.note_update_in_key(&current.entry, self.request.kind, self.started_at).await?;
         let (applied, blob) = self.commit(&current, blob).await?;
         match applied.outcome {
             ManifestOutcome::Revised(listed) => {

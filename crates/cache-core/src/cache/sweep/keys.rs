@@ -55,7 +55,9 @@ impl NamespaceCache {
                 Finding::Gone(KeyRow { cache_id, stored_at, .. }) => {
                     KeyChange::Unlist { key: key.clone(), cache_id, stored_at }
                 }
-                Finding::StaleCopy(KeyRow { cache_id, .. }) => KeyChange::NoteUpdate { key: key.clone(), cache_id },
+                Finding::StaleCopy(KeyRow { cache_id, .. }) => {
+                    KeyChange::NoteUpdate { key: key.clone(), cache_id, kind: None }
+                }
             };
             self.change_key(index_key, change).await?;
             report.orphaned_key_rows += 1;
