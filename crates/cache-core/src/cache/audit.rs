@@ -141,8 +141,8 @@ impl NamespaceCache {
     pub async fn audit_key_index(&self, key: &ObjectKey) -> Result<Option<KeyIndexAudit>, Error> {
         let Some(index) = self.load::<KeyIndex>(key, Part::Head).await?.head else { return Ok(None) };
         let tree = self.retry_replaced(|| async { Pages::new(self, key).tree(index.log()).await }).await?;
-        let mut audit = KeyIndexAudit::default();
-        audit.pages = tree.names.iter().map(|name| self.layout().page(key, name)).collect();
+        let pages = tree.names.iter().map(|name| self.layout().page(key, name)).collect();
+        let mut audit = KeyIndexAudit { pages, ..KeyIndexAudit::default() };
         for row in tree.rows {
             audit.listed.push(row.cache_id);
             match self.presence(row.cache_id).await? {
