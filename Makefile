@@ -58,11 +58,12 @@ boundaries: ## Part of check: core <- storage <- lambda -> api, and core has no 
 	$(call absent,cache-core,utoipa,cache-api describes the JSON of requests and responses)
 	$(call absent,cache-core,cache-storage|cache-lambda,arrows point to core)
 	$(call absent,cache-storage,cache-lambda|axum|lambda_,storage knows no requests)
+	$(call absent,cache-maintenance,cache-lambda|axum|lambda_,maintenance knows no requests)
 	$(call absent,cache-api,cache-core|cache-storage|cache-lambda|tokio|hyper|axum,the API is shared with clients)
 	@echo "core <- storage <- lambda -> api: as it should be"
 
 # Crates whose modules must not import each other in cycles.
-ACYCLIC := crates/cache-api crates/cache-core crates/cache-lambda crates/cache-storage crates/cache-testing
+ACYCLIC := crates/cache-api crates/cache-core crates/cache-lambda crates/cache-maintenance crates/cache-storage crates/cache-testing
 
 cycles: ## Part of check: no cycle among the modules of a crate.
 	$(PYTHON) tools/import_cycles.py $(ACYCLIC)

@@ -12,6 +12,7 @@
 //! | [`batch`] | a batch says of each entry what a request for it alone says |
 //! | [`repeats`] | repeats with one `Idempotency-Key` are one entry, through whichever server |
 //! | [`concurrency`] | racing stores lose nothing |
+//! | [`maintenance`] | a store is copied to any other storage, and what is wrong in it is found |
 //! | [`start`] | a server starts only on a storage that it can use |
 //! | [`network`] | an S3 that cannot be reached is 503, never a miss |
 //! | [`chaos`] | nor do two processes that do everything at once over an S3 that fails |
@@ -28,6 +29,7 @@ mod crash_recovery;
 mod faults;
 mod lambda_events;
 mod logs;
+mod maintenance;
 mod malformed_input;
 mod network;
 mod python_clients;

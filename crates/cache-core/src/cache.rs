@@ -23,6 +23,7 @@
 mod admin;
 mod alias;
 mod attempt;
+mod audit;
 mod backoff;
 mod batch;
 mod catalog;
@@ -64,6 +65,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 pub use self::admin::{AdminFile, FileDeleted, ListFiles};
+pub use self::audit::{AuditedContent, AuditedEntry, ContentPlace, KeyIndexAudit, ManifestAudit};
 pub use self::batch::{BatchItem, MAX_BATCH_ITEMS};
 pub use self::children::{Child, ChildName};
 pub use self::delete::Deleted;

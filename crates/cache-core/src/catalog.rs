@@ -95,6 +95,11 @@ impl Shard {
         self.rows.get(hash).filter(|row| row.version == *version)
     }
 
+    /// The version of the manifest of each row.
+    pub fn versions(&self) -> impl Iterator<Item = (&CacheHash, &Version)> {
+        self.rows.iter().map(|(hash, row)| (hash, &row.version))
+    }
+
     /// Adds or replaces a row.
     pub fn insert(&mut self, hash: CacheHash, row: CatalogRow) {
         self.rows.insert(hash, row);

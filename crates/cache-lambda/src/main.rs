@@ -13,6 +13,8 @@ use cache_lambda::error_chain::error_chain;
 use cache_lambda::state::{AppState, Service};
 use cache_lambda::sweep::{self, NamespaceReport};
 use cache_lambda::telemetry::logging;
+#[cfg(feature = "maintenance")]
+use cache_lambda::telemetry::logging::LogFormat;
 use cache_lambda::{lambda, serve};
 use cache_storage::StorageConfig;
 use cache_storage::system::{OsRng, SystemClock};
@@ -22,7 +24,11 @@ cache-lambda: the cache service, as a Lambda function or as a server on this mac
 
 Usage: cache-lambda                        serve
        cache-lambda sweep [NAMESPACE...]   remove expired entries and leftovers, in all namespaces if none is named
+       cache-lambda copy --from STORE --to STORE [--overwrite] [--parallel N] [--json] [--progress text|json|none]
+       cache-lambda verify STORE [--repair] [--json] [--progress text|json|none]
        cache-lambda --help | --version
+
+STORE is disk:FOLDER, sqlite:FILE, zip:FILE, s3:BUCKET or s3:BUCKET/PREFIX. Both end with 7 if something is found.
 
 It is configured by the environment:
 ";
@@ -40,6 +46,7 @@ async fn main() -> ExitCode {
             Ok(namespaces) => run(Command::Sweep(namespaces)).await,
             Err((name, error)) => exit_with(&format!("the namespace '{name}' {error}"), EXIT_USAGE),
         },
+        Some(name @ ("copy" | "verify")) => maintain(name, arguments).await,
         Some("--help" | "-h") => print_line(&format!("{USAGE}{}", settings::help().trim_end())),
         Some("--version" | "-V") => print_line(concat!("cache-lambda ", env!("CARGO_PKG_VERSION"))),
         Some(other) => exit_with(&format!("unrecognized argument '{other}'; see --help"), EXIT_USAGE),
@@ -61,6 +68,25 @@ fn print_line(text: &str) -> ExitCode {
 fn exit_with(problem: &str, code: u8) -> ExitCode {
     eprintln!("error: {problem}");
     ExitCode::from(code)
+}
+
+/// Copies or verifies a whole store, which the arguments name: the settings play no part.
+#[cfg(feature = "maintenance")]
+async fn maintain(name: &str, arguments: impl Iterator<Item = String>) -> ExitCode {
+    use cache_maintenance::command::{Command, EXIT_FAILED};
+
+    let command = match Command::parse(name, arguments) {
+        Ok(command) => command,
+        Err(problem) => return exit_with(&format!("{problem}; see --help"), EXIT_USAGE),
+    };
+    let lookup = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+    logging::start(&lookup, LogFormat::Text, false);
+    command.run().await.map_or_else(|problem| exit_with(&problem, EXIT_FAILED), ExitCode::from)
+}
+
+#[cfg(not(feature = "maintenance"))]
+async fn maintain(name: &str, _: impl Iterator<Item = String>) -> ExitCode {
+    exit_with(&format!("this program was built without '{name}': build it with `--features embedded`"), EXIT_USAGE)
 }
 
 async fn run(command: Command) -> ExitCode {

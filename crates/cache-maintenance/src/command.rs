@@ -1,0 +1,318 @@
+//! The subcommands `copy` and `verify`, for whichever program has them.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use cache_core::error::Error;
+use cache_core::storage::Storage;
+use serde::Serialize;
+use tokio::task::JoinHandle;
+use tokio::time::{interval, sleep};
+
+use crate::address::StoreAddress;
+use crate::copy::{CopyOptions, CopyReport, copy};
+use crate::progress::Progress;
+use crate::verify::{RepairReport, VerifyReport, repair, verify};
+
+/// How the subcommands are called.
+pub const USAGE: &str = "\
+copy --from STORE --to STORE [--overwrite] [--parallel N] [--json] [--progress text|json|none]
+verify STORE [--repair] [--json] [--progress text|json|none]
+STORE is disk:FOLDER, sqlite:FILE, zip:FILE, s3:BUCKET or s3:BUCKET/PREFIX";
+
+/// Something was found: differences, damage, or what belongs to nothing.
+pub const EXIT_FINDINGS: u8 = 7;
+/// It could not be done.
+pub const EXIT_FAILED: u8 = 1;
+
+/// How many findings the text of a report has.
+const MAX_SHOWN: usize = 100;
+
+/// A subcommand with its options.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    action: Action,
+    json: bool,
+    shown: Shown,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Action {
+    Copy { from: StoreAddress, to: StoreAddress, options: CopyOptions },
+    Verify { store: StoreAddress, repair: bool },
+}
+
+/// How progress is shown, on standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    Text,
+    Json,
+    None,
+}
+
+/// The options as they were given.
+#[derive(Default)]
+struct Given {
+    stores: Vec<StoreAddress>,
+    from: Option<StoreAddress>,
+    to: Option<StoreAddress>,
+    parallel: Option<usize>,
+    progress: Option<Shown>,
+    flags: Vec<String>,
+}
+
+impl Command {
+    /// Reads a subcommand, `copy` or `verify`, and its arguments.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with them, and how to fix it.
+    pub fn parse(name: &str, arguments: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut given = Given::read(arguments)?;
+        let json = given.take_flag("--json");
+        let shown = given.progress.unwrap_or(Shown::Text);
+        let action = match name {
+            "copy" => {
+                let overwrite = given.take_flag("--overwrite");
+                let parallel = given.parallel.take().unwrap_or(CopyOptions::default().parallel);
+                let from = given.from.take().ok_or("copy needs --from STORE")?;
+                let to = given.to.take().ok_or("copy needs --to STORE")?;
+                Action::Copy { from, to, options: CopyOptions { parallel, overwrite } }
+            }
+            "verify" => {
+                let repair = given.take_flag("--repair");
+                let store = given.stores.pop().ok_or("verify needs a STORE")?;
+                Action::Verify { store, repair }
+            }
+            other => return Err(format!("unrecognized command '{other}'")),
+        };
+        given.expect_nothing_left(name)?;
+        Ok(Self { action, json, shown })
+    }
+
+    /// Does it. The report goes to standard output, progress to standard error.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be done.
+    pub async fn run(self) -> Result<u8, String> {
+        match self.action {
+            Action::Copy { ref from, ref to, options } => {
+                let (source, target) = (open(from).await?, open(to).await?);
+                let work = async |progress: &Progress| copy(source, target, options, progress).await;
+                let report = with_progress(self.shown, work).await?;
+                self.print(&report, &copied(&report, to))?;
+                Ok(if report.is_clean() { 0 } else { EXIT_FINDINGS })
+            }
+            Action::Verify { ref store, repair: false } => {
+                let storage = open(store).await?;
+                let report =
+                    with_progress(self.shown, async |progress: &Progress| verify(storage, progress).await).await?;
+                self.print(&report, &verified(&report))?;
+                Ok(if report.is_clean() { 0 } else { EXIT_FINDINGS })
+            }
+            Action::Verify { ref store, repair: true } => {
+                let storage = open(store).await?;
+                let report =
+                    with_progress(self.shown, async |progress: &Progress| repair(storage, progress).await).await?;
+                self.print(&report, &mended(&report))?;
+                Ok(if report.left.is_clean() { 0 } else { EXIT_FINDINGS })
+            }
+        }
+    }
+
+    fn print(&self, report: &impl Serialize, text: &str) -> Result<(), String> {
+        let json = || serde_json::to_string_pretty(report).map_err(|err| err.to_string());
+        let text = if self.json { json()? } else { text.to_owned() };
+        // The reader may close the pipe early, as `head` does.
+        let _ = writeln!(io::stdout(), "{text}");
+        Ok(())
+    }
+}
+
+impl Given {
+    fn read(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut given = Self::default();
+        while let Some(argument) = arguments.next() {
+            let mut value = || arguments.next().ok_or_else(|| format!("{argument} needs a value"));
+            match argument.as_str() {
+                "--from" => given.from = Some(store(&value()?)?),
+                "--to" => given.to = Some(store(&value()?)?),
+                "--parallel" => {
+                    let count = value()?.parse().ok().filter(|count| (1..=1_000).contains(count));
+                    given.parallel = Some(count.ok_or("--parallel takes a number from 1 to 1000")?);
+                }
+                "--progress" => given.progress = Some(shown(&value()?)?),
+                flag if flag.starts_with('-') => given.flags.push(argument),
+                address => given.stores.push(store(address)?),
+            }
+        }
+        Ok(given)
+    }
+
+    fn take_flag(&mut self, name: &str) -> bool {
+        let before = self.flags.len();
+        self.flags.retain(|flag| flag != name);
+        self.flags.len() < before
+    }
+
+    fn expect_nothing_left(&self, command: &str) -> Result<(), String> {
+        let stores = self.stores.iter().chain(&self.from).chain(&self.to).map(ToString::to_string);
+        let parallel = self.parallel.map(|_| "--parallel".to_owned());
+        match self.flags.iter().cloned().chain(stores).chain(parallel).next() {
+            Some(left) => Err(format!("{command} does not take '{left}'")),
+            None => Ok(()),
+        }
+    }
+}
+
+fn store(text: &str) -> Result<StoreAddress, String> {
+    text.parse().map_err(|err: crate::address::InvalidAddress| err.to_string())
+}
+
+fn shown(text: &str) -> Result<Shown, String> {
+    match text {
+        "text" => Ok(Shown::Text),
+        "json" => Ok(Shown::Json),
+        "none" => Ok(Shown::None),
+        other => Err(format!("--progress takes text, json or none, not '{other}'")),
+    }
+}
+
+async fn open(address: &StoreAddress) -> Result<Arc<dyn Storage>, String> {
+    address.open().await.map_err(|err| format!("{address} cannot be used: {}", chain(&err)))
+}
+
+/// An error with its causes.
+fn chain(err: &dyn std::error::Error) -> String {
+    let mut text = err.to_string();
+    let mut cause = err.source();
+    while let Some(err) = cause {
+        text = format!("{text}: {err}");
+        cause = err.source();
+    }
+    text
+}
+
+/// Works, and shows how far it is.
+async fn with_progress<T>(shown: Shown, work: impl AsyncFnOnce(&Progress) -> Result<T, Error>) -> Result<T, String> {
+    let progress = Arc::new(Progress::default());
+    let is_terminal = io::stderr().is_terminal() && shown == Shown::Text;
+    let shower = show(shown, is_terminal, progress.clone());
+    let done = work(&progress).await;
+    if let Some(shower) = shower {
+        shower.abort();
+    }
+    if is_terminal {
+        let _ = write!(io::stderr(), "\r\x1b[K");
+    }
+    done.map_err(|err| chain(&err))
+}
+
+fn show(shown: Shown, is_terminal: bool, progress: Arc<Progress>) -> Option<JoinHandle<()>> {
+    if shown == Shown::None {
+        return None;
+    }
+    let every = Duration::from_millis(if is_terminal { 250 } else { 5_000 });
+    Some(tokio::spawn(async move {
+        sleep(every).await;
+        let mut ticks = interval(every);
+        loop {
+            ticks.tick().await;
+            let snapshot = progress.snapshot();
+            let _ = match (shown, is_terminal) {
+                (Shown::Json, _) => writeln!(io::stderr(), "{}", snapshot.json()),
+                (Shown::Text | Shown::None, true) => write!(io::stderr(), "\r{}\x1b[K", snapshot.line()),
+                (Shown::Text | Shown::None, false) => writeln!(io::stderr(), "{}", snapshot.line()),
+            };
+        }
+    }))
+}
+
+fn copied(report: &CopyReport, to: &StoreAddress) -> String {
+    let CopyReport { entries, copied, present, checked, bytes, different, damaged } = report;
+    let mut text = format!(
+        "{to} has {entries} entries: {copied} objects ({bytes} bytes) written, {present} were there, {checked} contents checked"
+    );
+    for object in different.iter().take(MAX_SHOWN) {
+        text += &format!("\ndifferent in the target, left (--overwrite replaces it): {object}");
+    }
+    for object in damaged.iter().take(MAX_SHOWN) {
+        text += &format!("\nmissing or damaged in the source: {object}");
+    }
+    text + &more(different.len().max(damaged.len()))
+}
+
+fn verified(report: &VerifyReport) -> String {
+    let VerifyReport { namespaces, manifests, entries, contents, content_bytes, key_indexes, stale_catalogs, findings } =
+        report;
+    let mut text = format!(
+        "{namespaces} namespaces, {manifests} manifests, {entries} entries, {contents} contents ({content_bytes} bytes), \
+         {key_indexes} key indexes, {stale_catalogs} stale parts of the catalog: {} findings",
+        findings.len()
+    );
+    for finding in findings.iter().take(MAX_SHOWN) {
+        let kind = serde_json::to_string(&finding.kind).unwrap_or_default();
+        text += &format!("\n{}: {}", kind.trim_matches('"'), finding.object);
+        let entries: Vec<String> = finding.entries.iter().map(ToString::to_string).collect();
+        if !entries.is_empty() {
+            text += &format!(" (entries {})", entries.join(", "));
+        }
+    }
+    text + &more(findings.len())
+}
+
+fn mended(report: &RepairReport) -> String {
+    let RepairReport { removed, removed_catalogs, written_views, left } = report;
+    format!(
+        "removed {removed} objects and rows that belong to nothing and {removed_catalogs} stale parts of the catalog, \
+         wrote {written_views} views; left: {}",
+        verified(left)
+    )
+}
+
+fn more(count: usize) -> String {
+    if count > MAX_SHOWN { format!("\n… {} in all: --json shows them", count) } else { String::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Command, String> {
+        let mut words = line.split(' ').map(str::to_owned);
+        let name = words.next().unwrap();
+        Command::parse(&name, words)
+    }
+
+    #[test]
+    fn options_come_in_any_order() {
+        let copy = parse("copy --to zip:b --json --from disk:a --parallel 4 --progress json").unwrap();
+        let options = CopyOptions { parallel: 4, overwrite: false };
+        let (from, to) = ("disk:a".parse().unwrap(), "zip:b".parse().unwrap());
+        assert_eq!(copy, Command { action: Action::Copy { from, to, options }, json: true, shown: Shown::Json });
+        let verify = parse("verify --repair sqlite:a").unwrap();
+        let action = Action::Verify { store: "sqlite:a".parse().unwrap(), repair: true };
+        assert_eq!(verify, Command { action, json: false, shown: Shown::Text });
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        for (line, expected) in [
+            ("copy --from disk:a", "copy needs --to STORE"),
+            ("copy --from disk:a --to disk:b --repair", "copy does not take '--repair'"),
+            ("copy --from disk:a --to disk:b zip:c", "copy does not take 'zip:c'"),
+            ("copy --from", "--from needs a value"),
+            ("copy --parallel 0 --from disk:a --to disk:b", "from 1 to 1000"),
+            ("verify", "verify needs a STORE"),
+            ("verify ./a", "give disk:FOLDER"),
+            ("verify disk:a --overwrite", "verify does not take '--overwrite'"),
+            ("verify disk:a --parallel 3", "verify does not take '--parallel'"),
+            ("verify disk:a --progress bar", "text, json or none"),
+        ] {
+            let refused = parse(line).unwrap_err();
+            assert!(refused.contains(expected), "{line}: {refused}");
+        }
+    }
+}
