@@ -91,11 +91,11 @@ async fn copy_all(from: &Arc<dyn Storage>, to: &Arc<dyn Storage>) -> (u64, u64) 
     (report.copied, report.present)
 }
 
-/// Begins a copy, and drops it when 500 objects are done.
+/// Begins a copy, and drops it when there are objects for a tenth of the entries.
 async fn interrupt_copy(from: &Arc<dyn Storage>, to: &Arc<dyn Storage>) {
     let progress = Progress::default();
     let enough = async {
-        while progress.snapshot().objects < 500 {
+        while progress.snapshot().objects < (entry_count() / 10) as u64 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
