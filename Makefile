@@ -8,7 +8,7 @@ SHELL := bash
 	validate build build-lambda deploy local-lambda replay
 
 PYTHON ?= python3
-SIMULATION_SCHEDULES ?= 40000
+SIMULATION_SCHEDULES ?= 100000
 MODEL_SCHEDULES ?= 20000
 OPERATIONS ?= 10000
 SEED ?= 1
@@ -80,7 +80,7 @@ licences: $(CARGO_DENY) ## Part of check: dependencies are what deny.toml allows
 model: ## Runs 20,000 random schedules of the storage protocol's executable model (MODEL_SCHEDULES=n, SEED=n; BREAK=rule leaves one out).
 	$(PYTHON) model/manifest_protocol.py $(MODEL_SCHEDULES) $(SEED)
 
-simulate: ## Runs 40,000 random schedules with faults (SIMULATION_SCHEDULES=n, SIMULATION_SEED=n; SIMULATION_TRACE=1 shows every call).
+simulate: ## Runs 100,000 random schedules with faults (SIMULATION_SCHEDULES=n, SIMULATION_SEED=n; SIMULATION_TRACE=1 shows every call).
 	SIMULATION_SCHEDULES=$(SIMULATION_SCHEDULES) cargo test --profile simulation --package cache-core --test simulation -- --nocapture
 
 chaos: ## Runs 10,000 random operations over an S3 that fails (OPERATIONS=n, SEED=n for another run; needs moto, as for test).

@@ -157,6 +157,25 @@ async fn an_update_that_looks_at_the_copy_late_shows_the_newer_one() {
     assert_eq!(copies(&world).await, ["newer"]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_lost_race_takes_no_copy_of_the_winner() {
+    let world = SharedStorage::new();
+    let (slow, fast) = (world.process().await, world.process().await);
+    // A large content, whose next entry has one id for all who expect it.
+    let request = StoreRequest::new(Strategy::KeyBased, text(&"x".repeat(70_000)));
+    store(&slow, &request).await;
+    world.faults.once(StorageOp::Put, "refs/by-hash", Fault::Slow(Duration::from_secs(1)));
+    let later = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        store(&fast, &request).await
+    };
+    let (loser, winner) = join(store(&slow, &request), later).await;
+    for id in [loser.entry.cache_id, winner.entry.cache_id] {
+        let copies = world.keys("data/key-based/").await;
+        assert!(copies.iter().any(|copy| copy.as_str().contains(&id.to_string())), "{id} is not among {copies:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_repeated_store_leaves_the_copy_of_an_update() {
     for request in [StoreRequest::new(Strategy::KeyBased, text("x")), keyed(Strategy::KeyBased, text("x"))] {

@@ -228,18 +228,11 @@ impl<'a> Store<'a> {
         let entry = self.new_entry();
         let known = self.known_blob(&manifest);
         let expected = self.expected_view(&manifest, &entry);
-        // Unless an earlier attempt or a repeat may have committed the entry, it has none of the ids that were expected before.
-        let is_new = self.nonce.origin() == NonceOrigin::Random && !history.check_existing;
-        let unused = if is_new { std::mem::take(&mut self.views) } else { Vec::new() };
+        let unused = self.take_unused_views(expected.as_ref(), history);
         let insert = Insert { cache_hash: self.request.content.cache_hash().clone(), entry };
         let change = ManifestChange::Insert(std::sync::Arc::new(insert));
         let commit = self.cache.commit(&self.manifest_key, manifest, change, history);
-        let write = async {
-            match &expected {
-                Some((view, bytes)) => self.cache.create_entry_view(view, bytes.clone()).await,
-                None => Ok(false),
-            }
-        };
+        let write = self.write_view(expected);
         let remove = self.remove_views(unused);
         let check = async {
             let (token, content) = known.as_ref()?;
@@ -248,8 +241,8 @@ impl<'a> Store<'a> {
             is_intact.is_ok_and(|is_intact| is_intact).then_some(*token)
         };
         let (committed, _, checked) = join3(try_join(commit, write), remove, check).await;
-        let (applied, is_new) = committed?;
-        self.views.extend(expected.map(|(key, _)| EntryView { key, is_new }));
+        let (applied, view) = committed?;
+        self.views.extend(view);
         Ok((applied, checked))
     }
 

@@ -5,49 +5,71 @@ use futures::future::{join, join_all};
 
 use crate::entry::Entry;
 use crate::error::Error;
+use crate::ids::{CacheId, Locator};
 use crate::manifest::{Manifest, NewEntry};
 use crate::storage::ObjectKey;
 
+use super::super::commit::History;
 use super::super::head::Loaded;
-use super::super::manifest_changes::ListedEntry;
 use super::super::views::entry_view;
-use super::Store;
+use super::{NonceOrigin, Store};
 
-/// An entry view that was written for an id that the entry may get.
+/// An entry view that is about to be written, for an id that the entry may get.
+pub(super) struct NewView {
+    key: ObjectKey,
+    bytes: Bytes,
+    /// Whether no other store writes a view under this name. A dated view has the nonce in its name, an id of an inline
+    /// content has random bits. But two stores that expect the same version for one blob expect the same id.
+    is_unique: bool,
+}
+
+/// An entry view that is there.
 pub(super) struct EntryView {
-    pub(super) key: ObjectKey,
-    /// Whether this store has created it. Otherwise it is that of a repeat of this store.
-    pub(super) is_new: bool,
+    key: ObjectKey,
+    /// Whether it is garbage if the entry gets another id. One that may be another store's is left, for that store or the sweep.
+    is_own: bool,
 }
 
 impl Store<'_> {
-    pub(super) fn expected_view(&self, manifest: &Loaded<Manifest>, new: &NewEntry) -> Option<(ObjectKey, Bytes)> {
-        let hash = self.request.content.cache_hash();
-        let id = manifest.head.as_deref().unwrap_or(&Manifest::new()).predict_id(hash, new)?;
+    /// The view of the entry if it gets this id.
+    pub(super) fn view_for(&self, id: CacheId) -> Option<NewView> {
         let entry = self.entry(id, 0);
-        let view = entry_view(self.cache.layout(), &entry).ok().flatten()?;
+        let key = entry_view(self.cache.layout(), &entry).ok().flatten()?;
+        let is_inline = matches!(id.parts()?.locator, Locator::Inline { .. });
         let bytes = self.cache.view_bytes(&entry, self.request.content.bytes());
-        Some((view, bytes))
+        Some(NewView { key, bytes, is_unique: entry.strategy.is_dated() || is_inline })
     }
 
-    pub(super) fn entry_view(&self, listed: &ListedEntry) -> Option<ObjectKey> {
-        entry_view(self.cache.layout(), &listed.entry(&self.cache.namespace, self.request.content.cache_hash()))
-            .ok()
-            .flatten()
+    /// The view of the entry if it is the next one in a manifest.
+    pub(super) fn expected_view(&self, manifest: &Loaded<Manifest>, new: &NewEntry) -> Option<NewView> {
+        let hash = self.request.content.cache_hash();
+        self.view_for(manifest.head.as_deref().unwrap_or(&Manifest::new()).predict_id(hash, new)?)
     }
 
-    /// Writes a view beside a commit; `true` if it was not there.
-    pub(super) async fn write_entry_view(&self, view: Option<&ObjectKey>, listed: &ListedEntry) -> Result<bool, Error> {
-        let Some(view) = view else { return Ok(false) };
-        let entry = listed.entry(&self.cache.namespace, self.request.content.cache_hash());
-        let bytes = self.cache.view_bytes(&entry, self.request.content.bytes());
-        self.cache.create_entry_view(view, bytes).await
+    /// Writes a view beside a commit, unless this store has written it.
+    pub(super) async fn write_view(&self, view: Option<NewView>) -> Result<Option<EntryView>, Error> {
+        let Some(NewView { key, bytes, is_unique }) = view else { return Ok(None) };
+        if self.views.iter().any(|written| written.key == key) {
+            return Ok(None);
+        }
+        // One that is there already is that of a repeat.
+        let is_new = self.cache.create_entry_view(&key, bytes).await?;
+        Ok(Some(EntryView { key, is_own: is_new && is_unique }))
     }
 
-    /// Writes the entry view of the id that the entry got, and removes those of other ids that this store has created.
+    /// Takes the views of ids that the entry cannot get any more.
+    pub(super) fn take_unused_views(&mut self, expected: Option<&NewView>, history: History) -> Vec<EntryView> {
+        // An earlier attempt or a repeat may have committed the entry under one of these ids.
+        if self.nonce.origin() != NonceOrigin::Random || history.check_existing {
+            return Vec::new();
+        }
+        self.views.extract_if(.., |view| expected.is_none_or(|expected| expected.key != view.key)).collect()
+    }
+
+    /// Writes the entry view of the id that the entry got, and removes those of other ids.
     pub(super) async fn settle_entry_views(&mut self, entry: &Entry) -> Result<(), Error> {
         let view = entry_view(self.cache.layout(), entry).ok().flatten();
-        let (written, others): (Vec<_>, Vec<_>) =
+        let (written, unused): (Vec<_>, Vec<_>) =
             self.views.drain(..).partition(|written| view.as_ref() == Some(&written.key));
         let write = async {
             match &view {
@@ -58,12 +80,12 @@ impl Store<'_> {
                 _ => Ok(()),
             }
         };
-        join(write, self.remove_views(others)).await.0
+        join(write, self.remove_views(unused)).await.0
     }
 
-    /// Removes what this store has created.
+    /// Removes those that are this store's own.
     pub(super) async fn remove_views(&self, views: Vec<EntryView>) {
-        let created = views.iter().filter(|view| view.is_new);
-        join_all(created.map(|view| self.cache.cache.remove_garbage(&view.key))).await;
+        let own = views.iter().filter(|view| view.is_own);
+        join_all(own.map(|view| self.cache.cache.remove_garbage(&view.key))).await;
     }
 }

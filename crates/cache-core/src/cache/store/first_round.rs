@@ -13,7 +13,6 @@ use super::super::head::Loaded;
 use super::super::manifest_changes::ListedEntry;
 use super::super::settings::CachedSettings;
 use super::Store;
-use super::entry_view::EntryView;
 
 /// Contents larger than this are looked up before they are sent: that is worth a round trip.
 const LOOK_FIRST_ABOVE_BYTES: u64 = 1024 * 1024;
@@ -136,27 +135,23 @@ impl Store<'_> {
     /// Creates the manifest with the entry, and reads it in case it is there.
     async fn create(&mut self, settings: &CachedSettings) -> Result<FirstRound, Error> {
         let (manifest, listed) = self.first_state()?;
-        let view = self.entry_view(&listed);
+        let view = self.view_for(listed.row.cache_id);
         let put = self.put_created(manifest);
-        let round = try_join4(
-            put,
-            self.load_manifest(),
-            self.cache.load_index(self.index_key.as_ref()),
-            self.write_entry_view(view.as_ref(), &listed),
-        );
+        let round =
+            try_join4(put, self.load_manifest(), self.cache.load_index(self.index_key.as_ref()), self.write_view(view));
         let (round, ()) = join(round, self.cache.refresh_settings(Some(settings))).await;
-        let (created, manifest, index, is_new) = round?;
-        self.views.extend(view.map(|key| EntryView { key, is_new }));
+        let (created, manifest, index, view) = round?;
+        self.views.extend(view);
         self.after_create(created, listed, manifest, index).await
     }
 
     /// Creates the manifest with the entry, when it was seen to be absent.
     async fn create_now(&mut self, index: Option<Loaded<KeyIndex>>) -> Result<FirstRound, Error> {
         let (manifest, listed) = self.first_state()?;
-        let view = self.entry_view(&listed);
+        let view = self.view_for(listed.row.cache_id);
         let put = self.put_created(manifest);
-        let (created, is_new) = try_join(put, self.write_entry_view(view.as_ref(), &listed)).await?;
-        self.views.extend(view.map(|key| EntryView { key, is_new }));
+        let (created, view) = try_join(put, self.write_view(view)).await?;
+        self.views.extend(view);
         self.after_create(created, listed, Loaded::absent(), index).await
     }
 
