@@ -4,6 +4,12 @@ use thiserror::Error;
 
 use crate::storage::{InvalidObjectKey, Source, StorageError};
 
+/// An error and its sources in one text, separated by colons: for the log and for the operator.
+pub fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let chain = std::iter::successors(Some(error), |error| (*error).source());
+    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 /// Why a use case failed.
 #[derive(Debug, Error)]
 pub enum Error {

@@ -18,7 +18,6 @@ pub mod batch;
 pub mod body;
 pub mod conditional;
 pub mod config;
-pub mod error_chain;
 pub mod extract;
 pub mod lambda;
 pub mod media_type;

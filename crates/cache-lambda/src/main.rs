@@ -4,12 +4,12 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use cache_core::error::error_chain;
 use cache_core::ids::Namespace;
 use cache_core::storage::{ListRequest, Storage, StorageError};
 use cache_core::time::Deadline;
 use cache_lambda::config::Config;
 use cache_lambda::config::settings;
-use cache_lambda::error_chain::error_chain;
 use cache_lambda::state::{AppState, Service};
 use cache_lambda::sweep::{self, NamespaceReport};
 use cache_lambda::telemetry::logging;

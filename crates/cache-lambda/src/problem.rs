@@ -25,15 +25,13 @@ use std::fmt::Display;
 use axum::response::{IntoResponse, Response};
 use cache_core::cache::Selector;
 use cache_core::content::InvalidContent;
-use cache_core::error::Error;
+use cache_core::error::{Error, error_chain};
 use cache_core::ids::{CacheHash, CacheId, Namespace};
 use cache_core::json::{JsonError, JsonErrorKind};
 use cache_core::representation::{JsonFormError, Unreadable};
 use cache_core::strategy::{ContentKind, InvalidStrategy, Strategy};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
-
-use crate::error_chain::error_chain;
 
 pub use archive::ArchiveOp;
 

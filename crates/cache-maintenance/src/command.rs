@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cache_core::error::Error;
+use cache_core::error::{Error, error_chain};
 use cache_core::storage::Storage;
 use serde::Serialize;
 use tokio::task::JoinHandle;
@@ -14,12 +14,6 @@ use crate::address::StoreAddress;
 use crate::copy::{CopyOptions, CopyReport, copy};
 use crate::progress::Progress;
 use crate::verify::{RepairReport, VerifyReport, repair, verify};
-
-/// How the subcommands are called.
-pub const USAGE: &str = "\
-copy --from STORE --to STORE [--overwrite] [--parallel N] [--json] [--progress text|json|none]
-verify STORE [--repair] [--json] [--progress text|json|none]
-STORE is disk:FOLDER, sqlite:FILE, zip:FILE, s3:BUCKET or s3:BUCKET/PREFIX";
 
 /// Something was found: differences, damage, or what belongs to nothing.
 pub const EXIT_FINDINGS: u8 = 7;
@@ -181,18 +175,7 @@ fn shown(text: &str) -> Result<Shown, String> {
 }
 
 async fn open(address: &StoreAddress) -> Result<Arc<dyn Storage>, String> {
-    address.open().await.map_err(|err| format!("{address} cannot be used: {}", chain(&err)))
-}
-
-/// An error with its causes.
-fn chain(err: &dyn std::error::Error) -> String {
-    let mut text = err.to_string();
-    let mut cause = err.source();
-    while let Some(err) = cause {
-        text = format!("{text}: {err}");
-        cause = err.source();
-    }
-    text
+    address.open().await.map_err(|err| format!("{address} cannot be used: {}", error_chain(&err)))
 }
 
 /// Works, and shows how far it is.
@@ -207,7 +190,7 @@ async fn with_progress<T>(shown: Shown, work: impl AsyncFnOnce(&Progress) -> Res
     if is_terminal {
         let _ = write!(io::stderr(), "\r\x1b[K");
     }
-    done.map_err(|err| chain(&err))
+    done.map_err(|err| error_chain(&err))
 }
 
 fn show(shown: Shown, is_terminal: bool, progress: Arc<Progress>) -> Option<JoinHandle<()>> {

@@ -21,20 +21,17 @@ use cache_core::digest::Sha256Digest;
 use cache_core::error::Error;
 use cache_core::ids::{CacheHash, Namespace};
 use cache_core::layout::{Layout, ObjectKind, RESERVED_FOLDER};
-use cache_core::storage::{
-    GetOptions, GetResult, ListPage, ListRequest, ListedObject, Object, ObjectKey, PutMode, Storage, StorageError,
-};
+use cache_core::storage::{ListedObject, Object, ObjectKey, PutMode, Storage, StorageError};
 use cache_core::time::Deadline;
 use cache_storage::system::{OsRng, SystemClock};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
+use crate::listing::{for_each, page, read};
 use crate::progress::Progress;
 use crate::retry::retry;
 
-/// How many objects a page of a listing has.
-const PAGE: usize = 1_000;
 /// How many bytes of contents are in memory at the same time, about, in units of [`UNIT`].
 const UNITS: u32 = 4_096;
 const UNIT: u64 = 64 << 10;
@@ -143,20 +140,12 @@ enum Check {
 
 impl Copying<'_> {
     async fn count(&self, folder: &str) -> Result<(), Error> {
-        let mut after = None;
-        loop {
-            let page = self.page(folder, after.take()).await?;
-            let wanted = page.objects.iter().filter(|object| object.key.parse().is_ok_and(|key| is_needed(&key)));
-            let (objects, bytes) = wanted.fold((0, 0), |(objects, bytes), object| (objects + 1, bytes + object.size));
-            self.progress.expect(objects, bytes);
-            let Some(next) = page.next else { return Ok(()) };
-            after = Some(next);
-        }
-    }
-
-    async fn page(&self, prefix: &str, start_after: Option<String>) -> Result<ListPage, StorageError> {
-        let request = ListRequest { prefix: prefix.to_owned(), start_after, delimiter: false, limit: PAGE };
-        retry(|| self.from.list(&request)).await
+        let expect = |object: ListedObject| {
+            if object.key.parse().is_ok_and(|key| is_needed(&key)) {
+                self.progress.expect(1, object.size);
+            }
+        };
+        for_each(&*self.from, folder, expect).await
     }
 
     async fn namespace(&self, cache: &NamespaceCache, namespace: &Namespace) -> Result<CopyReport, Error> {
@@ -196,7 +185,7 @@ impl Copying<'_> {
         let mut report = CopyReport::default();
         let mut after = None;
         loop {
-            let page = self.page(folder, after.take()).await?;
+            let page = page(&*self.from, folder, after.take()).await?;
             let mut done =
                 stream::iter(page.objects.into_iter().map(&work)).buffer_unordered(self.options.parallel.max(1));
             while let Some(one) = done.try_next().await? {
@@ -255,7 +244,7 @@ impl Copying<'_> {
         hash: &CacheHash,
     ) -> Result<Option<(Object, ManifestAudit)>, Error> {
         for _ in 0..MAX_ATTEMPTS {
-            let Some(object) = self.get(key).await? else { return Ok(None) };
+            let Some(object) = read(&*self.from, key).await? else { return Ok(None) };
             let Some(audit) = cache.audit_manifest(hash).await? else { return Ok(None) };
             let head = retry(|| self.from.head(key)).await?;
             if head.is_some_and(|head| head.version == object.version) {
@@ -282,7 +271,7 @@ impl Copying<'_> {
         let units = u32::try_from(size.div_ceil(UNIT)).unwrap_or(UNITS).clamp(1, UNITS);
         // Nobody closes it.
         let _memory = self.memory.acquire_many(units).await;
-        let Some(Object { bytes, .. }) = self.get(key).await? else {
+        let Some(Object { bytes, .. }) = read(&*self.from, key).await? else {
             // Something that may change may have been deleted since it was listed.
             if !matches!(check, Check::Bytes) {
                 report.damaged.insert(key.to_string());
@@ -301,11 +290,6 @@ impl Copying<'_> {
         Ok(report)
     }
 
-    async fn get(&self, key: &ObjectKey) -> Result<Option<Object>, StorageError> {
-        let found = retry(|| self.from.get(key, &WHOLE)).await?;
-        Ok(found.and_then(GetResult::into_object))
-    }
-
     /// Writes an object, unless there is one.
     async fn put(&self, key: &ObjectKey, bytes: Bytes) -> Result<CopyReport, Error> {
         let size = bytes.len() as u64;
@@ -313,7 +297,7 @@ impl Copying<'_> {
         match retry(|| self.to.put(key, bytes.clone(), PutMode::Create)).await {
             Ok(_) => (report.copied, report.bytes) = (1, size),
             Err(StorageError::Precondition { .. }) => {
-                let there = retry(|| self.to.get(key, &WHOLE)).await?.and_then(GetResult::into_object);
+                let there = read(&*self.to, key).await?;
                 if there.is_some_and(|there| there.bytes == bytes) {
                     report.present = 1;
                 } else if self.options.overwrite {
@@ -329,8 +313,6 @@ impl Copying<'_> {
         Ok(report)
     }
 }
-
-const WHOLE: GetOptions = GetOptions { range: None, if_none_match: None };
 
 /// Whether an object of a namespace is copied by itself: not with its manifest, and not before its key index.
 fn is_by_itself(key: &ObjectKey) -> bool {

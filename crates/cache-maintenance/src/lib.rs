@@ -13,6 +13,7 @@
 pub mod address;
 pub mod command;
 pub mod copy;
+mod listing;
 pub mod prefixed;
 pub mod progress;
 mod retry;

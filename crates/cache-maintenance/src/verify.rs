@@ -25,18 +25,17 @@ use cache_core::digest::Sha256Digest;
 use cache_core::error::Error;
 use cache_core::ids::{CacheHash, CacheId, Namespace};
 use cache_core::layout::{KeyRef, Layout, ObjectKind};
-use cache_core::storage::{GetOptions, GetResult, ListRequest, ListedObject, ObjectKey, Storage, Version};
+use cache_core::storage::{ListedObject, ObjectKey, Storage, Version};
 use cache_core::strategy::Strategy;
 use cache_core::time::Deadline;
 use cache_storage::system::{OsRng, SystemClock};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::Serialize;
 
+use crate::listing::{for_each, read};
 use crate::progress::Progress;
 use crate::retry::retry;
 
-/// How many objects a page of a listing has.
-const PAGE: usize = 1_000;
 /// How many manifests or key indexes are compared at the same time. Each has one content in memory at most.
 const PARALLEL: usize = 8;
 
@@ -132,7 +131,7 @@ pub async fn verify(storage: Arc<dyn Storage>, progress: &Progress) -> Result<Ve
     let cache = cache_over(&storage);
     let namespaces = cache.namespaces().await?;
     for namespace in &namespaces {
-        count(&storage, &Layout::new(namespace).manifests(), progress).await?;
+        for_each(&*storage, &Layout::new(namespace).manifests(), |object| progress.expect(1, object.size)).await?;
     }
     let mut report = VerifyReport { namespaces: namespaces.len() as u64, ..VerifyReport::default() };
     for namespace in &namespaces {
@@ -179,21 +178,6 @@ fn cache_over(storage: &Arc<dyn Storage>) -> Cache {
     Cache::new(storage.clone(), Arc::new(SystemClock), Arc::new(OsRng)).with_deadline(Deadline::NEVER)
 }
 
-async fn count(storage: &Arc<dyn Storage>, folder: &str, progress: &Progress) -> Result<(), Error> {
-    each(storage, folder, |object| progress.expect(1, object.size)).await
-}
-
-/// Does something for every object in a folder.
-async fn each(storage: &Arc<dyn Storage>, folder: &str, mut work: impl FnMut(ListedObject)) -> Result<(), Error> {
-    let mut request = ListRequest { prefix: folder.to_owned(), limit: PAGE, ..ListRequest::default() };
-    loop {
-        let page = retry(|| storage.list(&request)).await?;
-        page.objects.into_iter().for_each(&mut work);
-        let Some(next) = page.next else { return Ok(()) };
-        request.start_after = Some(next);
-    }
-}
-
 /// A namespace that is verified.
 struct Space<'a> {
     storage: &'a Arc<dyn Storage>,
@@ -237,7 +221,7 @@ impl Space<'_> {
 
     async fn manifest_versions(&self) -> Result<HashMap<CacheHash, Version>, Error> {
         let mut versions = HashMap::new();
-        each(self.storage, &self.layout().manifests(), |object| {
+        for_each(&**self.storage, &self.layout().manifests(), |object| {
             if let Some((_, ObjectKind::Manifest(hash))) = object.key.parse().ok().as_ref().and_then(ObjectKind::of) {
                 versions.insert(hash, object.version);
             }
@@ -313,7 +297,7 @@ impl Space<'_> {
     }
 
     async fn check_blob(&self, blob: Blob) -> Result<(Option<Finding>, u64), Error> {
-        let found = retry(|| self.storage.get(&blob.key, &WHOLE)).await?.and_then(GetResult::into_object);
+        let found = read(&**self.storage, &blob.key).await?;
         self.progress.done(blob.size);
         let kind = match &found {
             None => Some(FindingKind::MissingContent),
@@ -325,8 +309,10 @@ impl Space<'_> {
 
     async fn key_indexes(&self, report: &mut VerifyReport, expected: &mut Expected) -> Result<(), Error> {
         let mut indexes = Vec::new();
-        each(self.storage, &self.layout().key_indexes(), |object| indexes.extend(object.key.parse::<ObjectKey>()))
-            .await?;
+        for_each(&**self.storage, &self.layout().key_indexes(), |object| {
+            indexes.extend(object.key.parse::<ObjectKey>())
+        })
+        .await?;
         let audits = indexes.into_iter().map(|key| async move {
             let audit = self.cache.audit_key_index(&key).await;
             (key, audit)
@@ -364,7 +350,7 @@ impl Space<'_> {
     }
 
     async fn blobs(&self, report: &mut VerifyReport, expected: &Expected) -> Result<(), Error> {
-        each(self.storage, &self.layout().blobs(), |object| {
+        for_each(&**self.storage, &self.layout().blobs(), |object| {
             let Ok(key) = object.key.parse::<ObjectKey>() else { return };
             let Some((_, ObjectKind::Blob { cache_hash, .. })) = ObjectKind::of(&key) else { return };
             if expected.blobs.contains(&key) || !is_old(&object) || expected.unreadable.contains(&cache_hash) {
@@ -379,7 +365,7 @@ impl Space<'_> {
 
     async fn pages(&self, report: &mut VerifyReport, expected: &Expected) -> Result<(), Error> {
         for folder in [self.layout().pages_of_manifests(), self.layout().pages_of_key_indexes()] {
-            each(self.storage, &folder, |object| {
+            for_each(&**self.storage, &folder, |object| {
                 let Ok(key) = object.key.parse::<ObjectKey>() else { return };
                 if is_old(&object) && !expected.pages.contains(&key) {
                     report.find(FindingKind::OrphanedPage, &key, Vec::new());
@@ -393,7 +379,7 @@ impl Space<'_> {
     async fn dated_views(&self, report: &mut VerifyReport, expected: &Expected) -> Result<(), Error> {
         let mut missing = expected.dated_views.clone();
         for strategy in Strategy::ALL.into_iter().filter(|strategy| strategy.is_dated()) {
-            each(self.storage, &self.layout().dated_folder(strategy), |object| {
+            for_each(&**self.storage, &self.layout().dated_folder(strategy), |object| {
                 let Ok(key) = object.key.parse::<ObjectKey>() else { return };
                 let is_dated = matches!(ObjectKind::of(&key), Some((_, ObjectKind::Dated { .. })));
                 if missing.remove(&key).is_none() && is_dated && is_old(&object) {
@@ -412,10 +398,12 @@ impl Space<'_> {
     async fn keys_without_view(&self) -> Result<Vec<KeyRef>, Error> {
         let mut views = HashSet::new();
         let folder = format!("{}latest/", self.layout().dated_folder(Strategy::TemporalLatest));
-        each(self.storage, &folder, |object| _ = views.insert(object.key)).await?;
+        for_each(&**self.storage, &folder, |object| _ = views.insert(object.key)).await?;
         let mut indexes = Vec::new();
-        each(self.storage, &self.layout().key_indexes(), |object| indexes.extend(object.key.parse::<ObjectKey>()))
-            .await?;
+        for_each(&**self.storage, &self.layout().key_indexes(), |object| {
+            indexes.extend(object.key.parse::<ObjectKey>())
+        })
+        .await?;
         let mut keys =
             stream::iter(indexes.iter().map(|key| self.cache.key_with_entries(key))).buffer_unordered(PARALLEL);
         let mut without = Vec::new();
@@ -433,12 +421,11 @@ impl Space<'_> {
     /// The shards of the catalog with a row of another version than its manifest has.
     async fn stale_catalogs(&self, versions: &HashMap<CacheHash, Version>) -> Result<Vec<ObjectKey>, Error> {
         let mut shards = Vec::new();
-        each(self.storage, &self.layout().catalog(), |object| shards.extend(object.key.parse::<ObjectKey>())).await?;
+        for_each(&**self.storage, &self.layout().catalog(), |object| shards.extend(object.key.parse::<ObjectKey>()))
+            .await?;
         let mut stale = Vec::new();
         for key in shards {
-            let Some(object) = retry(|| self.storage.get(&key, &WHOLE)).await?.and_then(GetResult::into_object) else {
-                continue;
-            };
+            let Some(object) = read(&**self.storage, &key).await? else { continue };
             let is_fresh = Shard::parse(&object.bytes)
                 .is_some_and(|shard| shard.versions().all(|(hash, version)| versions.get(hash) == Some(version)));
             if !is_fresh {
@@ -456,8 +443,6 @@ struct Blob {
     size: u64,
     entries: Vec<CacheId>,
 }
-
-const WHOLE: GetOptions = GetOptions { range: None, if_none_match: None };
 
 /// Whether nothing that is still under way can have written it.
 fn is_old(object: &ListedObject) -> bool {

@@ -40,6 +40,8 @@ mod read_cached;
 mod reserve;
 mod slice;
 #[cfg(any(feature = "sqlite", feature = "zip"))]
+mod store_file;
+#[cfg(any(feature = "sqlite", feature = "zip"))]
 mod write_queue;
 #[cfg(feature = "zip")]
 pub mod zip;

@@ -23,6 +23,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use cache_core::digest::Sha256Digest;
+use cache_core::error::error_chain;
 use cache_core::storage::{
     GetOptions, GetResult, ListPage, ListRequest, Object, ObjectHead, ObjectKey, Presign, PutMode, Storage,
     StorageError, Version,
@@ -30,7 +31,7 @@ use cache_core::storage::{
 use cache_core::time::UnixMillis;
 
 use crate::slice::slice_object;
-use error::{Cause, S3Error, error_chain};
+use error::{Cause, S3Error};
 
 mod connect;
 mod environment;

@@ -10,7 +10,7 @@
 //!
 //! The file is in WAL mode with `synchronous=FULL`: a write is acknowledged when it is flushed to the disk, and readers
 //! never wait for writers. One thread of the process writes; what arrives while it flushes is committed together next
-//! (`write_queue`). Between processes SQLite's lock decides who writes (`BEGIN IMMEDIATE`). Whoever does not get it waits
+//! (`write_queue`). Between processes SQLite's lock decides who writes (`BEGIN IMMEDIATE`). A process that does not get it waits
 //! as long as somebody waits for the write, so a request ends at its deadline. Reads run in the blocking pool, on up to
 //! [`MAX_READERS`] connections.
 //!

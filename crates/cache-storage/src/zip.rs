@@ -22,7 +22,7 @@
 
 use std::fmt;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
@@ -32,6 +32,7 @@ use cache_core::storage::{
 };
 use tokio::task::spawn_blocking;
 
+use crate::store_file::folder_of;
 use crate::write_queue::WriteQueue;
 use archive::Archive;
 use error::ZipError;
@@ -85,8 +86,7 @@ impl Zip {
         if config.max_bytes > MAX_BYTES {
             return Err(ZipError::LimitTooHigh(config.max_bytes));
         }
-        let folder = config.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        std::fs::create_dir_all(folder)?;
+        std::fs::create_dir_all(folder_of(&config.path))?;
         let lock = Lock::acquire(&config.path)?;
         let archive = match open::open(&config.path) {
             Err(ZipError::Io(err)) if err.kind() == ErrorKind::NotFound => writer::create(&config.path)?,

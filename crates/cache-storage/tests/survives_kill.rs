@@ -72,8 +72,8 @@ async fn writer() {
     let storage = cache_storage::open(&config(&env::var(MODE).unwrap(), &PathBuf::from(folder))).await.unwrap();
     let start = SystemClock.now().get() * 1_000;
     // Keys of two writers at once never meet, so that each key's numbers only grow.
-    let lanes = (0..HOT_KEYS).map(|lane| write_for_ever(&*storage, start + (HOT_KEYS - start % HOT_KEYS) + lane));
-    futures::future::join_all(lanes).await;
+    let writers = (0..HOT_KEYS).map(|key| write_for_ever(&*storage, start + (HOT_KEYS - start % HOT_KEYS) + key));
+    futures::future::join_all(writers).await;
 }
 
 async fn write_for_ever(storage: &dyn Storage, first: u64) {

@@ -10,10 +10,11 @@ use aws_sdk_s3::config::{Builder, ProvideCredentials, RequestChecksumCalculation
 use aws_smithy_http_client::tls::{Provider, TlsContext, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
+use cache_core::error::error_chain;
 
 use super::S3Config;
 use super::environment::{Environment, behavior_version};
-use super::error::{Cause, S3Error, error_chain};
+use super::error::{Cause, S3Error};
 use super::tls::TrustRoots;
 
 /// The SDK waits a second before it retries a call; requests to S3 usually take a twentieth of that.

@@ -154,9 +154,3 @@ impl ErrorResponse {
         }
     }
 }
-
-/// An error and its sources in one text; the SDK's errors say little about themselves.
-pub(super) fn error_chain(err: &(dyn Error + 'static)) -> String {
-    let sources = std::iter::successors(Some(err), |err| (*err).source());
-    sources.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::IN_MEMORY;
 use super::error::SqliteError;
+use crate::store_file::{FileIdentity, folder_of, free_bytes};
 use crate::system::OsRng;
 
 /// For the owner only, because contents may be confidential. SQLite gives the files beside it the same mode.
@@ -21,8 +22,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_millis(100);
 /// Where the database is.
 #[derive(Debug, Clone)]
 pub(super) enum Location {
-    /// In this file, which has these device and inode numbers.
-    File { path: PathBuf, identity: (u64, u64) },
+    /// In this file.
+    File { path: PathBuf, identity: FileIdentity },
     /// In the memory of this process, under this name.
     Memory(String),
 }
@@ -33,17 +34,14 @@ impl Location {
         if path.as_os_str() == IN_MEMORY {
             return Ok(Self::Memory(format!("file:/mgraph-{:016x}?vfs=memdb", OsRng.next_u64())));
         }
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
-        }
+        fs::create_dir_all(folder_of(path))?;
         // An existing file is not opened here: closing it would release the locks that SQLite has on it, if this process
         // has it open already.
         match File::options().create_new(true).write(true).mode(FILE_MODE).open(path) {
             Err(err) if err.kind() == ErrorKind::AlreadyExists => {}
             created => drop(created?),
         }
-        let found = fs::metadata(path)?;
-        Ok(Self::File { path: path.to_owned(), identity: (found.dev(), found.ino()) })
+        Ok(Self::File { path: path.to_owned(), identity: FileIdentity::of(&fs::metadata(path)?) })
     }
 
     /// Another connection.
@@ -63,21 +61,18 @@ impl Location {
         Ok(connection)
     }
 
-    /// Checks that the path still leads to the file that was opened. A file that was removed can still be written to, but
-    /// nobody would find it again; SQLite does not look.
+    /// Checks that the path still leads to the file that was opened; SQLite does not look.
     pub(super) fn check(&self) -> Result<(), SqliteError> {
         match self {
             Self::Memory(_) => Ok(()),
-            Self::File { path, identity } => match fs::metadata(path) {
-                Ok(found) if (found.dev(), found.ino()) == *identity => Ok(()),
-                Ok(_) | Err(_) => Err(SqliteError::Gone(path.clone())),
-            },
+            Self::File { path, identity } if identity.is_at(path) => Ok(()),
+            Self::File { path, .. } => Err(SqliteError::Gone(path.clone())),
         }
     }
 
     /// How much room the disk has, in bytes. If nobody knows, it has enough.
     pub(super) fn available(&self) -> u64 {
         let Self::File { path, .. } = self else { return u64::MAX };
-        rustix::fs::statvfs(path).map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize))
+        free_bytes(rustix::fs::statvfs(path)).unwrap_or(u64::MAX)
     }
 }

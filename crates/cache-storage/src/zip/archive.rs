@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::ops::{Bound, Range};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,6 +18,7 @@ use super::packed::{STORED, unpack};
 use crate::list_page::list_index;
 use crate::read_cached::read_cached;
 use crate::slice::{clamp, slice_object};
+use crate::store_file::FileIdentity;
 
 /// Unpacking more bytes than this takes longer than a hop to the blocking pool.
 const MAX_CACHED_BYTES: u32 = 16 * 1024;
@@ -26,8 +27,7 @@ const MAX_CACHED_BYTES: u32 = 16 * 1024;
 pub(super) struct Archive {
     pub(super) path: PathBuf,
     pub(super) file: File,
-    /// Device and inode of the file.
-    identity: (u64, u64),
+    identity: FileIdentity,
     pub(super) members: BTreeMap<Arc<str>, Member>,
     pub(super) next_version: u64,
 }
@@ -76,8 +76,8 @@ impl Archive {
         members: BTreeMap<Arc<str>, Member>,
         next_version: u64,
     ) -> Result<Self, ZipError> {
-        let found = file.metadata()?;
-        Ok(Self { path: path.to_owned(), identity: (found.dev(), found.ino()), file, members, next_version })
+        let identity = FileIdentity::of(&file.metadata()?);
+        Ok(Self { path: path.to_owned(), identity, file, members, next_version })
     }
 
     pub(super) fn member(&self, key: &ObjectKey) -> Option<&Member> {
@@ -144,10 +144,7 @@ impl Archive {
 
     /// Checks that the path still leads to this file.
     pub(super) fn check(&self) -> Result<(), ZipError> {
-        match fs::metadata(&self.path) {
-            Ok(found) if (found.dev(), found.ino()) == self.identity => Ok(()),
-            Ok(_) | Err(_) => Err(ZipError::Gone(self.path.clone())),
-        }
+        if self.identity.is_at(&self.path) { Ok(()) } else { Err(ZipError::Gone(self.path.clone())) }
     }
 }
 

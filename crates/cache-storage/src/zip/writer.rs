@@ -9,7 +9,6 @@ use std::sync::{Arc, PoisonError};
 
 use cache_core::clock::Clock;
 use cache_core::storage::{ObjectKey, PutMode, Version};
-
 use rustix::fs::fstatvfs;
 
 use super::archive::{Archive, Member};
@@ -19,6 +18,7 @@ use super::lock::{Lock, beside};
 use super::packed::Packed;
 use super::{Current, ZipConfig};
 use crate::reserve::MAX_RESERVED_GROWTH;
+use crate::store_file::{folder_of, free_bytes};
 use crate::system::SystemClock;
 use crate::write_queue::{Change, Committer, Write};
 
@@ -122,7 +122,7 @@ impl Changes {
         let bytes = members.iter().map(|(name, member)| bytes_of(name, u64::from(member.packed))).sum::<u64>();
         let next_version = base.next_version;
         let bytes = bytes + MAX_END_BYTES;
-        let free = fstatvfs(&base.file).map_or(u64::MAX / 2, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+        let free = free_bytes(fstatvfs(&base.file)).unwrap_or(u64::MAX / 2);
         let room = free.saturating_add(bytes);
         Self { base, members, fresh: HashMap::new(), next_version, bytes, max_bytes, room, is_changed: false }
     }
@@ -298,8 +298,7 @@ impl Drop for Unfinished {
 }
 
 fn sync_folder(archive: &Path) -> io::Result<()> {
-    let folder = archive.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
+    File::open(folder_of(archive))?.sync_all()
 }
 
 #[cfg(test)]
