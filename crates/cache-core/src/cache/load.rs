@@ -39,20 +39,16 @@ impl NamespaceCache {
     pub(super) async fn current(&self, id: CacheId) -> Result<Option<Current>, Error> {
         let Some((cache_hash, target)) = self.place_of(id).await? else { return Ok(None) };
         let key = self.layout().manifest(&cache_hash);
-        for attempt in 1.. {
+        let found = self.retry_replaced(|| async {
             let manifest = self.load::<Manifest>(&key, Part::Whole).await?;
             let Some(head) = &manifest.head else { return Ok(None) };
-            let located = match self.locate(&key, head, target).await {
-                Err(Error::Corrupt { .. }) if attempt < MAX_READ_ATTEMPTS => continue,
-                located => located?,
-            };
-            let Some(located) = located else { return Ok(None) };
+            let Some(located) = self.locate(&key, head, target).await? else { return Ok(None) };
             let row = located.row();
             let content = located.content(head, row.current_content()).ok_or_else(|| content_unknown(&key, row))?;
             let entry = Entry::with_content(&self.namespace, &cache_hash, row, content);
-            return Ok(Some(Current { cache_hash, target, key, manifest, entry }));
-        }
-        unreachable!("the last attempt returns")
+            Ok(Some((manifest, entry)))
+        });
+        Ok(found.await?.map(|(manifest, entry)| Current { cache_hash, target, key, manifest, entry }))
     }
 
     /// The object under a key as it is now. One that is in memory is used if the storage still has it at that version.
@@ -86,6 +82,20 @@ impl NamespaceCache {
                 Ok(loaded)
             }
         }
+    }
+
+    /// Reads again when a page was missing: it was replaced after the head was read, and the head names another one by now.
+    pub(super) async fn retry_replaced<T, F>(&self, read: impl Fn() -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        for _ in 1..MAX_READ_ATTEMPTS {
+            match read().await {
+                Err(Error::Corrupt { .. }) => {}
+                done => return done,
+            }
+        }
+        read().await
     }
 
     /// What is in memory of the object under a key. It may be out of date.

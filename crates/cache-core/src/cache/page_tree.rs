@@ -15,9 +15,6 @@ use super::load::Part;
 use super::pages::Pages;
 use super::{CONCURRENCY, NamespaceCache};
 
-/// How often a head is read again because a page of it was replaced meanwhile.
-const MAX_READ_ATTEMPTS: usize = 3;
-
 /// All pages of one head.
 #[derive(Debug)]
 pub(super) struct PageTree<R> {
@@ -102,19 +99,5 @@ impl NamespaceCache {
             Ok(located.map_or(Presence::Gone, |located| Presence::Listed(Box::new(located.row().clone()))))
         })
         .await
-    }
-
-    /// Reads again when a page was missing: it was replaced after the head was read, and the head names another one by now.
-    pub(super) async fn retry_replaced<T, F>(&self, read: impl Fn() -> F) -> Result<T, Error>
-    where
-        F: Future<Output = Result<T, Error>>,
-    {
-        for _ in 1..MAX_READ_ATTEMPTS {
-            match read().await {
-                Err(Error::Corrupt { .. }) => {}
-                done => return done,
-            }
-        }
-        read().await
     }
 }

@@ -122,14 +122,8 @@ impl NamespaceCache {
     ///
     /// `Corrupt` when what is stored cannot be read.
     pub async fn entry(&self, selector: &Selector) -> Result<Option<Entry>, Error> {
-        for attempt in 1.. {
-            let found = match self.find(selector, None, Want::Entry).await {
-                Err(Error::Corrupt { .. }) if attempt < MAX_READ_ATTEMPTS => continue,
-                found => found?,
-            };
-            return Ok(found.map(|found| found.entry).filter(|entry| !entry.is_expired(self.cache.now())));
-        }
-        unreachable!("the last attempt returns")
+        let found = self.retry_replaced(|| self.find(selector, None, Want::Entry)).await?;
+        Ok(found.map(|found| found.entry).filter(|entry| !entry.is_expired(self.cache.now())))
     }
 
     /// Where a client reads the content of an entry directly from the storage, within some minutes and with these headers;

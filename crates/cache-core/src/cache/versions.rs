@@ -9,7 +9,7 @@ use crate::time::UnixMillis;
 use crate::version_log::Row;
 
 use super::NamespaceCache;
-use super::load::{MAX_READ_ATTEMPTS, Part};
+use super::load::Part;
 use super::pages::Pages;
 
 /// Whose versions.
@@ -71,17 +71,13 @@ impl NamespaceCache {
         before: Option<u64>,
         limit: usize,
     ) -> Result<Option<Versions>, Error> {
-        let mut attempts = 1;
-        loop {
-            let versions = match of {
+        self.retry_replaced(|| async {
+            match of {
                 VersionsOf::Hash(hash) => self.versions_of_hash(hash, before, limit).await,
                 VersionsOf::Key(key) => self.versions_of_key(key, before, limit).await,
-            };
-            match versions {
-                Err(Error::Corrupt { .. }) if attempts < MAX_READ_ATTEMPTS => attempts += 1,
-                versions => return versions,
             }
-        }
+        })
+        .await
     }
 
     async fn versions_of_hash(

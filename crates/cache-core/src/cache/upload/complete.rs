@@ -19,7 +19,7 @@ use super::super::commit::History;
 use super::super::content::OwnBlob;
 use super::super::head::Loaded;
 use super::super::key::ListOptions;
-use super::super::load::{MAX_READ_ATTEMPTS, Part};
+use super::super::load::Part;
 use super::super::manifest_changes::{Insert, ListedEntry, ManifestChange, ManifestOutcome};
 use super::super::views::entry_view;
 use super::super::{NamespaceCache, Paths, Selector, Stored};
@@ -125,14 +125,12 @@ impl Completion<'_> {
 
     /// As [`Completion::find_completed`], in the manifest as it is now.
     async fn find_completed_again(&self, index: &Option<Loaded<KeyIndex>>) -> Result<Option<Stored>, Error> {
-        for attempt in 1.. {
-            let manifest = self.load_manifest().await?;
-            match self.find_completed(&manifest, index).await {
-                Err(Error::Corrupt { .. }) if attempt < MAX_READ_ATTEMPTS => {}
-                completed => return completed,
-            }
-        }
-        unreachable!("the last attempt returns")
+        self.cache
+            .retry_replaced(|| async {
+                let manifest = self.load_manifest().await?;
+                self.find_completed(&manifest, index).await
+            })
+            .await
     }
 
     /// Checks the content and lists the entry.

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::ids::CacheId;
 use crate::manifest::Manifest;
 
-use super::super::load::{MAX_READ_ATTEMPTS, Part};
+use super::super::load::Part;
 use super::super::{IdempotencyKey, NamespaceCache, SWEEP_MIN_AGE};
 use super::{PRESIGNED_PUT_TTL, UploadRequest};
 
@@ -48,16 +48,12 @@ impl NamespaceCache {
     async fn was_sent(&self, request: &UploadRequest, id: CacheId) -> Result<bool, Error> {
         let hash = request.cache_hash();
         let (blob, manifest_key) = (self.layout().blob(&hash, request.token_in(id)?), self.layout().manifest(&hash));
-        for attempt in 1.. {
+        self.retry_replaced(|| async {
             let head = async { Ok(self.cache.storage.head(&blob).await?) };
             let (head, manifest) = try_join(head, self.load::<Manifest>(&manifest_key, Part::Head)).await?;
             let Some(manifest) = manifest.head.filter(|_| head.is_none()) else { return Ok(head.is_some()) };
-            match self.find_by_nonce(&manifest_key, &manifest, UploadRequest::nonce(id)).await {
-                // A page may have been replaced since the manifest was read.
-                Err(Error::Corrupt { .. }) if attempt < MAX_READ_ATTEMPTS => {}
-                found => return Ok(found?.is_some()),
-            }
-        }
-        unreachable!("the last attempt returns")
+            Ok(self.find_by_nonce(&manifest_key, &manifest, UploadRequest::nonce(id)).await?.is_some())
+        })
+        .await
     }
 }
