@@ -383,6 +383,15 @@ async fn a_delete_of_a_keyed_entry_takes_4_round_trips() {
 }
 
 #[tokio::test]
+async fn the_view_of_a_key_is_removed_beside_the_commit_of_a_delete() {
+    let world = SharedStorage::new();
+    let cache = world.process().await;
+    let id = store(&cache, &keyed(Strategy::KeyBased, text("x"))).await.entry.cache_id;
+    let (_, cost) = world.cost_of(delete(&cache, id)).await;
+    assert_eq!(cost, "2 PUT+3 GET+HEAD+LIST+DELETE (6)");
+}
+
+#[tokio::test]
 async fn children_are_deleted_with_their_entry_side_by_side() {
     let world = SharedStorage::new();
     let cache = world.process().await;

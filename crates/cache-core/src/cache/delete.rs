@@ -3,15 +3,17 @@
 //! The entry exists until its manifest does not list it any more. If a delete breaks off before that, deleting the entry again
 //! finishes it; if it breaks off later, what is left is garbage for the sweep.
 
-use futures::future::{OptionFuture, join_all, join3, try_join, try_join_all};
+use futures::future::{join, join_all, join3, try_join, try_join_all};
 
 use crate::entry::Entry;
 use crate::error::Error;
 use crate::ids::{BlobToken, CacheHash, CacheId};
+use crate::key_index::KeyIndex;
 use crate::manifest::Manifest;
 use crate::storage::{ListPage, ObjectKey};
 
 use super::commit::History;
+use super::head::Loaded;
 use super::load::{Current, Part};
 use super::manifest_changes::{ManifestChange, ManifestOutcome, Target};
 use super::views::entry_view;
@@ -51,16 +53,19 @@ impl NamespaceCache {
         let children = async { self.list(&folder).next().await };
         let (current, children) = try_join(self.current(id), children).await?;
         let Some(Current { cache_hash: hash, target, key, manifest: loaded, entry }) = current else { return Ok(None) };
-        self.unlist_from_key(&entry, started_at).await?;
+        let index = self.unlist_from_key(&entry, started_at).await?;
         let change = ManifestChange::Remove(target);
-        let applied = self.commit(&key, loaded, change, History::since(started_at)).await?;
-        let freed = Freed::of(applied.outcome);
+        let commit = self.commit(&key, loaded, change, History::since(started_at));
+        // The view of the key follows the key index, which does not list the entry any more.
+        let (applied, key_views) = join(commit, self.settle_view_after_unlisting(&entry, index)).await;
+        let freed = Freed::of(applied?.outcome);
         if id.parts().is_none() {
             self.retire_alias(id).await?;
         }
-        let views = self.remove_views(&entry);
-        let (blobs, views, children) =
-            join3(self.remove_freed(&key, &hash, freed), views, self.remove_children(children)).await;
+        let own_view = self.remove_entry_view(&entry);
+        let (blobs, own_view, children) =
+            join3(self.remove_freed(&key, &hash, freed), own_view, self.remove_children(children)).await;
+        let views = key_views.into_iter().chain(own_view).collect();
         let paths = self.removed_paths(&entry, blobs, views, children?);
         Ok(Some(Deleted { entry, paths }))
     }
@@ -84,19 +89,19 @@ impl NamespaceCache {
         blobs
     }
 
-    /// Removes the view of the entry, and brings the one of its key up to date.
-    async fn remove_views(&self, entry: &Entry) -> Vec<ObjectKey> {
-        let own = entry_view(self.layout(), entry).ok().flatten();
-        let remove: OptionFuture<_> = own.as_ref().map(|view| self.cache.remove_garbage(view)).into();
-        let settle = async {
-            match entry.key_ref() {
-                Some(key) => self.settle_key_view(&key, None).await,
-                None => Vec::new(),
-            }
-        };
-        let (_, mut views) = futures::future::join(remove, settle).await;
-        views.extend(own);
-        views
+    /// Brings the view of the entry's key up to date with the key index that was just written, and returns what it removed.
+    async fn settle_view_after_unlisting(&self, entry: &Entry, index: Option<Loaded<KeyIndex>>) -> Vec<ObjectKey> {
+        match (entry.key_ref(), index) {
+            (Some(key), Some(index)) => self.settle_key_view_from(&key, index).await,
+            (None, _) | (_, None) => Vec::new(),
+        }
+    }
+
+    /// Removes the view that only this entry has.
+    async fn remove_entry_view(&self, entry: &Entry) -> Option<ObjectKey> {
+        let view = entry_view(self.layout(), entry).ok().flatten()?;
+        self.cache.remove_garbage(&view).await;
+        Some(view)
     }
 
     /// Removes the children on this page of their listing, and all that follow.

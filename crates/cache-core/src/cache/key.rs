@@ -21,7 +21,7 @@ use super::NamespaceCache;
 use super::commit::History;
 use super::head::Loaded;
 use super::key_changes::{KeyChange, KeyOutcome, List};
-use super::load::{MAX_READ_ATTEMPTS, Part};
+use super::load::Part;
 use super::manifest_changes::{ListedEntry, Target};
 use super::pages::Pages;
 use super::views::has_key_view;
@@ -89,13 +89,18 @@ impl NamespaceCache {
         Ok(Listing { entry, key_version, is_refused })
     }
 
-    /// Takes an entry that is about to be deleted out of its key index.
-    pub(super) async fn unlist_from_key(&self, entry: &Entry, started_at: UnixMillis) -> Result<(), Error> {
-        let Some(key) = entry.key_ref() else { return Ok(()) };
+    /// Takes an entry that is about to be deleted out of its key index, which is returned; `None` if it has none.
+    pub(super) async fn unlist_from_key(
+        &self,
+        entry: &Entry,
+        started_at: UnixMillis,
+    ) -> Result<Option<Loaded<KeyIndex>>, Error> {
+        let Some(key) = entry.key_ref() else { return Ok(None) };
         let index_key = self.layout().key_index(&key);
         let index = self.load::<KeyIndex>(&index_key, Part::Whole).await?;
         let change = KeyChange::Unlist { key, cache_id: entry.cache_id, stored_at: entry.stored_at };
-        self.commit(&index_key, index, change, History::since(started_at)).await.map(drop)
+        let applied = self.commit(&index_key, index, change, History::since(started_at)).await?;
+        Ok(Some(applied.state))
     }
 
     /// Takes the copy of an entry that is about to be updated with a content of this kind out of its key index.
@@ -134,13 +139,10 @@ impl NamespaceCache {
     /// Whether the manifest of a hash lists an entry.
     pub(super) async fn is_in_manifest(&self, cache_hash: &CacheHash, target: Target) -> Result<bool, Error> {
         let key = self.layout().manifest(cache_hash);
-        for attempt in 1.. {
+        self.retry_replaced(|| async {
             let Some(manifest) = self.load::<Manifest>(&key, Part::Head).await?.head else { return Ok(false) };
-            match self.locate(&key, &manifest, target).await {
-                Err(Error::Corrupt { .. }) if attempt < MAX_READ_ATTEMPTS => {}
-                located => return Ok(located?.is_some()),
-            }
-        }
-        unreachable!("the last attempt returns")
+            Ok(self.locate(&key, &manifest, target).await?.is_some())
+        })
+        .await
     }
 }

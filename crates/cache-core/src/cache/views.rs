@@ -20,6 +20,7 @@ use crate::strategy::{ContentKind, Strategy};
 
 use super::NamespaceCache;
 use super::backoff::Backoff;
+use super::head::Loaded;
 use super::key_changes::other_kinds;
 use super::load::Part;
 use super::retrieve::Selector;
@@ -135,11 +136,25 @@ impl NamespaceCache {
     /// Makes the view of a key show the newest version, and returns the views that it removed. It is best effort: a view that
     /// cannot be written now is written by the next store under the key.
     pub(super) async fn settle_key_view(&self, key: &KeyRef, written: Option<WrittenView>) -> Vec<ObjectKey> {
+        self.settle(key, written, None).await
+    }
+
+    /// As [`NamespaceCache::settle_key_view`], beginning with a key index that was just written.
+    pub(super) async fn settle_key_view_from(&self, key: &KeyRef, index: Loaded<KeyIndex>) -> Vec<ObjectKey> {
+        self.settle(key, None, Some(index)).await
+    }
+
+    async fn settle(
+        &self,
+        key: &KeyRef,
+        written: Option<WrittenView>,
+        index: Option<Loaded<KeyIndex>>,
+    ) -> Vec<ObjectKey> {
         if !has_key_view(key.strategy) {
             return Vec::new();
         }
         let mut settling = Settling { cache: self, key, written, removed: Vec::new(), is_stuck: false };
-        if let Err(error) = settling.run().await {
+        if let Err(error) = settling.run(index).await {
             tracing::info!(namespace = %self.namespace, key = %key.cache_key, %error, "the view of the key was not settled");
         }
         settling.removed
@@ -166,17 +181,27 @@ struct Expected {
 }
 
 impl Settling<'_> {
-    async fn run(&mut self) -> Result<(), Error> {
+    async fn run(&mut self, mut known: Option<Loaded<KeyIndex>>) -> Result<(), Error> {
         let index_key = self.cache.layout().key_index(self.key);
         let mut backoff = Backoff::new(&self.cache.cache);
+        // At which version of the index all views were removed.
+        let mut emptied_at = None;
         for _ in 0..MAX_ATTEMPTS {
             let written = self.written.as_ref().map(|written| written.key.clone());
-            let index = self.cache.load::<KeyIndex>(&index_key, Part::Whole);
-            let (index, head) = try_join(index, self.head(written.as_ref())).await?;
-            let Some(index) = index.head else { return Ok(()) };
-            if self.is_settled(&index, head.as_ref()) || self.step(&index).await? {
+            let index = async {
+                match known.take() {
+                    Some(index) => Ok(index),
+                    None => self.cache.load::<KeyIndex>(&index_key, Part::Whole).await,
+                }
+            };
+            let (loaded, head) = try_join(index, self.head(written.as_ref())).await?;
+            let Some(index) = loaded.head else { return Ok(()) };
+            // Whoever has written a view since then looks at the index afterwards, as this one does.
+            let is_empty = emptied_at.is_some() && emptied_at == loaded.version;
+            if is_empty || self.is_settled(&index, head.as_ref()) || self.step(&index).await? {
                 return Ok(());
             }
+            emptied_at = loaded.version.filter(|_| index.newest_row().is_none());
             if self.is_stuck {
                 // The newest entry is being deleted: the index is about to move on.
                 backoff.wait(&index_key).await?;
