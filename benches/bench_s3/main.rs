@@ -21,7 +21,7 @@ use cache_storage::operation::StorageOp;
 use cache_testing::faulty_proxy::{Call, FaultyProxy, Network};
 
 use self::baseline::Baseline;
-use self::operation::{Fixtures, MEASURED, Measured, Operation};
+use self::operation::{Fixtures, MEASURED, Measured, Promise};
 use self::support::{Client, Mode, Server};
 
 const BUCKET: &str = "bench";
@@ -29,12 +29,8 @@ const BUCKET: &str = "bench";
 /// Repetitions that only make connections and fill caches.
 const WARM_UP: usize = 3;
 
-/// What a store or a retrieve may take, compared with the same bare calls.
+/// What an operation may take, compared with the same bare calls.
 const MOST: f64 = 1.2;
-/// What a direct store may take, compared with one bare PUT.
-const MOST_PUTS: f64 = 2.3;
-/// What a retrieve by id or hash may take, compared with one bare GET.
-const MOST_GETS: f64 = 1.3;
 
 /// The setup of all measurements.
 struct Bench {
@@ -92,12 +88,7 @@ impl Bench {
         print("operation                               calls  rounds        ms   bare ms  ratio");
         for measured in &MEASURED {
             let cost = self.measure(measured).await;
-            report.add(measured, &cost);
-            match measured.operation {
-                Operation::StoreNew("direct") => report.compare(&cost, "PUT", put, MOST_PUTS),
-                Operation::ById | Operation::ByHash => report.compare(&cost, "GET", get, MOST_GETS),
-                _ => {}
-            }
+            report.add(measured, &cost, put, get);
         }
         print(if report.kept { "all promises kept" } else { "a promise is broken" });
         report.kept
@@ -140,17 +131,21 @@ impl Bench {
 }
 
 impl Report {
-    fn add(&mut self, measured: &Measured, cost: &Cost) {
+    fn add(&mut self, measured: &Measured, cost: &Cost, put: Duration, get: Duration) {
         let ratio = cost.service.div_duration_f64(cost.bare);
-        let within = cost.calls <= measured.most_calls && cost.rounds <= measured.most_rounds;
-        let fast = ratio <= MOST || !measured.operation.is_promised();
-        self.kept &= within && fast;
-        let verdict = match (within, fast, measured.operation.is_promised()) {
-            (false, ..) => format!("more than {} calls or {} rounds", measured.most_calls, measured.most_rounds),
-            (_, false, _) => format!("more than {MOST}"),
-            (.., true) => "ok".to_owned(),
-            _ => String::new(),
+        let verdict = if cost.calls > measured.most_calls || cost.rounds > measured.most_rounds {
+            Err(format!("more than {} calls or {} rounds", measured.most_calls, measured.most_rounds))
+        } else if ratio > MOST {
+            Err(format!("more than {MOST} of the same bare calls"))
+        } else {
+            match measured.promise {
+                Some(Promise::OfPut(most)) => compare(cost, "PUT", put, most),
+                Some(Promise::OfGet(most)) => compare(cost, "GET", get, most),
+                None => Ok(String::new()),
+            }
         };
+        self.kept &= verdict.is_ok();
+        let (Ok(verdict) | Err(verdict)) = verdict;
         print(&format!(
             "{:38} {:>6} {:>7} {:>9.1} {:>9.1} {ratio:>6.2}  {verdict}",
             measured.operation.to_string(),
@@ -160,13 +155,13 @@ impl Report {
             ms(cost.bare),
         ));
     }
+}
 
-    fn compare(&mut self, cost: &Cost, what: &str, one: Duration, most: f64) {
-        let ratio = cost.service.div_duration_f64(one);
-        self.kept &= ratio <= most;
-        let verdict = if ratio <= most { "ok".to_owned() } else { format!("more than {most}") };
-        print(&format!("{:72} {ratio:>6.2}  {verdict}", format!("  … beside one bare {what}")));
-    }
+/// What to print, as an error if it took longer than so many times one bare call.
+fn compare(cost: &Cost, what: &str, one: Duration, most: f64) -> Result<String, String> {
+    let ratio = cost.service.div_duration_f64(one);
+    let text = format!("{ratio:.2} of one {what} (at most {most})");
+    if ratio <= most { Ok(text) } else { Err(format!("{text}: too slow")) }
 }
 
 fn median<T: Ord + Copy>(mut values: Vec<T>) -> T {
