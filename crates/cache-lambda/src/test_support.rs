@@ -104,6 +104,10 @@ impl Call {
         Self::post(path, body).header("content-type", "application/json")
     }
 
+    pub(crate) fn body(self, body: impl Into<Bytes>) -> Self {
+        Self { body: body.into(), ..self }
+    }
+
     pub(crate) fn method(self, method: Method) -> Self {
         Self { method, ..self }
     }

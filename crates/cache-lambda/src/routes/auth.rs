@@ -101,7 +101,7 @@ async fn set_cookie(State(state): State<AppState>, headers: HeaderMap, payload: 
     let secure = if is_https(&state, &headers) { "; Secure" } else { "" };
     let cookie = format!("{cookie_name}={}; HttpOnly; Path=/; SameSite=strict{secure}", cookies::quote(&cookie_value));
     let cookie = HeaderValue::from_str(&cookie).map_err(|error| Problem::internal(error.to_string()))?;
-    let message = "the cookie is set";
+    let message = "Cookie set successfully";
     Ok(([(header::SET_COOKIE, cookie)], Json(CookieSet { message, cookie_name, cookie_value })).into_response())
 }
 
@@ -188,7 +188,7 @@ mod tests {
     async fn a_cookie_is_set_as_sent() {
         let answer = send("k", set("{\"cookie_value\":\"v\"}")).await;
         assert_eq!(answer.header("set-cookie"), Some("X-Api-Key=v; HttpOnly; Path=/; SameSite=strict"));
-        let expected = json!({"message": "the cookie is set", "cookie_name": "X-Api-Key", "cookie_value": "v"});
+        let expected = json!({"message": "Cookie set successfully", "cookie_name": "X-Api-Key", "cookie_value": "v"});
         assert_eq!(answer.json(), expected);
         let secure = send("k", set("{}").header("x-forwarded-proto", "https")).await;
         assert_eq!(secure.header("set-cookie"), Some("X-Api-Key=; HttpOnly; Path=/; SameSite=strict; Secure"));

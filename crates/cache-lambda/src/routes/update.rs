@@ -57,7 +57,7 @@ async fn binary(
 /// Refuses an empty content.
 pub fn filled(field: &'static str, content: Bytes) -> Result<Bytes, Problem> {
     if content.is_empty() {
-        return Err(Problem::short_input(field, "the content must not be empty: delete the entry or file instead"));
+        return Err(Problem::empty_update(field));
     }
     Ok(content)
 }

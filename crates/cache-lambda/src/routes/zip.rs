@@ -147,16 +147,16 @@ async fn add_string(
 }
 
 async fn add(request: ArchiveRequest, params: &Params, content: Bytes) -> Result<Json<ArchiveOperation>, Problem> {
-    let path = params.file_path(ArchiveOp::Edit)?;
+    let path = params.file_path(ArchiveOp::Add)?;
     let add = async move |archives: Archives, selector: Selector| archives.add(&selector, &path, content).await;
-    let edited = request.run_on_entry(ArchiveOp::Edit, params, add).await?;
+    let edited = request.run_on_entry(ArchiveOp::Add, params, add).await?;
     Ok(Json(zip::member_added(&edited)))
 }
 
 async fn remove(request: ArchiveRequest, params: Params) -> Result<Json<ArchiveOperation>, Problem> {
-    let path = params.file_path(ArchiveOp::Edit)?;
+    let path = params.file_path(ArchiveOp::Remove)?;
     let remove = async move |archives: Archives, selector: Selector| archives.remove(&selector, &path).await;
-    let edited = request.run_on_entry(ArchiveOp::Edit, &params, remove).await?;
+    let edited = request.run_on_entry(ArchiveOp::Remove, &params, remove).await?;
     Ok(Json(zip::member_removed(&edited)))
 }
 
