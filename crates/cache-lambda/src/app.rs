@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use tower::ServiceExt;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::problem::Problem;
 use crate::state::AppState;
-use crate::{auth, cors, middleware, normalize_path, routes};
+use crate::{auth, cors, middleware, normalize_path, protocol, routes};
 
 /// The whole HTTP interface. Layers run from the last to the first.
 pub fn app(state: AppState) -> Router {
@@ -21,6 +21,7 @@ pub fn app(state: AppState) -> Router {
         .layer(CatchPanicLayer::custom(middleware::panic_response))
         .layer(cors::layer(&state.config))
         .layer(from_fn_with_state(Arc::clone(&state), cors::refuse_foreign_pages))
+        .layer(from_fn(protocol::refuse_malformed))
         .layer(from_fn_with_state(Arc::clone(&state), middleware::answer))
         .with_state(state);
     // A router's own layers run after routing, so the path is normalized in front of the router.

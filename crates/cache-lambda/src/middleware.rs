@@ -23,8 +23,11 @@ pub async fn answer(State(state): State<AppState>, mut request: Request, next: N
     let tracker =
         RequestTracker::start(&state, routes().labels(request.method(), route).unwrap_or(&UNMATCHED), &request);
     let span = tracker.span();
+    let share = state.in_flight.share();
     request.extensions_mut().insert(tracker.meter());
-    let mut response = next.run(request).instrument(span.clone()).await;
+    request.extensions_mut().insert(share.clone());
+    let response = next.run(request).instrument(span.clone()).await;
+    let mut response = share.keep_with(response).await.unwrap_or_else(IntoResponse::into_response);
     let _entered = span.enter();
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         response = render(&state, &problem, tracker.request_id(), response);

@@ -102,6 +102,7 @@ impl EntryRead {
         if options.max_bytes() <= options.initial_read_limit() {
             return Err(options.too_large(&entry));
         }
+        self.reader.cache.reserve(entry.content.size).await?;
         let found = self.retrieve(options.max_bytes()).await?.ok_or_else(|| self.not_found())?;
         self.whole(found).map(|found| ReadOutcome::Content(Box::new(found)))
     }

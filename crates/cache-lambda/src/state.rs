@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::config::Config;
+use crate::in_flight::InFlightBytes;
 use crate::telemetry::metrics::Metrics;
 use crate::upload_url::UploadSigningKey;
 
@@ -32,6 +33,8 @@ pub struct Service {
     pub config: Config,
     /// The metrics of this process.
     pub metrics: Metrics,
+    /// The room for the bytes of all requests.
+    pub in_flight: InFlightBytes,
     /// Use cases that run to completion even if their caller hangs up.
     pub background_tasks: TaskTracker,
     /// Signs the URLs at which this process itself receives uploads.
@@ -56,6 +59,7 @@ impl Service {
             cache,
             storage,
             metrics: Metrics::default(),
+            in_flight: InFlightBytes::new(config.limits.max_in_flight_bytes),
             background_tasks: TaskTracker::new(),
             upload_signing_key: UploadSigningKey::generate(rng.as_ref()),
             instance_id: Uuid::new_v4(),

@@ -164,6 +164,21 @@ impl Server {
     }
 }
 
+impl Server {
+    /// The log as soon as it is like that: it is written a moment after the response.
+    pub async fn log_when(&self, is_there: impl Fn(&str) -> bool) -> String {
+        let deadline = Instant::now() + START_WITHIN;
+        loop {
+            let log = self.log();
+            if is_there(&log) {
+                return log;
+            }
+            assert!(Instant::now() < deadline, "what should be in the log is not in it:\n{log}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         // Both fail only when the process has already ended.

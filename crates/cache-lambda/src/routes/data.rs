@@ -106,15 +106,15 @@ fn lists() -> Routes {
 }
 
 async fn store_string(at: ParentEntry, params: Params, payload: Payload) -> Result<Json<ChildStored>, Problem> {
-    at.store(&params, ContentKind::String, payload.text()?.into()).await
+    at.store(&params, ContentKind::String, payload.compute(Payload::text).await?.into()).await
 }
 
 async fn store_json(at: ParentEntry, params: Params, payload: Payload) -> Result<Json<ChildStored>, Problem> {
-    at.store(&params, ContentKind::Json, payload.document()?.into_text()).await
+    at.store(&params, ContentKind::Json, payload.compute(Payload::document).await?.into_text()).await
 }
 
 async fn store_binary(at: ParentEntry, params: Params, payload: Payload) -> Result<Json<ChildStored>, Problem> {
-    at.store(&params, ContentKind::Binary, payload.bytes()?).await
+    at.store(&params, ContentKind::Binary, payload.compute(Payload::bytes).await?).await
 }
 
 async fn string(at: ParentEntry, params: Params) -> Result<Response, Problem> {
@@ -130,15 +130,15 @@ async fn binary(at: ParentEntry, params: Params) -> Result<Response, Problem> {
 }
 
 async fn update_string(at: ParentEntry, params: Params, payload: Payload) -> Result<Json<ChildUpdated>, Problem> {
-    at.update(&params, ContentKind::String, filled("data", payload.text()?.into())?).await
+    at.update(&params, ContentKind::String, filled("data", payload.compute(Payload::text).await?.into())?).await
 }
 
 async fn update_json(at: ParentEntry, params: Params, payload: Payload) -> Result<Json<ChildUpdated>, Problem> {
-    at.update(&params, ContentKind::Json, payload.document()?.into_text()).await
+    at.update(&params, ContentKind::Json, payload.compute(Payload::document).await?.into_text()).await
 }
 
 async fn update_binary(at: ParentEntry, params: Params, payload: Payload) -> Result<Json<ChildUpdated>, Problem> {
-    at.update(&params, ContentKind::Binary, filled("body", payload.bytes()?)?).await
+    at.update(&params, ContentKind::Binary, filled("body", payload.compute(Payload::bytes).await?)?).await
 }
 
 async fn exists(at: ParentEntry, params: Params) -> Result<Json<ChildExists>, Problem> {

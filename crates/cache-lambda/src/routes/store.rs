@@ -47,7 +47,7 @@ async fn string(
     options: StoreOptions,
     payload: Payload,
 ) -> Result<Json<Store>, Problem> {
-    store(cache, &params, options, None, payload.string_content()?).await
+    store(cache, &params, options, None, payload.string_content().await?).await
 }
 
 async fn keyed_string(
@@ -56,7 +56,7 @@ async fn keyed_string(
     options: StoreOptions,
     payload: Payload,
 ) -> Result<Json<Store>, Problem> {
-    store(cache, &params, options, Some(key(&params)?), payload.string_content()?).await
+    store(cache, &params, options, Some(key(&params)?), payload.string_content().await?).await
 }
 
 async fn json(
@@ -65,7 +65,7 @@ async fn json(
     options: StoreOptions,
     payload: Payload,
 ) -> Result<Json<Store>, Problem> {
-    store(cache, &params, options, None, payload.json_content(None)?).await
+    store(cache, &params, options, None, payload.json_content(None).await?).await
 }
 
 async fn keyed_json(
@@ -75,7 +75,7 @@ async fn keyed_json(
     payload: Payload,
 ) -> Result<Json<Store>, Problem> {
     let field = params.json_field_path()?;
-    store(cache, &params, options, Some(key(&params)?), payload.json_content(field)?).await
+    store(cache, &params, options, Some(key(&params)?), payload.json_content(field).await?).await
 }
 
 async fn binary(
@@ -84,7 +84,7 @@ async fn binary(
     options: StoreOptions,
     payload: Payload,
 ) -> Result<Json<Store>, Problem> {
-    store(cache, &params, options, None, payload.binary_content()?).await
+    store(cache, &params, options, None, payload.binary_content().await?).await
 }
 
 async fn keyed_binary(
@@ -93,7 +93,7 @@ async fn keyed_binary(
     options: StoreOptions,
     payload: Payload,
 ) -> Result<Json<Store>, Problem> {
-    store(cache, &params, options, Some(key(&params)?), payload.binary_content()?).await
+    store(cache, &params, options, Some(key(&params)?), payload.binary_content().await?).await
 }
 
 /// A key, and the file name under it if there is one.
