@@ -12,7 +12,7 @@ use crate::problem::Problem;
 use crate::state::AppState;
 
 /// The paths that need no key. `/config/status` is not served; clients expect a 404 for it even without a key.
-const PUBLIC: [&str; 9] = [
+const PUBLIC: [&str; 10] = [
     "/",
     "/auth/set-cookie-form",
     "/auth/set-auth-cookie",
@@ -21,6 +21,7 @@ const PUBLIC: [&str; 9] = [
     "/docs/swagger-ui.css",
     "/docs/swagger-ui-bundle.js",
     "/openapi.json",
+    "/info/ready",
     "/config/status",
 ];
 

@@ -29,6 +29,7 @@ pub mod pagination;
 pub mod problem;
 pub mod protocol;
 pub mod read_entry;
+pub mod readiness;
 pub mod redirect;
 pub mod request_cache;
 pub mod response;
