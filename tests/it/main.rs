@@ -40,5 +40,6 @@ mod regressions;
 mod repeats;
 mod replay;
 mod start;
+mod surroundings;
 mod sweep;
 mod uploads;

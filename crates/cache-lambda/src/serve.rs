@@ -28,17 +28,19 @@ use crate::config::Config;
 use crate::config::auth::Auth;
 use crate::config::limits::Limits;
 use crate::state::AppState;
+use crate::telemetry::logging::Log;
 
 /// Serves until Ctrl-C or SIGTERM, then completes open requests.
 ///
 /// # Errors
 ///
 /// A line for the operator: the error, and how to fix it.
-pub async fn run(state: AppState) -> Result<(), String> {
+pub async fn run(state: AppState, log: &Log) -> Result<(), String> {
     let listen = state.config.listen;
     let listener = accept::listen(listen).map_err(|error| cannot_listen(listen, &error))?;
     let address = listener.local_addr().map_err(|error| cannot_listen(listen, &error))?;
-    eprintln!("{}", greeting(address, &state.config));
+    ignore_hangup();
+    log.line(&greeting(address, &state.config).to_string());
     serve(listener, app::app(state.clone()), &state.config.limits, &state.background_tasks).await;
     Ok(())
 }
@@ -63,6 +65,18 @@ async fn serve(listener: TcpListener, app: Router, limits: &Limits, background_t
     if timeout(patience, drained).await.is_err() {
         let open = connections.len();
         tracing::warn!("{open} connections and {} stores did not end within {patience:?}", background_tasks.len());
+    }
+}
+
+/// Lets the server outlive the terminal that it was started from. Its settings are read only once.
+fn ignore_hangup() {
+    #[cfg(unix)]
+    if let Ok(mut hangups) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()) {
+        tokio::spawn(async move {
+            while hangups.recv().await.is_some() {
+                tracing::info!("SIGHUP is ignored: settings are read at the start, so restart to apply them");
+            }
+        });
     }
 }
 

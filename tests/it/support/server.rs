@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::{LazyLock, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -107,16 +107,59 @@ impl Server {
         panic!("the service still runs after {START_WITHIN:?}:\n{}", server.log());
     }
 
+    /// As [`start_with`](Self::start_with), through a shell that runs `script`, in which `"$0"` is the binary: it has to
+    /// `exec` it.
+    pub async fn start_through(script: &str, mode: &Mode, settings: &[(&str, &str)]) -> Self {
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(script).arg(binary());
+        let mut server = Self::spawn_by(shell, None, mode, settings);
+        server.wait_until_it_answers().await;
+        server
+    }
+
+    /// As [`start`](Self::start), with a pipe as its standard error.
+    pub async fn start_piped(mode: &Mode) -> (Self, ChildStderr) {
+        let mut server = Self::spawn_by(Command::new(binary()), Some(Stdio::piped()), mode, &[]);
+        server.wait_until_it_answers().await;
+        let pipe = server.child.stderr.take().unwrap();
+        (server, pipe)
+    }
+
     fn spawn(mode: &Mode, settings: &[(&str, &str)]) -> Self {
+        Self::spawn_by(Command::new(binary()), None, mode, settings)
+    }
+
+    /// `stderr` is a file if it is not given.
+    fn spawn_by(mut command: Command, stderr: Option<Stdio>, mode: &Mode, settings: &[(&str, &str)]) -> Self {
         let scratch = tempfile::tempdir().unwrap();
         let authority = free_loopback_address();
-        let mut command = Command::new(binary());
         command.env_clear().envs(base_settings(&authority)).envs(mode_settings(mode, scratch.path()));
+        // The shell of some tests looks for the programs of its script.
+        command.envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
         command.envs(settings.iter().copied());
         let log = File::create(scratch.path().join("log")).unwrap();
-        command.current_dir(scratch.path()).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        command.current_dir(scratch.path()).stdin(Stdio::null()).stdout(log.try_clone().unwrap());
+        command.stderr(stderr.unwrap_or_else(|| log.into()));
         let child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", binary().display()));
         Self { child, authority, scratch }
+    }
+
+    /// Sends a signal, such as `TERM`.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap();
+        assert!(status.success(), "kill: {status}");
+    }
+
+    /// How the process ended; `None` if it still runs after `within`.
+    pub async fn ended(&mut self, within: Duration) -> Option<ExitStatus> {
+        let deadline = Instant::now() + within;
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return Some(status);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        None
     }
 
     /// A client of this server.
