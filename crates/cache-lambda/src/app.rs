@@ -9,12 +9,13 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::problem::Problem;
 use crate::state::AppState;
-use crate::{auth, cors, middleware, normalize_path, protocol, routes};
+use crate::{auth, conditional, cors, middleware, normalize_path, protocol, routes};
 
 /// The whole HTTP interface. Layers run from the last to the first.
 pub fn app(state: AppState) -> Router {
     let routed = routes::routes()
         .router()
+        .route_layer(from_fn(conditional::refuse_if_match_of_writes))
         .fallback(async || Problem::route_not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .layer(from_fn_with_state(Arc::clone(&state), auth::require_key))
