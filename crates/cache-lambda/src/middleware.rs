@@ -5,7 +5,7 @@ use std::any::Any;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, header};
 use tracing::Instrument;
 
 use crate::problem::{ErrorContext, Problem};
@@ -35,6 +35,8 @@ pub async fn answer(State(state): State<AppState>, mut request: Request, next: N
     if let Ok(value) = HeaderValue::from_str(tracker.request_id()) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
+    // What a caller stored as text must not be run as a script.
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     tracker.finish(response.status());
     response
 }
