@@ -8,7 +8,7 @@ use std::sync::{LazyLock, OnceLock};
 use std::time::{Duration, Instant};
 
 use cache_testing::faulty_proxy::FaultyProxy;
-use cache_testing::moto::Moto;
+use cache_testing::s3_server::S3Server;
 use tempfile::TempDir;
 
 use super::http::{API_KEY, Client, Request};
@@ -47,9 +47,8 @@ impl Mode {
 
     /// A fresh bucket of this name; `None`, and a line with the reason, if no S3 look-alike is set up.
     pub async fn s3(bucket: &str) -> Option<Self> {
-        let moto = Moto::shared()?;
-        moto.storage(bucket).await;
-        Some(Self::S3 { bucket: bucket.to_owned(), environment: moto.environment() })
+        let server = S3Server::shared()?;
+        Some(Self::S3 { bucket: server.bucket(bucket).await, environment: server.environment() })
     }
 
     /// The bucket of a server that speaks S3's protocol.
