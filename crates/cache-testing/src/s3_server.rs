@@ -6,9 +6,10 @@
 use std::collections::HashSet;
 use std::env;
 use std::process;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 
 use cache_storage::s3::{S3, S3Config};
+use tokio::sync::Mutex;
 
 use crate::moto::Moto;
 
@@ -81,8 +82,9 @@ impl S3Server {
             Some(_) => name.to_owned(),
             None => format!("{name}-{}", process::id()),
         };
-        let is_new = self.buckets.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
-        if is_new {
+        // Locked until the bucket exists, since others may wait for the same one.
+        let mut buckets = self.buckets.lock().await;
+        if buckets.insert(name.to_owned()) {
             let created = self.client(self.endpoint_url(), &bucket).create_bucket().await;
             created.unwrap_or_else(|error| panic!("the bucket {bucket} is not created: {error:?}"));
         }
