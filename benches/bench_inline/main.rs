@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use cache_core::storage::{GetOptions, PutMode, Storage};
 use cache_storage::disk::Disk;
 use cache_testing::faulty_proxy::{FaultyProxy, Network};
-use cache_testing::moto::Moto;
+use cache_testing::s3_server::S3Server;
 
 use self::operation::{Cost, Operation, Side, random_bytes};
 use self::report::{print, print_bare, print_break_even, print_bytes, print_requests, print_times};
@@ -34,9 +34,9 @@ async fn main() -> ExitCode {
     let from_env = |name: &str, default| env::var(name).map_or(default, |value| value.parse::<usize>().unwrap());
     let repetitions = from_env("BENCH_REPETITIONS", 11);
     let delay = Duration::from_millis(from_env("BENCH_DELAY_MS", 15) as u64);
-    let Some(moto) = Moto::shared() else { return ExitCode::FAILURE };
-    let proxy = FaultyProxy::start(&moto.endpoint_url(), 1).await;
-    let s3: Arc<dyn Storage> = Arc::new(moto.storage_at(proxy.endpoint_url(), "inline").await);
+    let Some(server) = S3Server::shared() else { return ExitCode::FAILURE };
+    let proxy = FaultyProxy::start(&server.endpoint_url(), 1).await;
+    let s3: Arc<dyn Storage> = Arc::new(server.storage_at(proxy.endpoint_url(), "inline").await);
     proxy.set(Network { delay, ..Network::default() });
     print(&format!("## S3, every call takes at least {delay:?}\n"));
     print_bare(&bare(&s3, repetitions).await);

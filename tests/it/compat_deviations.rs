@@ -35,18 +35,13 @@ pub const DEVIATIONS: &[Deviation] = &[
     row(
         New,
         "pinned: null json | POST *",
-        DiffersAt(&["$.detail[0].type"]),
+        DiffersAt(&["$.detail[0].type", "$.detail[0].msg"]),
         "validation errors: as the latest stack words them",
     ),
     // Names
     row(New, "namespace [*] | POST *", Refuses(400), "names: nothing but '_' is left of it after cleaning"),
-    row(
-        New,
-        "key_based cache_key [*] | POST *",
-        Refuses(400),
-        "names: empty, '.' and '..' segments, '/' at the ends, '\\'",
-    ),
-    row(New, "odd key * | POST *", Refuses(400), "names: empty, '.' and '..' segments, '/' at the ends"),
+    row(New, "key_based cache_key [*] | POST *", Refuses(400), "names: '.' and '..' segments"),
+    row(New, "odd key * | POST *", Refuses(400), "names: '.' and '..' segments"),
     row(New, "xt B | POST *", Refuses(400), "names: a '..' segment"),
     // One copy, immutability
     row(
@@ -94,7 +89,19 @@ pub const DEVIATIONS: &[Deviation] = &[
         DiffersAt(&["$.status", "$.failed_paths"]),
         "admin delete: index files are not deleted by their path",
     ),
+    row(
+        New,
+        "route precedence | GET */retrieve/hash/*",
+        DiffersAt(&["$.detail[0].msg"]),
+        "two generations: what follows retrieve/hash is a hash, also if it is called as a form of reading",
+    ),
     // The two generations
+    row(
+        Old,
+        "old underscore key | POST *",
+        DiffersAt(&["$.detail[0].msg"]),
+        "two generations: a cache key is called as in the new one",
+    ),
     row(Old, "old store json key * | POST *", DiffersAt(&["$.cache_hash"]), "hash of a keyed store: of the content"),
     row(Old, "old gzip keyed | POST *", DiffersAt(&["$.cache_hash"]), "hash of a keyed store: of the content"),
     row(
@@ -144,6 +151,12 @@ pub const DEVIATIONS: &[Deviation] = &[
         DiffersAt(&["$.success", "$.operation_results", "$.files_modified", "$.error_message"]),
         "ZIP: a rename onto an existing name fails",
     ),
+    row(
+        New,
+        "list with duplicate | GET *",
+        DiffersAt(&["$.message"]),
+        "ZIP: adding an existing name replaces the member, so there are fewer",
+    ),
     row(New, "z9 add dup | POST *", DiffersAt(&["$.files_added"]), "ZIP: adding an existing name replaces the member"),
     row(
         Old,
@@ -175,9 +188,15 @@ pub const DEVIATIONS: &[Deviation] = &[
         "names: its store was refused, for a '.' segment of the data_key",
     ),
     row(New, "data_key *a%0Ab | GET *", Answers(200), "names: a line break is cleaned as any other character"),
-    row(New, "data_key * | *", Refuses(400), "names: empty, '.' and '..' segments, '/' at the ends, '\\'"),
+    row(New, "data_key * | *", Refuses(400), "names: '.' and '..' segments"),
     row(New, "data_file_id * | *", Refuses(400), "names: nothing but '_' is left of it after cleaning"),
     row(New, "trailing slash /store/* | POST *", Refuses(404), "not kept: redirects of a trailing slash"),
+    row(
+        Any,
+        "*delete all* | DELETE */delete/all*",
+        DiffersAt(&["$.message"]),
+        "nothing to compare: the recording lacks stores and deletes before it, so the counts differ",
+    ),
     // Update
     row(New, "update missing | POST *", Refuses(404), "update: a missing entry is 404"),
     row(New, "u3 missing | POST *", Refuses(404), "update: a missing entry is 404"),
@@ -197,12 +216,17 @@ pub const DEVIATIONS: &[Deviation] = &[
         "names: a blank namespace was refused, so it left nothing at the root",
     ),
     row(New, "test-data clear empty namespace | DELETE *", Refuses(400), "names: a blank namespace is refused"),
-    row(New, "test-data minimal | POST *", DiffersAt(&["$.entries"]), "test data: the samples are our own"),
     row(
         New,
         "create test fixtures again | GET *",
-        DiffersAt(&["$.data", "$.metadata.cache_hash"]),
-        "test data: the fixtures are our own",
+        DiffersAt(&["$.metadata.cache_hash"]),
+        "ids: the list of fixtures, whose hash it is, names other ids",
+    ),
+    row(
+        New,
+        "*clear * | DELETE /test-data/clear/*",
+        DiffersAt(&["$.message"]),
+        "nothing to compare: the recording lacks stores before it, so the counts differ",
     ),
     // Admin
     row(New, "file bytes | GET *.json.metadata", Refuses(404), "storage paths: there are no .metadata files"),
@@ -243,7 +267,7 @@ pub const DEVIATIONS: &[Deviation] = &[
     row(
         New,
         "mf | DELETE */delete/all",
-        DiffersAt(&["$.deleted_files"]),
+        DiffersAt(&["$.deleted_files", "$.message"]),
         "admin delete: the path of a view deleted the entry",
     ),
     row(New, "redirect /admin/storage/folders | GET *", Answers(200), "two generations: the old admin paths are there"),
@@ -253,7 +277,7 @@ pub const DEVIATIONS: &[Deviation] = &[
     row(Old, "old / auth=* | GET /", Answers(200), "home: the root is a page that leads to the API"),
     row(New, "HEAD * | HEAD *", Answers(200), "HEAD: served wherever GET is"),
     row(New, "trailing slash | GET *", Refuses(404), "not kept: redirects of a trailing slash"),
-    row(New, "redirect with Host header | GET *", Refuses(404), "not kept: redirects of a trailing slash"),
+    row(New, "redirect with Host header | GET *", Refuses(400), "errors: every error body is JSON"),
     row(New, "/console/index.html auth=True | GET *", Refuses(404), "not kept: the console comes later"),
     row(New, "HEAD /console/index.html * | HEAD *", Answers(404), "not kept: the console comes later"),
     row(New, "/redoc auth=True | GET *", Refuses(404), "not kept: /redoc"),

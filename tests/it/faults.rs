@@ -12,7 +12,7 @@ use cache_storage::disk::Disk;
 use cache_storage::memory::Memory;
 use cache_storage::system::{OsRng, SystemClock};
 use cache_testing::fault_injection::{FaultInjectingStorage, FaultRates};
-use cache_testing::moto::Moto;
+use cache_testing::s3_server::S3Server;
 use futures::future::join_all;
 
 const WRITERS: usize = 32;
@@ -31,8 +31,8 @@ async fn racing_stores_on_a_failing_disk_keep_what_is_acknowledged() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn racing_stores_over_a_failing_s3_keep_what_they_acknowledged() {
-    let Some(moto) = Moto::shared() else { return };
-    check(Arc::new(moto.storage("failing-stores").await)).await;
+    let Some(server) = S3Server::shared() else { return };
+    check(Arc::new(server.storage("failing-stores").await)).await;
 }
 
 /// Calls are lost before they arrive, or land and lose their reply, or arrive late.

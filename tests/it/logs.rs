@@ -1,6 +1,7 @@
 //! The log: a line for each request with its outcome, and no line with a secret.
 
 use std::fs;
+use std::slice;
 
 use serde_json::Value;
 
@@ -10,9 +11,11 @@ use crate::support::{Mode, Request, Server, tree};
 /// A line of the log about a request.
 const REQUEST_COMPLETED: &str = "request completed";
 
-fn lines(server: &Server) -> Vec<Value> {
+/// The lines of the log, once each of these requests has one.
+async fn lines(server: &Server, ids: &[String]) -> Vec<Value> {
+    let log = server.log_when(|log| ids.iter().all(|id| log.contains(id))).await;
     // The greeting, which is for people, comes first.
-    server.log().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
 #[tokio::test]
@@ -31,7 +34,7 @@ async fn each_request_is_one_line_with_its_outcome_and_what_it_cost() {
         let reply = client.send(request).await;
         ids.push(reply.headers["fast-api-request-id"].to_str().unwrap().to_owned());
     }
-    let lines = lines(&server);
+    let lines = lines(&server, &ids).await;
     let mut seen = Vec::new();
     for id in &ids {
         let of_request: Vec<_> = lines.iter().filter(|line| line["request_id"] == **id).collect();
@@ -115,13 +118,15 @@ async fn no_key_content_or_secret_is_logged_at_any_level() {
     for level in ["info", "trace"] {
         let server = Server::start_with(&Mode::Disk, &[&SETTINGS[..], &[("RUST_LOG", level)]].concat()).await;
         tell_secrets(&server).await;
-        let log = server.log();
-        assert_eq!(log.matches(&format!("\"{REQUEST_COMPLETED}\"")).count(), 1 + 14, "the start asked once:\n{log}");
+        let completed = |log: &str| log.matches(&format!("\"{REQUEST_COMPLETED}\"")).count();
+        // The start asked once.
+        let all = 1 + 14;
+        let log = server.log_when(|log| completed(log) >= all).await;
+        assert_eq!(completed(&log), all, "{log}");
         // The trace level logs storage keys, which contain such names.
         assert!(level == "trace" || !log.contains(PRIVATE), "{log}");
         find_damage(&server).await;
-        let log = server.log();
-        assert!(log.contains("\"ERROR\""), "the damage is logged: {log}");
+        let log = server.log_when(|log| log.contains("\"ERROR\"")).await;
         assert!(!log.contains(SECRET) && !log.contains(API_KEY.1), "{log}");
     }
 }
@@ -131,8 +136,7 @@ async fn an_error_line_has_the_request_id_at_every_log_level() {
     let server = Server::start_with(&Mode::Disk, &[&SETTINGS[..], &[("RUST_LOG", "error")]].concat()).await;
     tell_secrets(&server).await;
     let id = find_damage(&server).await;
-    let lines = lines(&server);
-    assert!(!lines.is_empty());
+    let lines = lines(&server, slice::from_ref(&id)).await;
     for line in lines {
         assert_eq!((&line["level"], &line["request_id"]), (&"ERROR".into(), &id.clone().into()), "{line}");
     }
@@ -141,7 +145,6 @@ async fn an_error_line_has_the_request_id_at_every_log_level() {
 #[tokio::test]
 async fn a_level_that_means_nothing_is_warned_about() {
     let server = Server::start_with(&Mode::Memory, &[("RUST_LOG", "verbose")]).await;
-    let log = server.log();
+    let log = server.log_when(|log| log.contains(REQUEST_COMPLETED)).await;
     assert!(log.contains("RUST_LOG: 'verbose' is not usable, so the level is info"), "{log}");
-    assert!(log.contains(REQUEST_COMPLETED), "{log}");
 }

@@ -7,9 +7,9 @@ use serde_json::Value;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ErrorAnswer {
-    /// What is wrong, and what to do.
+    /// What is wrong, and what to do. Of a missing file of the storage the text that the clients know.
     pub message: String,
-    /// The same in a form that the clients know; not there for a missing file of the storage.
+    /// The same in a form and with a text that the clients know. Of a missing file of the storage what to do.
     pub detail: Option<Detail>,
     /// The id of the request, of errors that are the service's fault.
     pub request_id: Option<String>,
@@ -43,7 +43,7 @@ pub struct Item {
     /// Where: `query` or `path` or `body`, then names or positions.
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<Value>))]
     pub loc: Vec<Value>,
-    /// What is wrong, and what to do.
+    /// What is wrong, in the words that the clients know.
     pub msg: String,
     /// What was sent.
     pub input: Value,
@@ -58,7 +58,7 @@ pub struct Item {
 pub struct Fields {
     /// `INVALID_INPUT` or `NOT_FOUND`.
     pub error_type: String,
-    /// What is wrong, and what to do.
+    /// What is wrong, in the words that the clients know.
     pub message: String,
     /// The field that is refused.
     pub field_name: Option<String>,
@@ -80,8 +80,10 @@ pub struct Fields {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Denied {
-    /// What is wrong, and what to do.
+    /// What is wrong, in the words that the clients know.
     pub message: String,
+    /// What to do.
+    pub detail: Option<String>,
     /// Always `error`.
     pub status: String,
     /// Always `null`.

@@ -139,7 +139,7 @@ impl KeyIndex {
     /// The index before its first version. It was never written.
     pub fn new(key: &KeyRef) -> Self {
         Self {
-            subject: format!("{}/{}/{}", key.strategy, key.cache_key, key.file_id),
+            subject: format!("{}/{}/{}", key.strategy, key.cache_key.as_str(), key.file_id),
             writes: 0,
             next_version: 1,
             kinds: Vec::new(),

@@ -166,7 +166,7 @@ impl<'a> Layout<'a> {
     ///
     /// When the key makes the path too long.
     pub fn latest(self, key: &KeyRef) -> Result<ObjectKey, InvalidObjectKey> {
-        self.long(format_args!("data/temporal-latest/latest/{}/{}.json", key.cache_key, key.file_id))
+        self.long(format_args!("data/temporal-latest/latest/{}/{}.json", key.cache_key.as_str(), key.file_id))
     }
 
     /// The readable copy of an entry: under its key, or directly in the folder when it has none.
@@ -182,7 +182,7 @@ impl<'a> Layout<'a> {
     ) -> Result<ObjectKey, InvalidObjectKey> {
         let extension = extension(kind);
         match key {
-            Some(key) => self.long(format_args!("data/key-based/{key}/{file_name}.{extension}")),
+            Some(key) => self.long(format_args!("data/key-based/{}/{file_name}.{extension}", key.as_str())),
             None => self.long(format_args!("data/key-based/{file_name}.{extension}")),
         }
     }
@@ -191,7 +191,7 @@ impl<'a> Layout<'a> {
     pub fn children(self, id: CacheId, data_key: Option<&DataKey>) -> String {
         let folder = format!("{}/data/children/{}/{id}/data/", self.namespace, shards(&id.to_string()));
         match data_key {
-            Some(data_key) => format!("{folder}{data_key}/"),
+            Some(data_key) => format!("{folder}{}/", data_key.as_str()),
             None => folder,
         }
     }

@@ -3,24 +3,26 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use tower::ServiceExt;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::problem::Problem;
 use crate::state::AppState;
-use crate::{auth, cors, middleware, normalize_path, routes};
+use crate::{auth, conditional, cors, middleware, normalize_path, protocol, routes};
 
 /// The whole HTTP interface. Layers run from the last to the first.
 pub fn app(state: AppState) -> Router {
     let routed = routes::routes()
         .router()
+        .route_layer(from_fn(conditional::refuse_if_match_of_writes))
         .fallback(async || Problem::route_not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .layer(from_fn_with_state(Arc::clone(&state), auth::require_key))
         .layer(CatchPanicLayer::custom(middleware::panic_response))
         .layer(cors::layer(&state.config))
         .layer(from_fn_with_state(Arc::clone(&state), cors::refuse_foreign_pages))
+        .layer(from_fn(protocol::refuse_malformed))
         .layer(from_fn_with_state(Arc::clone(&state), middleware::answer))
         .with_state(state);
     // A router's own layers run after routing, so the path is normalized in front of the router.

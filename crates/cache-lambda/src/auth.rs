@@ -12,7 +12,7 @@ use crate::problem::Problem;
 use crate::state::AppState;
 
 /// The paths that need no key. `/config/status` is not served; clients expect a 404 for it even without a key.
-const PUBLIC: [&str; 9] = [
+const PUBLIC: [&str; 10] = [
     "/",
     "/auth/set-cookie-form",
     "/auth/set-auth-cookie",
@@ -21,8 +21,12 @@ const PUBLIC: [&str; 9] = [
     "/docs/swagger-ui.css",
     "/docs/swagger-ui-bundle.js",
     "/openapi.json",
+    "/info/ready",
     "/config/status",
 ];
+
+/// What to do when no key is configured.
+const NO_KEY: &str = "the operator has to set FAST_API__AUTH__API_KEY__NAME and FAST_API__AUTH__API_KEY__VALUE";
 
 /// Rejects requests without the key.
 pub async fn require_key(State(state): State<AppState>, request: Request, next: Next) -> Response {
@@ -45,15 +49,21 @@ fn is_upload(request: &Request) -> bool {
 pub fn may_call(auth: &Auth, headers: &HeaderMap) -> Result<(), Problem> {
     let (name, cookie, value) = match auth {
         Auth::Disabled => return Ok(()),
-        Auth::DenyAll { reason } => return Err(Problem::unauthorized(*reason)),
+        Auth::DenyAll { reason } => return Err(Problem::unauthorized(reason, NO_KEY)),
         Auth::ApiKey { name, cookie, value } => (name, cookie, value),
     };
     let header = headers.get(name).map(|shown| shown.as_bytes().to_vec()).filter(|shown| !shown.is_empty());
     match header.or_else(|| cookies::find(headers, cookie)) {
-        None => Err(Problem::unauthorized(format!("API key is missing: send it in the header or cookie '{cookie}'"))),
+        None => {
+            let advice = format!("API key is missing: send it in the header or cookie '{cookie}'");
+            Err(Problem::unauthorized("Client API key is missing, you need to set it on a header or cookie", advice))
+        }
         // In constant time.
         Some(shown) if bool::from(shown.ct_eq(value.as_bytes())) => Ok(()),
-        Some(_) => Err(Problem::unauthorized(format!("API key is wrong: check the value of '{cookie}'"))),
+        Some(_) => {
+            let advice = format!("API key is wrong: check the value of '{cookie}'");
+            Err(Problem::unauthorized("Invalid API key value", advice))
+        }
     }
 }
 
@@ -91,7 +101,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_missing_key_is_401_with_the_known_body() {
-        let expected = "{\n    \"data\": null,\n    \"error\": null,\n    \"message\": \"API key is missing";
+        let expected = "{\n    \"data\": null,\n    \"error\": null,\n    \"message\": \"Client API key is missing";
         check(keyed(), health(), 401, expected).await;
         check(keyed(), health().header("cookie", "x-api-key=secret"), 401, "missing").await;
         check(keyed(), Call::get("/info/health?x-api-key=secret"), 401, "missing").await;

@@ -9,16 +9,21 @@
 //! | binary | a JSON string, whose UTF-8 bytes are used | the bytes | the bytes |
 
 use std::borrow::Cow;
+use std::error::Error;
+use std::io;
+use std::iter::successors;
 
-use axum::body::{self, Body};
+use axum::body::{Body, HttpBody};
 use axum::extract::FromRequest;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use cache_core::content::{Content, GZIP};
 use cache_core::json::{Document, FieldPath, JsonKind, JsonValue};
 use http::{HeaderMap, Request, header};
-use http_body_util::LengthLimitError;
+use http_body_util::BodyExt;
 use serde_json::{Map, Value};
 
+use crate::compute;
+use crate::in_flight::Share;
 use crate::problem::Problem;
 use crate::state::AppState;
 
@@ -53,7 +58,24 @@ impl FromRequest<AppState> for Payload {
     }
 }
 
+/// A body of at most `MAX_BYTES`, for routes that take no content. Nothing is received of a longer one.
+#[derive(Debug)]
+pub struct Limited<const MAX_BYTES: u64>(pub Payload);
+
+impl<const MAX_BYTES: u64> FromRequest<AppState> for Limited<MAX_BYTES> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request<Body>, _: &AppState) -> Result<Self, Problem> {
+        Payload::up_to(MAX_BYTES, request, Problem::body_too_large).await.map(Self)
+    }
+}
+
 fn broken_off(error: &axum::Error) -> Problem {
+    let mut causes = successors(Some(error as &dyn Error), |error| (*error).source());
+    let is_timeout = |error: &io::Error| error.kind() == io::ErrorKind::TimedOut;
+    if causes.any(|cause| cause.downcast_ref().is_some_and(is_timeout)) {
+        return Problem::body_timeout();
+    }
     Problem::unreadable_body(format!("the body broke off ({error}): send it again"))
 }
 
@@ -74,6 +96,43 @@ fn declared(headers: &HeaderMap) -> Declared {
     }
 }
 
+/// A body of up to `max_bytes`. Its share of the memory is taken before its bytes: all of it when its length was
+/// `announced`, else as it grows.
+async fn receive(
+    mut body: Body,
+    announced: Option<u64>,
+    max_bytes: u64,
+    share: Option<&Share>,
+    too_large: impl Fn(u64) -> Problem,
+) -> Result<Bytes, Problem> {
+    let mut reserved = announced.unwrap_or_default();
+    if let Some(share) = share {
+        share.reserve(reserved).await?;
+    }
+    let mut received = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|error| broken_off(&error))?.into_data() else { continue };
+        let length = (received.len() + data.len()) as u64;
+        if length > max_bytes {
+            return Err(too_large(max_bytes));
+        }
+        if received.is_empty() && body.is_end_stream() {
+            return Ok(data);
+        }
+        if length > reserved {
+            reserved = length.saturating_mul(2).min(max_bytes);
+            if let Some(share) = share {
+                share.reserve(reserved).await?;
+            }
+        }
+        if received.is_empty() {
+            received.reserve(usize::try_from(reserved).unwrap_or_default());
+        }
+        received.extend_from_slice(&data);
+    }
+    Ok(received.freeze())
+}
+
 impl Payload {
     /// Receives a body of up to `max_bytes`. `too_large` makes the problem of a longer one from that limit. A longer
     /// body is not buffered beyond the limit, and not read at all when its Content-Length is above it.
@@ -83,14 +142,12 @@ impl Payload {
         too_large: impl Fn(u64) -> Problem,
     ) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
-        if announced(&parts.headers).is_some_and(|length| length > max_bytes) {
+        let announced = announced(&parts.headers);
+        if announced.is_some_and(|length| length > max_bytes) {
             return Err(too_large(max_bytes));
         }
-        let limit = usize::try_from(max_bytes).unwrap_or(usize::MAX);
-        let bytes = body::to_bytes(body, limit).await.map_err(|error| {
-            let is_longer = std::error::Error::source(&error).is_some_and(|source| source.is::<LengthLimitError>());
-            if is_longer { too_large(max_bytes) } else { broken_off(&error) }
-        })?;
+        let share = Share::of(&parts.extensions);
+        let bytes = receive(body, announced, max_bytes, share.as_ref(), too_large).await?;
         Ok(Self {
             declared: declared(&parts.headers),
             content_encoding: text(&parts.headers, header::CONTENT_ENCODING),
@@ -158,21 +215,36 @@ impl Payload {
     }
 
     /// A text to store as an entry.
-    pub fn string_content(self) -> Result<Content, Problem> {
-        Ok(Content::string(self.text()?)?)
+    pub async fn string_content(self) -> Result<Content, Problem> {
+        self.compute(|payload| Ok(Content::string(payload.text()?)?)).await
     }
 
     /// A JSON object to store as an entry, hashed by one field when one is named.
-    pub fn json_content(self, field: Option<FieldPath>) -> Result<Content, Problem> {
-        let document = self.document()?;
-        match field {
-            Some(field) => Ok(Content::json_by_field(document, field)?),
-            None => Ok(Content::json(document)),
-        }
+    pub async fn json_content(self, field: Option<FieldPath>) -> Result<Content, Problem> {
+        let content = |payload: Self| {
+            let document = payload.document()?;
+            match field {
+                Some(field) => Ok(Content::json_by_field(document, field)?),
+                None => Ok(Content::json(document)),
+            }
+        };
+        self.compute(content).await
     }
 
     /// Bytes to store as an entry: inflated for hashing when the Content-Encoding is gzip.
-    pub fn binary_content(mut self) -> Result<Content, Problem> {
+    pub async fn binary_content(self) -> Result<Content, Problem> {
+        self.compute(Self::into_binary_content).await
+    }
+
+    /// What takes long for a large body, on a thread where that does not hold up other requests.
+    pub async fn compute<T: Send + 'static>(
+        self,
+        work: impl FnOnce(Self) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        compute::on_body(self.bytes.len(), move || work(self)).await?
+    }
+
+    fn into_binary_content(mut self) -> Result<Content, Problem> {
         let max_bytes = self.max_bytes;
         let encoding = self.content_encoding.take().filter(|encoding| !encoding.is_empty());
         let bytes = self.bytes()?;

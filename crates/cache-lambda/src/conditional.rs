@@ -2,16 +2,29 @@
 
 use std::convert::Infallible;
 use std::ops::Range;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, Request};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use cache_core::digest::Sha256Digest;
+use cache_core::time::UnixMillis;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use httpdate::{fmt_http_date, parse_http_date};
 
 use crate::problem::Problem;
 use crate::state::AppState;
+
+/// Refuses writes with `If-Match`: nothing can be read under their paths, so no tag matches (RFC 9110, 13.1.1).
+pub async fn refuse_if_match_of_writes(request: Request, next: Next) -> Response {
+    let conditional = request.headers().contains_key(header::IF_MATCH);
+    match conditional && !request.method().is_safe() {
+        true => Problem::if_match_of_a_write().into_response(),
+        false => next.run(request).await,
+    }
+}
 
 /// How many hex digits of a SHA-256 an ETag has.
 const ETAG_DIGITS: usize = 32;
@@ -19,12 +32,46 @@ const ETAG_DIGITS: usize = 32;
 /// The headers of a request that decide whether and how a content is sent.
 #[derive(Debug, Clone, Default)]
 pub struct ConditionalHeaders {
-    if_none_match: Vec<String>,
+    if_match: Option<TagList>,
+    if_none_match: Option<TagList>,
+    if_modified_since: Option<SystemTime>,
+    if_unmodified_since: Option<SystemTime>,
     range: Option<ByteRangeSpec>,
-    /// The ETag that the range applies to; a different content is sent as a whole.
+    /// The ETag that the range applies to; a different content is sent as a whole. A date never matches: two changes may
+    /// have the same one.
     if_range: Option<String>,
     /// Whether the caller accepts gzip.
     pub accepts_gzip: bool,
+}
+
+/// What tells one state of a representation from another one.
+#[derive(Debug, Clone)]
+pub struct Validators {
+    /// Its ETag.
+    pub etag: ETag,
+    /// When it was changed for the last time. `None` when that may go back: a key leads to an older entry once the newest
+    /// one is deleted. Conditions on dates are then ignored (RFC 9110, 13.1.3 and 13.1.4).
+    pub modified: Option<UnixMillis>,
+}
+
+/// The value of `If-Match` or `If-None-Match`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum TagList {
+    /// `*`: whatever there is.
+    Any,
+    /// The tags as sent, with quotes and `W/`. What is not a tag is left out, so it matches nothing.
+    Tags(Vec<String>),
+}
+
+/// The outcome of the conditions of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// Send the content.
+    Send,
+    /// The caller has it.
+    NotModified,
+    /// It is not what the caller expects.
+    PreconditionFailed,
 }
 
 impl FromRequestParts<AppState> for ConditionalHeaders {
@@ -33,6 +80,59 @@ impl FromRequestParts<AppState> for ConditionalHeaders {
     async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Infallible> {
         Ok(Self::of(&parts.headers))
     }
+}
+
+/// How two tags are compared (RFC 9110, 8.8.3.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Comparison {
+    Strong,
+    /// A tag is also equal to its weak form.
+    Weak,
+}
+
+impl TagList {
+    /// The list in all headers of this name; `None` when there is none.
+    ///
+    /// Read here and not by the crate `headers`, which would bring `mime`, `sha1` and a second version of `digest` into the
+    /// binary for this and for what [`parse_range`] does, and which refuses a whole list for one tag without quotes.
+    fn in_headers(headers: &HeaderMap, name: &HeaderName) -> Option<Self> {
+        let mut lists = headers.get_all(name).iter().peekable();
+        lists.peek()?;
+        let lists: Vec<_> = lists.map(|list| list.to_str().unwrap_or_default().trim()).collect();
+        if lists == ["*"] {
+            return Some(Self::Any);
+        }
+        Some(Self::Tags(lists.into_iter().flat_map(tags).collect()))
+    }
+
+    fn any_is(&self, etag: &ETag, comparison: Comparison) -> bool {
+        match (self, comparison) {
+            (Self::Any, _) => true,
+            (Self::Tags(tags), Comparison::Strong) => tags.contains(&etag.0),
+            (Self::Tags(tags), Comparison::Weak) => {
+                tags.iter().any(|tag| tag.strip_prefix("W/").unwrap_or(tag) == etag.0)
+            }
+        }
+    }
+}
+
+/// The entity tags of a list. A comma may be part of a tag.
+fn tags(list: &str) -> Vec<String> {
+    let mut tags = Vec::new();
+    let mut rest = list;
+    while let Some(start) = rest.find('"') {
+        let Some(length) = rest[start + 1..].find('"') else { break };
+        let end = start + length + 2;
+        let weak = rest[..start].ends_with("W/");
+        tags.push(format!("{}{}", if weak { "W/" } else { "" }, &rest[start..end]));
+        rest = &rest[end..];
+    }
+    tags
+}
+
+/// HTTP dates have no fractions.
+fn whole_seconds(time: UnixMillis) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(time.get() / 1000)
 }
 
 /// A strong ETag: equal tags mean equal bytes.
@@ -79,9 +179,12 @@ enum ByteRangeSpec {
 impl ConditionalHeaders {
     fn of(headers: &HeaderMap) -> Self {
         let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-        let if_none_match = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+        let date = |name: HeaderName| text(name).and_then(|date| parse_http_date(date.trim()).ok());
         Self {
-            if_none_match: if_none_match.flat_map(|list| list.split(',')).map(|tag| tag.trim().to_owned()).collect(),
+            if_match: TagList::in_headers(headers, &header::IF_MATCH),
+            if_none_match: TagList::in_headers(headers, &header::IF_NONE_MATCH),
+            if_modified_since: date(header::IF_MODIFIED_SINCE),
+            if_unmodified_since: date(header::IF_UNMODIFIED_SINCE),
             range: text(header::RANGE).and_then(parse_range),
             if_range: text(header::IF_RANGE).map(|tag| tag.trim().to_owned()),
             accepts_gzip: text(header::ACCEPT_ENCODING).is_some_and(allows_gzip),
@@ -93,17 +196,18 @@ impl ConditionalHeaders {
         self.range.is_some()
     }
 
-    /// The response, or 304 if the caller has it already.
+    /// The response, or 304 if the caller has it already, or 412 if it is not what the caller expects.
     pub fn respond(
         &self,
-        tag: &ETag,
+        validators: &Validators,
         cache_policy: CachePolicy,
         make: impl FnOnce() -> Result<Response, Problem>,
     ) -> Result<Response, Problem> {
-        // If-None-Match uses the weak comparison (RFC 9110, 13.1.2).
-        let is_it = |has: &String| has == "*" || has.strip_prefix("W/").unwrap_or(has) == tag.0;
-        let mut response =
-            if self.if_none_match.iter().any(is_it) { StatusCode::NOT_MODIFIED.into_response() } else { make()? };
+        let mut response = match self.verdict(validators) {
+            Verdict::Send => make()?,
+            Verdict::NotModified => StatusCode::NOT_MODIFIED.into_response(),
+            Verdict::PreconditionFailed => return Err(Problem::changed_meanwhile()),
+        };
         if response.extensions().get::<Problem>().is_none() {
             let redirects = response.status().is_redirection() && response.status() != StatusCode::NOT_MODIFIED;
             let headers = response.headers_mut();
@@ -112,11 +216,36 @@ impl ConditionalHeaders {
                 return Ok(response);
             }
             headers.insert(header::CACHE_CONTROL, cache_policy.cache_control());
-            if let Ok(tag) = HeaderValue::from_str(&tag.0) {
+            if let Ok(tag) = HeaderValue::from_str(&validators.etag.0) {
                 headers.insert(header::ETAG, tag);
+            }
+            if let Some(Ok(date)) =
+                validators.modified.map(|at| HeaderValue::from_str(&fmt_http_date(whole_seconds(at))))
+            {
+                headers.insert(header::LAST_MODIFIED, date);
             }
         }
         Ok(response)
+    }
+
+    /// The conditions in the order of RFC 9110, 13.2.2.
+    fn verdict(&self, Validators { etag, modified }: &Validators) -> Verdict {
+        let modified = modified.map(whole_seconds);
+        let expected = match (&self.if_match, self.if_unmodified_since, modified) {
+            (Some(tags), ..) => tags.any_is(etag, Comparison::Strong),
+            (None, Some(date), Some(modified)) => modified <= date,
+            (None, _, _) => true,
+        };
+        let known = match (&self.if_none_match, self.if_modified_since, modified) {
+            (Some(tags), ..) => tags.any_is(etag, Comparison::Weak),
+            (None, Some(date), Some(modified)) => modified <= date,
+            (None, _, _) => false,
+        };
+        match (expected, known) {
+            (false, _) => Verdict::PreconditionFailed,
+            (true, true) => Verdict::NotModified,
+            (true, false) => Verdict::Send,
+        }
     }
 
     /// The content, or the requested range of it.

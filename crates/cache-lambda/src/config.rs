@@ -4,6 +4,7 @@
 //! as `AWS_ENDPOINT_URL` and `AWS_REGION`, and [`crate::telemetry::logging`] the level of the log.
 
 pub mod auth;
+pub mod limits;
 pub mod origins;
 pub mod reader;
 pub mod settings;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use cache_storage::StorageConfig;
 
 use self::auth::Auth;
+use self::limits::Limits;
 use self::origins::AllowedOrigins;
 use self::reader::{BoolValue, ConfigErrors, EnvReader};
 use self::settings::{
@@ -55,6 +57,8 @@ pub struct Config {
     pub test_routes: bool,
     /// How long one request may wait for the storage.
     pub request_timeout: Duration,
+    /// What callers may use of connections and memory.
+    pub limits: Limits,
     /// The format of log lines.
     pub log_format: LogFormat,
     /// The function's name in CloudWatch metrics; `None` to write no metrics.
@@ -77,17 +81,19 @@ impl Config {
         let mut reader = EnvReader::new(lookup);
         let in_lambda = reader.variable(RUNTIME_API).is_some();
         let auth = Auth::read(&mut reader, in_lambda);
+        let max_body_bytes = reader.parsed(&MAX_BODY_BYTES);
         let config = Self {
             storage: storage::read(&mut reader, in_lambda),
             ttl_hours: reader.parsed(&TTL_HOURS),
             listen: listen(&mut reader, &auth, in_lambda),
             origins: AllowedOrigins::read(&mut reader, &auth),
             auth,
-            max_body_bytes: reader.parsed(&MAX_BODY_BYTES),
+            max_body_bytes,
             object_cache_bytes: reader.parsed(&OBJECT_CACHE_BYTES),
             strict_names: reader.parsed::<BoolValue>(&STRICT_NAMES).0,
             test_routes: reader.parsed::<BoolValue>(&TEST_ROUTES).0,
             request_timeout: Duration::from_secs(reader.parsed(&REQUEST_TIMEOUT)),
+            limits: Limits::read(&mut reader, max_body_bytes),
             log_format: reader.parsed_or(&LOG_FORMAT, if in_lambda { LogFormat::Json } else { LogFormat::Text }),
             cloudwatch: cloudwatch(&mut reader, in_lambda),
             server_id: reader.text(&SERVER_ID),

@@ -6,27 +6,41 @@
 //!   resolves `..`, which the validation of names has to see.
 //! - A text is sent unchanged. The library drops a byte order mark at its beginning.
 //!
-//! An event that is not a request comes from a schedule, or from a direct invocation, and starts a [`sweep`].
+//! An event that is not a request comes from a schedule, or from a direct invocation, and starts a [`sweep`]. No event is a
+//! function error, whatever is in it: what cannot be read is a 400. A sweep that fails is one, so that it is tried again.
 
+mod event;
 mod response;
 
 use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
 
 use axum::Router;
 use axum::body::Body;
 use cache_core::ids::Namespace;
 use cache_core::time::{Deadline, UnixMillis};
+use futures::FutureExt;
 use http::{Extensions, Request, Response};
-use lambda_http::request::RequestContext;
-use lambda_http::{Body as EventBody, RequestExt};
-use serde::Deserialize;
+use lambda_http::lambda_runtime::{self, LambdaEvent, Service};
+use lambda_http::request::{LambdaRequest, RequestContext};
+use lambda_http::{Adapter, Body as EventBody, Context, RequestExt};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use tower::ServiceExt;
+use tower::util::BoxCloneService;
+use uuid::Uuid;
 
-use crate::app;
+use self::event::Event;
+use crate::media_type::JSON;
+use crate::middleware::REQUEST_ID;
+use crate::problem::{ErrorContext, Problem};
 use crate::state::AppState;
+use crate::sweep::NamespaceReport;
 use crate::telemetry::request_tracker::Invocation;
-use crate::{normalize_path, sweep};
+use crate::{app, normalize_path, sweep};
 
 /// How long before the invocation's end the response has to be sent, in milliseconds.
 const MARGIN_MS: u64 = 500;
@@ -37,28 +51,76 @@ const DEFAULT_STAGE: &str = "$default";
 /// `AWS_LAMBDA_MAX_CONCURRENCY` says, which Lambda sets on managed instances.
 pub async fn run(state: AppState) -> Result<(), lambda_http::Error> {
     let app = app::app(state.clone());
-    lambda_http::run_concurrent(lambda_http::service_fn(move |event| invocation(state.clone(), app.clone(), event)))
+    lambda_runtime::run_concurrent(lambda_http::service_fn(move |event| answer(state.clone(), app.clone(), event)))
         .await
 }
 
-async fn invocation(
+/// The answer to an event.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Answer<R> {
+    /// As the library writes it for the event's source.
+    Response(R),
+    /// A proxy response that every source understands.
+    Refusal(Value),
+    /// What a sweep has done.
+    Reports(Vec<NamespaceReport>),
+}
+
+/// What the library makes of a response.
+type LibraryResponse = <Adapter<'static, EventResponse, Handler> as Service<LambdaEvent<LambdaRequest>>>::Response;
+/// What the library calls for a request.
+type Handler = BoxCloneService<lambda_http::Request, EventResponse, Infallible>;
+
+async fn answer(
     state: AppState,
     app: Router,
-    event: lambda_http::Request,
-) -> Result<EventResponse, lambda_http::Error> {
-    match event.request_context_ref() {
-        Some(RequestContext::PassThrough) => scheduled(&state, &event).await,
-        _ => {
-            let now_ms = state.now_ms();
-            let deadline = deadline(&event, now_ms);
-            Ok(respond(app, event, deadline, now_ms).await?)
+    LambdaEvent { payload, context }: LambdaEvent<Box<RawValue>>,
+) -> Result<Answer<LibraryResponse>, lambda_http::Error> {
+    let (request, taken) = match Event::read(&payload) {
+        Event::Request(request, taken) => (*request, taken),
+        Event::Other(text) => return scheduled(&state, &text, &context).await,
+        Event::Unreadable(reason) => return Ok(refusal(&state, reason)),
+    };
+    let taken = Mutex::new(Some(taken));
+    let (app, own) = (app.clone(), state.clone());
+    let handler = lambda_http::service_fn(move |mut event: lambda_http::Request| {
+        if let Some(taken) = taken.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            taken.give_back(&mut event);
         }
-    }
+        let (app, now_ms) = (app.clone(), own.now_ms());
+        async move {
+            let deadline = deadline(event.lambda_context_ref(), now_ms);
+            respond(app, event, deadline, now_ms).await
+        }
+    });
+    let answered = AssertUnwindSafe(async move {
+        let mut adapter = Adapter::from(handler);
+        adapter.call(LambdaEvent::new(request, context)).await
+    });
+    Ok(match answered.catch_unwind().await {
+        Ok(Ok(response)) => Answer::Response(response),
+        // The library refuses by a panic what is no URL.
+        Err(_) => refusal(&state, "the request cannot be read: its URL is too long, or not one"),
+    })
+}
+
+/// A proxy response for an event of which no request can be made.
+fn refusal<R>(state: &AppState, reason: &str) -> Answer<R> {
+    tracing::warn!("an event was refused: {reason}");
+    let context = ErrorContext { request_id: &Uuid::new_v4().to_string(), now_ms: state.now_ms() };
+    let body = Problem::unreadable_body(reason).json_body(context);
+    Answer::Refusal(json!({
+        "statusCode": 400,
+        "headers": {"content-type": JSON, REQUEST_ID.as_str(): context.request_id},
+        "isBase64Encoded": false,
+        "body": body.to_string(),
+    }))
 }
 
 /// When the response has to be sent. A deadline in the past is ignored: `cargo lambda watch` sends one in 1970.
-fn deadline(event: &lambda_http::Request, now_ms: u64) -> Option<Deadline> {
-    let end = event.lambda_context_ref()?.deadline;
+fn deadline(context: Option<&Context>, now_ms: u64) -> Option<Deadline> {
+    let end = context?.deadline;
     (end > now_ms).then(|| Deadline::at(UnixMillis::new(end.saturating_sub(MARGIN_MS))))
 }
 
@@ -70,18 +132,17 @@ struct Scheduled {
     sweep: Option<Vec<Namespace>>,
 }
 
-async fn scheduled(state: &AppState, event: &lambda_http::Request) -> Result<EventResponse, lambda_http::Error> {
-    let scheduled: Scheduled = serde_json::from_slice(event.body().as_ref())?;
-    let namespaces = match scheduled {
-        Scheduled { sweep: Some(namespaces), .. } => namespaces,
-        Scheduled { detail_type: Some(kind), .. } if kind == "Scheduled Event" => Vec::new(),
-        _ => {
-            return Err("the event is neither a request nor a schedule: see events/ for those that are answered".into());
+async fn scheduled<R>(state: &AppState, event: &str, context: &Context) -> Result<Answer<R>, lambda_http::Error> {
+    let namespaces = match serde_json::from_str(event) {
+        Ok(Scheduled { sweep: Some(namespaces), .. }) => namespaces,
+        Ok(Scheduled { detail_type: Some(kind), .. }) if kind == "Scheduled Event" => Vec::new(),
+        Ok(Scheduled { .. }) | Err(_) => {
+            let reason = "the event is neither a request nor a schedule: see events/ for those that are answered";
+            return Ok(refusal(state, reason));
         }
     };
-    let deadline = deadline(event, state.now_ms()).unwrap_or(Deadline::NEVER);
-    let reports = sweep::run(state, namespaces, deadline).await?;
-    Ok(EventResponse(Response::new(EventBody::Text(serde_json::to_string(&reports)?))))
+    let deadline = deadline(Some(context), state.now_ms()).unwrap_or(Deadline::NEVER);
+    Ok(Answer::Reports(sweep::run(state, namespaces, deadline).await?))
 }
 
 async fn respond(
@@ -150,5 +211,7 @@ impl lambda_http::IntoResponse for EventResponse {
     }
 }
 
+#[cfg(test)]
+mod fuzz;
 #[cfg(test)]
 mod tests;

@@ -12,12 +12,13 @@ use cache_lambda::config::Config;
 use cache_lambda::config::settings;
 use cache_lambda::state::{AppState, Service};
 use cache_lambda::sweep::{self, NamespaceReport};
-use cache_lambda::telemetry::logging;
 #[cfg(feature = "maintenance")]
 use cache_lambda::telemetry::logging::LogFormat;
+use cache_lambda::telemetry::logging::{self, Log};
 use cache_lambda::{lambda, serve};
 use cache_storage::StorageConfig;
 use cache_storage::system::{OsRng, SystemClock};
+use tokio::runtime::Builder;
 
 const USAGE: &str = "\
 cache-lambda: the cache service, as a Lambda function or as a server on this machine.
@@ -36,9 +37,20 @@ It is configured by the environment:
 /// The command line or the environment is wrong.
 const EXIT_USAGE: u8 = 2;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1);
+fn main() -> ExitCode {
+    let runtime = match Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return exit_with(&format!("the process cannot start its threads: {error}"), 1),
+    };
+    let code = runtime.block_on(command());
+    // A thread that hangs in a call to a broken disk must not keep the process.
+    runtime.shutdown_background();
+    code
+}
+
+async fn command() -> ExitCode {
+    // `args` would panic on an argument that is not UTF-8.
+    let mut arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
     match arguments.next().as_deref() {
         None => run(Command::Serve).await,
         Some("sweep") => match arguments.map(|name| name.parse::<Namespace>().map_err(|error| (name, error))).collect()
@@ -66,7 +78,8 @@ fn print_line(text: &str) -> ExitCode {
 }
 
 fn exit_with(problem: &str, code: u8) -> ExitCode {
-    eprintln!("error: {problem}");
+    // Nobody may read it.
+    let _ = writeln!(std::io::stderr(), "error: {problem}");
     ExitCode::from(code)
 }
 
@@ -80,8 +93,10 @@ async fn maintain(name: &str, arguments: impl Iterator<Item = String>) -> ExitCo
         Err(problem) => return exit_with(&format!("{problem}; see --help"), EXIT_USAGE),
     };
     let lookup = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
-    logging::start(&lookup, LogFormat::Text, false);
-    command.run().await.map_or_else(|problem| exit_with(&problem, EXIT_FAILED), ExitCode::from)
+    let log = logging::start(&lookup, LogFormat::Text, false);
+    let ended = command.run().await;
+    drop(log);
+    ended.map_or_else(|problem| exit_with(&problem, EXIT_FAILED), ExitCode::from)
 }
 
 #[cfg(not(feature = "maintenance"))]
@@ -99,23 +114,26 @@ async fn run(command: Command) -> ExitCode {
             return exit_with(&problems.join("\nerror: "), EXIT_USAGE);
         }
     };
-    logging::start(&lookup, config.log_format, config.in_lambda);
+    let log = logging::start(&lookup, config.log_format, config.in_lambda);
     for warning in settings::unknown_variables(std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned()))
     {
         tracing::warn!("{warning}");
     }
-    let storage = match open(&config).await {
-        Ok(storage) => storage,
-        Err(problem) => return exit_with(&problem, 1),
-    };
+    let ended = run_configured(command, config, &log).await;
+    // Its lines come before the error that ends the process.
+    drop(log);
+    ended.map_or_else(|problem| exit_with(&problem, 1), |()| ExitCode::SUCCESS)
+}
+
+async fn run_configured(command: Command, config: Config, log: &Log) -> Result<(), String> {
+    let storage = open(&config).await?;
     let in_lambda = config.in_lambda;
     let state = Service::new(storage, Arc::new(SystemClock), Arc::new(OsRng), config);
-    let ended = match command {
+    match command {
         Command::Sweep(namespaces) => sweep_here(&state, namespaces).await,
         Command::Serve if in_lambda => lambda::run(state).await.map_err(|error| error.to_string()),
-        Command::Serve => serve::run(state).await,
-    };
-    ended.map_or_else(|problem| exit_with(&problem, 1), |()| ExitCode::SUCCESS)
+        Command::Serve => serve::run(state, log).await,
+    }
 }
 
 /// Collects garbage without a deadline, and prints a line for each namespace.

@@ -5,7 +5,7 @@ use std::any::Any;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, header};
 use tracing::Instrument;
 
 use crate::problem::{ErrorContext, Problem};
@@ -23,8 +23,11 @@ pub async fn answer(State(state): State<AppState>, mut request: Request, next: N
     let tracker =
         RequestTracker::start(&state, routes().labels(request.method(), route).unwrap_or(&UNMATCHED), &request);
     let span = tracker.span();
+    let share = state.in_flight.share();
     request.extensions_mut().insert(tracker.meter());
-    let mut response = next.run(request).instrument(span.clone()).await;
+    request.extensions_mut().insert(share.clone());
+    let response = next.run(request).instrument(span.clone()).await;
+    let mut response = share.keep_with(response).await.unwrap_or_else(IntoResponse::into_response);
     let _entered = span.enter();
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         response = render(&state, &problem, tracker.request_id(), response);
@@ -32,6 +35,8 @@ pub async fn answer(State(state): State<AppState>, mut request: Request, next: N
     if let Ok(value) = HeaderValue::from_str(tracker.request_id()) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
+    // What a caller stored as text must not be run as a script.
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     tracker.finish(response.status());
     response
 }

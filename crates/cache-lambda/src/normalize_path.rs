@@ -3,10 +3,13 @@
 use axum::body::Body;
 use http::Request;
 use http::uri::{PathAndQuery, Uri};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 /// Characters that are encoded again: all but the slash and the unreserved ones (RFC 3986).
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// What cannot stand in a query.
+const ENCODED_IN_QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>');
 
 /// The same request with its path in one canonical encoding. Bytes that are not UTF-8 become U+FFFD.
 pub fn normalize(mut request: Request<Body>) -> Request<Body> {
@@ -21,6 +24,11 @@ pub fn normalize(mut request: Request<Body>) -> Request<Body> {
 /// Any text as a URL path: encoded characters stay, and those that need encoding are encoded.
 pub fn encode(path: &str) -> String {
     utf8_percent_encode(&percent_decode_str(path).decode_utf8_lossy(), ENCODED).to_string()
+}
+
+/// Any text as the query of a URL: what is encoded stays as it is.
+pub fn encode_query(query: &str) -> String {
+    utf8_percent_encode(query, ENCODED_IN_QUERY).to_string()
 }
 
 fn canonical(uri: &Uri) -> Option<Uri> {

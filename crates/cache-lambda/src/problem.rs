@@ -1,24 +1,30 @@
 //! Errors as HTTP: the only place that knows a status code or the shape of an error body.
 //!
 //! Every error body is JSON and has a top-level `message` that says what is wrong and what to do. It also has a
-//! `detail` in one of the shapes that the clients know:
+//! `detail` in one of the shapes that the clients know, with a text that they know where the Python service has one
+//! (`wording.rs`):
 //!
 //! | name | status | `detail` |
 //! |---|---|---|
-//! | text | any | the message |
+//! | text | any | the text |
 //! | items | 400 | `[{"type","loc","msg","input","ctx"?}]` |
 //! | input | 400 | `{"error_type":"INVALID_INPUT","field_name","expected_type",…}` |
 //! | miss | 404 | `{"error_type":"NOT_FOUND","cache_hash","cache_id","namespace",…}` |
 //! | fields | 400, 404 | `{"error_type","message",…}` |
-//! | file has none | 404 | `{"error_type":"FILE_NOT_FOUND","resource":"file","message","path"}`, pretty |
-//! | 401 has none | 401 | `{"data":null,"error":null,"message","status":"error"}`, pretty |
+//!
+//! Two bodies are pretty, and have the known text as `message` and what to do as `detail`: that of a missing file,
+//! `{"error_type":"FILE_NOT_FOUND","resource":"file","message","path","detail"}`, and that of a 401,
+//! `{"data":null,"error":null,"message","status":"error","detail"}`.
 //!
 //! A [`Problem`] travels through the response's extensions to [`crate::middleware`], which knows the request id and
 //! renders it.
 
 mod archive;
 mod batch;
+mod echo;
 mod not_found;
+mod server;
+mod wording;
 
 use std::fmt::Display;
 
@@ -33,7 +39,14 @@ use cache_core::strategy::{ContentKind, InvalidStrategy, Strategy};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
+use echo::{short, short_loc, short_message, short_value};
+
 pub use archive::ArchiveOp;
+pub use wording::ChildOp;
+
+/// A text or bytes without content.
+const EMPTY_STRING: &str = "String data cannot be empty";
+const EMPTY_BINARY: &str = "Binary data cannot be empty";
 
 /// The value of `Retry-After`, in seconds.
 const RETRY_AFTER_SECONDS: u16 = 1;
@@ -43,6 +56,8 @@ const RETRY_AFTER_SECONDS: u16 = 1;
 pub struct Problem {
     status: StatusCode,
     message: String,
+    /// What `detail` says instead of the message, as the clients know it.
+    wording: Option<String>,
     /// Boxed, because every fallible function of this crate returns a problem by value.
     detail: Box<Detail>,
     cause: Option<String>,
@@ -72,11 +87,22 @@ pub struct ErrorContext<'a> {
 
 impl Problem {
     fn new(status: StatusCode, detail: Detail, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), detail: Box::new(detail), cause: None }
+        Self { status, message: short_message(&message.into()), wording: None, detail: Box::new(detail), cause: None }
+    }
+
+    /// The same, with a text in `detail` that the clients know.
+    fn worded(self, text: impl Into<String>) -> Self {
+        Self { wording: Some(text.into()), ..self }
     }
 
     fn item(kind: &str, loc: Value, message: String, input: Value, ctx: Option<Value>) -> Self {
-        let mut item = json!({"type": kind, "loc": loc, "msg": message, "input": input});
+        let text = wording::of_item(kind).unwrap_or(&message).to_owned();
+        Self::item_worded(kind, loc, message, &text, input, ctx)
+    }
+
+    fn item_worded(kind: &str, loc: Value, message: String, text: &str, input: Value, ctx: Option<Value>) -> Self {
+        let mut item =
+            json!({"type": kind, "loc": short_loc(loc), "msg": short_message(text), "input": short_value(input)});
         if let Some(ctx) = ctx {
             item["ctx"] = ctx;
         }
@@ -85,17 +111,25 @@ impl Problem {
 
     /// A parameter that does not parse. Its `loc` is `query` even for path parameters, as the clients expect.
     pub fn parameter(name: &str, raw: &str, reason: impl Display) -> Self {
-        Self::item("value_error", json!(["query", name]), format!("{name} {reason}"), json!(raw), None)
+        let message = format!("{name} {}", short(&reason.to_string()));
+        let text = wording::of_parameter(name, raw).unwrap_or_else(|| message.clone());
+        Self::item_worded("value_error", json!(["query", name]), message, &text, json!(raw), None)
     }
 
     /// A query parameter of the wrong type. `kind` is the type of the item, such as `bool_parsing`.
     pub fn query(kind: &str, name: &str, raw: &str, reason: impl Display) -> Self {
-        Self::item(kind, json!(["query", name]), format!("{name} {reason}"), json!(raw), None)
+        Self::item(kind, json!(["query", name]), format!("{name} {}", short(&reason.to_string())), json!(raw), None)
     }
 
     /// A header that is not understood.
     pub fn header(name: &str, raw: &str, reason: impl Display) -> Self {
-        Self::item("value_error", json!(["header", name]), format!("{name} {reason}"), json!(raw), None)
+        Self::item(
+            "value_error",
+            json!(["header", name]),
+            format!("{name} {}", short(&reason.to_string())),
+            json!(raw),
+            None,
+        )
     }
 
     /// A query parameter that has to be there.
@@ -112,7 +146,8 @@ impl Problem {
             _ => quoted.join(""),
         };
         let message = format!("{name} should be {expected}");
-        Self::item("enum", json!([place, name]), message, json!(raw), Some(json!({"expected": expected})))
+        let text = format!("Input should be {expected}");
+        Self::item_worded("enum", json!([place, name]), message, &text, json!(raw), Some(json!({"expected": expected})))
     }
 
     /// An unknown strategy.
@@ -136,10 +171,11 @@ impl Problem {
         match error.kind {
             // The framework that the clients know never saw such bodies as JSON documents.
             JsonErrorKind::InvalidUtf8 | JsonErrorKind::WideEncoding | JsonErrorKind::TooDeep => {
-                Self::unreadable_body(message)
+                Self::unreadable_body(message).worded("There was an error parsing the body")
             }
             kind => {
-                let ctx = json!({"error": kind.to_string()});
+                let ours = kind.to_string();
+                let ctx = json!({"error": wording::of_json_error(kind).unwrap_or(&ours)});
                 Self::item("json_invalid", json!(["body", error.offset]), message, json!({}), Some(ctx))
             }
         }
@@ -164,6 +200,7 @@ impl Problem {
     /// A store under a key without the key.
     pub fn missing_cache_key() -> Self {
         Self::input("cache_key", "valid_file_path", "cache_key required: name one after the last '/', such as users/u1")
+            .worded("Cache key is required for this endpoint")
     }
 
     /// The entry does not exist; with a structured `detail`.
@@ -179,11 +216,12 @@ impl Problem {
             id: id.map(|id| id.to_string()),
         };
         Self::new(StatusCode::NOT_FOUND, detail, absence(namespace, selector))
+            .worded("The requested cache entry was not found")
     }
 
     /// The entry does not exist; with a text as `detail`.
     pub fn entry_not_found_short(namespace: &Namespace, selector: &Selector) -> Self {
-        Self::new(StatusCode::NOT_FOUND, Detail::Message, absence(namespace, selector))
+        Self::new(StatusCode::NOT_FOUND, Detail::Message, absence(namespace, selector)).worded("Cache entry not found")
     }
 
     /// A content that has no JSON representation.
@@ -191,8 +229,9 @@ impl Problem {
         match error {
             JsonFormError::NotJson { preview, .. } => {
                 let shown = preview.map(|preview| format!(": {preview}")).unwrap_or_default();
-                let message = format!("the content is a string, not JSON; read it with /string{shown}");
+                let message = "the content is a string, not JSON; read it with /string";
                 Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Detail::Message, message)
+                    .worded(format!("Data is string, not JSON{shown}"))
             }
             JsonFormError::Unreadable(error) => error.into(),
         }
@@ -208,25 +247,6 @@ impl Problem {
     pub fn method_not_allowed() -> Self {
         let message = "method not allowed; see the Allow header";
         Self::new(StatusCode::METHOD_NOT_ALLOWED, Detail::Text("Method Not Allowed"), message)
-    }
-
-    /// `/metrics` of a Lambda function.
-    pub fn metrics_not_served() -> Self {
-        let message =
-            "a Lambda function has no metrics to scrape: its log carries them to CloudWatch, namespace mgraph-cache";
-        Self::new(StatusCode::NOT_FOUND, Detail::Message, message)
-    }
-
-    /// The key is missing or wrong.
-    pub fn unauthorized(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, Detail::Unauthorized, message)
-    }
-
-    /// A page of another origin calls a server without a key.
-    pub fn origin_not_allowed() -> Self {
-        let message = "pages of this origin may not call a server without an API key: set a key, or name the origin in \
-                       CACHE__SERVICE__CORS_ORIGINS";
-        Self::new(StatusCode::FORBIDDEN, Detail::Message, message)
     }
 
     /// The storage is unavailable or contended; a retry may succeed. `cause` is only logged.
@@ -269,35 +289,38 @@ impl Problem {
         response
     }
 
-    fn json_body(&self, context: ErrorContext<'_>) -> Value {
+    /// The body, for what is no response of the application.
+    pub fn json_body(&self, context: ErrorContext<'_>) -> Value {
         let message = &self.message;
+        let text = self.wording.as_deref().unwrap_or(message);
         let detail = match self.detail.as_ref() {
+            // Here the clients know the text of `message` itself.
             Detail::Unauthorized => {
-                return json!({"data": null, "error": null, "message": message, "status": "error"});
+                return json!({"data": null, "error": null, "message": text, "status": "error", "detail": message});
             }
             Detail::File { path } => {
                 return json!({
-                    "error_type": "FILE_NOT_FOUND", "resource": "file", "message": message, "path": path,
+                    "error_type": "FILE_NOT_FOUND", "resource": "file", "message": text, "path": path, "detail": message,
                 });
             }
             Detail::Fields { error_type, fields } => {
-                let mut detail = json!({"error_type": error_type, "message": message});
+                let mut detail = json!({"error_type": error_type, "message": text});
                 for (name, value) in fields {
                     detail[name] = value.clone();
                 }
                 detail
             }
             Detail::Text(text) => json!(text),
-            Detail::Message => json!(message),
+            Detail::Message => json!(text),
             Detail::Items(items) => items.clone(),
             Detail::Input { field, expected } => json!({
-                "field_value": null, "constraints": null, "error_type": "INVALID_INPUT", "message": message,
+                "field_value": null, "constraints": null, "error_type": "INVALID_INPUT", "message": text,
                 "timestamp": context.now_ms, "request_id": context.request_id,
                 "field_name": field, "expected_type": expected,
             }),
             Detail::NotFound { namespace, hash, id } => json!({
                 "resource_id": null, "cache_hash": hash, "cache_id": id, "namespace": namespace,
-                "error_type": "NOT_FOUND", "message": message, "timestamp": context.now_ms,
+                "error_type": "NOT_FOUND", "message": text, "timestamp": context.now_ms,
                 "request_id": context.request_id, "resource_type": "cache_entry",
             }),
         };
@@ -326,7 +349,7 @@ fn absence(namespace: &Namespace, selector: &Selector) -> String {
         Selector::Id(id) => format!("entry with cache_id {id}"),
         Selector::Hash(hash, n) => format!("{} with cache_hash {hash}", version(n)),
         Selector::Key(name, n) => {
-            format!("{} under {}/{}/{}", version(n), name.strategy, name.cache_key, name.file_id)
+            format!("{} under {}", version(n), short(&format!("{}/{}/{}", name.strategy, name.cache_key, name.file_id)))
         }
     };
     format!("there is no {wanted} in namespace {namespace}")
@@ -363,10 +386,12 @@ impl From<InvalidContent> for Problem {
     fn from(error: InvalidContent) -> Self {
         let message = error.to_string();
         match error {
-            InvalidContent::Empty { kind: ContentKind::String } => Self::input("data", "non-empty_string", message),
+            InvalidContent::Empty { kind: ContentKind::String } => {
+                Self::input("data", "non-empty_string", message).worded(EMPTY_STRING)
+            }
             InvalidContent::Empty { kind: ContentKind::Json } => Self::input("data", "non-empty_json", message),
             InvalidContent::Empty { kind: ContentKind::Binary | ContentKind::Zip } => {
-                Self::input("body", "non-empty_binary_data", message)
+                Self::input("body", "non-empty_binary_data", message).worded(EMPTY_BINARY)
             }
             InvalidContent::Gzip(_) => Self::input("body", "gzip_stream", message),
             InvalidContent::TooLarge { limit } => Self::body_too_large(limit),

@@ -24,7 +24,7 @@ use cache_core::strategy::ContentKind;
 use http::request::Parts;
 use http::{HeaderValue, header};
 
-use crate::conditional::{CachePolicy, ConditionalHeaders, ETag};
+use crate::conditional::{CachePolicy, ConditionalHeaders, ETag, Validators};
 use crate::extract::Params;
 use crate::problem::Problem;
 use crate::redirect::{self, DeliveryOptions, MAX_RESPONSE_BYTES, Representation};
@@ -102,6 +102,7 @@ impl EntryRead {
         if options.max_bytes() <= options.initial_read_limit() {
             return Err(options.too_large(&entry));
         }
+        self.reader.cache.reserve(entry.content.size).await?;
         let found = self.retrieve(options.max_bytes()).await?.ok_or_else(|| self.not_found())?;
         self.whole(found).map(|found| ReadOutcome::Content(Box::new(found)))
     }
@@ -113,7 +114,8 @@ impl EntryRead {
             true => None,
             false => self.cache.presigned_get(entry, headers).await?,
         };
-        let response = self.reader.conditions.respond(etag, self.cache_policy(), || match url {
+        let validators = self.validators(entry, etag);
+        let response = self.reader.conditions.respond(&validators, self.cache_policy(), || match url {
             Some(url) => redirect::redirect(&url),
             None => Ok(redirect::head(entry, headers)),
         })?;
@@ -146,11 +148,22 @@ impl EntryRead {
         make: impl FnOnce() -> Result<Response, Problem>,
     ) -> Result<Response, Problem> {
         let options = self.reader.options;
-        let response = self.reader.conditions.respond(etag, self.cache_policy(), make)?;
+        let validators = self.validators(entry, etag);
+        let response = self.reader.conditions.respond(&validators, self.cache_policy(), make)?;
         match options.in_lambda && response.body().size_hint().lower() > MAX_RESPONSE_BYTES {
             true => Err(options.too_large(entry)),
             false => Ok(response),
         }
+    }
+
+    /// The newest entry of a hash or key may be an older one after a delete, so its date says nothing.
+    fn validators(&self, entry: &Entry, etag: &ETag) -> Validators {
+        let changed_at = entry.revision.as_ref().map_or(entry.stored_at, |revision| revision.updated_at);
+        let modified = match self.selector {
+            Selector::Id(_) | Selector::Hash(_, Some(_)) | Selector::Key(_, Some(_)) => Some(changed_at),
+            Selector::Hash(_, None) | Selector::Key(_, None) => None,
+        };
+        Validators { etag: etag.clone(), modified }
     }
 
     /// The content of a revision never changes, everything else may.

@@ -22,6 +22,9 @@ use crate::state::AppState;
 /// whose JSON escapes would make it longer than that is also sent in base64.
 pub const MAX_RESPONSE_BYTES: u64 = 4_000_000;
 
+/// The largest content that is read before its bytes are counted as in flight: see [`crate::in_flight`].
+pub const MAX_UNCOUNTED_READ_BYTES: u64 = 1 << 20;
+
 /// The values of the query parameter `redirect`.
 pub const REDIRECT_VALUES: [&str; 2] = ["auto", "never"];
 
@@ -80,7 +83,10 @@ impl DeliveryOptions {
 
     /// The largest content that the first read returns, in bytes.
     pub fn initial_read_limit(self) -> u64 {
-        if self.in_lambda || self.may_redirect() { MAX_RESPONSE_BYTES } else { self.max_in_memory_bytes }
+        match self.in_lambda || self.may_redirect() {
+            true => MAX_RESPONSE_BYTES,
+            false => MAX_UNCOUNTED_READ_BYTES.min(self.max_in_memory_bytes),
+        }
     }
 
     /// The largest content that passes through the service, in bytes.

@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::ops::Deref;
-use std::panic;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,10 +14,12 @@ use cache_storage::instrumented::RequestMetrics;
 use futures::future::{Either, select};
 use http::request::Parts;
 use tokio::runtime::Handle;
-use tokio::task::{JoinError, JoinHandle};
-use tracing::{Instrument, Span};
+use tokio::task::JoinHandle;
+use tracing::Instrument;
 
+use crate::compute;
 use crate::extract::Params;
+use crate::in_flight::Share;
 use crate::problem::Problem;
 use crate::state::{AppState, Service};
 
@@ -33,6 +34,7 @@ pub struct RequestCache {
     service: AppState,
     explicit_deadline: Option<Deadline>,
     meter: Arc<RequestMetrics>,
+    share: Option<Share>,
 }
 
 impl FromRequestParts<AppState> for RequestCache {
@@ -43,7 +45,8 @@ impl FromRequestParts<AppState> for RequestCache {
         let meter = parts.extensions.get().map_or_else(|| state.metrics.meter(), Arc::clone);
         let deadline = explicit_deadline.unwrap_or_else(|| default_deadline(state));
         let cache = state.cache_with_deadline(deadline, &meter);
-        Ok(Self { cache, service: Arc::clone(state), explicit_deadline, meter })
+        let share = Share::of(&parts.extensions);
+        Ok(Self { cache, service: Arc::clone(state), explicit_deadline, meter, share })
     }
 }
 
@@ -73,21 +76,40 @@ impl RequestCache {
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
         let (cache, deadline) = self.start();
-        let task = self.service.background_tasks.spawn(job(cache).in_current_span());
+        let (job, share) = (job(cache), self.share.clone());
+        let work = async move {
+            // It has the body of the request, even after the caller hung up.
+            let _share = share;
+            job.await
+        };
+        let task = self.service.background_tasks.spawn(work.in_current_span());
         Ok(self.with_deadline(task, deadline).await??)
     }
 
+    /// Makes room in memory for so many bytes of a content that is read next.
+    pub async fn reserve(&self, bytes: u64) -> Result<(), Problem> {
+        match &self.share {
+            Some(share) => share.reserve(bytes).await,
+            None => Ok(()),
+        }
+    }
+
     /// As [`RequestCache::run_to_completion`], for a use case that computes for long between its storage calls: it runs
-    /// on a blocking thread, so that it does not delay other requests.
+    /// on a blocking thread when it is its turn, so that it does not delay other requests.
     pub async fn run_blocking<T, F>(self, job: impl FnOnce(Cache) -> F + Send + 'static) -> Result<T, Problem>
     where
         T: Send + 'static,
         F: Future<Output = T>,
     {
-        let (runtime, span) = (Handle::current(), Span::current());
+        let runtime = Handle::current();
         let (cache, deadline) = self.start();
-        let work = move || runtime.block_on(job(cache).instrument(span));
-        self.with_deadline(self.service.background_tasks.spawn_blocking(work), deadline).await
+        let share = self.share.clone();
+        let work = compute::on_archive(move || {
+            let _share = share;
+            runtime.block_on(job(cache))
+        });
+        let task = self.service.background_tasks.spawn(work.in_current_span());
+        self.with_deadline(task, deadline).await?
     }
 
     /// The cache for work that starts now. A configured timeout starts here, when the body has been received: a slow
@@ -107,18 +129,10 @@ impl RequestCache {
         let clock = &self.service.clock;
         let left = deadline.remaining(clock.now()).saturating_add(GRACE);
         match select(task, clock.sleep(left)).await {
-            Either::Left((done, _)) => joined(done),
+            Either::Left((done, _)) => compute::joined(done),
             Either::Right(_) => Err(Problem::unavailable("request deadline exceeded while queued")),
         }
     }
-}
-
-/// The result of a task; a panic is resumed here.
-fn joined<T>(done: Result<T, JoinError>) -> Result<T, Problem> {
-    done.or_else(|error| match error.try_into_panic() {
-        Ok(panicked) => panic::resume_unwind(panicked),
-        Err(cancelled) => Err(Problem::internal(cancelled.to_string())),
-    })
 }
 
 #[cfg(test)]

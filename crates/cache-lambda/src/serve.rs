@@ -1,66 +1,82 @@
 //! The application as a server on this machine.
+//!
+//! | file | |
+//! |---|---|
+//! | `accept.rs` | takes connections, as many as the process can serve |
+//! | `connection.rs` | one connection |
+//! | `activity.rs`, `timed_stream.rs` | how long it may wait for its peer |
+//! | `descriptors.rs` | how many connections the process can have |
+
+mod accept;
+mod activity;
+mod connection;
+mod descriptors;
+mod timed_stream;
 
 use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use axum::Router;
 use tokio::net::TcpListener;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::ServiceExt;
 
 use crate::app;
 use crate::config::Config;
 use crate::config::auth::Auth;
-use crate::lingering_close;
+use crate::config::limits::Limits;
 use crate::state::AppState;
-
-/// How long open requests may continue after the server was asked to stop.
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
+use crate::telemetry::logging::Log;
 
 /// Serves until Ctrl-C or SIGTERM, then completes open requests.
 ///
 /// # Errors
 ///
 /// A line for the operator: the error, and how to fix it.
-pub async fn run(state: AppState) -> Result<(), String> {
+pub async fn run(state: AppState, log: &Log) -> Result<(), String> {
     let listen = state.config.listen;
-    let listener = TcpListener::bind(listen).await.map_err(|error| cannot_listen(listen, &error))?;
+    let listener = accept::listen(listen).map_err(|error| cannot_listen(listen, &error))?;
     let address = listener.local_addr().map_err(|error| cannot_listen(listen, &error))?;
-    eprintln!("{}", greeting(address, &state.config));
-    let app = Router::new().fallback_service(app::app(state.clone()).map_request(lingering_close::drain_unread_body));
-    serve(listener, app, &state.background_tasks).await.map_err(|error| format!("the server failed: {error}"))
+    ignore_hangup();
+    log.line(&greeting(address, &state.config).to_string());
+    serve(listener, app::app(state.clone()), &state.config.limits, &state.background_tasks).await;
+    Ok(())
 }
 
-/// Serves until it is asked to stop, and then at most [`SHUTDOWN_TIMEOUT`] longer.
-async fn serve(listener: TcpListener, app: Router, background_tasks: &TaskTracker) -> io::Result<()> {
-    let (asked, stopping) = tokio::sync::oneshot::channel();
-    let stop = async move {
+/// Serves until it is asked to stop, and then at most [`Limits::shutdown_timeout`] longer.
+async fn serve(listener: TcpListener, app: Router, limits: &Limits, background_tasks: &TaskTracker) {
+    let (connections, stopping) = (TaskTracker::new(), CancellationToken::new());
+    let stop = async {
         stop_signal().await;
         tracing::info!("stopping: open requests are answered first");
-        let _ = asked.send(());
+        stopping.cancel();
     };
+    tokio::join!(accept::accept(listener, app, limits, &connections, &stopping), stop);
     let drained = async {
-        axum::serve(listener, app).with_graceful_shutdown(stop).await?;
+        connections.close();
+        connections.wait().await;
         // A store may still be running although its caller hung up.
         background_tasks.close();
         background_tasks.wait().await;
-        Ok(())
     };
-    let too_long = async {
-        // The sender is only dropped when serving has ended, which the other branch handles.
-        if stopping.await.is_err() {
-            std::future::pending::<()>().await;
-        }
-        tokio::time::sleep(SHUTDOWN_TIMEOUT).await;
-    };
-    tokio::select! {
-        served = drained => served,
-        () = too_long => {
-            tracing::warn!("some requests were not answered within {SHUTDOWN_TIMEOUT:?}");
-            Ok(())
-        }
+    let patience = limits.shutdown_timeout;
+    if timeout(patience, drained).await.is_err() {
+        let open = connections.len();
+        tracing::warn!("{open} connections and {} stores did not end within {patience:?}", background_tasks.len());
+    }
+}
+
+/// Lets the server outlive the terminal that it was started from. Its settings are read only once.
+fn ignore_hangup() {
+    #[cfg(unix)]
+    if let Ok(mut hangups) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()) {
+        tokio::spawn(async move {
+            while hangups.recv().await.is_some() {
+                tracing::info!("SIGHUP is ignored: settings are read at the start, so restart to apply them");
+            }
+        });
     }
 }
 

@@ -12,6 +12,8 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::config::Config;
+use crate::in_flight::InFlightBytes;
+use crate::readiness::Readiness;
 use crate::telemetry::metrics::Metrics;
 use crate::upload_url::UploadSigningKey;
 
@@ -32,6 +34,10 @@ pub struct Service {
     pub config: Config,
     /// The metrics of this process.
     pub metrics: Metrics,
+    /// Whether the storage answers.
+    readiness: Readiness,
+    /// The room for the bytes of all requests.
+    pub in_flight: InFlightBytes,
     /// Use cases that run to completion even if their caller hangs up.
     pub background_tasks: TaskTracker,
     /// Signs the URLs at which this process itself receives uploads.
@@ -56,6 +62,8 @@ impl Service {
             cache,
             storage,
             metrics: Metrics::default(),
+            readiness: Readiness::default(),
+            in_flight: InFlightBytes::new(config.limits.max_in_flight_bytes),
             background_tasks: TaskTracker::new(),
             upload_signing_key: UploadSigningKey::generate(rng.as_ref()),
             instance_id: Uuid::new_v4(),
@@ -71,6 +79,11 @@ impl Service {
         let (storage, clock) = (Arc::clone(&self.storage), Arc::clone(&self.clock));
         let instrumented = InstrumentedStorage::new(storage, clock, deadline, Arc::clone(metrics));
         self.cache.with_deadline(deadline).with_storage(Arc::new(instrumented))
+    }
+
+    /// Whether the storage answers.
+    pub async fn is_ready(&self) -> bool {
+        self.readiness.check(self.storage.as_ref()).await
     }
 
     /// The current time, in milliseconds since 1970 UTC.

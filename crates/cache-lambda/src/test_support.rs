@@ -18,12 +18,23 @@ use tower::ServiceExt;
 
 use crate::app;
 use crate::config::Config;
-use crate::state::Service;
+use crate::config::auth::Auth;
+use crate::state::{AppState, Service};
 
 /// The configuration of an empty environment, but in memory.
 pub(crate) fn config() -> Config {
     let memory = |name: &str| (name == "CACHE__SERVICE__STORAGE_MODE").then(|| "memory".to_owned());
     Config::read(&memory).unwrap()
+}
+
+/// The header that [`keyed_config`] asks for, as the sample events have it.
+pub(crate) const KEY: (&str, &str) = ("x-api-key", "sample-key");
+
+/// As [`config`], with a key.
+pub(crate) fn keyed_config() -> Config {
+    let (name, value) = KEY;
+    let auth = Auth::ApiKey { name: name.parse().unwrap(), cookie: name.to_owned(), value: value.to_owned() };
+    Config { auth, ..config() }
 }
 
 /// The application with its own storage.
@@ -41,6 +52,11 @@ impl App {
 
     pub(crate) fn over(storage: Arc<dyn Storage>, config: Config) -> Self {
         Self(app::app(Service::new(storage, Arc::new(SystemClock), Arc::new(OsRng), config)))
+    }
+
+    /// The state of an application over memory.
+    pub(crate) fn state_with(config: Config) -> AppState {
+        Service::new(Arc::new(Memory::default()), Arc::new(SystemClock), Arc::new(OsRng), config)
     }
 
     /// Another application than the whole one.
@@ -102,6 +118,10 @@ impl Call {
 
     pub(crate) fn post_json(path: &str, body: impl Into<Bytes>) -> Self {
         Self::post(path, body).header("content-type", "application/json")
+    }
+
+    pub(crate) fn body(self, body: impl Into<Bytes>) -> Self {
+        Self { body: body.into(), ..self }
     }
 
     pub(crate) fn method(self, method: Method) -> Self {

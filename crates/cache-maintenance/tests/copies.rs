@@ -18,7 +18,7 @@ use cache_core::time::Deadline;
 use cache_maintenance::{CopyOptions, Progress, StoreAddress, copy, repair, verify};
 use cache_storage::memory::Memory;
 use cache_storage::system::{OsRng, SystemClock};
-use cache_testing::moto::Moto;
+use cache_testing::s3_server::S3Server;
 use futures::stream::{self, StreamExt};
 
 /// How many entries are copied: by default enough to see everything in reasonable time.
@@ -126,9 +126,9 @@ async fn entries_go_through_every_backend_unchanged() {
     copy_all(&sqlite, &zip).await;
     check(&zip, &entries).await;
     let last: Arc<dyn Storage> = Arc::new(Memory::default());
-    match Moto::shared() {
-        Some(moto) => {
-            let s3: Arc<dyn Storage> = Arc::new(moto.storage("copies").await);
+    match S3Server::shared() {
+        Some(server) => {
+            let s3: Arc<dyn Storage> = Arc::new(server.storage("copies").await);
             copy_all(&zip, &s3).await;
             check(&s3, &entries).await;
             copy_all(&s3, &last).await;

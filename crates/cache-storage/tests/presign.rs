@@ -8,7 +8,7 @@ use std::time::Duration;
 use cache_core::digest::Sha256Digest;
 use cache_core::storage::{ObjectKey, Presign, PresignedRequest, PutMode, ResponseHeaders, Storage};
 use cache_storage::s3::S3;
-use cache_testing::moto::Moto;
+use cache_testing::s3_server::S3Server;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -37,8 +37,8 @@ async fn sign(s3: &S3, name: &str) -> PresignedRequest {
 
 #[tokio::test]
 async fn a_signed_put_creates_an_object_once() {
-    let Some(moto) = Moto::shared() else { return };
-    let s3 = moto.storage("presigned").await;
+    let Some(server) = S3Server::shared() else { return };
+    let s3 = server.storage("presigned").await;
     let signed = sign(&s3, "once").await;
     let first = send("PUT", &signed.url, &signed.headers, BODY).await;
     assert!(first.starts_with("HTTP/1.1 200"), "{first}");
@@ -50,8 +50,8 @@ async fn a_signed_put_creates_an_object_once() {
 
 #[tokio::test]
 async fn the_signature_covers_size_checksum_and_condition() {
-    let Some(moto) = Moto::shared() else { return };
-    let signed = sign(&moto.storage("presigned").await, "covered").await;
+    let Some(server) = S3Server::shared() else { return };
+    let signed = sign(&server.storage("presigned").await, "covered").await;
     let (_, names) = signed.url.split_once("X-Amz-SignedHeaders=").unwrap();
     let names: Vec<&str> = names.split('&').next().unwrap().split("%3B").collect();
     let sha256 = "OgMQztnVXZTNvDaSHEDNyf1ySN71WrNYcJcCUj28ZBs=";
@@ -65,8 +65,8 @@ async fn the_signature_covers_size_checksum_and_condition() {
 
 #[tokio::test]
 async fn a_signed_get_responds_with_the_signed_headers() {
-    let Some(moto) = Moto::shared() else { return };
-    let s3 = moto.storage("presigned").await;
+    let Some(server) = S3Server::shared() else { return };
+    let s3 = server.storage("presigned").await;
     s3.put(&key("read"), BODY.into(), PutMode::Overwrite).await.unwrap();
     let headers = ResponseHeaders {
         content_type: "text/plain; charset=utf-8",

@@ -8,7 +8,7 @@ use std::iter::successors;
 use cache_core::storage::StorageError;
 use cache_storage::s3::{ETagQuoting, S3, S3Config};
 use cache_testing::fake_s3::{FakeS3, Quirks};
-use cache_testing::moto::Moto;
+use cache_testing::s3_server::S3Server;
 
 async fn probe(quirks: Quirks, etag_quoting: ETagQuoting) -> (Result<S3, StorageError>, FakeS3) {
     let fake = FakeS3::start(quirks).await;
@@ -67,7 +67,7 @@ async fn a_server_that_does_not_respond_is_unavailable() {
 
 #[tokio::test]
 async fn moto_passes_the_probe() {
-    let Some(moto) = Moto::shared() else { return };
-    let probed = moto.storage("probed").await.probe().await.unwrap();
+    let Some(server) = S3Server::shared() else { return };
+    let probed = server.storage("probed").await.probe().await.unwrap();
     assert_eq!(probed.etag_quoting(), ETagQuoting::Quoted);
 }

@@ -307,7 +307,7 @@ impl std::fmt::Debug for State {
 mod tests;
 
 #[cfg(test)]
-cache_storage::conformance!(let Some(moto) = crate::moto::Moto::shared(); {
-    let proxy = FaultyProxy::start(&moto.endpoint_url(), 0).await;
-    moto.storage_at(proxy.endpoint_url(), "behind-a-proxy").await
+cache_storage::conformance!(let Some(server) = crate::s3_server::S3Server::shared(); {
+    let proxy = FaultyProxy::start(&server.endpoint_url(), 0).await;
+    server.storage_at(proxy.endpoint_url(), "behind-a-proxy").await
 });

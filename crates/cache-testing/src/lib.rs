@@ -7,6 +7,7 @@
 //! | [`mock_clock`] | a clock that moves only when a task sleeps |
 //! | [`manual_clock`] | a clock that moves only when a test advances it |
 //! | [`seeded_rng`] | random numbers that repeat with the seed |
+//! | [`s3_server`] | the S3 server that tests use: moto, or one of your own |
 //! | [`moto`] | an S3 look-alike that runs as long as the test |
 //! | [`fake_s3`] | a minimal S3 with the quirks of look-alikes |
 //! | [`faulty_proxy`] | an HTTP proxy in front of S3 that delays, refuses and breaks requests |
@@ -19,4 +20,5 @@ pub mod manual_clock;
 pub mod mock_clock;
 pub mod moto;
 pub mod recording;
+pub mod s3_server;
 pub mod seeded_rng;

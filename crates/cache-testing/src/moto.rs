@@ -1,16 +1,13 @@
 //! An S3 look-alike for tests: moto's server, started as a child process.
 //!
 //! `MGRAPH_MOTO_PYTHON` names the Python that runs it; the default is `.tools/moto/bin/python` at the root of the
-//! workspace. If there is none, [`Moto::shared`] reports that on stderr and returns `None`, and tests return early.
+//! workspace. If there is none, [`Moto::start`] reports that on stderr and returns `None`, and tests return early.
 
 use std::env;
 use std::fmt;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
-
-use cache_storage::s3::{S3, S3Config};
 
 /// Prints the port that it serves on. It ends when its standard input does, so it never outlives the process that holds
 /// the other end. moto evaluates a condition before it writes, so two concurrent writes could both meet it; S3 does not
@@ -35,11 +32,6 @@ sys.stdin.read()
 os._exit(0)
 "#;
 
-/// The id of the only access key of the tests.
-const ACCESS_KEY_ID: &str = "test";
-/// Its secret. moto accepts any.
-const SECRET_ACCESS_KEY: &str = "test";
-
 /// A running server. It ends when this value is dropped, or with the process.
 pub struct Moto {
     child: Child,
@@ -47,12 +39,6 @@ pub struct Moto {
 }
 
 impl Moto {
-    /// The server that all tests of this process share, started by the first call; `None` if moto is not set up.
-    pub fn shared() -> Option<&'static Self> {
-        static SHARED: OnceLock<Option<Moto>> = OnceLock::new();
-        SHARED.get_or_init(Self::start).as_ref()
-    }
-
     /// Starts a server; `None` if moto is not set up.
     ///
     /// # Panics
@@ -81,37 +67,6 @@ impl Moto {
     /// The URL of the server.
     pub fn endpoint_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
-    }
-
-    /// The environment variables with which another process uses the server as its S3. The endpoint comes first.
-    pub fn environment(&self) -> [(&'static str, String); 4] {
-        [
-            ("AWS_ENDPOINT_URL", self.endpoint_url()),
-            ("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID.to_owned()),
-            ("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY.to_owned()),
-            ("AWS_REGION", "us-east-1".to_owned()),
-        ]
-    }
-
-    /// A storage in this bucket, which is created if it does not exist.
-    ///
-    /// # Panics
-    ///
-    /// If the server refuses to create the bucket.
-    pub async fn storage(&self, bucket: &str) -> S3 {
-        self.storage_at(self.endpoint_url(), bucket).await
-    }
-
-    /// As [`Moto::storage`], through another URL that leads to this server.
-    ///
-    /// # Panics
-    ///
-    /// If the server refuses to create the bucket.
-    pub async fn storage_at(&self, endpoint_url: String, bucket: &str) -> S3 {
-        let config = S3Config { endpoint_url: Some(endpoint_url), ..S3Config::new(bucket) };
-        let storage = S3::with_keys(config, ACCESS_KEY_ID, SECRET_ACCESS_KEY);
-        storage.create_bucket().await.expect("moto creates any bucket");
-        storage
     }
 }
 

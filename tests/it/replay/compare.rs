@@ -3,8 +3,8 @@
 //! Compared are the status, the media type, and of a JSON body the field names and the kinds of the values: ours may
 //! have more fields, never fewer or others. A recorded `null` stands for anything, since the kind of what is missing
 //! does not show. Of a list every element of ours must be like one of theirs, and it must not be empty when theirs is
-//! not. Known ids must be the same entry's, and the fields in [`EXACT`] must have the same value. Content that was
-//! stored must come back to the letter, see [`carries_content`]. Texts for human readers are not compared.
+//! not. Known ids must be the same entry's, and the fields in [`EXACT`] must have the same value, those in [`TEXTS`]
+//! the same but for the ids in them. Content that was stored must come back to the letter, see [`carries_content`].
 
 use std::fmt;
 
@@ -38,6 +38,9 @@ const EXACT: &[&str] = &[
     "success",
     "type",
 ];
+
+/// Fields with texts for people, which clients compare all the same.
+const TEXTS: &[&str] = &["description", "detail", "error", "error_details", "message", "msg"];
 
 /// The header that every answer has.
 const REQUEST_ID: &str = "fast-api-request-id";
@@ -146,8 +149,10 @@ impl Comparison<'_> {
             (Value::Null, _) if !exact => {}
             (Value::Object(theirs), Value::Object(ours)) => {
                 for (key, value) in theirs.iter().filter(|(key, _)| !key.contains('/')) {
-                    let exact =
-                        exact || EXACT.contains(&key.as_str()) || (self.generic_form && at == "$" && key == "data");
+                    let exact = exact
+                        || EXACT.contains(&key.as_str())
+                        || (TEXTS.contains(&key.as_str()) && value.is_string())
+                        || (self.generic_form && at == "$" && key == "data");
                     self.values(&format!("{at}.{key}"), value, ours.get(key).unwrap_or(&Value::Null), exact);
                 }
             }
@@ -180,10 +185,23 @@ impl Comparison<'_> {
         match self.names.ours(theirs) {
             Some(known) => self.same(at, &known, &ours),
             None if is_id(theirs) => self.same(at, &"an id", &if is_id(ours) { "an id" } else { ours }),
-            None if exact => self.same(at, &theirs, &ours),
+            None if exact && self.to_the_letter => self.same(at, &theirs, &ours),
+            None if exact => self.same(at, &without_ids(theirs), &without_ids(ours)),
             None => {}
         }
     }
+}
+
+/// A text in which each id is `ID`. Some texts have `_` for the dashes of an id.
+fn without_ids(text: &str) -> String {
+    let mut shown = String::new();
+    let mut rest = text;
+    while let Some(next) = rest.chars().next() {
+        let id = rest.get(..36).filter(|id| is_id(&id.replace('_', "-")));
+        shown.push_str(id.map_or(&rest[..next.len_utf8()], |_| "ID"));
+        rest = &rest[id.map_or(next.len_utf8(), str::len)..];
+    }
+    shown
 }
 
 fn kind(value: &Value) -> &'static str {

@@ -3,12 +3,12 @@
 use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::{LazyLock, OnceLock};
 use std::time::{Duration, Instant};
 
 use cache_testing::faulty_proxy::FaultyProxy;
-use cache_testing::moto::Moto;
+use cache_testing::s3_server::S3Server;
 use tempfile::TempDir;
 
 use super::http::{API_KEY, Client, Request};
@@ -47,9 +47,8 @@ impl Mode {
 
     /// A fresh bucket of this name; `None`, and a line with the reason, if no S3 look-alike is set up.
     pub async fn s3(bucket: &str) -> Option<Self> {
-        let moto = Moto::shared()?;
-        moto.storage(bucket).await;
-        Some(Self::S3 { bucket: bucket.to_owned(), environment: moto.environment() })
+        let server = S3Server::shared()?;
+        Some(Self::S3 { bucket: server.bucket(bucket).await, environment: server.environment() })
     }
 
     /// The bucket of a server that speaks S3's protocol.
@@ -107,16 +106,59 @@ impl Server {
         panic!("the service still runs after {START_WITHIN:?}:\n{}", server.log());
     }
 
+    /// As [`start_with`](Self::start_with), through a shell that runs `script`, in which `"$0"` is the binary: it has to
+    /// `exec` it.
+    pub async fn start_through(script: &str, mode: &Mode, settings: &[(&str, &str)]) -> Self {
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(script).arg(binary());
+        let mut server = Self::spawn_by(shell, None, mode, settings);
+        server.wait_until_it_answers().await;
+        server
+    }
+
+    /// As [`start`](Self::start), with a pipe as its standard error.
+    pub async fn start_piped(mode: &Mode) -> (Self, ChildStderr) {
+        let mut server = Self::spawn_by(Command::new(binary()), Some(Stdio::piped()), mode, &[]);
+        server.wait_until_it_answers().await;
+        let pipe = server.child.stderr.take().unwrap();
+        (server, pipe)
+    }
+
     fn spawn(mode: &Mode, settings: &[(&str, &str)]) -> Self {
+        Self::spawn_by(Command::new(binary()), None, mode, settings)
+    }
+
+    /// `stderr` is a file if it is not given.
+    fn spawn_by(mut command: Command, stderr: Option<Stdio>, mode: &Mode, settings: &[(&str, &str)]) -> Self {
         let scratch = tempfile::tempdir().unwrap();
         let authority = free_loopback_address();
-        let mut command = Command::new(binary());
         command.env_clear().envs(base_settings(&authority)).envs(mode_settings(mode, scratch.path()));
+        // The shell of some tests looks for the programs of its script.
+        command.envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
         command.envs(settings.iter().copied());
         let log = File::create(scratch.path().join("log")).unwrap();
-        command.current_dir(scratch.path()).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        command.current_dir(scratch.path()).stdin(Stdio::null()).stdout(log.try_clone().unwrap());
+        command.stderr(stderr.unwrap_or_else(|| log.into()));
         let child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", binary().display()));
         Self { child, authority, scratch }
+    }
+
+    /// Sends a signal, such as `TERM`.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap();
+        assert!(status.success(), "kill: {status}");
+    }
+
+    /// How the process ended; `None` if it still runs after `within`.
+    pub async fn ended(&mut self, within: Duration) -> Option<ExitStatus> {
+        let deadline = Instant::now() + within;
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return Some(status);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        None
     }
 
     /// A client of this server.
@@ -161,6 +203,21 @@ impl Server {
     /// The log of the service so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.scratch.path().join("log")).unwrap_or_default()
+    }
+}
+
+impl Server {
+    /// The log as soon as it is like that: it is written a moment after the response.
+    pub async fn log_when(&self, is_there: impl Fn(&str) -> bool) -> String {
+        let deadline = Instant::now() + START_WITHIN;
+        loop {
+            let log = self.log();
+            if is_there(&log) {
+                return log;
+            }
+            assert!(Instant::now() < deadline, "what should be in the log is not in it:\n{log}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 }
 

@@ -161,7 +161,7 @@ fn latest(file: &str) -> Option<ObjectKind> {
 /// A file below a cache key, or directly in its folder.
 fn split_key(below: &str) -> Option<(Option<CacheKey>, &str)> {
     match below.rsplit_once('/') {
-        Some((key, file)) => Some((Some(exactly(key)?), file)),
+        Some((key, file)) => Some((Some(exactly::<CacheKey>(key).filter(|parsed| parsed.as_str() == key)?), file)),
         None => Some((None, below)),
     }
 }

@@ -125,7 +125,7 @@ impl Row for EntryRow {
 
     fn weight(&self) -> usize {
         let texts = [
-            self.spec.cache_key.as_ref().map(|key| key.as_str().len()),
+            self.spec.cache_key.as_ref().map(|key| key.as_sent().len()),
             self.spec.file_id.as_ref().map(|file_id| file_id.as_str().len()),
             self.spec.json_field_path.as_ref().map(String::len),
             self.spec.content_encoding.as_ref().map(String::len),

@@ -139,3 +139,82 @@ proptest! {
         }
     }
 }
+
+#[tokio::test]
+async fn a_part_of_a_content_that_changed_is_412() {
+    for current in ["TAG", "\"other\", TAG", "*"] {
+        check(&[("if-match", current)], 200, "0123456789").await;
+        check(&[("if-match", current), ("range", "bytes=0-1")], 206, "01").await;
+    }
+    for other in ["\"other\"", "W/TAG", "", "x"] {
+        for range in [None, Some(("range", "bytes=5-9"))] {
+            let headers: Vec<_> = [("if-match", other)].into_iter().chain(range).collect();
+            let answer = read(&headers).await;
+            assert_eq!(answer.status, 412, "{headers:?}: {}", answer.text());
+            assert!(answer.text().contains("read it anew"), "{}", answer.text());
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_dates_decide_where_no_tag_does() {
+    const PAST: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+    const FUTURE: &str = "Fri, 01 Jan 2100 00:00:00 GMT";
+    check(&[("if-modified-since", PAST)], 200, "0123456789").await;
+    check(&[("if-modified-since", FUTURE)], 304, "").await;
+    check(&[("if-modified-since", "yesterday")], 200, "0123456789").await;
+    check(&[("if-unmodified-since", FUTURE)], 200, "0123456789").await;
+    assert_eq!(read(&[("if-unmodified-since", PAST)]).await.status, 412);
+    let answer = read(&[]).await;
+    let modified = answer.header("last-modified").unwrap().to_owned();
+    check(&[("if-modified-since", &modified)], 304, "").await;
+    check(&[("if-unmodified-since", &modified)], 200, "0123456789").await;
+}
+
+#[tokio::test]
+async fn conditions_are_evaluated_in_the_order_of_the_rfc() {
+    const PAST: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+    const FUTURE: &str = "Fri, 01 Jan 2100 00:00:00 GMT";
+    // A tag takes the place of its date.
+    check(&[("if-match", "TAG"), ("if-unmodified-since", PAST)], 200, "0123456789").await;
+    check(&[("if-none-match", "\"x\""), ("if-modified-since", FUTURE)], 200, "0123456789").await;
+    // What is expected comes before what is known.
+    assert_eq!(read(&[("if-match", "\"x\""), ("if-none-match", "TAG")]).await.status, 412);
+    assert_eq!(read(&[("if-unmodified-since", PAST), ("if-none-match", "TAG")]).await.status, 412);
+    check(&[("if-match", "TAG"), ("if-none-match", "TAG")], 304, "").await;
+    check(&[("if-match", "TAG"), ("if-range", "\"x\""), ("range", "bytes=0-1")], 200, "0123456789").await;
+}
+
+#[tokio::test]
+async fn conditions_hold_for_head_and_not_for_what_is_missing() {
+    let (app, path) = stored("0123456789", "").await;
+    let head = Call::new(http::Method::HEAD, &format!("{path}/binary")).header("if-match", "\"x\"");
+    assert_eq!(app.send(head).await.status, 412);
+    let missing = Call::get("/ns/retrieve/hash/0123456789abcdef/binary").header("if-match", "\"x\"");
+    assert_eq!(app.send(missing).await.status, 404);
+}
+
+#[tokio::test]
+async fn the_date_of_the_newest_entry_of_a_hash_is_unknown() {
+    let (app, _) = stored("0123456789", "").await;
+    let newest = || Call::get("/ns/retrieve/hash/84d89877f0d4041e/binary");
+    let answer = app.send(newest()).await;
+    assert_eq!((answer.status.as_u16(), answer.header("last-modified")), (200, None));
+    assert_eq!(app.send(newest().header("if-modified-since", "Fri, 01 Jan 2100 00:00:00 GMT")).await.status, 200);
+    let version = Call::get("/ns/retrieve/84d89877f0d4041e-v1/binary");
+    assert!(app.send(version).await.header("last-modified").is_some());
+}
+
+#[tokio::test]
+async fn a_write_with_if_match_is_412() {
+    let app = App::new();
+    let store = Call::post("/ns/direct/store/string", "hello").header("if-match", "\"x\"");
+    let answer = app.send(store).await;
+    assert_eq!(answer.status, 412, "{}", answer.text());
+    assert_eq!(app.get("/ns/file-ids").await.text(), "[]");
+}
+
+#[test]
+fn a_comma_may_be_part_of_a_tag() {
+    assert_eq!(tags("\"a,b\", W/\"c\" , \"\",d"), ["\"a,b\"", "W/\"c\"", "\"\""]);
+}

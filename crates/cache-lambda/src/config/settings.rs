@@ -5,6 +5,10 @@
 
 use std::fmt::Write;
 
+pub mod server;
+
+use server::{BODY_TIMEOUT, HEAD_TIMEOUT, IDLE_TIMEOUT, MAX_CONNECTIONS, MAX_IN_FLIGHT_BYTES, SHUTDOWN_TIMEOUT};
+
 /// The prefix of the variables that only this service has.
 const PREFIX: &str = "CACHE__SERVICE__";
 
@@ -225,6 +229,12 @@ pub const SETTINGS: &[Setting] = &[
     MAX_BODY_BYTES,
     OBJECT_CACHE_BYTES,
     REQUEST_TIMEOUT,
+    MAX_CONNECTIONS,
+    MAX_IN_FLIGHT_BYTES,
+    HEAD_TIMEOUT,
+    BODY_TIMEOUT,
+    IDLE_TIMEOUT,
+    SHUTDOWN_TIMEOUT,
     TTL_HOURS,
     STRICT_NAMES,
     TEST_ROUTES,

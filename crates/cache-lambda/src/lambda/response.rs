@@ -26,7 +26,13 @@ const ADVICE: &str = "of a list ask for a page with 'limit', of an archive for t
 
 /// Makes the proxy response.
 pub async fn into_event_response(response: Response, now_ms: u64) -> http::Response<EventBody> {
-    let (parts, bytes) = received(response).await;
+    let (mut parts, bytes) = received(response).await;
+    let unwritable: Vec<_> =
+        parts.headers.iter().filter(|(_, value)| value.to_str().is_err()).map(|(name, _)| name.clone()).collect();
+    // The response is JSON: such a value would make the library give up the whole response.
+    for name in unwritable {
+        parts.headers.remove(name);
+    }
     let size = bytes.len();
     if let Some(body) = encoded(&parts.headers, bytes) {
         return http::Response::from_parts(parts, body);

@@ -180,9 +180,12 @@ impl Operation {
         self
     }
 
-    /// 304 if the caller has the content already.
+    /// 304 if the caller has the content already, 412 if it is another one than the caller expects.
     pub fn not_modified(self) -> Self {
-        self.parameter(parameters::if_none_match()).status(StatusCode::NOT_MODIFIED, "The caller's copy is still right")
+        self.parameter(parameters::if_none_match())
+            .parameter(parameters::if_match())
+            .status(StatusCode::NOT_MODIFIED, "The caller's copy is still right")
+            .status(StatusCode::PRECONDITION_FAILED, "The content is not the one that `If-Match` names")
     }
 
     /// 206 for range requests.

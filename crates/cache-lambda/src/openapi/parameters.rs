@@ -118,6 +118,12 @@ pub fn if_none_match() -> Parameter {
     parameter("If-None-Match", ParameterIn::Header, "The ETag of the caller's copy").schema(Some(text(""))).build()
 }
 
+/// `If-Match`.
+pub fn if_match() -> Parameter {
+    let about = "The ETag of the content of which another part is read";
+    parameter("If-Match", ParameterIn::Header, about).schema(Some(text(""))).build()
+}
+
 /// `Idempotency-Key`.
 pub fn idempotency_key() -> Parameter {
     let about = "The same for all repeats of one request within an hour, which then have the effect of one; up to 255 visible \

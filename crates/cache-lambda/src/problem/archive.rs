@@ -5,7 +5,7 @@
 //! | [`Store`](ArchiveOp::Store) | | 400 | |
 //! | [`Retrieve`](ArchiveOp::Retrieve) | 404 | 400 | |
 //! | [`Inspect`](ArchiveOp::Inspect) | 404 | 404 | 404 |
-//! | [`Edit`](ArchiveOp::Edit) | 400 | 400 | 400 |
+//! | [`Add`](ArchiveOp::Add), [`Remove`](ArchiveOp::Remove) | 400 | 400 | 400 |
 //!
 //! A batch that fails is a 200, and so not here.
 
@@ -16,6 +16,7 @@ use cache_core::ids::Namespace;
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use super::echo::short;
 use super::{Detail, Problem, absence};
 
 /// An operation on an archive.
@@ -27,8 +28,10 @@ pub enum ArchiveOp {
     Retrieve,
     /// List members, or read one.
     Inspect,
-    /// Make a new archive from it.
-    Edit,
+    /// Make a new archive from it, with another member.
+    Add,
+    /// Make a new archive from it, without a member.
+    Remove,
 }
 
 impl ArchiveOp {
@@ -36,7 +39,7 @@ impl ArchiveOp {
     fn absent(self) -> StatusCode {
         match self {
             Self::Retrieve | Self::Inspect => StatusCode::NOT_FOUND,
-            Self::Store | Self::Edit => StatusCode::BAD_REQUEST,
+            Self::Store | Self::Add | Self::Remove => StatusCode::BAD_REQUEST,
         }
     }
 
@@ -44,7 +47,7 @@ impl ArchiveOp {
     fn unfit(self) -> StatusCode {
         match self {
             Self::Inspect => StatusCode::NOT_FOUND,
-            Self::Store | Self::Retrieve | Self::Edit => StatusCode::BAD_REQUEST,
+            Self::Store | Self::Retrieve | Self::Add | Self::Remove => StatusCode::BAD_REQUEST,
         }
     }
 }
@@ -52,18 +55,25 @@ impl ArchiveOp {
 impl Problem {
     /// No such entry.
     pub fn archive_not_found(op: ArchiveOp, namespace: &Namespace, selector: &Selector) -> Self {
-        Self::new(op.absent(), Detail::Message, absence(namespace, selector))
+        let text = if op == ArchiveOp::Retrieve { "Zip file not found" } else { "Zip file not found in cache" };
+        Self::new(op.absent(), Detail::Message, absence(namespace, selector)).worded(text)
     }
 
     /// A path that ends where the path of a member should begin.
     pub fn missing_file_path(op: ArchiveOp) -> Self {
         let message = "file_path required: name a member after the last '/', such as docs/readme.txt";
-        Self::new(op.absent(), Detail::Message, message)
+        let text = match op {
+            ArchiveOp::Inspect => "file_path required for get operation",
+            ArchiveOp::Remove => "file_path required for remove operation",
+            ArchiveOp::Store | ArchiveOp::Retrieve | ArchiveOp::Add => "file_path required",
+        };
+        Self::new(op.absent(), Detail::Message, message).worded(text)
     }
 
     /// An archive that cannot be used.
     pub fn archive(op: ArchiveOp, error: ArchiveError) -> Self {
-        let message = error.to_string();
+        let message = short(&error.to_string());
+        let text = archive_wording(op, &error);
         let status = match error {
             ArchiveError::NotBinary(_) | ArchiveError::Unsound(InvalidArchive::NotAZip) => op.unfit(),
             ArchiveError::Unsound(_) | ArchiveError::Refused(_) => StatusCode::BAD_REQUEST,
@@ -72,7 +82,11 @@ impl Problem {
             ArchiveError::Path { path, reason } => return Self::parameter("file_path", &path, reason),
             ArchiveError::Cache(error) => return error.into(),
         };
-        Self::new(status, Detail::Message, message)
+        let problem = Self::new(status, Detail::Message, message);
+        match text {
+            Some(text) => problem.worded(text),
+            None => problem,
+        }
     }
 
     /// A batch that is refused before anything is tried. `input` is the part of the body
@@ -84,16 +98,19 @@ impl Problem {
                 Self::item("too_long", json!(["body", "operations"]), message, input, None)
             }
             InvalidBatch::Operation { index, field, problem } => {
-                let (kind, ctx) = match problem {
-                    OperationProblem::Missing => ("missing", None),
+                let loc = json!(["body", "operations", index, field]);
+                match problem {
+                    OperationProblem::Missing => Self::item("missing", loc, message, input, None),
                     OperationProblem::UnknownAction | OperationProblem::UnknownCondition => {
                         let said = problem.to_string();
                         let expected = said.strip_prefix("must be ").unwrap_or(&said);
-                        ("enum", Some(json!({"expected": expected})))
+                        let text = format!("Input should be {expected}");
+                        Self::item_worded("enum", loc, message, &text, input, Some(json!({"expected": expected})))
                     }
-                    OperationProblem::Name(_) | OperationProblem::Pattern(_) => ("value_error", None),
-                };
-                Self::item(kind, json!(["body", "operations", index, field]), message, input, ctx)
+                    OperationProblem::Name(_) | OperationProblem::Pattern(_) => {
+                        Self::item("value_error", loc, message, input, None)
+                    }
+                }
             }
         }
     }
@@ -107,5 +124,24 @@ impl Problem {
         });
         let loc = [&[json!("body")], place].concat();
         Self::item(kind, json!(loc), format!("{name} should be {expected}"), input.clone(), None)
+    }
+}
+
+/// How the Python service words an archive's error; `None` where it has none like it.
+fn archive_wording(op: ArchiveOp, error: &ArchiveError) -> Option<String> {
+    match error {
+        ArchiveError::Unsound(InvalidArchive::NotAZip) if op == ArchiveOp::Store => {
+            Some("Invalid zip file: File is not a zip file".to_owned())
+        }
+        ArchiveError::NotBinary(_) if op == ArchiveOp::Retrieve => Some("Cached item is not a binary file".to_owned()),
+        ArchiveError::NotBinary(_) | ArchiveError::Unsound(InvalidArchive::NotAZip) => {
+            Some("File is not a zip file".to_owned())
+        }
+        ArchiveError::NoMember(path) => Some(format!("File '{}' not found in zip", short(path))),
+        ArchiveError::Unsound(_)
+        | ArchiveError::Refused(_)
+        | ArchiveError::Limit(_)
+        | ArchiveError::Path { .. }
+        | ArchiveError::Cache(_) => None,
     }
 }

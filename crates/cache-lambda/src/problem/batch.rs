@@ -6,6 +6,7 @@ use cache_core::entry::Entry;
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use super::echo::short;
 use super::{Detail, Problem};
 
 impl Problem {
@@ -22,7 +23,7 @@ impl Problem {
             Some(field) => (json!(["body", "items", index, field]), format!("items[{index}].{field}")),
             None => (json!(["body", "items", index]), format!("items[{index}]")),
         };
-        Self::item(kind, loc, format!("{name} {reason}"), input, None)
+        Self::item(kind, loc, format!("{name} {}", short(&reason.to_string())), input, None)
     }
 
     /// A content for which an answer to a batch has no room. `path` leads to the content alone.

@@ -81,7 +81,7 @@ fn child_item(Child { name: child, path, size }: Child) -> ChildItem {
 pub fn child_deleted(namespace: &Namespace, cache_id: CacheId, child: &ChildName, data_type: &str) -> ChildDeleted {
     ChildDeleted {
         status: "success".to_owned(),
-        message: "the child data is deleted".to_owned(),
+        message: "Data file deleted successfully".to_owned(),
         cache_id: name(&cache_id),
         data_file_id: name(&child.file_id),
         data_type: data_type.to_owned(),
@@ -98,9 +98,8 @@ pub fn children_deleted(
     deleted: Vec<String>,
 ) -> ChildrenDeleted {
     let message = match deleted.len() {
-        0 => "there was no child data to delete".to_owned(),
-        1 => "1 file of child data is deleted".to_owned(),
-        count => format!("{count} files of child data are deleted"),
+        0 => "No data files to delete".to_owned(),
+        count => format!("Deleted {count} data files"),
     };
     ChildrenDeleted {
         status: "success".to_owned(),

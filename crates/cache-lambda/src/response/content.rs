@@ -42,7 +42,7 @@ fn file_name(entry: &Entry) -> String {
 /// Refers to the URL, relative to the host, that returns the `size` bytes.
 pub fn binary_reference(entry: &Entry, size: usize, binary_url: String) -> BinaryReference {
     BinaryReference {
-        message: "the content is binary: read it from binary_url".to_owned(),
+        message: "Binary data requires separate endpoint".to_owned(),
         data_type: "binary".to_owned(),
         size,
         cache_hash: name(&entry.cache_hash),

@@ -49,6 +49,6 @@ pub fn delete(cache_id: CacheId, deleted: Option<Deleted>) -> Delete {
             deleted_paths: paths,
             failed_paths: Vec::new(),
         },
-        None => Delete::NotFound { message: format!("there is no entry with cache_id {cache_id}") },
+        None => Delete::NotFound { message: format!("Cache ID {cache_id} not found") },
     }
 }

@@ -24,32 +24,34 @@ pub fn archive_store(StoredArchive { stored, members }: StoredArchive) -> Archiv
 /// The list of members.
 pub fn member_list(entry: &ArchiveEntry) -> ArchiveOperation {
     let file_list: Vec<String> = entry.directory.names().map(str::to_owned).collect();
-    let message = format!("the archive has {} members", file_list.len());
+    let message = format!("Found {} files in zip", file_list.len());
     ArchiveOperation { file_list, ..operation("list", entry.entry.cache_id, message) }
 }
 
 /// A member was added or replaced.
 pub fn member_added(edited: &Edited<MemberName>) -> ArchiveOperation {
-    edit("add", "set", edited)
+    edit("add", "Added", "to", edited)
 }
 
 /// A member was removed.
 pub fn member_removed(edited: &Edited<MemberName>) -> ArchiveOperation {
-    edit("remove", "removed", edited)
+    edit("remove", "Removed", "from", edited)
 }
 
-fn edit(kind: &str, done: &str, edited: &Edited<MemberName>) -> ArchiveOperation {
+/// An edit that changes nothing stores nothing, so the id that the text names is the old one.
+fn edit(kind: &str, done: &str, preposition: &str, edited: &Edited<MemberName>) -> ArchiveOperation {
     let Edited { original, cache_id, done: member, .. } = edited;
-    let message = if cache_id == original {
-        format!("'{member}' is so already: nothing was stored")
-    } else {
-        format!("'{member}' was {done}: the archive is a new entry with cache_id {cache_id}")
-    };
+    let message = as_the_clients_know(&format!("{done} '{member}' {preposition} zip (new cache_id: {cache_id})"));
     ArchiveOperation {
         original_cache_id: Some(name(original)),
         files_affected: vec![member.to_string()],
         ..operation(kind, *cache_id, message)
     }
+}
+
+/// The text as the Python service shows it: with `_` for most characters, such as the dashes of an id.
+fn as_the_clients_know(text: &str) -> String {
+    text.chars().map(|c| if c.is_ascii_alphanumeric() || ":.'\"() ".contains(c) { c } else { '_' }).collect()
 }
 
 fn operation(kind: &str, cache_id: CacheId, message: String) -> ArchiveOperation {

@@ -31,6 +31,9 @@ use crate::state::AppState;
 /// The name that is shown when there is no bucket.
 const NO_BUCKET: &str = "NA";
 
+/// What a stored page may do: nothing but look as it does.
+const STORED_HTML_POLICY: &str = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+
 /// Below which the storage is shown.
 const STORAGE: &str = "/admin/storage";
 
@@ -104,7 +107,7 @@ async fn json(cache: RequestCache, params: Params) -> Result<Response, Problem> 
 async fn html(cache: RequestCache, params: Params) -> Result<Response, Problem> {
     let document = read_json(&cache, &params).await?;
     let page = document.root().member("html").and_then(JsonValue::as_string).map_or(String::new(), Cow::into_owned);
-    let policy = [(header::CONTENT_SECURITY_POLICY, "sandbox"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
+    let policy = [(header::CONTENT_SECURITY_POLICY, STORED_HTML_POLICY)];
     Ok((policy, typed(HTML_UTF_8, page.into())).into_response())
 }
 

@@ -3,14 +3,14 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::auth::may_call;
-use crate::body::Payload;
+use crate::body::{Limited, Payload};
 use crate::config::auth::Auth;
 use crate::cookies;
 use crate::media_type::{HTML, HTML_UTF_8};
@@ -20,6 +20,11 @@ use crate::state::{AppState, Service};
 
 /// The cookie's name where no key is configured.
 const DEFAULT_COOKIE: &str = "auth-cookie";
+
+/// The largest cookie that browsers keep, in bytes, with its name and attributes.
+const MAX_COOKIE_BYTES: usize = 4096;
+/// How long the body with the cookie's value may be, in bytes. Everybody may send it.
+const MAX_COOKIE_BODY_BYTES: u64 = 8 << 10;
 
 /// The page with the form. NAME, VALUE and NONCE are filled in.
 const FORM: &str = "<!doctype html>
@@ -95,14 +100,37 @@ struct CookieSet {
 }
 
 /// Sets the cookie to the value that was sent, without checking that it is the key.
-async fn set_cookie(State(state): State<AppState>, headers: HeaderMap, payload: Payload) -> Result<Response, Problem> {
+async fn set_cookie(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    Limited(payload): Limited<MAX_COOKIE_BODY_BYTES>,
+) -> Result<Response, Problem> {
+    if is_of_another_origin(&headers) {
+        return Err(Problem::cookie_from_elsewhere());
+    }
     let cookie_value = value_in(payload)?;
     let cookie_name = cookie_name(&state.config.auth).to_owned();
     let secure = if is_https(&state, &headers) { "; Secure" } else { "" };
     let cookie = format!("{cookie_name}={}; HttpOnly; Path=/; SameSite=strict{secure}", cookies::quote(&cookie_value));
+    if cookie.len() > MAX_COOKIE_BYTES {
+        let message =
+            format!("makes a cookie of more than {MAX_COOKIE_BYTES} bytes, which browsers drop: send a shorter one");
+        return Err(Problem::body_field("string_too_long", "cookie_value", &message, cookie_value.into()));
+    }
     let cookie = HeaderValue::from_str(&cookie).map_err(|error| Problem::internal(error.to_string()))?;
-    let message = "the cookie is set";
+    let message = "Cookie set successfully";
     Ok(([(header::SET_COOKIE, cookie)], Json(CookieSet { message, cookie_name, cookie_value })).into_response())
+}
+
+/// Whether a page of another origin than this server's makes the request.
+fn is_of_another_origin(headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let Some(origin) = headers.get(header::ORIGIN) else {
+        return text(HeaderName::from_static("sec-fetch-site"))
+            .is_some_and(|site| site != "same-origin" && site != "none");
+    };
+    let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+    origin.is_none_or(|(_, host)| text(header::HOST) != Some(host))
 }
 
 fn value_in(payload: Payload) -> Result<String, Problem> {
@@ -188,7 +216,7 @@ mod tests {
     async fn a_cookie_is_set_as_sent() {
         let answer = send("k", set("{\"cookie_value\":\"v\"}")).await;
         assert_eq!(answer.header("set-cookie"), Some("X-Api-Key=v; HttpOnly; Path=/; SameSite=strict"));
-        let expected = json!({"message": "the cookie is set", "cookie_name": "X-Api-Key", "cookie_value": "v"});
+        let expected = json!({"message": "Cookie set successfully", "cookie_name": "X-Api-Key", "cookie_value": "v"});
         assert_eq!(answer.json(), expected);
         let secure = send("k", set("{}").header("x-forwarded-proto", "https")).await;
         assert_eq!(secure.header("set-cookie"), Some("X-Api-Key=; HttpOnly; Path=/; SameSite=strict; Secure"));
@@ -212,5 +240,27 @@ mod tests {
         assert_eq!(send("k", set("[]")).await.status, 400);
         assert_eq!(send("k", Call::new(Method::POST, "/auth/set-auth-cookie")).await.status, 400);
         assert_eq!(send("k", Call::get("/auth/set-auth-cookie")).await.status, 405);
+    }
+
+    #[tokio::test]
+    async fn nobody_makes_the_server_read_a_large_cookie() {
+        let large = format!("{{\"cookie_value\":\"{}\"}}", "x".repeat(10_000));
+        let answer = send("k", Call::post_json("/auth/set-auth-cookie", large)).await;
+        assert_eq!(answer.status, 413, "{}", answer.text());
+        let quoted = format!("{{\"cookie_value\":\"{}\"}}", "é".repeat(1_000));
+        let answer = send("k", Call::post_json("/auth/set-auth-cookie", quoted)).await;
+        assert_eq!((answer.status.as_u16(), answer.header("set-cookie")), (400, None), "{}", answer.text());
+        assert!(answer.text().contains("more than 4096 bytes"), "{}", answer.text());
+    }
+
+    #[tokio::test]
+    async fn a_page_of_another_origin_does_not_set_the_cookie() {
+        for origin in ["https://evil.example", "http://cache.example:81", "null"] {
+            let call = set("{}").header("host", "cache.example").header("origin", origin);
+            let answer = send("k", call).await;
+            assert_eq!((answer.status.as_u16(), answer.header("set-cookie")), (403, None), "{origin}");
+        }
+        let own = set("{}").header("host", "cache.example").header("origin", "https://cache.example");
+        assert_eq!(send("k", own).await.status, 200);
     }
 }

@@ -22,7 +22,7 @@ use crate::extract::Params;
 use crate::media_type::{BYTES, JSON, TEXT, TEXT_UTF_8};
 use crate::openapi::operation::Operation;
 use crate::openapi::parameters;
-use crate::problem::Problem;
+use crate::problem::{ChildOp, Problem};
 use crate::request_cache::RequestCache;
 use crate::response::children;
 use crate::response::children::key_or_empty;
@@ -106,15 +106,15 @@ fn lists() -> Routes {
 }
 
 async fn store_string(at: ParentEntry, params: Params, payload: Payload) -> Result<Json<ChildStored>, Problem> {
-    at.store(&params, ContentKind::String, payload.text()?.into()).await
+    at.store(&params, ContentKind::String, payload.compute(Payload::text).await?.into()).await
 }
 
 async fn store_json(at: ParentEntry, params: Params, payload: Payload) -> Result<Json<ChildStored>, Problem> {
-    at.store(&params, ContentKind::Json, payload.document()?.into_text()).await
+    at.store(&params, ContentKind::Json, payload.compute(Payload::document).await?.into_text()).await
 }
 
 async fn store_binary(at: ParentEntry, params: Params, payload: Payload) -> Result<Json<ChildStored>, Problem> {
-    at.store(&params, ContentKind::Binary, payload.bytes()?).await
+    at.store(&params, ContentKind::Binary, payload.compute(Payload::bytes).await?).await
 }
 
 async fn string(at: ParentEntry, params: Params) -> Result<Response, Problem> {
@@ -130,15 +130,15 @@ async fn binary(at: ParentEntry, params: Params) -> Result<Response, Problem> {
 }
 
 async fn update_string(at: ParentEntry, params: Params, payload: Payload) -> Result<Json<ChildUpdated>, Problem> {
-    at.update(&params, ContentKind::String, filled("data", payload.text()?.into())?).await
+    at.update(&params, ContentKind::String, filled("data", payload.compute(Payload::text).await?.into())?).await
 }
 
 async fn update_json(at: ParentEntry, params: Params, payload: Payload) -> Result<Json<ChildUpdated>, Problem> {
-    at.update(&params, ContentKind::Json, payload.document()?.into_text()).await
+    at.update(&params, ContentKind::Json, payload.compute(Payload::document).await?.into_text()).await
 }
 
 async fn update_binary(at: ParentEntry, params: Params, payload: Payload) -> Result<Json<ChildUpdated>, Problem> {
-    at.update(&params, ContentKind::Binary, filled("body", payload.bytes()?)?).await
+    at.update(&params, ContentKind::Binary, filled("body", payload.compute(Payload::bytes).await?)?).await
 }
 
 async fn exists(at: ParentEntry, params: Params) -> Result<Json<ChildExists>, Problem> {
@@ -166,7 +166,7 @@ async fn list(at: ParentEntry, params: Params) -> Result<Json<ChildList>, Proble
     let data_key = folder(&params)?;
     let recursive = params.flag("recursive", true)?;
     let found = at.cache.namespace(&at.namespace).children(at.cache_id, data_key.as_ref(), recursive).await?;
-    let found = found.ok_or_else(|| Problem::parent_not_found(&at.namespace, at.cache_id))?;
+    let found = found.ok_or_else(|| Problem::parent_not_found(ChildOp::List, &at.namespace, at.cache_id))?;
     Ok(Json(children::child_list(&at.namespace, at.cache_id, data_key.as_ref(), found)))
 }
 
@@ -184,7 +184,7 @@ async fn delete_one(at: ParentEntry, params: Params) -> Result<Json<ChildDeleted
     let data_type = DataType::of(&params)?;
     let ChildPath { data_key, file_id } = ChildPath::of(&params)?;
     let ParentEntry { cache, namespace, cache_id, .. } = at;
-    let missing = || Problem::child_not_found(cache_id, file_id.as_str(), Some(data_type.name()));
+    let missing = || Problem::child_not_found(ChildOp::Delete, cache_id, file_id.as_str(), Some(data_type.name()));
     let kind = data_type.kind().ok_or_else(missing)?;
     let name = ChildName { data_key, file_id: file_id.clone(), kind };
     let (within, child) = (namespace.clone(), name.clone());
@@ -227,7 +227,8 @@ impl ParentEntry {
             None => self.fresh_file_id(params, kind, &content)?,
         };
         let name = ChildName { data_key, file_id, kind };
-        let (size, missing) = (content.len(), Problem::parent_not_found(&self.namespace, self.cache_id));
+        let (size, missing) =
+            (content.len(), Problem::parent_not_found(ChildOp::Store, &self.namespace, self.cache_id));
         let Self { cache, namespace, cache_id, now_ms, .. } = self;
         let (within, child) = (namespace.clone(), name.clone());
         let stored = cache
@@ -246,15 +247,19 @@ impl ParentEntry {
     }
 
     async fn read(self, params: &Params, kind: ContentKind, content_type: &'static str) -> Result<Response, Problem> {
-        let name = ChildPath::of(params)?.of_kind(kind);
+        let (data_key, file_id) = names(params)?;
+        let file_id = file_id.ok_or_else(|| Problem::unnamed_child(self.cache_id))?;
+        let name = ChildName { data_key, file_id, kind };
         let content = self.cache.namespace(&self.namespace).retrieve_child(self.cache_id, &name).await?;
-        let content = content.ok_or_else(|| Problem::child_not_found(self.cache_id, name.file_id.as_str(), None))?;
+        let content = content
+            .ok_or_else(|| Problem::child_not_found(ChildOp::Read, self.cache_id, name.file_id.as_str(), None))?;
         Ok(([(header::CONTENT_TYPE, content_type)], content).into_response())
     }
 
     async fn update(self, params: &Params, kind: ContentKind, content: Bytes) -> Result<Json<ChildUpdated>, Problem> {
         let name = ChildPath::of(params)?.of_kind(kind);
-        let (size, missing) = (content.len(), Problem::child_not_found(self.cache_id, name.file_id.as_str(), None));
+        let (size, missing) =
+            (content.len(), Problem::child_not_found(ChildOp::Update, self.cache_id, name.file_id.as_str(), None));
         let Self { cache, namespace, cache_id, .. } = self;
         let (within, child) = (namespace.clone(), name.clone());
         let updated = cache

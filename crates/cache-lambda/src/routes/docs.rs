@@ -12,7 +12,7 @@ use flate2::read::GzDecoder;
 use http::{HeaderMap, HeaderValue, header};
 use utoipa::openapi::OpenApi;
 
-use crate::conditional::{CachePolicy, ConditionalHeaders, ETag};
+use crate::conditional::{CachePolicy, ConditionalHeaders, ETag, Validators};
 use crate::media_type::HTML;
 use crate::openapi;
 use crate::openapi::operation::Operation;
@@ -95,7 +95,7 @@ impl Asset {
     /// The file, inflated for callers that do not accept gzip.
     fn answer(&self, conditions: &ConditionalHeaders) -> Result<Response, Problem> {
         let coding = if conditions.accepts_gzip { "gzip" } else { "" };
-        let tag = ETag::of(&[self.content_type, coding]);
+        let tag = Validators { etag: ETag::of(&[self.content_type, coding]), modified: None };
         let mut response = conditions.respond(&tag, CachePolicy::Revalidate, || self.body(conditions.accepts_gzip))?;
         response.headers_mut().append(header::VARY, HeaderValue::from_static("accept-encoding"));
         Ok(response)

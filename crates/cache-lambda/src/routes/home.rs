@@ -1,6 +1,7 @@
 //! Home: a page for people who open the service in a browser. It is public and shows no data.
 
 use axum::response::Html;
+use http::header;
 
 use crate::media_type::HTML;
 use crate::routing::Routes;
@@ -22,9 +23,14 @@ const PAGE: &str = "<!doctype html>
 </html>
 ";
 
+/// The page needs its own styles, and nothing else.
+const POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
 /// The routes of this group.
 pub fn routes() -> Routes {
-    Routes::new().get("/", async || Html(PAGE), |op| op.summary("A page with links").raw_response(HTML).public())
+    let page = async || ([(header::CONTENT_SECURITY_POLICY, POLICY)], Html(PAGE));
+    Routes::new().get("/", page, |op| op.summary("A page with links").raw_response(HTML).public())
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use cache_api::info::{Health, Server, Status, Storage, Versions};
 use cache_storage::StorageConfig;
 
 use crate::openapi::VERSION;
+use crate::problem::Problem;
 use crate::routing::Routes;
 use crate::state::AppState;
 
@@ -16,6 +17,9 @@ const NAME: &str = "mgraph_ai_service_cache";
 pub fn routes() -> Routes {
     Routes::new()
         .get("/info/health", health, |op| op.summary("Whether the service answers").response::<Health>())
+        .get("/info/ready", ready, |op| {
+            op.summary("Whether the storage answers, for load balancers").response::<Health>().public()
+        })
         .get("/info/server", server, |op| op.summary("Which process answers").response::<Server>())
         .get("/info/status", status, |op| op.summary("What runs, and where").response::<Status>())
         .get("/info/versions", versions, |op| op.summary("The versions of the service's parts").response::<Versions>())
@@ -24,6 +28,14 @@ pub fn routes() -> Routes {
 
 async fn health() -> Json<Health> {
     Json(Health { status: "ok".to_owned() })
+}
+
+/// Whether requests can be served, as far as the storage goes; `/info/health` says whether the process lives.
+async fn ready(State(state): State<AppState>) -> Result<Json<Health>, Problem> {
+    match state.is_ready().await {
+        true => Ok(Json(Health { status: "ready".to_owned() })),
+        false => Err(Problem::not_ready()),
+    }
 }
 
 async fn server(State(state): State<AppState>) -> Json<Server> {
@@ -79,8 +91,13 @@ async fn storage(State(state): State<AppState>) -> Json<Storage> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use cache_storage::StorageConfig;
+    use cache_storage::memory::Memory;
+    use cache_storage::operation::StorageOp;
     use cache_storage::s3::S3Config;
+    use cache_testing::fault_injection::{Fault, FaultInjectingStorage};
     use serde_json::{Value, json};
 
     use crate::test_support::{App, Call, config};
@@ -103,6 +120,17 @@ mod tests {
             "name": super::NAME, "version": super::VERSION, "status": "operational", "environment": "local",
         });
         check("/info/status", status).await;
+    }
+
+    #[tokio::test]
+    async fn a_server_without_storage_is_alive_but_not_ready() {
+        check("/info/ready", json!({"status": "ready"})).await;
+        let storage = FaultInjectingStorage::new(Arc::new(Memory::default()));
+        storage.once(StorageOp::List, "", Fault::Lost);
+        let app = App::over(Arc::new(storage), config());
+        let answer = app.get("/info/ready").await;
+        assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, Some("1")), "{}", answer.text());
+        assert_eq!(app.get("/info/health").await.status, 200);
     }
 
     #[tokio::test]

@@ -13,7 +13,7 @@ use cache_core::time::UnixMillis;
 use chrono::DateTime;
 use serde_json::{Map, Value};
 
-use crate::body::Payload;
+use crate::body::{Limited, MAX_FIELDS_BYTES, Payload};
 use crate::extract::Params;
 use crate::openapi::parameters;
 use crate::problem::Problem;
@@ -143,7 +143,7 @@ async fn settings(cache: RequestCache, params: Params) -> Result<Json<NamespaceS
 async fn change_settings(
     cache: RequestCache,
     params: Params,
-    payload: Payload,
+    Limited(payload): Limited<MAX_FIELDS_BYTES>,
 ) -> Result<Json<NamespaceSettings>, Problem> {
     let namespace = params.namespace()?;
     let settings = parse_settings(&namespace, payload)?;

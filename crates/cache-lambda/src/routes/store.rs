@@ -47,7 +47,7 @@ async fn string(
     options: StoreOptions,
     payload: Payload,
 ) -> Result<Json<Store>, Problem> {
-    store(cache, &params, options, None, payload.string_content()?).await
+    store(cache, &params, options, None, payload.string_content().await?).await
 }
 
 async fn keyed_string(
@@ -56,7 +56,7 @@ async fn keyed_string(
     options: StoreOptions,
     payload: Payload,
 ) -> Result<Json<Store>, Problem> {
-    store(cache, &params, options, Some(key(&params)?), payload.string_content()?).await
+    store(cache, &params, options, Some(key(&params)?), payload.string_content().await?).await
 }
 
 async fn json(
@@ -65,7 +65,7 @@ async fn json(
     options: StoreOptions,
     payload: Payload,
 ) -> Result<Json<Store>, Problem> {
-    store(cache, &params, options, None, payload.json_content(None)?).await
+    store(cache, &params, options, None, payload.json_content(None).await?).await
 }
 
 async fn keyed_json(
@@ -75,7 +75,7 @@ async fn keyed_json(
     payload: Payload,
 ) -> Result<Json<Store>, Problem> {
     let field = params.json_field_path()?;
-    store(cache, &params, options, Some(key(&params)?), payload.json_content(field)?).await
+    store(cache, &params, options, Some(key(&params)?), payload.json_content(field).await?).await
 }
 
 async fn binary(
@@ -84,7 +84,7 @@ async fn binary(
     options: StoreOptions,
     payload: Payload,
 ) -> Result<Json<Store>, Problem> {
-    store(cache, &params, options, None, payload.binary_content()?).await
+    store(cache, &params, options, None, payload.binary_content().await?).await
 }
 
 async fn keyed_binary(
@@ -93,7 +93,7 @@ async fn keyed_binary(
     options: StoreOptions,
     payload: Payload,
 ) -> Result<Json<Store>, Problem> {
-    store(cache, &params, options, Some(key(&params)?), payload.binary_content()?).await
+    store(cache, &params, options, Some(key(&params)?), payload.binary_content().await?).await
 }
 
 /// A key, and the file name under it if there is one.
@@ -199,12 +199,21 @@ mod tests {
 
     #[tokio::test]
     async fn a_key_that_could_leave_its_folder_is_refused() {
-        for key in ["a/../b", "a//b", "/a", "a/", "a%2F..%2Fb", "."] {
+        for key in ["a/../b", "a/%20/b", "a%2F..%2Fb", "."] {
             let path = format!("/ns/key_based/store/string/{key}");
-            check_refused(Call::post(&path, "x"), 400, "must not have empty, '.' or '..' segments").await;
+            check_refused(Call::post(&path, "x"), 400, "must not have blank, '.' or '..' segments").await;
         }
         check_refused(Call::post("/ns/key_based/store/string/a%5Cb", "x"), 400, "backslash").await;
         check_refused(Call::post("/ns/key_based/store/string/%C3%A9", "x"), 400, "no usable character").await;
+    }
+
+    #[tokio::test]
+    async fn a_url_is_a_key_and_its_empty_segments_vanish_from_the_path() {
+        for (key, path) in [("https://host/x", "https_/host/x"), ("/a", "a"), ("a//b", "a/b"), ("a/", "a")] {
+            let call = Call::post(&format!("/ns/key_based/store/string/{key}?file_id=f"), "x");
+            let stored = App::new().json(call).await;
+            assert_eq!(stored["paths"]["data"][0], format!("ns/data/key-based/{path}/f.txt"), "{key}");
+        }
     }
 
     #[tokio::test]

@@ -150,6 +150,15 @@ struct CreatedEntry {
     #[serde(skip_serializing_if = "Option::is_none")]
     cache_key: Option<names::CacheKey>,
     description: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    children: Vec<CreatedChild>,
+}
+
+/// Child data of a sample.
+#[derive(Debug, Serialize, ToSchema)]
+struct CreatedChild {
+    data_key: names::DataKey,
+    data_file_id: names::FileId,
 }
 
 async fn comprehensive(state: State<AppState>, cache: TestRequestCache) -> Result<Json<Created>, Problem> {
@@ -157,12 +166,12 @@ async fn comprehensive(state: State<AppState>, cache: TestRequestCache) -> Resul
     for namespace in FULL {
         wanted.push((named(namespace)?, samples::full()?));
     }
-    create(state, cache, wanted, "the full set of samples is stored").await
+    create(state, cache, wanted, "Comprehensive test data created").await
 }
 
 async fn minimal(state: State<AppState>, cache: TestRequestCache) -> Result<Json<Created>, Problem> {
     let wanted = vec![(named(DEFAULT)?, samples::smallest()?)];
-    create(state, cache, wanted, "the smallest set of samples is stored").await
+    create(state, cache, wanted, "Minimal test data created").await
 }
 
 async fn in_namespace(
@@ -175,7 +184,7 @@ async fn in_namespace(
     if namespace.as_str() == DEFAULT {
         samples.extend(samples::special()?);
     }
-    let message = format!("samples are stored in {namespace}");
+    let message = format!("Test data created for {namespace}");
     create(state, cache, vec![(namespace, samples)], &message).await
 }
 
@@ -212,9 +221,11 @@ async fn store(cache: &Cache, namespace: Namespace, sample: Sample) -> Result<Cr
     let request = StoreRequest { cache_key: cache_key.clone(), ..StoreRequest::new(strategy, content) };
     let cache = cache.namespace(&namespace);
     let entry = cache.store(&request).await?.entry;
-    for (file_id, text) in children {
-        let child = ChildName { data_key: None, file_id, kind: ContentKind::String };
-        cache.store_child(entry.cache_id, &child, text.into()).await?;
+    let mut created = Vec::new();
+    for (data_key, file_id, document) in children {
+        created.push(CreatedChild { data_key: name(&data_key), data_file_id: name(&file_id) });
+        let child = ChildName { data_key: Some(data_key), file_id, kind: ContentKind::Json };
+        cache.store_child(entry.cache_id, &child, document.into()).await?;
     }
     Ok(CreatedEntry {
         cache_id: name(&entry.cache_id),
@@ -224,6 +235,7 @@ async fn store(cache: &Cache, namespace: Namespace, sample: Sample) -> Result<Cr
         data_type: wire::content_kind(entry.content.kind),
         cache_key: cache_key.as_ref().map(name),
         description,
+        children: created,
     })
 }
 
@@ -241,7 +253,7 @@ async fn clear(TestRequestCache(cache): TestRequestCache, params: Params) -> Res
     let namespace = params.namespace()?;
     let within = namespace.clone();
     let files_deleted = cache.run_to_completion(async move |cache| cache.namespace(&within).clear().await).await?;
-    let message = format!("{files_deleted} files of {namespace} are deleted");
+    let message = format!("Cleared {files_deleted} files from {namespace}");
     Ok(Json(Cleared { success: true, namespace: name(&namespace), files_deleted, message, error: "" }))
 }
 
@@ -262,6 +274,19 @@ mod tests {
         config.test_routes = true;
         App::with(config)
     }
+
+    /// The hashes that the Python service has for its fixtures.
+    const FIXTURE_HASHES: [(&str, &str); 9] = [
+        ("string_simple", "e15b31f87df1896e"),
+        ("string_medium", "7009be43b18a851b"),
+        ("string_large", "44f8354494a5ba03"),
+        ("json_simple", "cb8ae809def24feb"),
+        ("json_complex", "032290cbf610fe5b"),
+        ("json_empty", "44136fa355b3678a"),
+        ("binary_small", "74f81fe167d99b4c"),
+        ("binary_medium", "bce0aff19cf5aa6a"),
+        ("binary_large", "785b0751fc2c53dc"),
+    ];
 
     /// Checks the response to a call.
     async fn check(app: &App, method: Method, path: &str, expected: Value) -> Value {
@@ -290,7 +315,9 @@ mod tests {
         let path = "/server/create/test-fixtures";
         let first = check(&app, Method::POST, path, json!({"data_type": "json", "content_encoding": null})).await;
         assert_eq!(first["data"]["fixtures"].as_object().unwrap().len(), 9);
-        assert_eq!(first["data"]["fixtures"]["json_empty"]["cache_hash"], "44136fa355b3678a");
+        for (fixture, hash) in FIXTURE_HASHES {
+            assert_eq!(first["data"]["fixtures"][fixture]["cache_hash"], hash, "{fixture}");
+        }
         assert_eq!(first["metadata"]["cache_id"], "00000000-0000-0000-0000-000000000001");
         assert_eq!(check(&app, Method::GET, path, json!({})).await, first);
         let listed = app.get("/default/retrieve/00000000-0000-0000-0000-000000000001/json").await.json();
@@ -320,7 +347,9 @@ mod tests {
         let full = json!({"entries_created": 111, "namespaces": FULL, "success": true});
         check(&app, Method::POST, &format!("{create}/default-namespaces/comprehensive"), full).await;
         let smallest = json!({"entries_created": 3, "namespaces": [DEFAULT], "strategies_used": ["direct"]});
-        check(&app, Method::POST, &format!("{create}/default-namespaces/minimal"), smallest).await;
+        let minimal = check(&app, Method::POST, &format!("{create}/default-namespaces/minimal"), smallest).await;
+        let hashes: Vec<_> = minimal["entries"].as_array().unwrap().iter().map(|entry| &entry["cache_hash"]).collect();
+        assert_eq!(hashes, ["457ee84f66336cab", "5dbea7b07d765d8e", "e7a5edc68cc9760b"]);
         let one = json!({"entries_created": 37, "namespaces": ["mine"]});
         check(&app, Method::POST, &format!("{create}/new-namespace/mine"), one).await;
         let special = check(&app, Method::POST, &format!("{create}/new-namespace/default"), json!({})).await;
@@ -328,7 +357,11 @@ mod tests {
         assert_eq!(special["entries"][38]["data_type"], "zip");
         assert_eq!(special["entries"][38]["cache_key"], "packages/sample-app");
         let parent = special["entries"][37]["cache_id"].as_str().unwrap();
-        assert_eq!(app.json(Call::get(&format!("/default/cache/{parent}/data/list"))).await["file_count"], 2);
+        assert_eq!(app.json(Call::get(&format!("/default/cache/{parent}/data/list"))).await["file_count"], 3);
+        assert_eq!(
+            special["entries"][37]["children"][0],
+            json!({"data_key": "analysis/sentiment", "data_file_id": "sentiment-v1"})
+        );
     }
 
     #[tokio::test]

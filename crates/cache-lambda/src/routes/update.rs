@@ -31,7 +31,7 @@ async fn string(
     Repeatable(key): Repeatable,
     payload: Payload,
 ) -> Result<Json<Update>, Problem> {
-    let text = filled("data", payload.text()?.into())?;
+    let text = filled("data", payload.compute(Payload::text).await?.into())?;
     update(cache, &params, key, ContentKind::String, text).await
 }
 
@@ -41,7 +41,7 @@ async fn json(
     Repeatable(key): Repeatable,
     payload: Payload,
 ) -> Result<Json<Update>, Problem> {
-    update(cache, &params, key, ContentKind::Json, payload.document()?.into_text()).await
+    update(cache, &params, key, ContentKind::Json, payload.compute(Payload::document).await?.into_text()).await
 }
 
 async fn binary(
@@ -50,14 +50,14 @@ async fn binary(
     Repeatable(key): Repeatable,
     payload: Payload,
 ) -> Result<Json<Update>, Problem> {
-    let bytes = filled("body", payload.bytes()?)?;
+    let bytes = filled("body", payload.compute(Payload::bytes).await?)?;
     update(cache, &params, key, ContentKind::Binary, bytes).await
 }
 
 /// Refuses an empty content.
 pub fn filled(field: &'static str, content: Bytes) -> Result<Bytes, Problem> {
     if content.is_empty() {
-        return Err(Problem::short_input(field, "the content must not be empty: delete the entry or file instead"));
+        return Err(Problem::empty_update(field));
     }
     Ok(content)
 }

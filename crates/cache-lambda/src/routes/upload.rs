@@ -21,7 +21,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::body::Payload;
+use crate::body::{Limited, MAX_FIELDS_BYTES, Payload};
 use crate::extract::Params;
 use crate::media_type::BYTES;
 use crate::openapi::parameters::{self, required};
@@ -80,7 +80,7 @@ async fn begin(
     cache: RequestCache,
     params: Params,
     Repeatable(key): Repeatable,
-    payload: Payload,
+    Limited(payload): Limited<MAX_FIELDS_BYTES>,
 ) -> Result<Json<UploadStarted>, Problem> {
     let mut fields = Fields::read(payload)?;
     let request = fields.request(&params)?;
@@ -110,7 +110,7 @@ async fn complete(
     cache: RequestCache,
     params: Params,
     _: Repeatable,
-    payload: Payload,
+    Limited(payload): Limited<MAX_FIELDS_BYTES>,
 ) -> Result<Json<Store>, Problem> {
     let mut fields = Fields::read(payload)?;
     let id: CacheId = fields.need(UPLOAD_ID)?;

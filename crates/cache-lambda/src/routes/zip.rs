@@ -90,7 +90,7 @@ async fn create(request: ArchiveRequest, params: Params) -> Result<Json<ArchiveS
 }
 
 async fn store(request: ArchiveRequest, params: Params, payload: Payload) -> Result<Json<ArchiveStore>, Problem> {
-    let (namespace, place, bytes) = (params.namespace()?, place(&params)?, payload.bytes()?);
+    let (namespace, place, bytes) = (params.namespace()?, place(&params)?, payload.compute(Payload::bytes).await?);
     let stored = request.run(namespace, async move |archives| archives.store(place, bytes).await).await?;
     stored.map(|stored| Json(zip::archive_store(stored))).map_err(|error| Problem::archive(ArchiveOp::Store, error))
 }
@@ -135,7 +135,7 @@ async fn add_bytes(
     params: Params,
     payload: Payload,
 ) -> Result<Json<ArchiveOperation>, Problem> {
-    add(request, &params, payload.bytes()?).await
+    add(request, &params, payload.compute(Payload::bytes).await?).await
 }
 
 async fn add_string(
@@ -143,20 +143,20 @@ async fn add_string(
     params: Params,
     payload: Payload,
 ) -> Result<Json<ArchiveOperation>, Problem> {
-    add(request, &params, payload.text()?.into()).await
+    add(request, &params, payload.compute(Payload::text).await?.into()).await
 }
 
 async fn add(request: ArchiveRequest, params: &Params, content: Bytes) -> Result<Json<ArchiveOperation>, Problem> {
-    let path = params.file_path(ArchiveOp::Edit)?;
+    let path = params.file_path(ArchiveOp::Add)?;
     let add = async move |archives: Archives, selector: Selector| archives.add(&selector, &path, content).await;
-    let edited = request.run_on_entry(ArchiveOp::Edit, params, add).await?;
+    let edited = request.run_on_entry(ArchiveOp::Add, params, add).await?;
     Ok(Json(zip::member_added(&edited)))
 }
 
 async fn remove(request: ArchiveRequest, params: Params) -> Result<Json<ArchiveOperation>, Problem> {
-    let path = params.file_path(ArchiveOp::Edit)?;
+    let path = params.file_path(ArchiveOp::Remove)?;
     let remove = async move |archives: Archives, selector: Selector| archives.remove(&selector, &path).await;
-    let edited = request.run_on_entry(ArchiveOp::Edit, &params, remove).await?;
+    let edited = request.run_on_entry(ArchiveOp::Remove, &params, remove).await?;
     Ok(Json(zip::member_removed(&edited)))
 }
 
@@ -164,7 +164,8 @@ async fn remove(request: ArchiveRequest, params: Params) -> Result<Json<ArchiveO
 async fn operations(request: ArchiveRequest, params: Params, payload: Payload) -> Result<Json<ArchiveBatch>, Problem> {
     let (namespace, id) = (params.namespace()?, params.cache_id()?);
     let selector = Selector::Id(id);
-    let batch = batch::read(payload, params.strict())?;
+    let strict = params.strict();
+    let batch = payload.compute(move |payload| batch::read(payload, strict)).await?;
     let state = AppState::clone(&request.state);
     let missing = format!("there is no entry with cache_id {id} in namespace {namespace}");
     let edited = request.run(namespace, async move |archives| archives.apply(&selector, batch).await).await?;

@@ -5,7 +5,7 @@
 //! `info,hyper=debug`.
 
 use std::fmt;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::panic;
 use std::str::FromStr;
 
@@ -15,10 +15,13 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, JsonFields, Writer};
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::fmt::{FmtContext, FormattedFields};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
+
+use super::log_writer::LogWriter;
 
 /// How lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,11 +57,19 @@ const OWN: [&str; 3] = ["cache_core", "cache_lambda", "cache_storage"];
 /// follows is enough.
 const LIBRARIES: &str = "info,aws_config=error";
 
-/// Sets up the log of this process, on standard error. Panics become lines of it.
-pub fn start(lookup: &dyn Fn(&str) -> Option<String>, format: LogFormat, in_lambda: bool) {
+/// Sets up the log of this process, on standard error. Panics become lines of it. A log that cannot be written never
+/// stops the service.
+pub fn start(lookup: &dyn Fn(&str) -> Option<String>, format: LogFormat, in_lambda: bool) -> Log {
     let (filter, problem) = choose(lookup);
-    let subscriber = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(std::io::stderr);
-    let subscriber = subscriber.with_target(false);
+    // Lambda stops the process with the response, so a thread would write its lines much later.
+    let log = Log((!in_lambda).then(|| LogWriter::to(std::io::stderr())));
+    let writer = match &log.0 {
+        Some(writer) => BoxMakeWriter::new(writer.clone()),
+        None => BoxMakeWriter::new(std::io::stderr),
+    };
+    // The subscriber would report a line that cannot be written with a panic, and the panic with another one.
+    let subscriber = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).log_internal_errors(false);
+    let subscriber = subscriber.with_writer(writer).with_target(false);
     match format {
         // Lambda dates each line itself.
         LogFormat::Json => subscriber
@@ -76,6 +87,32 @@ pub fn start(lookup: &dyn Fn(&str) -> Option<String>, format: LogFormat, in_lamb
     }));
     if let Some(problem) = problem {
         tracing::warn!("{problem}");
+    }
+    log
+}
+
+/// The log of this process. Dropping it writes the lines that are left.
+#[derive(Debug)]
+#[must_use = "the last lines are lost unless it lives as long as the process"]
+pub struct Log(Option<LogWriter>);
+
+impl Log {
+    /// Writes a line for the person who started the process, which is no event.
+    pub fn line(&self, text: &str) {
+        let line = format!("{text}\n");
+        // Without a reader there is nobody to tell.
+        let _ = match self.0.clone() {
+            Some(mut writer) => writer.write_all(line.as_bytes()),
+            None => std::io::stderr().write_all(line.as_bytes()),
+        };
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        if let Some(writer) = &self.0 {
+            writer.flush_all();
+        }
     }
 }
 

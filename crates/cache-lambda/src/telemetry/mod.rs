@@ -7,6 +7,7 @@
 
 pub mod access_log;
 pub mod emf;
+pub mod log_writer;
 pub mod logging;
 pub mod metrics;
 pub mod operation;

@@ -1,6 +1,6 @@
 //! Several callers at once.
 
-use cache_core::storage::{PutMode, Storage};
+use cache_core::storage::{PutMode, Storage, StorageError};
 use futures::future::{join, join_all};
 
 use super::{Sandbox, is_precondition, winner};
@@ -24,24 +24,36 @@ pub async fn one_of_32_racing_updates_wins(storage: &dyn Storage) {
     assert_eq!(sandbox.text("a").await.unwrap(), winner(&results).to_string());
 }
 
-/// Eight writers count to 32 together.
+/// Eight writers add 32 lines together. One whose outcome is unknown looks whether its line is there: some servers fail
+/// when they are contended.
 pub async fn racing_compare_and_swaps_lose_no_update(storage: &dyn Storage) {
     let sandbox = Sandbox::new(storage);
-    sandbox.overwrite("count", "0").await;
-    let count_up = async || {
-        for _ in 0..4 {
-            loop {
-                let now = sandbox.get("count").await.unwrap();
-                let next = std::str::from_utf8(&now.bytes).unwrap().parse::<u32>().unwrap() + 1;
-                match sandbox.put("count", next.to_string(), PutMode::Update(now.version)).await {
-                    Ok(_) => break,
-                    result => assert!(is_precondition(&result), "{result:?}"),
-                }
+    sandbox.overwrite("lines", "").await;
+    let add = async |line: String| {
+        loop {
+            let now = sandbox.get("lines").await.unwrap();
+            let text = std::str::from_utf8(&now.bytes).unwrap();
+            if text.contains(&line) {
+                return;
+            }
+            match sandbox.put("lines", format!("{text}{line}"), PutMode::Update(now.version)).await {
+                Ok(_) => return,
+                Err(StorageError::Unavailable { .. }) => {}
+                result => assert!(is_precondition(&result), "{result:?}"),
             }
         }
     };
-    join_all((0..8).map(|_| count_up())).await;
-    assert_eq!(sandbox.text("count").await.unwrap(), "32");
+    let write = async |writer: usize| {
+        for round in 0..4 {
+            add(format!("{writer}.{round}\n")).await;
+        }
+    };
+    join_all((0..8).map(write)).await;
+    let text = sandbox.text("lines").await.unwrap();
+    let mut lines: Vec<_> = text.lines().collect();
+    lines.sort_unstable();
+    let all: Vec<_> = (0..8).flat_map(|writer| (0..4).map(move |round| format!("{writer}.{round}"))).collect();
+    assert_eq!(lines, all, "every line once");
 }
 
 /// A write is all or nothing for those who read meanwhile.

@@ -4,15 +4,15 @@ use cache_core::storage::{GetOptions, ObjectKey, PutMode, Storage, StorageError}
 use cache_storage::s3::S3;
 
 use super::*;
-use crate::moto::Moto;
+use crate::s3_server::S3Server;
 
 /// A proxy in front of moto, a storage behind it and one that is not; `None` if moto is not set up.
 async fn proxy(bucket: &str) -> Option<(FaultyProxy, S3, S3)> {
-    let moto = Moto::shared()?;
-    let proxy = FaultyProxy::start(&moto.endpoint_url(), 7).await;
-    let behind = moto.storage_at(proxy.endpoint_url(), bucket).await;
+    let server = S3Server::shared()?;
+    let proxy = FaultyProxy::start(&server.endpoint_url(), 7).await;
+    let behind = server.storage_at(proxy.endpoint_url(), bucket).await;
     proxy.reset();
-    Some((proxy, behind, moto.storage(bucket).await))
+    Some((proxy, behind, server.storage(bucket).await))
 }
 
 fn key() -> ObjectKey {

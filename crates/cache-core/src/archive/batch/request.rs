@@ -292,7 +292,7 @@ mod tests {
         check(json!({"action": "add", "path": "!!", "content": "x"}), "operations[1].path has no usable character");
         check(
             json!({"action": "add", "path": "../a", "content": "x"}),
-            "operations[1].path must not have empty, '.' or '..'",
+            "operations[1].path must not have blank, '.' or '..'",
         );
         check(json!({"action": "move", "path": "a", "new_path": "/b"}), "operations[1].new_path must not have");
         check(json!({"action": "add", "path": "a", "condition": "bad"}), "operations[1].condition must be 'always'");

@@ -60,7 +60,7 @@ async fn stored_html_is_served_in_a_sandbox() {
         (answer.text().as_str(), answer.header("content-type")),
         ("<h1>hi</h1>", Some("text/html; charset=utf-8"))
     );
-    assert_eq!(answer.header("content-security-policy"), Some("sandbox"));
+    assert_eq!(answer.header("content-security-policy"), Some(super::STORED_HTML_POLICY));
     assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
 }
 

@@ -48,7 +48,8 @@ impl FromRequest<AppState> for Selectors {
     async fn from_request(request: Request<Body>, state: &AppState) -> Result<Self, Problem> {
         let max_bytes = MAX_BODY_BYTES.min(state.config.max_body_bytes);
         let payload = Payload::up_to(max_bytes, request, Problem::body_too_large).await?;
-        read(payload, state.config.strict_names).map(Self)
+        let strict = state.config.strict_names;
+        payload.compute(move |payload| read(payload, strict)).await.map(Self)
     }
 }
 

@@ -19,8 +19,7 @@ impl ChildPath {
     /// The child that a path names.
     pub fn of(params: &Params) -> Result<Self, Problem> {
         let (data_key, file_id) = names(params)?;
-        // A blank one is refused with an error that says so.
-        let file_id = file_id.map_or_else(|| params.name("data_file_id", ""), Ok)?;
+        let file_id = file_id.ok_or_else(Problem::blank_data_file_id)?;
         Ok(Self { data_key, file_id })
     }
 
@@ -37,7 +36,6 @@ pub fn names(params: &Params) -> Result<(Option<DataKey>, Option<FileId>), Probl
         return Err(Problem::route_not_found());
     }
     let (data_key, file_id) = match name.rsplit_once('/') {
-        Some(("", _)) => (Some(params.name("data_key", "")?), name),
         Some((data_key, file_id)) => (params.name_if_any("data_key", data_key)?, file_id),
         None => (None, name),
     };

@@ -88,11 +88,23 @@ async fn a_missing_entry_is_404_in_the_long_or_the_short_form() {
         check(string(), &format!("{NOBODY}{form}"), 404, &long).await;
     }
     for form in ["/string", "/json", "/binary"] {
-        check(string(), &format!("{NOBODY}{form}"), 404, "{\"detail\":\"there is no entry with").await;
+        check(
+            string(),
+            &format!("{NOBODY}{form}"),
+            404,
+            "{\"detail\":\"Cache entry not found\",\"message\":\"there is no entry with",
+        )
+        .await;
     }
     check(string(), "hash/0123456789abcdef", 404, "\"cache_hash\":\"0123456789abcdef\",\"cache_id\":null").await;
     for form in ["string", "json", "binary", "metadata", "refs-hash", "cache-id"] {
-        check(string(), &format!("hash/0123456789abcdef/{form}"), 404, "{\"detail\":\"there is no entry").await;
+        check(
+            string(),
+            &format!("hash/0123456789abcdef/{form}"),
+            404,
+            "{\"detail\":\"Cache entry not found\",\"message\":\"there is no entry",
+        )
+        .await;
     }
 }
 

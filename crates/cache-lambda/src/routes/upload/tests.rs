@@ -23,11 +23,11 @@ fn announced(more: Value) -> Value {
 /// Posts to the upload routes of `ns`.
 async fn post(app: &App, path: &str, body: &Value) -> Answer {
     let call = Call::post_json(&format!("/ns/{path}"), body.to_string());
-    app.send(call.header("host", "cache.example:8080").header("x-forwarded-proto", "https")).await
+    app.send(call.header("host", "cache.localhost:8080").header("x-forwarded-proto", "https")).await
 }
 
 async fn put(app: &App, url: &str, body: &'static str) -> Answer {
-    let path = url.strip_prefix("https://cache.example:8080").unwrap();
+    let path = url.strip_prefix("https://cache.localhost:8080").unwrap();
     app.send(Call::post(path, body).method(Method::PUT)).await
 }
 
@@ -94,7 +94,7 @@ async fn put_endless(app: &App, url: &str, length: Option<u64>) -> (u16, usize) 
         assert!(before < 1000, "more is taken than was announced");
         Ok::<_, Infallible>(Bytes::from_static(PART))
     });
-    let path = url.strip_prefix("https://cache.example:8080").unwrap();
+    let path = url.strip_prefix("https://cache.localhost:8080").unwrap();
     let mut request = Request::put(path);
     if let Some(length) = length {
         request = request.header(header::CONTENT_LENGTH, length);
@@ -131,8 +131,8 @@ async fn the_url_needs_no_key_and_the_routes_do() {
     assert_eq!(post(&app, "direct/upload", &announced(json!({}))).await.status, 401);
     assert_eq!(post(&app, "direct/upload/complete", &announced(json!({}))).await.status, 401);
     let call = Call::post_json("/ns/direct/upload", announced(json!({})).to_string());
-    let begun = app.json(call.header("x-api-key", "secret").header("host", "cache.example:8080")).await;
-    let path = begun["url"].as_str().unwrap().strip_prefix("http://cache.example:8080").unwrap();
+    let begun = app.json(call.header("x-api-key", "secret").header("host", "cache.localhost:8080")).await;
+    let path = begun["url"].as_str().unwrap().strip_prefix("http://cache.localhost:8080").unwrap();
     assert_eq!(app.send(Call::post(path, "hello").method(Method::PUT)).await.status, 200);
 }
 

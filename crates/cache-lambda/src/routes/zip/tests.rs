@@ -228,7 +228,7 @@ async fn a_batch_with_a_mistake_is_400_and_names_operation_and_field() {
         assert_eq!(answer.status, 400, "{}", answer.text());
         let item = &answer.json()["detail"][0];
         assert_eq!(item["loc"], json!(["body", "operations", 1, loc]), "{item}");
-        assert!(text(&item["msg"]).contains(message), "{item}");
+        assert!(text(&answer.json()["message"]).contains(message), "{item}");
     };
     refused(json!({"action": "add", "content": "x"}), "path", "operations[1].path is required").await;
     refused(json!({"action": "copy", "path": "a"}), "action", "must be 'add', 'replace'").await;
@@ -271,10 +271,10 @@ async fn a_missing_entry_is_404_to_read_400_to_edit_200_in_a_batch() {
     let app = App::new();
     for form in ["retrieve", "files/list", "file/retrieve/a"] {
         let call = Call::get(&format!("/ns/zip/{NOBODY}/{form}"));
-        check(&app, call, 404, "{\"detail\":\"there is no entry with cache_id").await;
+        check(&app, call, 404, "\"message\":\"there is no entry with cache_id").await;
     }
-    check(&app, add(NOBODY, "a", "x"), 400, "{\"detail\":\"there is no entry with cache_id").await;
-    check(&app, remove(NOBODY, "a"), 400, "{\"detail\":\"there is no entry with cache_id").await;
+    check(&app, add(NOBODY, "a", "x"), 400, "\"message\":\"there is no entry with cache_id").await;
+    check(&app, remove(NOBODY, "a"), 400, "\"message\":\"there is no entry with cache_id").await;
     let answer = app.json(batch(NOBODY, &json!({}))).await;
     assert_eq!((&answer["success"], &answer["cache_id"]), (&json!(false), &json!(NOBODY)));
     assert_eq!(answer["error_message"], "Zip file not found in cache");
@@ -298,9 +298,9 @@ async fn an_entry_that_is_no_archive_is_refused() {
     let app = App::new();
     for kind in ["binary", "string"] {
         let id = stored(&app, Call::post(&format!("/ns/direct/store/{kind}"), "no archive")).await;
-        check(&app, Call::get(&format!("/ns/zip/{id}/retrieve")), 400, "{\"detail\":\"the ").await;
-        check(&app, Call::get(&format!("/ns/zip/{id}/files/list")), 404, "{\"detail\":\"the ").await;
-        check(&app, add(&id, "a", "x"), 400, "{\"detail\":\"the ").await;
+        check(&app, Call::get(&format!("/ns/zip/{id}/retrieve")), 400, "\"message\":\"the ").await;
+        check(&app, Call::get(&format!("/ns/zip/{id}/files/list")), 404, "\"message\":\"the ").await;
+        check(&app, add(&id, "a", "x"), 400, "\"message\":\"the ").await;
         check(&app, batch(&id, &json!({})), 200, "\"success\":false").await;
     }
     check(&app, Call::post("/ns/direct/zip/store/k/f", "not a zip"), 400, "no ZIP archive").await;

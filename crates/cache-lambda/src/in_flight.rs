@@ -1,0 +1,189 @@
+//! Bounds the bytes of bodies and contents that all requests together hold in memory.
+//!
+//! A request takes its share before it receives a body, whose length is known or grows, and before it reads a content of
+//! more than [`crate::redirect::MAX_UNCOUNTED_READ_BYTES`]. Any other response is counted when it is made. The share is
+//! given back when the caller has received the response. Requests that find no room queue up in their order; one that waits
+//! too long is a 503.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, HttpBody};
+use axum::response::Response;
+use bytes::Bytes;
+use http::Extensions;
+use http_body::{Frame, SizeHint};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use crate::problem::Problem;
+
+/// The unit in which shares are counted, in bytes.
+const UNIT_BYTES: u64 = 1 << 10;
+/// Bodies and responses of up to so many bytes are not counted: the limit of connections bounds them.
+const FREE_BYTES: u64 = 16 << 10;
+/// How long a request waits for its share.
+const WAIT: Duration = Duration::from_secs(5);
+
+/// The room for the bytes of all requests.
+#[derive(Debug)]
+pub struct InFlightBytes {
+    room: Arc<Semaphore>,
+    units: u32,
+}
+
+impl InFlightBytes {
+    /// Room for so many bytes.
+    pub fn new(max_bytes: u64) -> Self {
+        let units =
+            u32::try_from(max_bytes.div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX).min(Semaphore::MAX_PERMITS as u32);
+        Self { room: Arc::new(Semaphore::new(units as usize)), units }
+    }
+
+    /// The share of a new request, which is empty.
+    pub fn share(&self) -> Share {
+        Share { room: Arc::clone(&self.room), all: self.units, held: Arc::default() }
+    }
+}
+
+/// What one request has of the room. Clones are the same share; the last one gives it back.
+#[derive(Debug, Clone)]
+pub struct Share {
+    room: Arc<Semaphore>,
+    all: u32,
+    held: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
+}
+
+impl Share {
+    /// The share of the request with these extensions; `None` in tests of a handler alone.
+    pub fn of(extensions: &Extensions) -> Option<Self> {
+        extensions.get().cloned()
+    }
+
+    /// Makes the share at least so large, as soon as there is room.
+    ///
+    /// # Errors
+    ///
+    /// 503 when there is no room in time.
+    pub async fn reserve(&self, bytes: u64) -> Result<(), Problem> {
+        let missing = self.units(bytes).saturating_sub(self.held());
+        if missing == 0 {
+            return Ok(());
+        }
+        let room = Arc::clone(&self.room).acquire_many_owned(missing);
+        // The semaphore is never closed.
+        let Ok(Ok(more)) = timeout(WAIT, room).await else { return Err(Problem::no_room_in_memory()) };
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        match held.as_mut() {
+            Some(held) => held.merge(more),
+            None => *held = Some(more),
+        }
+        Ok(())
+    }
+
+    /// The response, which keeps the share until it has been sent. What the share has beyond its size is given back.
+    ///
+    /// # Errors
+    ///
+    /// As [`Share::reserve`].
+    pub async fn keep_with(self, response: Response) -> Result<Response, Problem> {
+        let size = response.body().size_hint().lower();
+        self.reserve(size).await?;
+        // A use case that goes on after the response has the body still.
+        if Arc::strong_count(&self.held) == 1 {
+            self.give_back_all_but(size);
+        }
+        if self.held() == 0 {
+            return Ok(response);
+        }
+        Ok(response.map(|body| Body::new(Counted { body, _share: self })))
+    }
+
+    fn give_back_all_but(&self, bytes: u64) {
+        let needed = self.units(bytes) as usize;
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        *held = held.take().and_then(|mut all| all.split(needed.min(all.num_permits()))).filter(|_| needed > 0);
+    }
+
+    fn held(&self) -> u32 {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.as_ref().map_or(0, |held| u32::try_from(held.num_permits()).unwrap_or(u32::MAX))
+    }
+
+    /// A content may be larger than all of the room, if it was stored under a higher limit: then it takes all.
+    fn units(&self, bytes: u64) -> u32 {
+        match bytes {
+            0..=FREE_BYTES => 0,
+            _ => u32::try_from(bytes.div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX).min(self.all),
+        }
+    }
+}
+
+/// A body with the share of its request.
+struct Counted {
+    body: Body,
+    _share: Share,
+}
+
+impl HttpBody for Counted {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::response::IntoResponse;
+
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_waits_for_room_and_is_503_in_the_end() {
+        let all = InFlightBytes::new(4 * MIB);
+        let (first, second) = (all.share(), all.share());
+        first.reserve(3 * MIB).await.unwrap();
+        first.reserve(2 * MIB).await.unwrap();
+        second.reserve(MIB).await.unwrap();
+        assert_eq!(second.reserve(2 * MIB).await.unwrap_err().status(), 503);
+        drop(first);
+        second.reserve(2 * MIB).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_response_keeps_its_share_until_it_is_sent() {
+        let all = InFlightBytes::new(4 * MIB);
+        let share = all.share();
+        share.reserve(4 * MIB).await.unwrap();
+        let response = share.keep_with(vec![0; 3 << 20].into_response()).await.unwrap();
+        assert_eq!(all.room.available_permits(), 1 << 10);
+        drop(response);
+        assert_eq!(all.room.available_permits(), 4 << 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_larger_than_all_room_takes_all() {
+        let all = InFlightBytes::new(4 * MIB);
+        all.share().reserve(9 * MIB).await.unwrap();
+        let share = all.share();
+        share.reserve(9 * MIB).await.unwrap();
+        assert_eq!(all.room.available_permits(), 0);
+    }
+}

@@ -1,0 +1,148 @@
+//! What a connection is doing, which decides how long it may wait for its peer.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::{Context, Poll};
+
+use axum::body::{Body, HttpBody};
+use bytes::Bytes;
+use http::{Request, Response};
+use hyper::body::{Frame, Incoming, SizeHint};
+
+/// Bytes of the next request's head were received.
+const HEAD: u8 = 1;
+/// A body is being received.
+const BODY: u8 = 2;
+/// A request waits for the end of its response.
+const REQUEST: u8 = 4;
+
+/// What a connection is waiting for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Waiting {
+    /// A request.
+    Idle,
+    /// The rest of a request's head.
+    Head,
+    /// More of a body.
+    Body,
+    /// Nothing that the peer owes: a request is being answered.
+    Nothing,
+}
+
+/// What a connection is doing. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Activity(Arc<AtomicU8>);
+
+impl Activity {
+    /// What the peer is expected to send.
+    pub(super) fn waiting(&self) -> Waiting {
+        let flags = self.0.load(Ordering::Relaxed);
+        match (flags & BODY != 0, flags & REQUEST != 0, flags & HEAD != 0) {
+            (true, ..) => Waiting::Body,
+            (false, true, _) => Waiting::Nothing,
+            (false, false, true) => Waiting::Head,
+            (false, false, false) => Waiting::Idle,
+        }
+    }
+
+    /// Bytes were received.
+    pub(super) fn received(&self) {
+        if self.waiting() == Waiting::Idle {
+            self.set(HEAD);
+        }
+    }
+
+    /// A request has begun: its body and its response keep this up to date.
+    pub(super) fn begin(&self, request: Request<Incoming>) -> Request<Body> {
+        self.0.store(REQUEST, Ordering::Relaxed);
+        request.map(|body| match body.is_end_stream() {
+            true => Body::empty(),
+            false => {
+                self.set(BODY);
+                Body::new(RequestBody { body, activity: self.clone() })
+            }
+        })
+    }
+
+    /// The response of the request that has begun.
+    pub(super) fn respond(&self, response: Response<Body>) -> Response<ResponseBody> {
+        response.map(|body| ResponseBody { body, activity: self.clone() })
+    }
+
+    fn set(&self, flag: u8) {
+        self.0.fetch_or(flag, Ordering::Relaxed);
+    }
+
+    fn clear(&self, flag: u8) {
+        self.0.fetch_and(!flag, Ordering::Relaxed);
+    }
+}
+
+/// A body that is being received, until it is dropped.
+struct RequestBody {
+    body: Incoming,
+    activity: Activity,
+}
+
+impl HttpBody for RequestBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        if matches!(frame, Poll::Ready(None | Some(Err(_)))) || self.body.is_end_stream() {
+            self.activity.clear(BODY);
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        self.activity.clear(BODY);
+    }
+}
+
+/// The body of a response, which ends the request when it is dropped.
+pub(super) struct ResponseBody {
+    body: Body,
+    activity: Activity,
+}
+
+impl HttpBody for ResponseBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for ResponseBody {
+    fn drop(&mut self) {
+        self.activity.clear(REQUEST);
+    }
+}

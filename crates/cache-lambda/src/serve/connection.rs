@@ -1,0 +1,51 @@
+//! One connection: reads requests, lets the application answer them, and ends on time.
+
+use axum::Router;
+use axum::body::Body;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use super::activity::Activity;
+use super::timed_stream::TimedStream;
+use crate::config::limits::Limits;
+use crate::lingering_close;
+use crate::protocol::OverHttp;
+
+/// How long the head of a request may be, in bytes: 128 KiB. A longer one is 431.
+const MAX_HEAD_BYTES: usize = 128 << 10;
+
+/// Serves a connection until its peer closes it, a limit is reached, or the server stops.
+pub(super) async fn serve(stream: TcpStream, app: Router, limits: Limits, stopping: CancellationToken) {
+    // Responses are written as a whole; waiting to fill a packet only delays them.
+    let _ = stream.set_nodelay(true);
+    let activity = Activity::default();
+    let stream = TimedStream::new(stream, activity.clone(), limits);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let mut request: Request<Body> = activity.begin(request);
+        request.extensions_mut().insert(OverHttp);
+        let (app, activity) = (app.clone(), activity.clone());
+        async move {
+            let response = app.oneshot(lingering_close::drain_unread_body(request)).await?;
+            Ok::<_, std::convert::Infallible>(activity.respond(response))
+        }
+    });
+    let mut builder = http1::Builder::new();
+    let connection = builder.max_buf_size(MAX_HEAD_BYTES).serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stopping.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
