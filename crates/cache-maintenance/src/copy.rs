@@ -327,7 +327,8 @@ fn is_by_itself(key: &ObjectKey) -> bool {
         ObjectKind::Other => {
             !Layout::new(&namespace).physical_folders().iter().any(|folder| key.as_str().starts_with(folder))
         }
-        ObjectKind::KeyIndex
+        ObjectKind::HashFile(_)
+        | ObjectKind::KeyIndex
         | ObjectKind::Alias(_)
         | ObjectKind::Dated { .. }
         | ObjectKind::Latest(_)

@@ -146,7 +146,7 @@ impl NamespaceCache {
         for row in tree.rows {
             audit.listed.push(row.cache_id);
             match self.presence(row.cache_id).await? {
-                Presence::Listed(_) => {}
+                Presence::Listed(_) | Presence::InPythonFiles => {}
                 Presence::Gone => audit.gone.push(row.cache_id),
                 Presence::Unknown => audit.unknown.push(row.cache_id),
             }

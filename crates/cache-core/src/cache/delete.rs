@@ -11,6 +11,7 @@ use crate::ids::{BlobToken, CacheHash, CacheId};
 use crate::manifest::Manifest;
 use crate::storage::{ListPage, ObjectKey};
 
+use super::alias::Place;
 use super::commit::History;
 use super::load::{Current, Part};
 use super::manifest_changes::{ManifestChange, ManifestOutcome, Target};
@@ -47,6 +48,9 @@ impl NamespaceCache {
 
     async fn delete_before_deadline(&self, id: CacheId) -> Result<Option<Deleted>, Error> {
         let started_at = self.cache.now();
+        if let Place::PythonFiles(_) | Place::PythonRemains = self.place_of(id).await? {
+            return self.delete_python_entry(id).await;
+        }
         let folder = self.layout().children(id, None);
         let children = async { self.list(&folder).next().await };
         let (current, children) = try_join(self.current(id), children).await?;
@@ -55,13 +59,17 @@ impl NamespaceCache {
         let change = ManifestChange::Remove(target);
         let applied = self.commit(&key, loaded, change, History::since(started_at)).await?;
         let freed = Freed::of(applied.outcome);
-        if id.parts().is_none() {
-            self.retire_alias(id).await?;
-        }
+        let remains = match id.parts() {
+            None => self.retire_alias(id).await?,
+            Some(_) => Vec::new(),
+        };
         let views = self.remove_views(&entry);
         let (blobs, views, children) =
             join3(self.remove_freed(&key, &hash, freed), views, self.remove_children(children)).await;
-        let paths = self.removed_paths(&entry, blobs, views, children?);
+        let mut paths = self.removed_paths(&entry, blobs, views, children?);
+        paths.extend(remains);
+        paths.sort();
+        paths.dedup();
         Ok(Some(Deleted { entry, paths }))
     }
 
