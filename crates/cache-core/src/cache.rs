@@ -75,7 +75,7 @@ pub use self::listing::NamePage;
 pub use self::namespaces::Stats;
 pub use self::object_cache::ObjectCacheCounts;
 pub use self::paths::Paths;
-pub use self::python_store::{Conversion, PythonEntry};
+pub use self::python_store::{Conversion, PythonEntry, PythonEntryState};
 pub use self::retrieve::{Retrieved, RetrievedOrTooLarge, Selector};
 pub use self::store::{IdempotencyKey, MAX_TTL, MIN_TTL, StoreRequest, Stored};
 pub use self::sweep::{MAX_REPORTED_DAMAGED, SWEEP_MIN_AGE, SweepReport};
