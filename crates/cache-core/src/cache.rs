@@ -47,6 +47,7 @@ mod object_cache;
 mod page_tree;
 mod pages;
 mod paths;
+mod python_store;
 mod retrieve;
 mod revisions;
 mod rollback;
@@ -74,6 +75,7 @@ pub use self::listing::NamePage;
 pub use self::namespaces::Stats;
 pub use self::object_cache::ObjectCacheCounts;
 pub use self::paths::Paths;
+pub use self::python_store::{Conversion, PythonEntry, PythonEntryState};
 pub use self::retrieve::{Retrieved, RetrievedOrTooLarge, Selector};
 pub use self::store::{IdempotencyKey, MAX_TTL, MIN_TTL, StoreRequest, Stored};
 pub use self::sweep::{MAX_REPORTED_DAMAGED, SWEEP_MIN_AGE, SweepReport};
@@ -84,6 +86,7 @@ pub use self::zip::{ArchiveEntry, ArchiveError, ArchivePlace, Archives, Edited, 
 
 use self::group_commit::GroupCommit;
 use self::object_cache::ObjectCache;
+use self::python_store::PythonNamespaces;
 use self::settings::SettingsCache;
 use crate::clock::Clock;
 use crate::error::Error;
@@ -147,6 +150,7 @@ struct Shared {
     manifests: Arc<GroupCommit<Manifest>>,
     key_indexes: Arc<GroupCommit<KeyIndex>>,
     settings: SettingsCache,
+    python_namespaces: PythonNamespaces,
     objects: ObjectCache,
     limits: Limits,
 }
@@ -177,6 +181,7 @@ impl Cache {
             manifests: Arc::default(),
             key_indexes: Arc::default(),
             settings: SettingsCache::default(),
+            python_namespaces: PythonNamespaces::default(),
             objects: ObjectCache::new(config.object_cache_bytes),
             limits: config.limits,
         };

@@ -1,10 +1,13 @@
 //! An entry as the use cases return it: everything about it but its bytes.
 
+use std::sync::Arc;
+
 use crate::digest::Sha256Digest;
 use crate::ids::{BlobToken, CacheHash, CacheId, CacheKey, FileId, Namespace};
 use crate::key_ref::KeyRef;
 use crate::manifest::{EntryRow, StoredContent};
 use crate::nonce::Nonce;
+use crate::python_files::PythonFiles;
 use crate::strategy::{ContentKind, Strategy};
 use crate::time::UnixMillis;
 
@@ -35,6 +38,8 @@ pub struct Entry {
     pub content: ContentInfo,
     /// The number of its revision and when that was stored; `None` while it was never updated.
     pub revision: Option<RevisionInfo>,
+    /// The files that it consists of, when the Python service stored it and it was not changed since.
+    pub python_files: Option<Arc<PythonFiles>>,
     /// Whose store it was.
     pub(crate) nonce: Nonce,
 }
@@ -64,6 +69,11 @@ pub struct RevisionInfo {
 }
 
 impl Entry {
+    /// Whether its content is an object of its own, which clients can read from the storage.
+    pub fn has_own_object(&self) -> bool {
+        self.content.blob.is_some() || self.python_files.as_ref().is_some_and(|files| files.is_kept_as_bytes())
+    }
+
     /// The key index that lists the entry: one exists when both a key and a file id were given.
     pub fn key_ref(&self) -> Option<KeyRef> {
         Some(KeyRef { strategy: self.strategy, cache_key: self.cache_key.clone()?, file_id: self.file_id.clone()? })
@@ -103,6 +113,7 @@ impl Entry {
             },
             revision: revision
                 .map(|revision| RevisionInfo { number: revision.number, updated_at: revision.updated_at }),
+            python_files: None,
             nonce: *nonce,
         }
     }

@@ -8,6 +8,7 @@
 //! | blob | `blobs/2c/f2/2cf24dba5fb0a30e-0002a` |
 //! | intent of a group commit | `intents/2c/f2/2cf24dba5fb0a30e/{name}`, with the name of the key index for one of a key |
 //! | alias of an id that names no hash | `refs/by-id/00/00/00000000-0000-....json` |
+//! | reference files of the Python service | the same path as an alias, and `refs/by-hash/2c/f2/2cf24dba5fb0a30e.json` |
 //! | dated view | `data/temporal/2026/11/20/15/5204123-{cache_id}-{nonce}.json` (UTC; minutes, seconds, milliseconds) |
 //! | latest view | `data/temporal-latest/latest/{cache_key}/{file_id}.json` |
 //! | readable copy | `data/key-based/{cache_key}/{file_id}.json`, `.txt` or `.bin` |

@@ -23,7 +23,7 @@
 //! | child | a small file under an entry, which goes when the entry goes |
 //! | revision | a later content of an entry that was updated |
 //! | tombstone | what stays of a manifest or key index that lists nothing any more |
-//! | alias | leads from an id that names no hash, such as one of the Python service, to its entry |
+//! | alias | leads from an id that names no hash to its entry. What the Python service left under the same path is the entry |
 //! | catalog | what listings of a namespace need of its manifests, so that these are not read each time |
 //!
 //! # Reading order
@@ -31,7 +31,8 @@
 //! 1. [`ids`] and [`strategy`]: the names. A name that got this far is valid.
 //! 2. [`storage`], [`clock`] and [`rng`]: the ports, which are all that core knows of the world.
 //! 3. [`json`] and [`content`]: what callers send, and its hash. [`representation`] is the way back, into the form a caller wants.
-//! 4. [`layout`], [`manifest`], [`key_index`], [`catalog`] and [`settings`]: where things lie and what is in them; pure.
+//! 4. [`layout`], [`manifest`], [`key_index`], [`catalog`], [`settings`] and [`python_files`]: where things lie and what is in
+//!    them; pure.
 //! 5. `cache`: the use cases. Begin with its `store`, then `commit`, the one loop that changes a manifest or a key index.
 //! 6. [`archive`]: reading and editing ZIP archives, which knows nothing of the rest.
 //! 7. [`error`](mod@error): why a use case fails, sorted by what the caller can do about it. A miss is not an error but `None`.
@@ -54,6 +55,7 @@ mod key_ref;
 pub mod layout;
 pub mod manifest;
 pub mod nonce;
+pub mod python_files;
 pub mod representation;
 pub mod rng;
 pub mod settings;

@@ -67,7 +67,16 @@ pub struct NewEntry {
     /// Its content.
     pub content: NewContent,
     /// Its id, if that does not follow from its hash and version.
-    pub foreign_id: Option<CacheId>,
+    pub foreign_id: Option<ForeignId>,
+}
+
+/// The id of an entry that came from elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ForeignId {
+    /// The id.
+    pub cache_id: CacheId,
+    /// The version that the entry had there. It keeps it unless it is taken, or older versions are in pages already.
+    pub version: Option<u64>,
 }
 
 /// A content that is to be referenced.
@@ -143,9 +152,14 @@ impl Default for Manifest {
 impl Manifest {
     /// The manifest before its first entry. It was never written.
     pub fn new() -> Self {
+        Self::beginning_with(1)
+    }
+
+    /// The same of a hash whose versions before this one are elsewhere.
+    pub fn beginning_with(next_version: u64) -> Self {
         Self {
             writes: 0,
-            next_version: 1,
+            next_version,
             next_content: 1,
             contents: Contents::default(),
             counts: Counts::default(),
@@ -244,10 +258,10 @@ impl Manifest {
     /// When its content has no place. The manifest is then as it was.
     pub fn insert(&mut self, hash: &CacheHash, new: &NewEntry) -> Result<EntryRow, InsertError> {
         let location = self.locate(&new.content)?;
-        let version = self.next_version;
+        let version = self.version_for(new);
         let cache_id = self.predict_id(hash, new).ok_or(InsertError::VersionsExhausted)?;
         let content = self.reference(&new.content, location);
-        self.next_version += 1;
+        self.next_version = self.next_version.max(version + 1);
         self.counts.add(new.spec.strategy, new.spec.expires_at);
         let row = EntryRow {
             version,
@@ -258,8 +272,21 @@ impl Manifest {
             revisions: Vec::new(),
             revision_page: None,
         };
-        self.log.push(row.clone());
+        self.log.insert(row.clone());
         Ok(row)
+    }
+
+    /// Leaves the versions before this one to entries that are elsewhere.
+    pub fn begin_with(&mut self, first_version: u64) {
+        self.next_version = self.next_version.max(first_version);
+    }
+
+    /// The version of an entry: the next one, or for one that came from elsewhere the one that it had there.
+    fn version_for(&self, new: &NewEntry) -> u64 {
+        let is_free = |version: &u64| {
+            *version >= self.next_version || self.log.pages().is_empty() && self.log.row(*version).is_none()
+        };
+        new.foreign_id.and_then(|foreign| foreign.version).filter(is_free).unwrap_or(self.next_version)
     }
 
     /// The id that an entry would get, were it the next one; `None` when its content has no place.
@@ -278,7 +305,7 @@ impl Manifest {
         };
         let NewEntry { spec, .. } = new;
         let parts = IdParts { cache_hash: hash.clone(), strategy: spec.strategy, kind: spec.kind, locator };
-        new.foreign_id.or_else(|| CacheId::new(&parts))
+        new.foreign_id.map(|foreign| foreign.cache_id).or_else(|| CacheId::new(&parts))
     }
 
     /// Gives an entry a new content. The row is in the head, or is one that the caller has read from a page and puts back.

@@ -91,6 +91,12 @@ impl<R: Row> VersionLog<R> {
         self.rows.push(row);
     }
 
+    /// Adds a version that is newer than all in pages.
+    pub fn insert(&mut self, row: R) {
+        let at = self.rows.partition_point(|other| other.version() < row.version());
+        self.rows.insert(at, row);
+    }
+
     /// The row of a version, if it is in the head.
     pub fn row(&self, version: u64) -> Option<&R> {
         let at = self.rows.binary_search_by_key(&version, R::version).ok()?;

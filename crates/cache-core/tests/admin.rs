@@ -67,7 +67,7 @@ async fn the_reference_file_of_an_entry_is_that_of_the_python_service() {
     let world = World::new();
     let entry = world.store_as("text", Strategy::KeyBased, Some("k/l"), Some("f")).await;
     let path = world.layout().alias(entry.cache_id).to_string();
-    let by_hash = world.layout().hash_reference_path(&entry.cache_hash);
+    let by_hash = world.layout().hash_reference(&entry.cache_hash).to_string();
     let children = world.layout().children(entry.cache_id, None);
     let expected = json!({
         "all_paths": { "data": ["demo/data/key-based/k/l/f.txt"], "by_hash": [by_hash], "by_id": [path] },
@@ -98,7 +98,7 @@ async fn the_reference_file_of_a_hash_lists_its_entries() {
     }
     let entry = world.store("a").await;
     ids.push(json!({ "cache_id": entry.cache_id, "timestamp": entry.stored_at }));
-    let path = world.layout().hash_reference_path(&entry.cache_hash);
+    let path = world.layout().hash_reference(&entry.cache_hash).to_string();
     let expected =
         json!({ "cache_hash": entry.cache_hash, "cache_ids": ids, "latest_id": entry.cache_id, "total_versions": 41 });
     assert_eq!(read_json(&world, &path).await, expected);
@@ -149,7 +149,7 @@ async fn what_others_need_is_in_use() {
     world.demo.change_settings(&Settings::default()).await.unwrap();
     world.put(&world.layout().catalog_shard("2c"), "x").await;
     let blob = world.layout().blob(&entry.cache_hash, entry.content.blob.unwrap());
-    let by_hash = world.layout().hash_reference_path(&entry.cache_hash);
+    let by_hash = world.layout().hash_reference(&entry.cache_hash).to_string();
     let mut needed: Vec<String> = world.objects("demo/").await.into_iter().map(|object| object.key).collect();
     assert_eq!(needed.len(), 5, "manifest, blob, key index, shard and settings: {needed:?}");
     needed.push(by_hash.clone());

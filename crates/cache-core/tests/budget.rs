@@ -176,9 +176,9 @@ async fn a_content_of_64_kib_is_small() {
 async fn the_first_store_of_a_process_reads_the_settings_first() {
     let world = SharedStorage::new();
     let cache = world.new_process();
-    check_store(&world, &cache, &direct(text("x")), "PUT+2 GET (2)").await;
-    check_store(&world, &world.new_process(), &direct(text("x")), "PUT+2 GET (2)").await;
-    check_store(&world, &world.new_process(), &direct(binary(7, LARGE)), "2 PUT+2 GET (2)").await;
+    check_store(&world, &cache, &direct(text("x")), "PUT+2 GET+LIST (2)").await;
+    check_store(&world, &world.new_process(), &direct(text("x")), "PUT+2 GET+LIST (2)").await;
+    check_store(&world, &world.new_process(), &direct(binary(7, LARGE)), "2 PUT+2 GET+LIST (2)").await;
     check_store(&world, &cache, &direct(text("y")), "PUT+GET (1)").await;
 }
 

@@ -262,7 +262,7 @@ async fn a_manifest_that_cannot_be_read_is_left_out() {
 async fn what_is_not_ours_among_the_manifests_is_no_hash() {
     let world = World::new();
     let entry = world.store("a").await;
-    world.put(&world.layout().hash_reference_path(&entry.cache_hash).parse().unwrap(), vec![b' '; 100]).await;
+    world.put(&world.layout().hash_reference(&entry.cache_hash), vec![b' '; 100]).await;
     assert_eq!(world.demo.hashes().await.unwrap(), [entry.cache_hash]);
 }
 

@@ -97,7 +97,7 @@ async fn versions_are_listed_page_by_page() {
     for of in [VersionsOf::Hash(text("x").cache_hash().clone()), VersionsOf::Key(key_ref(Strategy::Direct))] {
         let (mut before, mut listed) = (None, Vec::new());
         while let Some(page) = cache.versions(&of, before, 70).await.unwrap().filter(|page| !page.versions.is_empty()) {
-            assert_eq!((page.count, page.latest), (500, *ids.last().unwrap()));
+            assert_eq!((page.count, page.latest.cache_id), (500, *ids.last().unwrap()));
             before = Some(page.versions[0].version);
             listed.splice(0..0, page.versions.iter().map(|version| version.cache_id));
         }

@@ -25,7 +25,7 @@ cache-lambda: the cache service, as a Lambda function or as a server on this mac
 
 Usage: cache-lambda                        serve
        cache-lambda sweep [NAMESPACE...]   remove expired entries and leftovers, in all namespaces if none is named
-       cache-lambda copy --from STORE --to STORE [--overwrite] [--parallel N] [--json] [--progress text|json|none]
+       cache-lambda copy --from STORE --to STORE [--convert] [--overwrite] [--parallel N] [--json] [--progress text|json|none]
        cache-lambda verify STORE [--repair] [--json] [--progress text|json|none]
        cache-lambda --help | --version
 

@@ -96,7 +96,7 @@ impl EntryRead {
             RetrievedOrTooLarge::TooLarge(entry) => entry,
         };
         let as_stored = redirect::as_stored(&entry, representation, conditions);
-        if let Some(headers) = as_stored.filter(|_| options.may_redirect() && entry.content.blob.is_some()) {
+        if let Some(headers) = as_stored.filter(|_| options.may_redirect() && entry.has_own_object()) {
             return self.redirect(&entry, &etag(&entry), &headers).await.map(ReadOutcome::Redirect);
         }
         if options.max_bytes() <= options.initial_read_limit() {

@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cache_core::error::{Error, error_chain};
 use cache_core::storage::Storage;
@@ -69,10 +69,11 @@ impl Command {
         let action = match name {
             "copy" => {
                 let overwrite = given.take_flag("--overwrite");
+                let convert = given.take_flag("--convert");
                 let parallel = given.parallel.take().unwrap_or(CopyOptions::default().parallel);
                 let from = given.from.take().ok_or("copy needs --from STORE")?;
                 let to = given.to.take().ok_or("copy needs --to STORE")?;
-                Action::Copy { from, to, options: CopyOptions { parallel, overwrite } }
+                Action::Copy { from, to, options: CopyOptions { parallel, overwrite, convert } }
             }
             "verify" => {
                 let repair = given.take_flag("--repair");
@@ -95,8 +96,9 @@ impl Command {
             Action::Copy { ref from, ref to, options } => {
                 let (source, target) = (open(from).await?, open(to).await?);
                 let work = async |progress: &Progress| copy(source, target, options, progress).await;
+                let started = Instant::now();
                 let report = with_progress(self.shown, work).await?;
-                self.print(&report, &copied(&report, to))?;
+                self.print(&report, &copied(&report, to, started.elapsed()))?;
                 Ok(if report.is_clean() { 0 } else { EXIT_FINDINGS })
             }
             Action::Verify { ref store, repair: false } => {
@@ -213,11 +215,17 @@ fn show(shown: Shown, is_terminal: bool, progress: Arc<Progress>) -> Option<Join
     }))
 }
 
-fn copied(report: &CopyReport, to: &StoreAddress) -> String {
-    let CopyReport { entries, copied, present, checked, bytes, different, damaged } = report;
+fn copied(report: &CopyReport, to: &StoreAddress, took: Duration) -> String {
+    let CopyReport { entries, converted, copied, present, checked, bytes, different, damaged } = report;
+    let seconds = took.as_secs_f64().max(0.001);
+    let (entries_rate, megabytes_rate) = (*entries as f64 / seconds, *bytes as f64 / 1e6 / seconds);
     let mut text = format!(
-        "{to} has {entries} entries: {copied} objects ({bytes} bytes) written, {present} were there, {checked} contents checked"
+        "{to} has {entries} entries: {copied} objects ({bytes} bytes) written, {present} were there, {checked} contents checked; \
+         {entries_rate:.0} entries/s, {megabytes_rate:.1} MB/s"
     );
+    if *converted > 0 {
+        text += &format!("\n{converted} entries of the Python service were converted");
+    }
     for object in different.iter().take(MAX_SHOWN) {
         text += &format!("\ndifferent in the target, left (--overwrite replaces it): {object}");
     }
@@ -228,13 +236,25 @@ fn copied(report: &CopyReport, to: &StoreAddress) -> String {
 }
 
 fn verified(report: &VerifyReport) -> String {
-    let VerifyReport { namespaces, manifests, entries, contents, content_bytes, key_indexes, stale_catalogs, findings } =
-        report;
+    let VerifyReport {
+        namespaces,
+        manifests,
+        entries,
+        python_entries,
+        contents,
+        content_bytes,
+        key_indexes,
+        stale_catalogs,
+        findings,
+    } = report;
     let mut text = format!(
         "{namespaces} namespaces, {manifests} manifests, {entries} entries, {contents} contents ({content_bytes} bytes), \
          {key_indexes} key indexes, {stale_catalogs} stale parts of the catalog: {} findings",
         findings.len()
     );
+    if *python_entries > 0 {
+        text += &format!("\n{python_entries} entries of the Python service, as it stored them");
+    }
     for finding in findings.iter().take(MAX_SHOWN) {
         let kind = serde_json::to_string(&finding.kind).unwrap_or_default();
         text += &format!("\n{}: {}", kind.trim_matches('"'), finding.object);
@@ -247,10 +267,10 @@ fn verified(report: &VerifyReport) -> String {
 }
 
 fn mended(report: &RepairReport) -> String {
-    let RepairReport { removed, removed_catalogs, written_views, left } = report;
+    let RepairReport { removed, removed_catalogs, written_views, listed_entries, left } = report;
     format!(
         "removed {removed} objects and rows that belong to nothing and {removed_catalogs} stale parts of the catalog, \
-         wrote {written_views} views; left: {}",
+         wrote {written_views} views, listed {listed_entries} entries under their keys; left: {}",
         verified(left)
     )
 }
@@ -271,8 +291,8 @@ mod tests {
 
     #[test]
     fn options_come_in_any_order() {
-        let copy = parse("copy --to zip:b --json --from disk:a --parallel 4 --progress json").unwrap();
-        let options = CopyOptions { parallel: 4, overwrite: false };
+        let copy = parse("copy --to zip:b --json --convert --from disk:a --parallel 4 --progress json").unwrap();
+        let options = CopyOptions { parallel: 4, overwrite: false, convert: true };
         let (from, to) = ("disk:a".parse().unwrap(), "zip:b".parse().unwrap());
         assert_eq!(copy, Command { action: Action::Copy { from, to, options }, json: true, shown: Shown::Json });
         let verify = parse("verify --repair sqlite:a").unwrap();
@@ -290,6 +310,7 @@ mod tests {
             ("copy --parallel 0 --from disk:a --to disk:b", "from 1 to 1000"),
             ("verify", "verify needs a STORE"),
             ("verify ./a", "give disk:FOLDER"),
+            ("verify disk:a --convert", "verify does not take '--convert'"),
             ("verify disk:a --overwrite", "verify does not take '--overwrite'"),
             ("verify disk:a --parallel 3", "verify does not take '--parallel'"),
             ("verify disk:a --progress bar", "text, json or none"),

@@ -7,19 +7,24 @@
 //! A copy that was interrupted is repeated: what is there already is compared and left. If something else is there, it is
 //! reported and left as well, unless [`CopyOptions::overwrite`] says otherwise.
 //!
+//! Entries of the Python service are copied as they are, or made entries of ours ([`CopyOptions::convert`]): with their ids, versions,
+//! times and children, listed under their keys in the order of time. Then nothing of its files is in the target.
+//!
 //! Left out is what belongs to no entry or rebuilds itself: blobs and pages that nothing references, intents, the catalog.
 //!
 //! The source may be in use. What was stored before the copy began is in the copy; an entry that is stored, updated or deleted
 //! meanwhile may be in it or not. Repeat the copy once nobody writes, with [`CopyOptions::overwrite`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cache_core::cache::{Cache, ContentPlace, ManifestAudit, NamespaceCache};
+use cache_core::cache::{
+    Cache, ContentPlace, Conversion, ManifestAudit, NamespaceCache, PythonEntry, PythonEntryState,
+};
 use cache_core::digest::Sha256Digest;
 use cache_core::error::Error;
-use cache_core::ids::{CacheHash, Namespace};
+use cache_core::ids::{CacheHash, CacheId, Namespace};
 use cache_core::layout::{Layout, ObjectKind, RESERVED_FOLDER};
 use cache_core::storage::{ListedObject, Object, ObjectKey, PutMode, Storage, StorageError};
 use cache_core::time::Deadline;
@@ -47,12 +52,14 @@ pub struct CopyOptions {
     pub parallel: usize,
     /// Whether objects of the target that differ are replaced.
     pub overwrite: bool,
+    /// Whether entries of the Python service become entries of ours.
+    pub convert: bool,
 }
 
 impl Default for CopyOptions {
-    /// 32 at the same time; nothing is replaced.
+    /// 32 at the same time; nothing is replaced or converted.
     fn default() -> Self {
-        Self { parallel: 32, overwrite: false }
+        Self { parallel: 32, overwrite: false, convert: false }
     }
 }
 
@@ -61,6 +68,8 @@ impl Default for CopyOptions {
 pub struct CopyReport {
     /// Entries that the target lists now.
     pub entries: u64,
+    /// Those of them that were made of entries of the Python service.
+    pub converted: u64,
     /// Objects that were written.
     pub copied: u64,
     /// Objects that were there already.
@@ -83,6 +92,7 @@ impl CopyReport {
 
     fn add(&mut self, other: Self) {
         self.entries += other.entries;
+        self.converted += other.converted;
         self.copied += other.copied;
         self.present += other.present;
         self.checked += other.checked;
@@ -104,7 +114,8 @@ pub async fn copy(
     progress: &Progress,
 ) -> Result<CopyReport, Error> {
     let cache = Cache::new(from.clone(), Arc::new(SystemClock), Arc::new(OsRng)).with_deadline(Deadline::NEVER);
-    let copying = Copying { from, to, options, progress, memory: Semaphore::new(UNITS as usize) };
+    let target = Cache::new(to.clone(), Arc::new(SystemClock), Arc::new(OsRng)).with_deadline(Deadline::NEVER);
+    let copying = Copying { from, to, target, options, progress, memory: Semaphore::new(UNITS as usize) };
     let namespaces = cache.namespaces().await?;
     for namespace in &namespaces {
         copying.count(&format!("{namespace}/")).await?;
@@ -122,6 +133,8 @@ pub async fn copy(
 struct Copying<'a> {
     from: Arc<dyn Storage>,
     to: Arc<dyn Storage>,
+    /// Over `to`.
+    target: Cache,
     options: CopyOptions,
     progress: &'a Progress,
     memory: Semaphore,
@@ -151,17 +164,20 @@ impl Copying<'_> {
     async fn namespace(&self, cache: &NamespaceCache, namespace: &Namespace) -> Result<CopyReport, Error> {
         let layout = Layout::new(namespace);
         let mut report = CopyReport::default();
+        let python = if self.options.convert { PythonFiles::of(cache).await? } else { PythonFiles::default() };
+        let (is_joined, python_entries) = (|hash: &CacheHash| python.hashes.contains(hash), &python.entries);
         let manifest = |object: ListedObject| async move {
             let Some((_, ObjectKind::Manifest(hash))) = object.key.parse().ok().as_ref().and_then(ObjectKind::of)
             else {
                 return Ok(CopyReport::default());
             };
-            self.manifest(cache, layout, &hash).await
+            self.manifest(cache, layout, &hash, is_joined(&hash)).await
         };
         report.add(self.each(&layout.manifests(), manifest).await?);
         // Before the key indexes that lead to them.
         report.add(self.folder(&layout.pages_of_key_indexes(), |_| true).await?);
-        report.add(self.folder(&format!("{namespace}/"), is_by_itself).await?);
+        report.add(self.folder(&format!("{namespace}/"), |key| is_by_itself(key) && !python.has(key)).await?);
+        report.add(self.convert(cache, &self.target.namespace(namespace), python_entries).await?);
         Ok(report)
     }
 
@@ -202,9 +218,14 @@ impl Copying<'_> {
         cache: &NamespaceCache,
         layout: Layout<'_>,
         hash: &CacheHash,
+        is_joined: bool,
     ) -> Result<CopyReport, Error> {
         let key = layout.manifest(hash);
         let mut report = CopyReport::default();
+        // One that an earlier run has written lists the converted entries as well.
+        if is_joined && !self.options.overwrite && retry(|| self.to.head(&key)).await?.is_some() {
+            return Ok(CopyReport { present: 1, ..report });
+        }
         let (object, audit) = match self.consistent(cache, &key, hash).await {
             Ok(Some(found)) => found,
             Ok(None) => return Ok(report),
@@ -233,6 +254,59 @@ impl Copying<'_> {
         }
         report.add(self.put(&key, object.bytes).await?);
         report.entries += audit.entries.len() as u64;
+        Ok(report)
+    }
+
+    /// Makes entries of ours of those of the Python service. Those with one hash come one after the other, in their order.
+    async fn convert(
+        &self,
+        cache: &NamespaceCache,
+        target: &NamespaceCache,
+        entries: &[PythonEntry],
+    ) -> Result<CopyReport, Error> {
+        let of_hashes = entries.chunk_by(|a, b| a.cache_hash == b.cache_hash).map(|entries| async move {
+            let mut report = CopyReport::default();
+            for entry in entries {
+                report.add(self.convert_one(cache, target, entry).await?);
+            }
+            Ok::<_, Error>(report)
+        });
+        let mut report = CopyReport::default();
+        let mut converting = stream::iter(of_hashes).buffer_unordered(self.options.parallel.max(1));
+        while let Some(one) = converting.try_next().await? {
+            report.add(one);
+        }
+        // Under a key, the one that was stored last is the newest.
+        let mut by_time: Vec<&PythonEntry> =
+            entries.iter().filter(|entry| entry.state == PythonEntryState::Original).collect();
+        by_time.sort_by_key(|entry| entry.stored_at);
+        for entry in by_time {
+            target.restore_view(entry.cache_id).await?;
+            target.list_under_its_key(entry.cache_id).await?;
+        }
+        Ok(report)
+    }
+
+    async fn convert_one(
+        &self,
+        cache: &NamespaceCache,
+        target: &NamespaceCache,
+        entry: &PythonEntry,
+    ) -> Result<CopyReport, Error> {
+        let mut report = CopyReport::default();
+        match cache.convert_python_entry(entry, target).await? {
+            Conversion::Converted(bytes) => {
+                (report.copied, report.converted, report.bytes) = (1, 1, bytes);
+                self.progress.done(bytes);
+            }
+            Conversion::Present => report.present = 1,
+            Conversion::WithoutContent => {
+                report.damaged.extend(entry.contents.first().map(ToString::to_string));
+                return Ok(report);
+            }
+        }
+        // One that was updated is counted with the manifest.
+        report.entries = u64::from(entry.state == PythonEntryState::Original);
         Ok(report)
     }
 
@@ -314,6 +388,47 @@ impl Copying<'_> {
     }
 }
 
+/// The files of the entries that are converted.
+#[derive(Default)]
+struct PythonFiles {
+    entries: Vec<PythonEntry>,
+    hashes: HashSet<CacheHash>,
+    ids: HashSet<CacheId>,
+    files: HashSet<String>,
+    folders: HashSet<String>,
+}
+
+impl PythonFiles {
+    async fn of(cache: &NamespaceCache) -> Result<Self, Error> {
+        let all = cache.python_entries().await?;
+        let mut files = Self::default();
+        for entry in &all {
+            files.hashes.insert(entry.cache_hash.clone());
+            files.ids.insert(entry.cache_id);
+            files.files.extend(entry.files());
+            files.folders.extend(entry.child_folders.iter().cloned());
+        }
+        files.entries = all.into_iter().filter(|entry| entry.state != PythonEntryState::Deleted).collect();
+        Ok(files)
+    }
+
+    /// Whether an object belongs to one of them.
+    fn has(&self, key: &ObjectKey) -> bool {
+        match ObjectKind::of(key) {
+            Some((_, ObjectKind::HashFile(hash))) => self.hashes.contains(&hash),
+            Some((_, ObjectKind::Alias(id))) => self.ids.contains(&id),
+            _ => {
+                let is_child = || {
+                    key.as_str()
+                        .match_indices("/data/")
+                        .any(|(at, folder)| self.folders.contains(&key.as_str()[..at + folder.len()]))
+                };
+                self.files.contains(key.as_str()) || !self.folders.is_empty() && is_child()
+            }
+        }
+    }
+}
+
 /// Whether an object of a namespace is copied by itself: not with its manifest, and not before its key index.
 fn is_by_itself(key: &ObjectKey) -> bool {
     let Some((namespace, kind)) = ObjectKind::of(key) else { return false };
@@ -327,7 +442,8 @@ fn is_by_itself(key: &ObjectKey) -> bool {
         ObjectKind::Other => {
             !Layout::new(&namespace).physical_folders().iter().any(|folder| key.as_str().starts_with(folder))
         }
-        ObjectKind::KeyIndex
+        ObjectKind::HashFile(_)
+        | ObjectKind::KeyIndex
         | ObjectKind::Alias(_)
         | ObjectKind::Dated { .. }
         | ObjectKind::Latest(_)

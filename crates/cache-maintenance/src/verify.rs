@@ -8,8 +8,10 @@
 //! | `without_manifest` | a blob, page or key row whose manifest is missing | nothing: the manifest may have been lost by mistake |
 //! | `unreferenced_blob`, `orphaned_page`, `orphaned_view` | belongs to nothing, and is older than a day | removes it |
 //! | `key_row_without_entry` | a key index lists an entry that is gone | takes it out |
-//! | `not_under_its_key` | an entry that its key index does not list | nothing: which version it should be is a guess |
-//! | `missing_view` | an entry that a folder of views does not show | writes the latest view; dated ones are left |
+//! | `not_under_its_key` | an entry that its key index does not list | lists it if it is newer than all that are listed; which version an older one should be is a guess |
+//! | `missing_view` | an entry that a folder of views does not show | writes the view |
+//! | `python_leftover` | a file of the Python service that belongs to no entry, or a reference to an entry that is gone | finishes deletes that broke off; the rest may be what is left of an entry whose reference file was lost |
+//! | `python_entry_without_content` | an entry of the Python service whose content is gone, as it is when an entry with the same key and file id was deleted | nothing |
 //! | `stale_catalog` | a part of the catalog that is out of date: listings then read manifests | removes it; listings write it again |
 //!
 //! A store may be in use meanwhile. Then what is being written at the moment can be among the findings; what is found again by
@@ -18,16 +20,19 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use cache_core::cache::{Cache, ContentPlace, KeyIndexAudit, ManifestAudit, NamespaceCache, SWEEP_MIN_AGE};
+use cache_core::cache::{
+    Cache, ContentPlace, KeyIndexAudit, ManifestAudit, NamespaceCache, PythonEntryState, SWEEP_MIN_AGE,
+};
 use cache_core::catalog::Shard;
 use cache_core::clock::Clock;
 use cache_core::digest::Sha256Digest;
 use cache_core::error::Error;
 use cache_core::ids::{CacheHash, CacheId, Namespace};
 use cache_core::layout::{KeyRef, Layout, ObjectKind};
+use cache_core::python_files::{CONFIG_SUFFIX, METADATA_SUFFIX};
 use cache_core::storage::{ListedObject, ObjectKey, Storage, Version};
 use cache_core::strategy::Strategy;
-use cache_core::time::Deadline;
+use cache_core::time::{Deadline, UnixMillis};
 use cache_storage::system::{OsRng, SystemClock};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::Serialize;
@@ -63,6 +68,10 @@ pub enum FindingKind {
     NotUnderItsKey,
     /// A view is missing.
     MissingView,
+    /// A file of the Python service belongs to no entry.
+    PythonLeftover,
+    /// The content of an entry of the Python service is gone.
+    PythonEntryWithoutContent,
 }
 
 /// One finding.
@@ -84,8 +93,10 @@ pub struct VerifyReport {
     pub namespaces: u64,
     /// Manifests, tombstones included.
     pub manifests: u64,
-    /// Entries.
+    /// Entries that manifests list.
     pub entries: u64,
+    /// Entries of the Python service that were not changed. The SHA-256 of their contents is not known.
+    pub python_entries: u64,
     /// Contents whose SHA-256 was compared.
     pub contents: u64,
     /// Their bytes.
@@ -116,8 +127,10 @@ pub struct RepairReport {
     pub removed: u64,
     /// Shards of the catalog that were removed.
     pub removed_catalogs: u64,
-    /// Keys whose latest view was written.
+    /// Views that were written.
     pub written_views: u64,
+    /// Entries that were listed under their keys again.
+    pub listed_entries: u64,
     /// What is left.
     pub left: VerifyReport,
 }
@@ -165,6 +178,15 @@ pub async fn repair(storage: Arc<dyn Storage>, progress: &Progress) -> Result<Re
             retry(|| storage.delete(&shard)).await?;
             repaired.removed_catalogs += 1;
         }
+        let found = space.expected().await?;
+        for entry in found.views.values() {
+            repaired.written_views += u64::from(space.cache.restore_view(*entry).await?);
+        }
+        let mut unlisted = found.unlisted;
+        unlisted.sort();
+        for (_, entry) in unlisted {
+            repaired.listed_entries += u64::from(space.cache.list_under_its_key(entry).await?);
+        }
         for key in space.keys_without_view().await? {
             space.cache.settle_view(&key).await;
             repaired.written_views += 1;
@@ -186,6 +208,14 @@ struct Space<'a> {
     progress: &'a Progress,
 }
 
+/// What is missing of what the manifests of a namespace lead to.
+struct Missing {
+    /// Dated views, with their entries.
+    views: HashMap<ObjectKey, CacheId>,
+    /// Entries that their key indexes do not list, with their times.
+    unlisted: Vec<(UnixMillis, CacheId)>,
+}
+
 /// What the manifests of a namespace lead to.
 #[derive(Default)]
 struct Expected {
@@ -193,6 +223,7 @@ struct Expected {
     pages: HashSet<ObjectKey>,
     dated_views: HashMap<ObjectKey, CacheId>,
     by_key: BTreeMap<ObjectKey, BTreeSet<CacheId>>,
+    stored_at: HashMap<CacheId, UnixMillis>,
     /// Manifests that could not be read: what belongs to them is no finding of its own.
     unreadable: HashSet<CacheHash>,
     versions: HashMap<CacheHash, Version>,
@@ -207,15 +238,102 @@ impl Space<'_> {
         let mut expected = Expected { versions: self.manifest_versions().await?, ..Expected::default() };
         self.manifests(report, &mut expected).await?;
         self.key_indexes(report, &mut expected).await?;
+        self.python_files(report).await?;
         self.blobs(report, &expected).await?;
         self.pages(report, &expected).await?;
-        self.dated_views(report, &expected).await?;
+        for (view, entry) in self.dated_views(report, &expected).await? {
+            report.find(FindingKind::MissingView, &view, vec![entry]);
+        }
         for key in self.keys_without_view().await? {
             if let Ok(view) = self.layout().latest(&key) {
                 report.find(FindingKind::MissingView, &view, Vec::new());
             }
         }
         report.stale_catalogs += self.stale_catalogs(&expected.versions).await?.len() as u64;
+        Ok(())
+    }
+
+    /// What a repair has to write.
+    async fn expected(&self) -> Result<Missing, Error> {
+        let (mut report, mut expected) = (VerifyReport::default(), Expected::default());
+        expected.versions = self.manifest_versions().await?;
+        self.manifests(&mut report, &mut expected).await?;
+        self.key_indexes(&mut report, &mut expected).await?;
+        let views = self.dated_views(&mut report, &expected).await?;
+        let unlisted = expected.by_key.values().flatten();
+        let unlisted = unlisted.filter_map(|id| Some((*expected.stored_at.get(id)?, *id))).collect();
+        Ok(Missing { views, unlisted })
+    }
+
+    /// Files of the Python service, compared with its reference files.
+    async fn python_files(&self, report: &mut VerifyReport) -> Result<(), Error> {
+        let entries = match self.cache.python_entries().await {
+            Err(Error::Corrupt { object, .. }) => {
+                report.findings.insert(Finding { kind: FindingKind::Unreadable, object, entries: Vec::new() });
+                return Ok(());
+            }
+            entries => entries?,
+        };
+        let mut owned: HashSet<String> = HashSet::new();
+        for entry in &entries {
+            owned.extend(entry.contents.iter().map(ToString::to_string));
+            let reference = self.layout().alias(entry.cache_id);
+            match entry.state {
+                PythonEntryState::Original => {
+                    report.python_entries += 1;
+                    let content = match entry.contents.first() {
+                        Some(content) => retry(|| self.storage.head(content)).await?,
+                        None => None,
+                    };
+                    if content.is_none() {
+                        report.find(FindingKind::PythonEntryWithoutContent, &reference, vec![entry.cache_id]);
+                    }
+                }
+                PythonEntryState::InManifest(_) => {}
+                PythonEntryState::Deleted => {
+                    report.find(FindingKind::PythonLeftover, &reference, vec![entry.cache_id]);
+                }
+            }
+        }
+        let originals: HashSet<CacheId> = entries
+            .iter()
+            .filter(|entry| entry.state == PythonEntryState::Original)
+            .map(|entry| entry.cache_id)
+            .collect();
+        self.python_hash_files(report, &originals).await?;
+        for_each(&**self.storage, &format!("{}/data/", self.namespace), |object| {
+            let content = [METADATA_SUFFIX, CONFIG_SUFFIX].iter().find_map(|suffix| object.key.strip_suffix(suffix));
+            let is_leftover = content.is_some_and(|content| !owned.contains(content));
+            if let Some(key) = object.key.parse().ok().filter(|_| is_leftover) {
+                report.find(FindingKind::PythonLeftover, &key, Vec::new());
+            }
+        })
+        .await
+    }
+
+    async fn python_hash_files(&self, report: &mut VerifyReport, originals: &HashSet<CacheId>) -> Result<(), Error> {
+        let mut hashes = Vec::new();
+        for_each(&**self.storage, &self.layout().manifests(), |object| {
+            if let Some((_, ObjectKind::HashFile(hash))) = object.key.parse().ok().as_ref().and_then(ObjectKind::of) {
+                hashes.push(hash);
+            }
+        })
+        .await?;
+        for hash in hashes {
+            let key = self.layout().hash_reference(&hash);
+            match self.cache.python_ids_of(&hash).await {
+                Ok(ids) => {
+                    let gone: Vec<CacheId> = ids.into_iter().flatten().filter(|id| !originals.contains(id)).collect();
+                    if !gone.is_empty() {
+                        report.find(FindingKind::PythonLeftover, &key, gone);
+                    }
+                }
+                Err(Error::Corrupt { object, .. }) => {
+                    report.findings.insert(Finding { kind: FindingKind::Unreadable, object, entries: Vec::new() });
+                }
+                Err(err) => return Err(err),
+            }
+        }
         Ok(())
     }
 
@@ -287,7 +405,9 @@ impl Space<'_> {
         }
         expected.pages.extend(audit.pages);
         for entry in audit.entries {
-            if let Some((index, _)) = entry.key_index {
+            expected.stored_at.insert(entry.cache_id, entry.stored_at);
+            // One that came from elsewhere may be older than what its key lists.
+            if let Some((index, _)) = entry.key_index.filter(|_| entry.cache_id.parts().is_some()) {
                 expected.by_key.entry(index).or_default().insert(entry.cache_id);
             }
             if let Some(view) = entry.dated_view {
@@ -376,7 +496,12 @@ impl Space<'_> {
         Ok(())
     }
 
-    async fn dated_views(&self, report: &mut VerifyReport, expected: &Expected) -> Result<(), Error> {
+    /// Reports views that nothing expects, and returns those that are missing.
+    async fn dated_views(
+        &self,
+        report: &mut VerifyReport,
+        expected: &Expected,
+    ) -> Result<HashMap<ObjectKey, CacheId>, Error> {
         let mut missing = expected.dated_views.clone();
         for strategy in Strategy::ALL.into_iter().filter(|strategy| strategy.is_dated()) {
             for_each(&**self.storage, &self.layout().dated_folder(strategy), |object| {
@@ -388,10 +513,9 @@ impl Space<'_> {
             })
             .await?;
         }
-        for (view, entry) in missing {
-            report.find(FindingKind::MissingView, &view, vec![entry]);
-        }
-        Ok(())
+        // One that came from elsewhere, and was changed here, has its views there.
+        missing.retain(|_, entry| entry.parts().is_some());
+        Ok(missing)
     }
 
     /// Keys that have an entry but no latest view.

@@ -14,7 +14,8 @@
 //! as long as somebody waits for the write, so a request ends at its deadline. Reads run in the blocking pool, on up to
 //! [`MAX_READERS`] connections.
 //!
-//! A file that is not ours is refused, and left as it is. So is a damaged one: opening it checks its structure for up to
+//! A file of the Python service is taken as it is: what is in its table becomes objects, and stays there until it is replaced or
+//! deleted (`python_table`). Any other file that is not ours is refused, and left as it is. So is a damaged one: opening it checks its structure for up to
 //! two seconds. If the file is removed or replaced under a running process, every call is [`StorageError::Unavailable`].
 //!
 //! Stores leave the last 8 MiB of a disk free, so that a full disk can be emptied: a delete needs room in the log. If others
@@ -45,6 +46,7 @@ use writer::Writer;
 
 mod error;
 mod location;
+mod python_table;
 mod reader;
 mod schema;
 mod writer;

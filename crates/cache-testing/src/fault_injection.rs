@@ -57,6 +57,8 @@ struct Plan {
     rates: FaultRates,
     rng: fastrand::Rng,
     once: Vec<PlannedFault>,
+    /// How many calls are answered before all others are stuck.
+    calls_left: Option<usize>,
 }
 
 struct PlannedFault {
@@ -73,7 +75,7 @@ impl FaultInjectingStorage {
 
     /// Fails at random. The same seed gives the same faults to the same sequence of calls.
     pub fn at_random(inner: Arc<dyn Storage>, rates: FaultRates, seed: u64) -> Self {
-        let plan = Plan { rates, rng: fastrand::Rng::with_seed(seed), once: Vec::new() };
+        let plan = Plan { rates, rng: fastrand::Rng::with_seed(seed), once: Vec::new(), calls_left: None };
         Self { inner, plan: Mutex::new(plan) }
     }
 
@@ -82,6 +84,16 @@ impl FaultInjectingStorage {
     pub fn once(&self, operation: StorageOp, key_contains: &str, fault: Fault) {
         let planned = PlannedFault { operation, key_contains: key_contains.to_owned(), fault };
         self.plan.lock().unwrap_or_else(PoisonError::into_inner).once.push(planned);
+    }
+
+    /// From now on, all calls after so many are stuck: for their callers it is as if the process had been killed.
+    pub fn stop_after(&self, calls: usize) {
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner).calls_left = Some(calls);
+    }
+
+    /// Ends [`FaultInjectingStorage::stop_after`].
+    pub fn resume(&self) {
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner).calls_left = None;
     }
 
     /// Makes a call with the fault that it gets, if any.
@@ -123,6 +135,11 @@ impl FaultInjectingStorage {
 
 impl Plan {
     fn next(&mut self, operation: StorageOp, key: &str) -> Option<Fault> {
+        match &mut self.calls_left {
+            Some(0) => return Some(Fault::Stuck),
+            Some(left) => *left -= 1,
+            None => {}
+        }
         let matches = |fault: &PlannedFault| fault.operation == operation && key.contains(&fault.key_contains);
         let planned = self.once.iter().position(matches);
         planned.map(|at| self.once.remove(at).fault).or_else(|| self.at_random())

@@ -7,6 +7,7 @@
 //! | `data/direct/…` | the content of an entry of the strategy `direct` |
 //! | dated and latest views | the content that their entry has now |
 //! | readable copies, children, settings, what is not ours | the object as it is |
+//! | all of these, of an entry of the Python service | the object as it is |
 //! | manifests, pages, blobs, intents, key indexes, catalog shards, aliases | nothing, unless physical objects are asked for |
 //!
 //! Physical objects are what the storage holds, byte for byte. What lies under [`RESERVED_FOLDER`] is never shown.
@@ -65,6 +66,9 @@ impl Cache {
             PathKind::ById { namespace, cache_id } => {
                 let cache = self.namespace(&namespace);
                 let entry = cache.entry(&Selector::Id(cache_id)).await?;
+                if entry.as_ref().is_some_and(is_python_entry) {
+                    return self.object(path).await;
+                }
                 Ok(entry.map(|entry| AdminFile { bytes: cache.id_reference(&entry), kind: None }))
             }
             PathKind::ByHash { namespace, cache_hash } => {
@@ -76,7 +80,8 @@ impl Cache {
                 }))
             }
             PathKind::DirectContent { namespace, file } => {
-                match self.namespace(&namespace).direct_entry(&file).await? {
+                let entry = self.namespace(&namespace).direct_entry(&file).await?;
+                match entry.filter(|entry| !is_python_entry(entry)) {
                     Some(entry) => self.namespace(&namespace).content_file(entry.cache_id).await,
                     None => self.object(path).await,
                 }
@@ -183,6 +188,11 @@ impl NamespaceCache {
         let index = self.load::<KeyIndex>(&self.layout().key_index(key), Part::Head).await?.head;
         Ok(index.as_ref().and_then(|index| index.newest_row()).map(|row| row.cache_id))
     }
+}
+
+/// Whether there are objects under the paths of an entry, which the Python service wrote.
+fn is_python_entry(entry: &Entry) -> bool {
+    entry.python_files.is_some()
 }
 
 /// Whether a path is in the folder that is never shown.

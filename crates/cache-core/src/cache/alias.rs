@@ -2,20 +2,26 @@
 //!
 //! The manifest lists the entry first, under its own id; then the alias says where. An alias whose entry is gone becomes a
 //! tombstone, and may be replaced: ids of fixtures are used again and again.
+//!
+//! The Python service keeps the reference file of an entry under the same path: see `python_store`.
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::content::Content;
+use crate::digest::Sha256Digest;
 use crate::entry::Entry;
 use crate::error::Error;
 use crate::ids::{CacheHash, CacheId};
 use crate::manifest::codec::to_json;
-use crate::manifest::{ContentSource, EntrySpec, InsertError, Manifest, NewContent, NewEntry};
+use crate::manifest::{ContentSource, EntrySpec, ForeignId, InsertError, Manifest, NewContent, NewEntry};
 use crate::nonce::Nonce;
+use crate::python_files::IdFile;
 use crate::storage::{GetOptions, GetResult, ObjectKey, PutMode, StorageError, Version};
 use crate::strategy::Strategy;
+use crate::time::UnixMillis;
 
 use super::NamespaceCache;
 use super::backoff::Backoff;
@@ -30,31 +36,81 @@ const MAX_PLACES: usize = 8;
 
 /// Where the entry of an id is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Alias {
+pub(super) struct Alias {
     cache_hash: CacheHash,
     version: u64,
 }
 
+/// An entry with an id that this service did not make.
+pub(super) struct ForeignEntry {
+    pub(super) id: ForeignId,
+    /// Equal for all that try to list it.
+    pub(super) nonce: Nonce,
+    pub(super) spec: EntrySpec,
+}
+
+/// What is under the path of an alias.
+#[derive(Debug)]
+pub(super) enum Reference {
+    /// The entry is gone.
+    Tombstone,
+    /// A manifest lists the entry.
+    Alias(Alias),
+    /// The Python service stored the entry.
+    Python(Box<IdFile>),
+}
+
+/// Where an entry is.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// This manifest may list it, as this version.
+    Manifest(CacheHash, Target),
+    /// In the files of the Python service.
+    PythonFiles(Box<IdFile>),
+    /// It was deleted, and files of the Python service are left of it.
+    PythonRemains,
+    /// It was deleted.
+    Gone,
+    /// Nothing says so: there is no such entry.
+    Unknown,
+}
+
 impl NamespaceCache {
-    /// Which manifest may list an entry, and as which version: by what its id says, else by its alias. `None` when there is no
-    /// such entry.
-    pub(super) async fn place_of(&self, id: CacheId) -> Result<Option<(CacheHash, Target)>, Error> {
+    /// Where an entry is: by what its id says, else by what is under the path of its alias.
+    pub(super) async fn place_of(&self, id: CacheId) -> Result<Place, Error> {
         if let Some(parts) = id.parts() {
-            return Ok(Some((parts.cache_hash, Target { cache_id: id, version: parts.locator.version() })));
+            let target = Target { cache_id: id, version: parts.locator.version() };
+            return Ok(Place::Manifest(parts.cache_hash, target));
         }
-        let alias = self.load_alias(&self.layout().alias(id)).await?.and_then(|(alias, _)| alias);
-        Ok(alias.map(|alias| (alias.cache_hash, Target { cache_id: id, version: alias.version })))
+        let Some((reference, _)) = self.load_reference(&self.layout().alias(id)).await? else {
+            return Ok(Place::Unknown);
+        };
+        let in_manifest = |hash, version| Place::Manifest(hash, Target { cache_id: id, version });
+        Ok(match reference {
+            Reference::Tombstone => Place::Gone,
+            Reference::Alias(alias) => in_manifest(alias.cache_hash, alias.version),
+            Reference::Python(file) if file.is_deleted => Place::PythonRemains,
+            Reference::Python(file) => match file.manifest_version {
+                Some(version) => in_manifest(file.cache_hash, version),
+                None => Place::PythonFiles(file),
+            },
+        })
     }
 
-    /// An alias and its version; the alias is `None` when its entry is gone.
-    async fn load_alias(&self, key: &ObjectKey) -> Result<Option<(Option<Alias>, Version)>, Error> {
+    /// What is under the path of an alias, and its version.
+    pub(super) async fn load_reference(&self, key: &ObjectKey) -> Result<Option<(Reference, Version)>, Error> {
         let found = self.cache.storage.get(key, &GetOptions::default()).await?;
         let Some(object) = found.and_then(GetResult::into_object) else { return Ok(None) };
         if object.bytes == TOMBSTONE {
-            return Ok(Some((None, object.version)));
+            return Ok(Some((Reference::Tombstone, object.version)));
         }
-        let alias = serde_json::from_slice(&object.bytes).map_err(|error| Error::corrupt(key, error))?;
-        Ok(Some((Some(alias), object.version)))
+        let reference = match serde_json::from_slice(&object.bytes) {
+            Ok(file) => Reference::Python(Box::new(file)),
+            Err(_) => {
+                Reference::Alias(serde_json::from_slice(&object.bytes).map_err(|error| Error::corrupt(key, error))?)
+            }
+        };
+        Ok(Some((reference, object.version)))
     }
 
     /// Stores a content by the strategy `direct` under a given id; `None` when there is an entry with that id.
@@ -67,13 +123,18 @@ impl NamespaceCache {
         let alias_key = this.layout().alias(id);
         let mut backoff = Backoff::new(&this.cache);
         loop {
-            let existing = this.load_alias(&alias_key).await?;
-            if let Some((Some(alias), _)) = &existing
-                && this.is_alias_live(id, alias).await?
-            {
-                return Ok(None);
+            let existing = this.load_reference(&alias_key).await?;
+            match &existing {
+                Some((Reference::Alias(alias), _)) if this.is_alias_live(id, alias).await? => return Ok(None),
+                Some((Reference::Python(file), _)) if this.is_python_entry_live(file).await? => return Ok(None),
+                Some(_) | None => {}
             }
-            let listed = this.insert_with_id(id, &content).await?;
+            let foreign = ForeignEntry {
+                id: ForeignId { cache_id: id, version: None },
+                nonce: Nonce::from_random(this.cache.random()),
+                spec: fixture_spec(&content, this.cache.now()),
+            };
+            let listed = this.list_foreign(content.cache_hash(), content.bytes(), &foreign).await?;
             let alias = Alias { cache_hash: content.cache_hash().clone(), version: listed.row.version };
             let mode = existing.map_or(PutMode::Create, |(_, version)| PutMode::Update(version));
             match this.cache.storage.put(&alias_key, to_json(&alias).into(), mode).await {
@@ -82,8 +143,9 @@ impl NamespaceCache {
                 Err(error) => return Err(error.into()),
             }
             // What became of the alias decides: if it names this entry, all is well; else the entry is taken back.
-            let now = this.load_alias(&alias_key).await?.and_then(|(alias, _)| alias);
-            if now.as_ref() == Some(&alias) {
+            if let Some((Reference::Alias(now), _)) = this.load_reference(&alias_key).await?
+                && now == alias
+            {
                 return Ok(Some(listed.entry(&self.namespace, content.cache_hash())));
             }
             this.remove_from_manifest(content.cache_hash(), Target { cache_id: id, version: alias.version }).await?;
@@ -95,32 +157,30 @@ impl NamespaceCache {
         self.is_in_manifest(&alias.cache_hash, Target { cache_id: id, version: alias.version }).await
     }
 
-    async fn insert_with_id(&self, id: CacheId, content: &Content) -> Result<ListedEntry, Error> {
-        let key = self.layout().manifest(content.cache_hash());
+    /// Lists an entry under an id that does not follow from its hash.
+    pub(super) async fn list_foreign(
+        &self,
+        cache_hash: &CacheHash,
+        bytes: &Bytes,
+        foreign: &ForeignEntry,
+    ) -> Result<ListedEntry, Error> {
+        let ForeignEntry { id, nonce, spec } = foreign;
+        let key = self.layout().manifest(cache_hash);
+        let first_version = self.first_version(cache_hash).await?;
         let mut loaded = self.load::<Manifest>(&key, Part::Whole).await?;
-        let size = content.bytes().len() as u64;
+        let (sha256, size) = (Sha256Digest::of(bytes), bytes.len() as u64);
         let mut source = match size <= self.cache.shared.limits.max_inline_bytes {
-            true => self.inline_source(content.bytes()),
+            true => self.inline_source(bytes),
             false => ContentSource::Listed,
         };
-        let spec = EntrySpec {
-            strategy: Strategy::Direct,
-            kind: content.kind(),
-            cache_key: None,
-            file_id: None,
-            json_field_path: content.json_field_path().map(ToString::to_string),
-            content_encoding: content.content_encoding().map(ToOwned::to_owned),
-            stored_at: self.cache.now(),
-            expires_at: None,
-        };
-        let nonce = Nonce::from_random(self.cache.random());
+        // An earlier call may have listed it.
+        let history = History { check_existing: true, ..History::since(self.cache.now()) };
         for _ in 0..MAX_PLACES {
-            let content_ref = NewContent { sha256: content.sha256(), size, source };
-            let entry = NewEntry { nonce, spec: spec.clone(), content: content_ref, foreign_id: Some(id) };
-            let insert = Insert { cache_hash: content.cache_hash().clone(), entry };
-            let applied = self
-                .commit(&key, loaded, ManifestChange::Insert(Arc::new(insert)), History::since(self.cache.now()))
-                .await?;
+            let content = NewContent { sha256, size, source };
+            let entry = NewEntry { nonce: *nonce, spec: spec.clone(), content, foreign_id: Some(*id) };
+            let insert = Insert { cache_hash: cache_hash.clone(), entry, first_version };
+            let change = ManifestChange::Insert(Arc::new(insert));
+            let applied = self.commit(&key, loaded, change, history).await?;
             match applied.outcome {
                 ManifestOutcome::Listed(listed) => return Ok(*listed),
                 ManifestOutcome::NoPlace(
@@ -128,7 +188,7 @@ impl NamespaceCache {
                     | InsertError::TokenRetired
                     | InsertError::ContentMissing
                     | InsertError::VersionsExhausted,
-                ) => source = ContentSource::Blob(self.write_blob(content.cache_hash(), content.bytes()).await?),
+                ) => source = ContentSource::Blob(self.write_blob(cache_hash, bytes).await?),
                 ManifestOutcome::AlreadyRemoved(_)
                 | ManifestOutcome::Removed { .. }
                 | ManifestOutcome::NotListed
@@ -138,20 +198,53 @@ impl NamespaceCache {
             }
             loaded = applied.state;
         }
-        Err(Error::unavailable(format!("{key} could not list the entry {id}: retry later")))
+        Err(Error::unavailable(format!("{key} could not list the entry {}: retry later", id.cache_id)))
     }
 
-    /// Makes a tombstone of the alias of an entry that is gone.
-    pub(super) async fn retire_alias(&self, id: CacheId) -> Result<(), Error> {
+    /// Makes an alias lead to an entry, unless there is one.
+    pub(super) async fn create_alias(&self, id: CacheId, hash: &CacheHash, version: u64) -> Result<bool, Error> {
+        let alias = Alias { cache_hash: hash.clone(), version };
+        self.cache.create(&self.layout().alias(id), to_json(&alias)).await
+    }
+
+    /// Whether the Python service's reference file leads to an entry that is there.
+    async fn is_python_entry_live(&self, file: &IdFile) -> Result<bool, Error> {
+        match file.manifest_version {
+            _ if file.is_deleted => Ok(false),
+            Some(version) => self.is_in_manifest(&file.cache_hash, Target { cache_id: file.cache_id, version }).await,
+            None => Ok(true),
+        }
+    }
+
+    /// Makes a tombstone of the alias of an entry that is gone. The files of the Python service go, if there are any; their paths
+    /// are returned.
+    pub(super) async fn retire_alias(&self, id: CacheId) -> Result<Vec<String>, Error> {
         let key = self.layout().alias(id);
-        let Some((Some(alias), version)) = self.load_alias(&key).await? else { return Ok(()) };
-        if self.is_alias_live(id, &alias).await? {
-            return Ok(());
+        match self.load_reference(&key).await? {
+            Some((Reference::Alias(alias), version)) if !self.is_alias_live(id, &alias).await? => {
+                match self.cache.storage.put(&key, TOMBSTONE.into(), PutMode::Update(version)).await {
+                    // Refused: it names another entry by now.
+                    Ok(_) | Err(StorageError::Precondition { .. }) => Ok(Vec::new()),
+                    Err(error) => Err(error.into()),
+                }
+            }
+            Some((Reference::Python(file), version)) if !self.is_python_entry_live(&file).await? => {
+                self.remove_python_files(*file, version).await
+            }
+            Some(_) | None => Ok(Vec::new()),
         }
-        match self.cache.storage.put(&key, TOMBSTONE.into(), PutMode::Update(version)).await {
-            // Refused: it names another entry by now.
-            Ok(_) | Err(StorageError::Precondition { .. }) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+    }
+}
+
+fn fixture_spec(content: &Content, stored_at: UnixMillis) -> EntrySpec {
+    EntrySpec {
+        strategy: Strategy::Direct,
+        kind: content.kind(),
+        cache_key: None,
+        file_id: None,
+        json_field_path: content.json_field_path().map(ToString::to_string),
+        content_encoding: content.content_encoding().map(ToOwned::to_owned),
+        stored_at,
+        expires_at: None,
     }
 }

@@ -1,4 +1,4 @@
-//! What a manifest or a key index leads to, for those who copy or verify a whole store. It reads, and changes nothing.
+//! What a manifest or a key index leads to, for those who copy or verify a whole store; and what they mend.
 
 use std::collections::HashMap;
 
@@ -9,11 +9,15 @@ use crate::key_index::KeyIndex;
 use crate::key_ref::KeyRef;
 use crate::manifest::{ContentNumber, Contents, EntryRow, Location, Manifest, Page};
 use crate::storage::ObjectKey;
+use crate::time::UnixMillis;
 
-use super::NamespaceCache;
-use super::load::Part;
+use super::key::ListOptions;
+use super::load::{Current, Part};
+use super::manifest_changes::ListedEntry;
 use super::page_tree::Presence;
 use super::pages::Pages;
+use super::views::entry_view;
+use super::{NamespaceCache, Retrieved, Selector};
 
 /// A manifest, and everything that it leads to.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +60,8 @@ pub enum ContentPlace {
 pub struct AuditedEntry {
     /// Its id.
     pub cache_id: CacheId,
+    /// When it was stored.
+    pub stored_at: UnixMillis,
     /// The key index that should list it, with the key that it is the index of.
     pub key_index: Option<(ObjectKey, KeyRef)>,
     /// The dated view that should show it.
@@ -125,6 +131,7 @@ impl NamespaceCache {
         let spec = &row.spec;
         AuditedEntry {
             cache_id: row.cache_id,
+            stored_at: spec.stored_at,
             key_index: spec.key_ref().map(|key| (layout.key_index(&key), key)),
             dated_view: spec
                 .strategy
@@ -146,7 +153,7 @@ impl NamespaceCache {
         for row in tree.rows {
             audit.listed.push(row.cache_id);
             match self.presence(row.cache_id).await? {
-                Presence::Listed(_) => {}
+                Presence::Listed(_) | Presence::InPythonFiles => {}
                 Presence::Gone => audit.gone.push(row.cache_id),
                 Presence::Unknown => audit.unknown.push(row.cache_id),
             }
@@ -162,6 +169,50 @@ impl NamespaceCache {
     pub async fn key_with_entries(&self, index: &ObjectKey) -> Result<Option<KeyRef>, Error> {
         let index = self.load::<KeyIndex>(index, Part::Head).await?.head;
         Ok(index.filter(|index| !index.log().is_empty()).and_then(|index| index.key()))
+    }
+
+    /// Writes the view that only this entry has, if it has one and that is missing.
+    ///
+    /// # Errors
+    ///
+    /// As [`NamespaceCache::retrieve`].
+    pub async fn restore_view(&self, id: CacheId) -> Result<bool, Error> {
+        let Some((_, Retrieved { entry, bytes })) = self.listed_entry(id).await? else { return Ok(false) };
+        match entry_view(self.layout(), &entry).ok().flatten() {
+            Some(view) => self.create_entry_view(&view, self.view_bytes(&entry, &bytes)).await,
+            None => Ok(false),
+        }
+    }
+
+    /// Lists an entry under its key as the newest version, if it was stored after all that are listed there. `false` when it is
+    /// older, so that its version is not known, or when it has no key.
+    ///
+    /// # Errors
+    ///
+    /// As [`NamespaceCache::store`].
+    pub async fn list_under_its_key(&self, id: CacheId) -> Result<bool, Error> {
+        let Some((listed, Retrieved { entry, bytes })) = self.listed_entry(id).await? else { return Ok(false) };
+        let Some(key) = entry.key_ref() else { return Ok(false) };
+        let index = self.load::<KeyIndex>(&self.layout().key_index(&key), Part::Whole).await?;
+        let newest = index.head.as_ref().and_then(|index| index.newest_row());
+        if newest.is_some_and(|newest| newest.stored_at > entry.stored_at) {
+            return Ok(false);
+        }
+        let options = ListOptions { create_only: false, started_at: self.cache.now() };
+        let listing = self.list_under_key(&listed, entry, Some(index), &bytes, options).await?;
+        Ok(listing.key_version.is_some())
+    }
+
+    /// An entry as its manifest lists it, with the content that it has now.
+    async fn listed_entry(&self, id: CacheId) -> Result<Option<(ListedEntry, Retrieved)>, Error> {
+        let Some(Current { key, manifest, target, .. }) = self.current(id).await? else { return Ok(None) };
+        let Some(head) = &manifest.head else { return Ok(None) };
+        let Some(located) = self.locate(&key, head, target).await? else { return Ok(None) };
+        let row = located.row().clone();
+        let Some(content) = located.content(head, row.current_content()).cloned() else { return Ok(None) };
+        let is_shared = content.ref_count > 1;
+        let retrieved = self.retrieve_even_expired(&Selector::Id(id)).await?;
+        Ok(retrieved.map(|retrieved| (ListedEntry { row, content, is_shared }, retrieved)))
     }
 
     /// Makes the view of a key show its newest version again.

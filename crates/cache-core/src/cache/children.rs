@@ -8,7 +8,7 @@ use futures::future::try_join;
 use crate::digest::Sha256Digest;
 use crate::error::Error;
 use crate::ids::{CacheId, DataKey, FileId, Namespace};
-use crate::layout::Layout;
+use crate::layout::{Layout, extension};
 use crate::storage::ObjectKey;
 use crate::strategy::ContentKind;
 
@@ -77,7 +77,10 @@ impl NamespaceCache {
     pub async fn retrieve_child(&self, id: CacheId, name: &ChildName) -> Result<Option<Bytes>, Error> {
         let key = child_key(self.layout(), id, name)?;
         let (entry, content) = try_join(self.exists(id), self.cache.read(&key)).await?;
-        Ok(content.filter(|_| entry))
+        match content {
+            None if entry => self.retrieve_python_child(id, name).await,
+            content => Ok(content.filter(|_| entry)),
+        }
     }
 
     /// Whether there is such a child.
@@ -85,7 +88,7 @@ impl NamespaceCache {
         let key = child_key(self.layout(), id, name)?;
         let head = async { Ok(self.cache.storage.head(&key).await?) };
         let (entry, child) = try_join(self.exists(id), head).await?;
-        Ok(entry && child.is_some())
+        Ok(entry && (child.is_some() || self.python_child_exists(id, name).await?))
     }
 
     /// The children of an entry, or those under a data key, in the order of their paths; `None` when there is no such entry.
@@ -96,8 +99,12 @@ impl NamespaceCache {
         data_key: Option<&DataKey>,
         recursive: bool,
     ) -> Result<Option<Vec<Child>>, Error> {
-        let (entry, children) = try_join(self.exists(id), self.list_children(id, data_key, recursive)).await?;
-        Ok(entry.then_some(children))
+        let (entry, mut children) = try_join(self.exists(id), self.list_children(id, data_key, recursive)).await?;
+        if !entry {
+            return Ok(None);
+        }
+        self.add_python_children(id, data_key, recursive, &mut children).await?;
+        Ok(Some(children))
     }
 
     /// Removes a child; `false` when there is no such entry or child.
@@ -106,12 +113,20 @@ impl NamespaceCache {
             return Ok(false);
         }
         self.cache.remove(&child_key(self.layout(), id, name)?).await?;
+        self.remove_python_child(id, name).await?;
         Ok(true)
     }
 
     /// Removes all children of an entry, or those under a data key, and returns their paths.
     pub async fn delete_children(&self, id: CacheId, data_key: Option<&DataKey>) -> Result<Vec<String>, Error> {
-        self.remove_folder(&self.layout().children(id, data_key)).await
+        let mut removed = self.remove_folder(&self.layout().children(id, data_key)).await?;
+        removed.extend(self.remove_python_children(id, data_key).await?);
+        Ok(removed)
+    }
+
+    /// Writes a child of an entry that is about to be listed.
+    pub(super) async fn write_child(&self, id: CacheId, name: &ChildName, content: Bytes) -> Result<(), Error> {
+        self.cache.overwrite(&child_key(self.layout(), id, name)?, content).await.map(drop)
     }
 
     async fn list_children(
@@ -140,8 +155,13 @@ fn child_key(layout: Layout<'_>, id: CacheId, name: &ChildName) -> Result<Object
     key.map_err(|error| Error::too_long("data_key", &error))
 }
 
+/// The name of the file of a child.
+pub(super) fn file_name(name: &ChildName) -> String {
+    format!("{}.{}", name.file_id, extension(name.kind))
+}
+
 /// The inverse of what [`Layout::child`] writes below the folder of all children.
-fn parse_name(below: &str) -> Option<ChildName> {
+pub(super) fn parse_name(below: &str) -> Option<ChildName> {
     let (stem, extension) = below.rsplit_once('.')?;
     let kind = match extension {
         "json" => ContentKind::Json,

@@ -12,6 +12,7 @@ use crate::key_index::KeyIndex;
 use crate::manifest::Manifest;
 use crate::storage::{ListPage, ObjectKey};
 
+use super::alias::Place;
 use super::commit::History;
 use super::head::Loaded;
 use super::load::{Current, Part};
@@ -49,6 +50,9 @@ impl NamespaceCache {
 
     async fn delete_before_deadline(&self, id: CacheId) -> Result<Option<Deleted>, Error> {
         let started_at = self.cache.now();
+        if let Place::PythonFiles(_) | Place::PythonRemains = self.place_of(id).await? {
+            return self.delete_python_entry(id).await;
+        }
         let folder = self.layout().children(id, None);
         let children = async { self.list(&folder).next().await };
         let (current, children) = try_join(self.current(id), children).await?;
@@ -59,14 +63,18 @@ impl NamespaceCache {
         // The view of the key follows the key index, which does not list the entry any more.
         let (applied, key_views) = join(commit, self.settle_view_after_unlisting(&entry, index)).await;
         let freed = Freed::of(applied?.outcome);
-        if id.parts().is_none() {
-            self.retire_alias(id).await?;
-        }
+        let remains = match id.parts() {
+            None => self.retire_alias(id).await?,
+            Some(_) => Vec::new(),
+        };
         let own_view = self.remove_entry_view(&entry);
         let (blobs, own_view, children) =
             join3(self.remove_freed(&key, &hash, freed), own_view, self.remove_children(children)).await;
         let views = key_views.into_iter().chain(own_view).collect();
-        let paths = self.removed_paths(&entry, blobs, views, children?);
+        let mut paths = self.removed_paths(&entry, blobs, views, children?);
+        paths.extend(remains);
+        paths.sort();
+        paths.dedup();
         Ok(Some(Deleted { entry, paths }))
     }
 

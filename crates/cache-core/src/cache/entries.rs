@@ -126,7 +126,7 @@ impl NamespaceCache {
     ) -> Result<Option<(String, DatedEntry)>, Error> {
         let row = match self.presence(dated.cache_id).await {
             Ok(Presence::Listed(row)) => row,
-            Ok(Presence::Gone | Presence::Unknown) => return Ok(None),
+            Ok(Presence::InPythonFiles | Presence::Gone | Presence::Unknown) => return Ok(None),
             Err(error @ Error::Corrupt { .. }) => {
                 tracing::error!(%error, "left out of a listing");
                 return Ok(None);

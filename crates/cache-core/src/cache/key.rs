@@ -18,6 +18,7 @@ use crate::strategy::ContentKind;
 use crate::time::UnixMillis;
 
 use super::NamespaceCache;
+use super::alias::Place;
 use super::commit::History;
 use super::head::Loaded;
 use super::key_changes::{KeyChange, KeyOutcome, List};
@@ -130,8 +131,9 @@ impl NamespaceCache {
         let newest = Pages::new(self, index_key).newest_live(index.log(), self.cache.now()).await?;
         let Some(row) = newest.map(|newest| newest.row().clone()) else { return Ok(None) };
         let is_there = match self.place_of(row.cache_id).await? {
-            Some((cache_hash, target)) => self.is_in_manifest(&cache_hash, target).await?,
-            None => false,
+            Place::Manifest(cache_hash, target) => self.is_in_manifest(&cache_hash, target).await?,
+            Place::PythonFiles(_) => true,
+            Place::PythonRemains | Place::Gone | Place::Unknown => false,
         };
         Ok(Some(row).filter(|_| is_there))
     }

@@ -9,6 +9,7 @@ use crate::manifest::{MAX_HEAD_BYTES, Manifest};
 use crate::storage::{GetOptions, GetResult, ObjectKey};
 
 use super::NamespaceCache;
+use super::alias::Place;
 use super::head::{Head, Loaded};
 use super::manifest_changes::{Target, content_unknown};
 
@@ -35,9 +36,9 @@ pub(super) struct Current {
 }
 
 impl NamespaceCache {
-    /// An entry as it is now, to be changed; `None` when there is none.
+    /// An entry as its manifest lists it now, to be changed; `None` when none does.
     pub(super) async fn current(&self, id: CacheId) -> Result<Option<Current>, Error> {
-        let Some((cache_hash, target)) = self.place_of(id).await? else { return Ok(None) };
+        let Place::Manifest(cache_hash, target) = self.place_of(id).await? else { return Ok(None) };
         let key = self.layout().manifest(&cache_hash);
         let found = self.retry_replaced(|| async {
             let manifest = self.load::<Manifest>(&key, Part::Whole).await?;

@@ -50,6 +50,8 @@ pub(super) struct Insert {
     pub(super) cache_hash: CacheHash,
     /// The entry.
     pub(super) entry: NewEntry,
+    /// The first version that is not one of an entry elsewhere; 1 without such entries.
+    pub(super) first_version: u64,
 }
 
 /// Gives an entry a new content.

@@ -15,6 +15,7 @@ use crate::strategy::Strategy;
 
 use super::listing::{MAX_LISTED, NamePage};
 use super::page_tree::Presence;
+use super::python_store::is_id_file;
 use super::{CONCURRENCY, Cache, NamespaceCache};
 
 /// How much a namespace holds.
@@ -102,6 +103,7 @@ impl NamespaceCache {
             }
         }
         walk.finish().await;
+        self.add_python_stats(&mut stats).await?;
         Ok(stats)
     }
 
@@ -115,6 +117,13 @@ impl NamespaceCache {
             hashes.extend(live.map(|manifest| manifest.cache_hash));
         }
         walk.finish().await;
+        let python = self.python_hashes(after, max).await?;
+        if !python.is_empty() {
+            hashes.extend(python);
+            hashes.sort();
+            hashes.dedup();
+            hashes.truncate(max);
+        }
         Ok(hashes)
     }
 
@@ -159,9 +168,11 @@ impl NamespaceCache {
         while let Some(page) = pages.next().await?.filter(|_| ids.len() < max) {
             let foreign = page.objects.iter().filter_map(|object| {
                 let id: CacheId = object.key.rsplit('/').next()?.strip_suffix(".json")?.parse().ok()?;
-                (layout.alias(id).as_str() == object.key && id.parts().is_none()).then_some(id)
+                let is_foreign = layout.alias(id).as_str() == object.key && id.parts().is_none();
+                is_foreign.then(|| (id, is_id_file(object)))
             });
-            let checked = foreign.map(async |id| Ok::<_, Error>((id, self.is_listed(id).await?)));
+            let checked =
+                foreign.map(async |(id, is_python)| Ok::<_, Error>((id, is_python || self.is_listed(id).await?)));
             let checked = stream::iter(checked.collect::<Vec<_>>());
             let checked: Vec<_> = checked.buffered(CONCURRENCY).try_collect().await?;
             ids.extend(checked.into_iter().filter(|(_, is_listed)| *is_listed).map(|(id, _)| id));
@@ -172,7 +183,7 @@ impl NamespaceCache {
     /// Whether its manifest lists an entry. One that cannot be read lists nothing.
     pub(super) async fn is_listed(&self, id: CacheId) -> Result<bool, Error> {
         match self.presence(id).await {
-            Ok(Presence::Listed(_)) => Ok(true),
+            Ok(Presence::Listed(_) | Presence::InPythonFiles) => Ok(true),
             Ok(Presence::Gone | Presence::Unknown) => Ok(false),
             Err(error @ Error::Corrupt { .. }) => {
                 tracing::error!(%error, "left out of a listing");

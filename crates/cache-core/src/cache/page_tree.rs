@@ -11,6 +11,7 @@ use crate::manifest::{EntryRow, Manifest};
 use crate::storage::ObjectKey;
 use crate::version_log::{PageRef, Row, VersionLog};
 
+use super::alias::Place;
 use super::load::Part;
 use super::pages::Pages;
 use super::{CONCURRENCY, NamespaceCache};
@@ -40,6 +41,8 @@ pub(super) struct ManifestTree {
 pub(super) enum Presence {
     /// Its manifest lists it.
     Listed(Box<EntryRow>),
+    /// The Python service stored it, and it was not changed since.
+    InPythonFiles,
     /// Its manifest does not list it.
     Gone,
     /// There is no manifest, or no alias, that could say so.
@@ -86,9 +89,11 @@ impl NamespaceCache {
     ///
     /// `Corrupt` when the manifest cannot be read.
     pub(super) async fn presence(&self, id: CacheId) -> Result<Presence, Error> {
-        let Some((hash, target)) = self.place_of(id).await? else {
-            let alias = self.cache.storage.head(&self.layout().alias(id)).await?;
-            return Ok(alias.map_or(Presence::Unknown, |_| Presence::Gone));
+        let (hash, target) = match self.place_of(id).await? {
+            Place::Manifest(hash, target) => (hash, target),
+            Place::PythonFiles(_) => return Ok(Presence::InPythonFiles),
+            Place::PythonRemains | Place::Gone => return Ok(Presence::Gone),
+            Place::Unknown => return Ok(Presence::Unknown),
         };
         let key = self.layout().manifest(&hash);
         self.retry_replaced(|| async {

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::entry::Entry;
 use crate::layout::Layout;
+use crate::python_files::AllPaths;
 
 use super::views::{entry_view, key_view};
 
@@ -21,6 +22,10 @@ pub struct Paths {
 impl Paths {
     /// The paths of an entry.
     pub fn of(entry: &Entry) -> Self {
+        if let Some(files) = &entry.python_files {
+            let AllPaths { data, by_hash, by_id } = files.reference.all_paths.clone();
+            return Self { data, by_hash, by_id };
+        }
         let layout = Layout::new(&entry.namespace);
         // A stored entry was checked to have valid views.
         let views = [key_view(layout, entry), entry_view(layout, entry)].into_iter().flatten().flatten();
@@ -28,7 +33,7 @@ impl Paths {
         let data = if views.is_empty() { vec![layout.content_path(entry)] } else { views };
         Self {
             data,
-            by_hash: vec![layout.hash_reference_path(&entry.cache_hash)],
+            by_hash: vec![layout.hash_reference(&entry.cache_hash).to_string()],
             by_id: vec![layout.alias(entry.cache_id).to_string()],
         }
     }

@@ -13,10 +13,11 @@ use crate::error::Error;
 use crate::ids::{CacheHash, CacheId, Namespace};
 use crate::key_index::{KeyIndex, KeyRow};
 use crate::layout::KeyRef;
-use crate::manifest::{EntryRow, Location, Manifest, StoredContent};
+use crate::manifest::{ContentNumber, EntryRow, Inline, Location, Manifest, StoredContent};
 use crate::storage::{ObjectKey, ResponseHeaders};
 
 use super::NamespaceCache;
+use super::alias::Place;
 use super::content::{ContentError, Prefetched};
 use super::load::{MAX_READ_ATTEMPTS, Part};
 use super::manifest_changes::{Target, content_unknown};
@@ -59,6 +60,16 @@ pub(super) struct Found {
     pub(super) entry: Entry,
     pub(super) content: StoredContent,
     prefetched: Option<Prefetched>,
+}
+
+impl Found {
+    /// An entry with a content that was read on the way.
+    pub(super) fn with_bytes(entry: Entry, bytes: Bytes) -> Self {
+        let (sha256, size) = (entry.content.sha256, entry.content.size);
+        let location = Location::Inline(Inline::verified(bytes));
+        let content = StoredContent { number: ContentNumber(0), sha256, size, ref_count: 1, location };
+        Self { entry, content, prefetched: None }
+    }
 }
 
 /// What of an entry is needed.
@@ -133,11 +144,21 @@ impl NamespaceCache {
     ///
     /// When the request cannot be signed.
     pub async fn presigned_get(&self, entry: &Entry, headers: &ResponseHeaders) -> Result<Option<String>, Error> {
-        let (Some(presigner), Some(token)) = (self.cache.storage.presigner(), entry.content.blob) else {
+        let (Some(presigner), Some(key)) = (self.cache.storage.presigner(), self.object_of_content(entry)) else {
             return Ok(None);
         };
-        let key = self.layout().blob(&entry.cache_hash, token);
         Ok(Some(presigner.presigned_get(&key, headers, PRESIGNED_GET_TTL).await?))
+    }
+
+    /// The object that is the content of an entry, byte for byte; `None` when it is a part of one, or is kept differently.
+    fn object_of_content(&self, entry: &Entry) -> Option<ObjectKey> {
+        match (entry.content.blob, &entry.python_files) {
+            (Some(token), _) => Some(self.layout().blob(&entry.cache_hash, token)),
+            (None, Some(files)) if files.is_kept_as_bytes() => {
+                self.python_paths(&files.reference.file_paths.content_files).next()
+            }
+            (None, Some(_) | None) => None,
+        }
     }
 
     /// As [`NamespaceCache::retrieve`], whether the entry has expired or not.
@@ -187,10 +208,7 @@ impl NamespaceCache {
     }
 
     fn corrupt(&self, entry: &Entry, error: ContentError) -> Error {
-        let object = match entry.content.blob {
-            Some(token) => self.layout().blob(&entry.cache_hash, token),
-            None => self.layout().manifest(&entry.cache_hash),
-        };
+        let object = self.object_of_content(entry).unwrap_or_else(|| self.layout().manifest(&entry.cache_hash));
         Error::corrupt(format_args!("{object} (entry {})", entry.cache_id), error)
     }
 
@@ -209,7 +227,11 @@ impl NamespaceCache {
     }
 
     async fn find_by_id(&self, id: CacheId, revision: Option<u64>, want: Want) -> Result<Option<Found>, Error> {
-        let Some((hash, target)) = self.place_of(id).await? else { return Ok(None) };
+        let (hash, target) = match self.place_of(id).await? {
+            Place::Manifest(hash, target) => (hash, target),
+            Place::PythonFiles(file) => return self.find_in_python_files(*file, revision).await,
+            Place::PythonRemains | Place::Gone | Place::Unknown => return Ok(None),
+        };
         let token = id.parts().and_then(|parts| parts.locator.token());
         // The blob of an older revision may be another one.
         let prefetch: OptionFuture<_> = match (token, want) {
@@ -257,10 +279,18 @@ impl NamespaceCache {
         want: Want,
     ) -> Result<Option<Found>, Error> {
         let key = self.layout().manifest(hash);
-        let Some(manifest) = self.load::<Manifest>(&key, want.part()).await?.head else { return Ok(None) };
-        let Some(located) = Pages::new(self, &key).select(manifest.log(), version, self.cache.now()).await? else {
-            return Ok(None);
+        let (loaded, python) = try_join(self.load::<Manifest>(&key, want.part()), self.python_versions(hash)).await?;
+        let located = match &loaded.head {
+            Some(manifest) => Pages::new(self, &key).select(manifest.log(), version, self.cache.now()).await?,
+            None => None,
         };
+        if let Some(python) = python {
+            let above = located.as_ref().map_or(0, |located| located.row().version);
+            if let Some(file) = self.select_in_python_files(&python, version, above).await? {
+                return self.find_in_python_files(file, revision).await;
+            }
+        }
+        let (Some(manifest), Some(located)) = (loaded.head, located) else { return Ok(None) };
         let found = self.found(&key, hash, &manifest, &located, revision).await?;
         Ok(found.map(|(entry, content)| Found { entry, content, prefetched: None }))
     }

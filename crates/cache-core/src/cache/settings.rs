@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::future::try_join;
+
 use crate::error::Error;
 use crate::ids::Namespace;
 use crate::settings::Settings;
@@ -61,7 +63,8 @@ impl NamespaceCache {
     pub async fn settings(&self) -> Result<Settings, Error> {
         let key = self.layout().settings();
         let read_at = self.cache.now();
-        let settings = match self.cache.read(&key).await? {
+        let (found, _) = try_join(self.cache.read(&key), self.may_hold_python_entries()).await?;
+        let settings = match found {
             None => Settings::default(),
             Some(bytes) => serde_json::from_slice(&bytes).map_err(|error| Error::corrupt(&key, error))?,
         };

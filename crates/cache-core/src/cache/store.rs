@@ -97,6 +97,8 @@ struct Store<'a> {
     spec: EntrySpec,
     nonce: Nonce,
     manifest_key: ObjectKey,
+    /// The first version that is not one of an entry of the Python service.
+    first_version: u64,
     index_key: Option<ObjectKey>,
     /// The blob that was written for it.
     own_blob: Option<BlobToken>,
@@ -129,7 +131,9 @@ impl<'a> Store<'a> {
         let nonce = request::nonce(&cache, request, &spec);
         let manifest_key = cache.layout().manifest(content.cache_hash());
         let index_key = key.as_ref().map(|key| cache.layout().key_index(key));
-        let store = Self { cache, request, spec, nonce, manifest_key, index_key, own_blob: None, views: Vec::new() };
+        let first_version = 1;
+        let (own_blob, views) = (None, Vec::new());
+        let store = Self { cache, request, spec, nonce, manifest_key, first_version, index_key, own_blob, views };
         store.cache.check_views(&store.entry(CacheId::from_u128(0), 0))?;
         Ok(store)
     }
@@ -229,7 +233,8 @@ impl<'a> Store<'a> {
         let known = self.known_blob(&manifest);
         let expected = self.expected_view(&manifest, &entry);
         let unused = self.take_unused_views(expected.as_ref(), history);
-        let insert = Insert { cache_hash: self.request.content.cache_hash().clone(), entry };
+        let first_version = self.first_version;
+        let insert = Insert { cache_hash: self.request.content.cache_hash().clone(), entry, first_version };
         let change = ManifestChange::Insert(std::sync::Arc::new(insert));
         let commit = self.cache.commit(&self.manifest_key, manifest, change, history);
         let write = self.write_view(expected);
@@ -282,6 +287,7 @@ impl<'a> Store<'a> {
                 blob: None,
             },
             revision: None,
+            python_files: None,
             nonce: self.nonce,
         }
     }

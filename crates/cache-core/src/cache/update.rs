@@ -67,6 +67,9 @@ struct Update<'a> {
 
 impl Update<'_> {
     async fn run(&self) -> Result<Option<Entry>, Error> {
+        if self.request.cache_id.parts().is_none() {
+            self.cache.adopt_python_entry(self.request.cache_id).await?;
+        }
         // A large content goes into a blob. Which one cannot be told by an id that does not say its hash.
         let hash = self.request.cache_id.parts().map(|parts| parts.cache_hash);
         let early = hash.filter(|_| self.is_large());

@@ -264,6 +264,7 @@ impl UploadRequest {
                 blob: None,
             },
             revision: None,
+            python_files: None,
             nonce: Self::nonce(cache_id),
         }
     }

@@ -1,10 +1,13 @@
 //! Versions: what a manifest or a key index lists, in order.
 
+use futures::future::try_join;
+
 use crate::error::Error;
 use crate::ids::{CacheHash, CacheId};
 use crate::key_index::{KeyIndex, KeyRow};
 use crate::layout::KeyRef;
-use crate::manifest::{EntryRow, Manifest};
+use crate::manifest::{EntryRow, EntrySpec, Manifest};
+use crate::strategy::Strategy;
 use crate::time::UnixMillis;
 use crate::version_log::Row;
 
@@ -29,7 +32,7 @@ pub struct Versions {
     /// The newest that were asked for, oldest first.
     pub versions: Vec<ListedVersion>,
     /// The newest entry of all.
-    pub latest: CacheId,
+    pub latest: ListedVersion,
 }
 
 /// One version.
@@ -43,19 +46,21 @@ pub struct ListedVersion {
     pub stored_at: UnixMillis,
     /// When it expires, if ever.
     pub expires_at: Option<UnixMillis>,
+    /// How it was stored; `None` for a version under a key, which names the strategy itself.
+    pub strategy: Option<Strategy>,
 }
 
 impl From<&EntryRow> for ListedVersion {
     fn from(row: &EntryRow) -> Self {
-        let (stored_at, expires_at) = (row.spec.stored_at, row.spec.expires_at);
-        Self { version: row.version, cache_id: row.cache_id, stored_at, expires_at }
+        let EntrySpec { stored_at, expires_at, strategy, .. } = row.spec;
+        Self { version: row.version, cache_id: row.cache_id, stored_at, expires_at, strategy: Some(strategy) }
     }
 }
 
 impl From<&KeyRow> for ListedVersion {
     fn from(row: &KeyRow) -> Self {
         let KeyRow { version, cache_id, stored_at, expires_at } = *row;
-        Self { version, cache_id, stored_at, expires_at }
+        Self { version, cache_id, stored_at, expires_at, strategy: None }
     }
 }
 
@@ -87,11 +92,20 @@ impl NamespaceCache {
         limit: usize,
     ) -> Result<Option<Versions>, Error> {
         let key = self.layout().manifest(hash);
-        let Some(manifest) = self.load::<Manifest>(&key, Part::Head).await?.head else { return Ok(None) };
-        let pages = Pages::new(self, &key);
-        let rows = pages.newest(manifest.log(), before.unwrap_or(u64::MAX), limit).await?;
-        let latest = pages.newest::<EntryRow>(manifest.log(), u64::MAX, 1).await?;
-        Ok(versions(manifest.log().len(), &rows, &latest))
+        let (loaded, python) = try_join(self.load::<Manifest>(&key, Part::Head), self.python_versions(hash)).await?;
+        let listed = match &loaded.head {
+            Some(manifest) => {
+                let pages = Pages::new(self, &key);
+                let rows = pages.newest(manifest.log(), before.unwrap_or(u64::MAX), limit).await?;
+                let latest = pages.newest::<EntryRow>(manifest.log(), u64::MAX, 1).await?;
+                versions(manifest.log().len(), &rows, &latest)
+            }
+            None => None,
+        };
+        match python {
+            Some(python) => self.join_python_versions(listed, &python, before, limit).await,
+            None => Ok(listed),
+        }
     }
 
     async fn versions_of_key(
@@ -113,6 +127,6 @@ fn versions<R: Row>(count: u64, rows: &[R], latest: &[R]) -> Option<Versions>
 where
     for<'r> ListedVersion: From<&'r R>,
 {
-    let latest = ListedVersion::from(latest.first()?).cache_id;
+    let latest = ListedVersion::from(latest.first()?);
     Some(Versions { count, versions: rows.iter().map(ListedVersion::from).collect(), latest })
 }

@@ -124,8 +124,14 @@ impl NamespaceCache {
     /// again by [`NamespaceCache::settle_key_view`].
     pub(super) async fn write_key_view(&self, entry: &Entry, content: &Bytes) -> Option<WrittenView> {
         let key = key_view(self.layout(), entry).ok().flatten()?;
-        match self.cache.overwrite(&key, self.view_bytes(entry, content)).await {
-            Ok(version) => Some(WrittenView { cache_id: entry.cache_id, key, version }),
+        let write = async {
+            if entry.strategy == Strategy::KeyBased && self.is_python_file(&key).await? {
+                return Ok(None);
+            }
+            self.cache.overwrite(&key, self.view_bytes(entry, content)).await.map(Some)
+        };
+        match write.await {
+            Ok(version) => version.map(|version| WrittenView { cache_id: entry.cache_id, key, version }),
             Err(error) => {
                 tracing::info!(%key, %error, "the view was not written");
                 None
@@ -240,7 +246,9 @@ impl Settling<'_> {
             return Ok(false);
         };
         let head = self.head(Some(&expected.view)).await?;
-        let shows_it = self.shows(head.as_ref(), &expected).await?;
+        // A file of the Python service is the content of an entry.
+        let is_taken = self.key.strategy == Strategy::KeyBased && self.cache.is_python_file(&expected.view).await?;
+        let shows_it = is_taken || self.shows(head.as_ref(), &expected).await?;
         if !shows_it {
             self.write(&expected, head).await?;
         }
@@ -311,8 +319,12 @@ impl Settling<'_> {
         views.dedup();
         let storage = &self.cache.cache.storage;
         let heads = try_join_all(views.iter().map(|view| storage.head(view))).await?;
-        let existing: Vec<ObjectKey> =
-            views.into_iter().zip(heads).filter(|(_, head)| head.is_some()).map(|(view, _)| view).collect();
+        let mut existing = Vec::new();
+        for (view, _) in views.into_iter().zip(heads).filter(|(_, head)| head.is_some()) {
+            if !self.cache.is_python_file(&view).await? {
+                existing.push(view);
+            }
+        }
         try_join_all(existing.iter().map(|view| self.cache.cache.remove(view))).await?;
         let none = existing.is_empty();
         self.removed.extend(existing);

@@ -1,24 +1,25 @@
 //! The paths of the Python service, under which clients and the admin routes show every entry. They are rendered from the
-//! manifest: there is no object under them, except for aliases and views.
+//! manifest: there is no object under them, except for aliases, views, and what the Python service itself has stored.
 
 use std::ops::Range;
 
 use crate::entry::Entry;
 use crate::ids::{CacheHash, CacheId, FileId};
+use crate::storage::ObjectKey;
 use crate::strategy::{ContentKind, Strategy};
 
 use super::{Layout, shards};
 
 impl Layout<'_> {
-    /// The reference file of a hash.
-    pub fn hash_reference_path(self, hash: &CacheHash) -> String {
-        format!("{}/refs/by-hash/{}/{hash}.json", self.namespace, shards(hash.as_str()))
+    /// The reference file of a hash. Where the Python service has stored entries, it is an object.
+    pub fn hash_reference(self, hash: &CacheHash) -> ObjectKey {
+        self.short(format_args!("refs/by-hash/{}/{hash}.json", shards(hash.as_str())))
     }
 
     /// The hash whose reference file has this path.
     pub fn parse_hash_reference(self, path: &str) -> Option<CacheHash> {
         let hash = path.rsplit('/').next()?.strip_suffix(".json")?.parse().ok()?;
-        (self.hash_reference_path(&hash) == path).then_some(hash)
+        (self.hash_reference(&hash).as_str() == path).then_some(hash)
     }
 
     /// The file with the content of an entry that has no view.
@@ -57,9 +58,9 @@ mod tests {
     fn a_hash_is_shown_under_the_path_of_the_python_service() {
         let namespace: Namespace = "demo".parse().unwrap();
         let hash: CacheHash = "2cf24dba5fb0a30e".parse().unwrap();
-        let path = Layout::new(&namespace).hash_reference_path(&hash);
-        assert_eq!(path, "demo/refs/by-hash/2c/f2/2cf24dba5fb0a30e.json");
-        assert_eq!(Layout::new(&namespace).parse_hash_reference(&path), Some(hash));
+        let path = Layout::new(&namespace).hash_reference(&hash);
+        assert_eq!(path.as_str(), "demo/refs/by-hash/2c/f2/2cf24dba5fb0a30e.json");
+        assert_eq!(Layout::new(&namespace).parse_hash_reference(path.as_str()), Some(hash));
     }
 
     #[test]

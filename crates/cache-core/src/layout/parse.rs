@@ -15,6 +15,8 @@ const KEY_DIGEST_DIGITS: usize = 32;
 pub enum ObjectKind {
     /// The manifest of a hash, or its tombstone.
     Manifest(CacheHash),
+    /// The reference file of a hash, written by the Python service.
+    HashFile(CacheHash),
     /// A key index.
     KeyIndex,
     /// A page of a manifest or a key index.
@@ -95,10 +97,13 @@ impl Key<'_> {
         let (folder, path) = file.split_once('/')?;
         let name = path.rsplit('/').next()?;
         match folder {
-            "by-hash" => {
-                let hash = name.parse().ok()?;
-                self.is(&self.layout.manifest(&hash)).then_some(ObjectKind::Manifest(hash))
-            }
+            "by-hash" => match self.layout.parse_hash_reference(self.whole.as_str()) {
+                Some(hash) => Some(ObjectKind::HashFile(hash)),
+                None => {
+                    let hash = name.parse().ok()?;
+                    self.is(&self.layout.manifest(&hash)).then_some(ObjectKind::Manifest(hash))
+                }
+            },
             "by-key" => {
                 let known = is_key_digest(name) && path == format!("{}/{name}", shards(name));
                 known.then_some(ObjectKind::KeyIndex)
@@ -251,6 +256,7 @@ mod tests {
                 (intent(&manifest), ObjectKind::Intent),
                 (intent(&index), ObjectKind::Intent),
                 (manifest, ObjectKind::Manifest(cache_hash.clone())),
+                (layout.hash_reference(&cache_hash), ObjectKind::HashFile(cache_hash.clone())),
                 (index, ObjectKind::KeyIndex),
                 (layout.alias(cache_id), ObjectKind::Alias(cache_id)),
                 (layout.dated(Strategy::Temporal, stored_at, cache_id, nonce), dated(Strategy::Temporal)),
@@ -278,7 +284,7 @@ mod tests {
             "ns/namespace.json/x",
             "ns/refs/by-id/00/00/2cf24dba-5fb0-8a30-8000-000000000001.json",
             "ns/refs/by-id/2c/f2/2CF24DBA-5fb0-8a30-8000-000000000001.json",
-            "ns/refs/by-hash/2c/f2/2cf24dba5fb0a30e.json",
+            "ns/refs/by-hash/2c/f3/2cf24dba5fb0a30e.json",
             "ns/refs/by-key/2c/f2/2cf24dba5fb0a30e",
             "ns/blobs/2c/f2/2cf24dba5fb0a30e-2",
             "ns/blobs/2c/f2/2cf24dba5fb0a30e",

@@ -29,6 +29,16 @@ pub struct StoredContent {
     pub location: Location,
 }
 
+impl StoredContent {
+    /// The bytes, if they are inline and were read.
+    pub fn bytes(&self) -> Option<&Bytes> {
+        match &self.location {
+            Location::Inline(inline) => inline.bytes(),
+            Location::Blob(_) => None,
+        }
+    }
+}
+
 /// Where the bytes of a content are.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Location {

@@ -74,6 +74,12 @@ impl SharedStorage {
         Cache::with_config(self.storage.clone(), self.clock.clone(), rng, &config).namespace(&namespace())
     }
 
+    /// The cache of a process, for what is not in one namespace.
+    pub fn admin(&self) -> Cache {
+        let rng = Arc::new(SeededRng::new(self.processes.fetch_add(1, Ordering::Relaxed)));
+        Cache::new(self.storage.clone(), self.clock.clone(), rng)
+    }
+
     /// A process whose calls neither fail nor are counted.
     pub fn healthy_process(&self) -> NamespaceCache {
         let rng = Arc::new(SeededRng::new(self.processes.fetch_add(1, Ordering::Relaxed)));

@@ -6,6 +6,7 @@ use cache_api::contents::{
 use cache_api::kinds::FileType;
 use cache_core::cache::Paths;
 use cache_core::entry::Entry;
+use cache_core::python_files::StoreData;
 use cache_core::strategy::ContentKind;
 use cache_core::time::UnixMillis;
 
@@ -31,11 +32,22 @@ pub fn metadata(entry: &Entry) -> Metadata {
     }
 }
 
+/// What the Python service was asked for when it stored the entry: a key as it was sent may be none of ours.
+fn python_data(entry: &Entry) -> Option<&StoreData> {
+    entry.python_files.as_ref()?.metadata.as_ref().map(|metadata| &metadata.data)
+}
+
 fn key_or_empty(entry: &Entry) -> String {
+    if let Some(data) = python_data(entry) {
+        return data.cache_key.clone();
+    }
     entry.cache_key.as_ref().map(ToString::to_string).unwrap_or_default()
 }
 
 fn file_name(entry: &Entry) -> String {
+    if let Some(data) = python_data(entry) {
+        return data.file_id.clone();
+    }
     entry.file_id.as_ref().map_or_else(|| entry.cache_id.to_string(), ToString::to_string)
 }
 
@@ -64,9 +76,17 @@ pub fn entry_config(entry: &Entry) -> EntryConfig {
     EntryConfig {
         file_id: file_name(entry),
         file_key: key_or_empty(entry),
-        file_paths: Paths::of(entry).data.iter().filter_map(folder).collect(),
+        file_paths: content_files(entry).iter().filter_map(folder).collect(),
         file_type: file_type_details(file_type(entry.content.kind)),
         exists_strategy: "first".to_owned(),
+    }
+}
+
+/// The files with the content of an entry, or with a pointer to it.
+pub(super) fn content_files(entry: &Entry) -> Vec<String> {
+    match &entry.python_files {
+        Some(files) => files.reference.file_paths.content_files.clone(),
+        None => Paths::of(entry).data,
     }
 }
 
@@ -88,7 +108,7 @@ fn file_type_details(name: FileType) -> FileTypeDetails {
 pub fn file_metadata(entry: &Entry) -> FileMetadata {
     let mut content_hash = entry.content.sha256.to_string();
     content_hash.truncate(SHORT_HASH_DIGITS);
-    FileMetadata {
+    let ours = FileMetadata {
         content_hash,
         content_size: entry.content.size,
         chain_hash: None,
@@ -96,11 +116,21 @@ pub fn file_metadata(entry: &Entry) -> FileMetadata {
         tags: Vec::new(),
         timestamp: entry.stored_at.get(),
         data: file_metadata_data(entry),
+    };
+    match entry.python_files.as_ref().and_then(|files| files.metadata.as_ref()) {
+        Some(file) => FileMetadata {
+            content_hash: file.content_hash.clone(),
+            content_size: file.content_size,
+            timestamp: file.timestamp.get(),
+            ..ours
+        },
+        None => ours,
     }
 }
 
 fn file_metadata_data(entry: &Entry) -> FileMetadataData {
     // A document under a key could have been stored by a field, so its field is empty; for all others there is none.
+    let python_field = python_data(entry).map(|data| data.json_field_path.clone());
     let no_field = (entry.content.kind == ContentKind::Json && entry.cache_key.is_some()).then(String::new);
     FileMetadataData {
         cache_hash: name(&entry.cache_hash),
@@ -110,7 +140,7 @@ fn file_metadata_data(entry: &Entry) -> FileMetadataData {
         expires_at: entry.expires_at.map(UnixMillis::get),
         file_id: file_name(entry),
         file_type: file_type(entry.content.kind),
-        json_field_path: entry.json_field_path.as_ref().map(ToString::to_string).or(no_field),
+        json_field_path: python_field.unwrap_or_else(|| entry.json_field_path.clone().or(no_field)),
         namespace: name(&entry.namespace),
         stored_at: entry.stored_at.get(),
         strategy: strategy(entry.strategy),

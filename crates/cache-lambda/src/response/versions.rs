@@ -19,8 +19,8 @@ pub fn version_list(of: &VersionsOf, found: &Versions) -> VersionList {
         number: number(listed.version),
         cache_id: name(&listed.cache_id),
         timestamp: listed.stored_at.get(),
-        strategy: known.or_else(|| listed.cache_id.parts().map(|parts| parts.strategy)).map(strategy),
+        strategy: known.or(listed.strategy).map(strategy),
     };
     let versions = found.versions.iter().map(item).collect();
-    VersionList { of, count: found.count, versions, latest_id: name(&found.latest) }
+    VersionList { of, count: found.count, versions, latest_id: name(&found.latest.cache_id) }
 }

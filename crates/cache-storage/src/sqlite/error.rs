@@ -34,11 +34,6 @@ pub(super) enum SqliteError {
     /// The path leads elsewhere than at open, or nowhere.
     #[error("'{}' is not the file that was opened: it was removed, moved or replaced", .0.display())]
     Gone(PathBuf),
-    /// The file belongs to the Python service.
-    #[error(
-        "the file is a store of the Python service (table '{0}'), which this server cannot serve: name another file"
-    )]
-    PythonStore(String),
     /// The file belongs to another program.
     #[error(
         "the file is a SQLite database of another program (application_id {application_id}, tables {tables}): name another file"
@@ -86,7 +81,6 @@ impl SqliteError {
             Self::Gone(_) | Self::ShuttingDown => StorageError::Unavailable { key, source: source.into() },
             Self::Damaged(_)
             | Self::NotADatabase
-            | Self::PythonStore(_)
             | Self::Foreign { .. }
             | Self::Newer { .. }
             | Self::NoWal(_)

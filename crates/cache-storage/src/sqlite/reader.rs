@@ -7,6 +7,7 @@ use cache_core::time::UnixMillis;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::error::SqliteError;
+use super::python_table;
 use crate::list_page::list_index;
 use crate::slice::clamp;
 
@@ -23,20 +24,21 @@ pub(super) fn get(connection: &Connection, key: &str, options: &GetOptions) -> R
     let known = options.if_none_match.as_ref().and_then(row_id);
     let mut statement = connection.prepare_cached(GET)?;
     let found = statement.query_row((key, known), |row| {
+        let (found, size) = (row.get(0)?, unsigned(row, 1)?);
         let bytes = row.get_ref(2)?.as_blob_or_null()?.map(<[u8]>::to_vec);
-        Ok(match bytes {
-            None => GetResult::NotModified,
-            Some(bytes) => GetResult::Object(Object {
-                bytes: bytes.into(),
-                size: unsigned(row, 1)?,
-                version: version(row.get(0)?),
-            }),
-        })
+        let object = |bytes: Vec<u8>| GetResult::Object(Object { bytes: bytes.into(), size, version: version(found) });
+        Ok((found, bytes.map(object)))
     });
-    Ok(found.optional()?)
+    match found.optional()? {
+        None => Ok(None),
+        Some((_, Some(object))) => Ok(Some(object)),
+        Some((found, None)) if Some(found) == known => Ok(Some(GetResult::NotModified)),
+        // In the table of the Python service.
+        Some((_, None)) => get_range(connection, key, options),
+    }
 }
 
-/// Reads a part of a large content, and only that.
+/// Reads a part of a large content, and only that; or one that is in the table of the Python service.
 fn get_range(connection: &Connection, key: &str, options: &GetOptions) -> Result<Option<GetResult>, SqliteError> {
     // Both reads see one state.
     let transaction = connection.unchecked_transaction()?;
@@ -52,7 +54,8 @@ fn get_range(connection: &Connection, key: &str, options: &GetOptions) -> Result
     let range = options.range.as_ref().map_or(0..size, |range| clamp(range, size));
     // Both ends are at most the size, which is far below the limits of these types.
     let mut bytes = vec![0; (range.end - range.start) as usize];
-    let content = transaction.blob_open(rusqlite::MAIN_DB, "contents", "bytes", row_id, true)?;
+    let (table, column, row_id) = python_table::place(row_id).unwrap_or(("contents", "bytes", row_id));
+    let content = transaction.blob_open(rusqlite::MAIN_DB, table, column, row_id, true)?;
     content.read_at_exact(&mut bytes, range.start as usize)?;
     Ok(Some(GetResult::Object(Object { bytes: bytes.into(), size, version })))
 }

@@ -7,13 +7,12 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 use super::error::SqliteError;
 use super::location::Location;
+use super::python_table;
 
 /// `mgrc`: what `PRAGMA application_id` and `file` say of our files.
 const APPLICATION_ID: i32 = i32::from_be_bytes(*b"mgrc");
 /// The version of the tables, in `PRAGMA user_version`.
 pub(super) const FORMAT: i32 = 1;
-/// The table of the Python service.
-const PYTHON_TABLE: &str = "memory_fs_files";
 
 /// How long an opening process waits for others that are opening.
 const OPEN_WITHIN: Duration = Duration::from_secs(10);
@@ -47,7 +46,7 @@ pub(super) fn prepare(connection: &mut Connection, location: &Location) -> Resul
 
 fn try_prepare(connection: &mut Connection, location: &Location) -> Result<(), SqliteError> {
     // Before anything is changed: WAL mode would be written into the file of another program.
-    let is_empty = is_empty(connection)?;
+    let is_new = is_new(connection)?;
     if matches!(location, Location::File { .. }) {
         let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
         if mode != "wal" {
@@ -55,41 +54,48 @@ fn try_prepare(connection: &mut Connection, location: &Location) -> Result<(), S
         }
         connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     }
-    if is_empty {
+    if is_new {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // Another process may have been faster.
-        if self::is_empty(&transaction)? {
+        if self::is_new(&transaction)? {
             transaction.execute_batch(TABLES)?;
             transaction.pragma_update(None, "user_version", FORMAT)?;
             transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         }
         transaction.commit()?;
-        return Ok(());
+    } else {
+        check(connection)?;
     }
-    check(connection)
+    if table_names(connection)?.iter().any(|table| table == python_table::NAME) {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        python_table::index(&transaction)?;
+        transaction.commit()?;
+    }
+    Ok(())
 }
 
-/// Whether the file has no tables yet.
+/// Whether the file has no tables of ours yet. It may have that of the Python service.
 ///
 /// # Errors
 ///
-/// It is not ours.
-fn is_empty(connection: &Connection) -> Result<bool, SqliteError> {
+/// It belongs to another program.
+fn is_new(connection: &Connection) -> Result<bool, SqliteError> {
     let application_id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    let mut tables = connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")?;
-    let tables: Vec<String> = tables.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let tables = table_names(connection)?;
     if application_id == APPLICATION_ID {
         let format: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         return if format > FORMAT { Err(SqliteError::Newer { found: format, known: FORMAT }) } else { Ok(false) };
     }
-    if tables.iter().any(|table| table == PYTHON_TABLE) {
-        return Err(SqliteError::PythonStore(PYTHON_TABLE.to_owned()));
-    }
-    if application_id != 0 || !tables.is_empty() {
+    if application_id != 0 || tables.iter().any(|table| table != python_table::NAME) {
         let tables = if tables.is_empty() { "none".to_owned() } else { tables.join(", ") };
         return Err(SqliteError::Foreign { application_id, tables });
     }
     Ok(true)
+}
+
+fn table_names(connection: &Connection) -> Result<Vec<String>, SqliteError> {
+    let mut tables = connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")?;
+    Ok(tables.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
 
 /// Looks for damage in the structure of the file, for a while.

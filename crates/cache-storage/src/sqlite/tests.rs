@@ -63,8 +63,9 @@ fn a_file_of_another_program_is_refused() {
 }
 
 #[test]
-fn a_store_of_the_python_service_is_refused_by_name() {
-    Folder::with("CREATE TABLE memory_fs_files (path TEXT, data BLOB)").check_refused("a store of the Python service");
+fn a_file_with_tables_beside_that_of_python_is_refused() {
+    Folder::with("CREATE TABLE memory_fs_files (path TEXT); CREATE TABLE notes (text)")
+        .check_refused("tables memory_fs_files, notes");
 }
 
 #[test]
@@ -205,4 +206,61 @@ async fn a_range_of_a_large_object_is_read_by_itself() {
     let object = found.into_object().unwrap();
     assert_eq!(object.bytes, bytes[range.start as usize..range.end as usize]);
     assert_eq!(object.size, 3_000_000);
+}
+
+/// A database as the Python service leaves it.
+fn python_store() -> Folder {
+    Folder::with(
+        "CREATE TABLE memory_fs_files (id INTEGER PRIMARY KEY, path TEXT, data BLOB, created_at INTEGER, updated_at INTEGER);
+         CREATE INDEX idx__memory_fs_files__path ON memory_fs_files(path);
+         INSERT INTO memory_fs_files (path, data, updated_at) VALUES
+            ('ns/a', x'616263', 5), ('ns/b/c', x'64', 6), ('/ns//d', x'65', 7), ('ns/empty', x'', 8);",
+    )
+}
+
+fn python_paths(folder: &Folder) -> Vec<String> {
+    let connection = Connection::open(folder.file()).unwrap();
+    let mut paths = connection.prepare("SELECT path FROM memory_fs_files ORDER BY id").unwrap();
+    paths.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+}
+
+#[tokio::test]
+async fn a_database_of_the_python_service_is_opened_as_it_is() {
+    let folder = python_store();
+    let storage = folder.open();
+    let page = storage.list(&ListRequest { limit: 10, ..ListRequest::default() }).await.unwrap();
+    let listed: Vec<_> = page.objects.iter().map(|object| (object.key.as_str(), object.size)).collect();
+    assert_eq!(listed, [("ns/a", 3), ("ns/b/c", 1), ("ns/empty", 0)]);
+    assert_eq!(get(&storage, "ns/a").await.unwrap().unwrap(), "abc");
+    assert_eq!(get(&storage, "ns/empty").await.unwrap().unwrap(), "");
+    let head = storage.head(&key("ns/a")).await.unwrap().unwrap();
+    assert_eq!((head.size, head.modified.get()), (3, 5));
+    let known = GetOptions { if_none_match: Some(head.version.clone()), ..GetOptions::default() };
+    assert_eq!(storage.get(&key("ns/a"), &known).await.unwrap(), Some(GetResult::NotModified));
+    let part = GetOptions { range: Some(1..2), ..GetOptions::default() };
+    let part = storage.get(&key("ns/a"), &part).await.unwrap().and_then(GetResult::into_object).unwrap();
+    assert_eq!((part.bytes, part.size), ("b".into(), 3));
+    assert_eq!(python_paths(&folder).len(), 4, "reading changes nothing");
+    let create = storage.put(&key("ns/a"), "x".into(), PutMode::Create).await;
+    assert!(matches!(create, Err(StorageError::Precondition { .. })));
+    storage.put(&key("ns/a"), "new".into(), PutMode::Update(head.version)).await.unwrap();
+    storage.delete(&key("ns/b/c")).await.unwrap();
+    assert_eq!(python_paths(&folder), ["/ns//d", "ns/empty"]);
+    drop(storage);
+    let storage = folder.open();
+    assert_eq!(get(&storage, "ns/a").await.unwrap().unwrap(), "new");
+    assert_eq!(get(&storage, "ns/b/c").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn what_the_python_service_writes_later_is_there_at_the_next_open() {
+    let folder = python_store();
+    drop(folder.open());
+    let connection = Connection::open(folder.file()).unwrap();
+    let later = "UPDATE memory_fs_files SET data = x'6d6f7265', updated_at = 9 WHERE path = 'ns/a';
+                 INSERT INTO memory_fs_files (path, data, updated_at) VALUES ('ns/z', x'7a', 9);";
+    connection.execute_batch(later).unwrap();
+    let storage = folder.open();
+    assert_eq!(get(&storage, "ns/a").await.unwrap().unwrap(), "more");
+    assert_eq!(get(&storage, "ns/z").await.unwrap().unwrap(), "z");
 }

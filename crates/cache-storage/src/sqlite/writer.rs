@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
 use super::error::SqliteError;
 use super::location::Location;
+use super::python_table;
 use super::reader::{row_id, version};
 use crate::reserve::MAX_RESERVED_GROWTH;
 use crate::system::SystemClock;
@@ -207,7 +208,10 @@ fn apply(transaction: &Transaction<'_>, write: &Write<Bytes>) -> Result<Applied,
         }
     };
     if let Some(replaced) = found {
-        transaction.prepare_cached(REMOVE_CONTENT)?.execute([replaced])?;
+        match python_table::place(replaced) {
+            Some((_, _, row)) => python_table::remove(transaction, row)?,
+            None => _ = transaction.prepare_cached(REMOVE_CONTENT)?.execute([replaced])?,
+        }
     }
     Ok(applied)
 }

@@ -47,6 +47,7 @@ impl PathKind {
             ObjectKind::Child(_) => Self::Child,
             ObjectKind::Settings => Self::Settings,
             ObjectKind::Manifest(_) => Self::Physical("it lists the entries of a hash: delete these entries"),
+            ObjectKind::HashFile(cache_hash) => Self::ByHash { namespace, cache_hash },
             ObjectKind::KeyIndex => Self::Physical("it lists the entries under a key: delete these entries"),
             ObjectKind::Page => Self::Physical("it lists older entries or revisions: delete these entries"),
             ObjectKind::Blob { .. } => Self::Physical("entries share this content: delete the entries that use it"),
@@ -59,9 +60,6 @@ impl PathKind {
     /// What a path shows that no object of ours has.
     fn of_other(namespace: Namespace, path: &str) -> Self {
         let layout = Layout::new(&namespace);
-        if let Some(cache_hash) = layout.parse_hash_reference(path) {
-            return Self::ByHash { namespace, cache_hash };
-        }
         if let Some(file) = path.strip_prefix(&layout.direct_contents()) {
             let file = file.to_owned();
             return Self::DirectContent { namespace, file };

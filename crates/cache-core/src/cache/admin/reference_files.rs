@@ -68,7 +68,7 @@ pub(super) fn hash_reference(cache_hash: &CacheHash, versions: &Versions) -> Byt
     to_json(&HashReference {
         cache_hash,
         cache_ids: versions.versions.iter().map(listed).collect(),
-        latest_id: versions.latest,
+        latest_id: versions.latest.cache_id,
         total_versions: versions.count,
     })
 }

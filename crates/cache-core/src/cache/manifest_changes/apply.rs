@@ -33,8 +33,15 @@ impl Head for Manifest {
     type Change = ManifestChange;
     type Outcome = ManifestOutcome;
 
-    fn absent(_: &ManifestChange) -> Self {
-        Self::new()
+    fn absent(change: &ManifestChange) -> Self {
+        match change {
+            ManifestChange::Insert(insert) => Self::beginning_with(insert.first_version),
+            ManifestChange::Remove(_)
+            | ManifestChange::Revise(_)
+            | ManifestChange::ReplaceBlob { .. }
+            | ManifestChange::RollRevisions(_)
+            | ManifestChange::Prune => Self::new(),
+        }
     }
 
     fn parse(bytes: &Bytes, head_only: bool) -> Result<Self, DecodeError> {
@@ -103,7 +110,8 @@ impl Head for Manifest {
         let entry = NewEntry { nonce: intent.nonce, spec: spec.clone(), content, foreign_id: None };
         attempt.check_existing = true;
         // One that finds no place is left to its owner.
-        self.apply_insert(&Insert { cache_hash, entry }, attempt).await.map(drop)
+        // Who changes this manifest knows which version is the first.
+        self.apply_insert(&Insert { cache_hash, entry, first_version: 1 }, attempt).await.map(drop)
     }
 
     fn group(shared: &Shared) -> &Arc<GroupCommit<Self>> {
@@ -130,6 +138,7 @@ impl Manifest {
             return Ok(outcome);
         }
         let is_shared = self.contents().with_sha256(&entry.content.sha256).is_some();
+        self.begin_with(insert.first_version);
         match self.insert(&insert.cache_hash, entry) {
             Ok(row) => {
                 let content = self.content(row.content).cloned().expect("the row that was just listed has a content");

@@ -43,7 +43,16 @@ impl Store<'_> {
     /// The view of the entry if it is the next one in a manifest.
     pub(super) fn expected_view(&self, manifest: &Loaded<Manifest>, new: &NewEntry) -> Option<NewView> {
         let hash = self.request.content.cache_hash();
-        self.view_for(manifest.head.as_deref().unwrap_or(&Manifest::new()).predict_id(hash, new)?)
+        let predicted = match manifest.head.as_deref() {
+            Some(head) if head.next_version() >= self.first_version => head.predict_id(hash, new),
+            Some(head) => {
+                let mut head = head.clone();
+                head.begin_with(self.first_version);
+                head.predict_id(hash, new)
+            }
+            None => Manifest::beginning_with(self.first_version).predict_id(hash, new),
+        };
+        self.view_for(predicted?)
     }
 
     /// Writes a view beside a commit, unless this store has written it.

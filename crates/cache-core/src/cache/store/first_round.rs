@@ -41,6 +41,7 @@ impl Store<'_> {
         let cached = self.cache.cached_settings();
         if let Some(CachedSettings { settings, .. }) = &cached {
             self.apply_settings(settings)?;
+            self.read_first_version().await?;
         }
         let first = match &cached {
             None => self.read_first().await?,
@@ -73,6 +74,12 @@ impl Store<'_> {
         Ok(())
     }
 
+    /// Asks the files of the Python service which version comes next, if the namespace has any.
+    async fn read_first_version(&mut self) -> Result<(), Error> {
+        self.first_version = self.cache.first_version(self.request.content.cache_hash()).await?;
+        Ok(())
+    }
+
     /// Reads the settings beside everything else. The commit has to wait for them, but a blob has not.
     async fn read_first(&mut self) -> Result<FirstRound, Error> {
         let cache = self.cache.clone();
@@ -89,6 +96,7 @@ impl Store<'_> {
             self.remove_own_blob().await;
             return Err(refused);
         }
+        self.read_first_version().await?;
         if manifest.head.is_none() && self.is_small() {
             return self.create_now(index).await;
         }
@@ -180,7 +188,7 @@ impl Store<'_> {
 
     /// The manifest with this entry alone.
     fn first_state(&self) -> Result<(Manifest, ListedEntry), Error> {
-        let mut manifest = Manifest::new();
+        let mut manifest = Manifest::beginning_with(self.first_version);
         let row = manifest.insert(self.request.content.cache_hash(), &self.new_entry());
         let row = row.map_err(|error| Error::full(error.to_string()))?;
         manifest.prepare_write(self.spec.stored_at);

@@ -73,7 +73,7 @@ impl NamespaceCache {
             Presence::Unknown => Some(Finding::Unknown),
             // A copy is of what the entry was stored with.
             Presence::Listed(entry) if has_copy && entry.revision().is_some() => Some(Finding::StaleCopy(row.clone())),
-            Presence::Listed(_) => None,
+            Presence::Listed(_) | Presence::InPythonFiles => None,
         })
     }
 

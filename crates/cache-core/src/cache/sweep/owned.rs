@@ -10,6 +10,7 @@ use crate::manifest::Manifest;
 use crate::storage::ObjectKey;
 
 use super::super::NamespaceCache;
+use super::super::alias::Place;
 use super::super::load::Part;
 use super::super::page_tree::{ManifestTree, Presence};
 use super::super::pages::Pages;
@@ -97,7 +98,7 @@ impl NamespaceCache {
     pub(super) async fn sweep_children(&self, group: &Group) -> Result<SweepReport, Error> {
         let Some((_, ObjectKind::Child(cache_id))) = group.first() else { return Ok(SweepReport::default()) };
         match self.presence(*cache_id).await? {
-            Presence::Listed(_) => Ok(SweepReport::default()),
+            Presence::Listed(_) | Presence::InPythonFiles => Ok(SweepReport::default()),
             Presence::Unknown => Ok(SweepReport::without_owner(group)),
             Presence::Gone => {
                 let orphaned_children = self.remove_group(group.iter().map(|(key, _)| key)).await?;
@@ -110,11 +111,11 @@ impl NamespaceCache {
     pub(super) async fn sweep_aliases(&self, group: &Group) -> Result<SweepReport, Error> {
         let Some((_, ObjectKind::Alias(cache_id))) = group.first() else { return Ok(SweepReport::default()) };
         // An id that says itself which manifest lists its entry is not looked up here; and a tombstone leads nowhere.
-        if cache_id.parts().is_some() || self.place_of(*cache_id).await?.is_none() {
+        if cache_id.parts().is_some() || matches!(self.place_of(*cache_id).await?, Place::Gone) {
             return Ok(SweepReport::default());
         }
         match self.presence(*cache_id).await? {
-            Presence::Listed(_) => Ok(SweepReport::default()),
+            Presence::Listed(_) | Presence::InPythonFiles => Ok(SweepReport::default()),
             Presence::Unknown => Ok(SweepReport::without_owner(group)),
             Presence::Gone => {
                 self.retire_alias(*cache_id).await?;
@@ -128,6 +129,7 @@ fn blob((key, kind): &(ObjectKey, ObjectKind)) -> Option<(&ObjectKey, &CacheHash
     match kind {
         ObjectKind::Blob { cache_hash, token } => Some((key, cache_hash, *token)),
         ObjectKind::Manifest(_)
+        | ObjectKind::HashFile(_)
         | ObjectKind::KeyIndex
         | ObjectKind::Page
         | ObjectKind::Intent

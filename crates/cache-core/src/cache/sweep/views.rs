@@ -49,6 +49,7 @@ impl NamespaceCache {
                 self.shown_by_copy(view, cache_key.as_ref(), file_name).await?
             }
             ObjectKind::Manifest(_)
+            | ObjectKind::HashFile(_)
             | ObjectKind::KeyIndex
             | ObjectKind::Page
             | ObjectKind::Blob { .. }
@@ -61,6 +62,7 @@ impl NamespaceCache {
         };
         match shown {
             Shown::Live | Shown::Nobody => Ok(SweepReport::default()),
+            Shown::Unknown | Shown::Gone if self.is_python_file(view).await? => Ok(SweepReport::default()),
             Shown::Unknown => Ok(SweepReport::without_owner(group)),
             Shown::Gone => self.remove_view(view, key.as_ref()).await,
         }
@@ -78,7 +80,7 @@ impl NamespaceCache {
     async fn shown_by_dated(&self, strategy: Strategy, name: &DatedName) -> Result<Shown, Error> {
         Ok(match self.presence(name.cache_id).await? {
             Presence::Listed(row) if row.nonce == name.nonce && row.spec.strategy == strategy => Shown::Live,
-            Presence::Listed(_) | Presence::Gone => Shown::Gone,
+            Presence::Listed(_) | Presence::InPythonFiles | Presence::Gone => Shown::Gone,
             Presence::Unknown => Shown::Unknown,
         })
     }
@@ -124,7 +126,7 @@ impl NamespaceCache {
             None => None,
         };
         let shown = match (by_id, by_key) {
-            (Some(Presence::Listed(_)), _) | (_, Some(Shown::Live)) => Shown::Live,
+            (Some(Presence::Listed(_) | Presence::InPythonFiles), _) | (_, Some(Shown::Live)) => Shown::Live,
             (Some(Presence::Gone), _) | (_, Some(Shown::Gone)) => Shown::Gone,
             (Some(Presence::Unknown), _) => Shown::Unknown,
             // A file that is not of this service, or the copy of an entry with a file id and no key.

@@ -148,7 +148,9 @@ impl Completion<'_> {
         let source = ContentSource::Blob(self.token);
         let new = NewContent { sha256: self.request.sha256, size: self.request.size, source };
         let entry = NewEntry { nonce: self.nonce, spec, content: new, foreign_id: None };
-        let insert = Arc::new(Insert { cache_hash: self.request.cache_hash(), entry });
+        let cache_hash = self.request.cache_hash();
+        let first_version = self.cache.first_version(&cache_hash).await?;
+        let insert = Arc::new(Insert { cache_hash, entry, first_version });
         let history = History::since(self.started_at);
         let applied = self.cache.commit(&self.manifest_key, manifest, ManifestChange::Insert(insert), history).await?;
         match applied.outcome {

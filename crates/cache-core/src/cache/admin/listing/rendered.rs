@@ -21,7 +21,7 @@ impl NamespaceCache {
         let only_one = found.takes_one_of(&folder);
         'all: while let Some(manifests) = walk.next(batch_size(found, &folder)).await? {
             for manifest in manifests.into_iter().filter(|manifest| !manifest.row.counts.is_zero()) {
-                let path = layout.hash_reference_path(&manifest.cache_hash);
+                let path = layout.hash_reference(&manifest.cache_hash).to_string();
                 if found.is_complete_before(&path) {
                     break 'all;
                 }
@@ -32,6 +32,9 @@ impl NamespaceCache {
             }
         }
         walk.finish().await;
+        for hash in self.python_hashes(None, usize::MAX).await? {
+            found.offer(layout.hash_reference(&hash).as_str());
+        }
         Ok(())
     }
 
