@@ -44,6 +44,7 @@ mod find;
 mod get;
 mod handles;
 mod info;
+pub mod memo;
 mod names;
 mod namespace;
 pub mod operations;
@@ -83,7 +84,11 @@ pub use store::{MAX_DIRECT_STORE_BYTES, Store, Stored};
 pub use transport::{Remote, Transport, TransportError};
 pub use zip::{Zip, ZipStore};
 
-/// The Rust blocks of the page, compiled.
-#[cfg(all(doctest, feature = "testing"))]
-#[doc = include_str!("../../../docs/client.md")]
-struct Page;
+/// The Rust blocks of the pages, compiled.
+#[cfg(all(doctest, feature = "macros", feature = "testing"))]
+mod pages {
+    #[doc = include_str!("../../../docs/client.md")]
+    struct Client;
+    #[doc = include_str!("../../../docs/memo.md")]
+    struct Memo;
+}
