@@ -53,17 +53,20 @@ docs: ## Part of check: every link in the docs leads somewhere.
 absent = @tree=$$(cargo tree --package $(1) --edges normal --prefix none); \
 	if grep -E '^($(2))' <<<"$$tree"; then echo "error: $(1) depends on the above, but $(3)"; exit 1; fi
 
-boundaries: ## Part of check: core <- storage <- lambda -> api, and core has no I/O, clock or random numbers.
+boundaries: ## Part of check: core <- storage <- lambda -> api <- client, and core has no I/O, clock or random numbers.
 	$(call absent,cache-core,tokio|mio|socket2|rustix|hyper|http|axum|reqwest|lambda|aws-|rusqlite|tempfile|getrandom|rand,core does no I/O)
 	$(call absent,cache-core,utoipa,cache-api describes the JSON of requests and responses)
 	$(call absent,cache-core,cache-storage|cache-lambda,arrows point to core)
 	$(call absent,cache-storage,cache-lambda|axum|lambda_,storage knows no requests)
 	$(call absent,cache-maintenance,cache-lambda|axum|lambda_,maintenance knows no requests)
 	$(call absent,cache-api,cache-core|cache-storage|cache-lambda|tokio|hyper|axum,the API is shared with clients)
-	@echo "core <- storage <- lambda -> api: as it should be"
+	$(call absent,mgraph-cache-client,cache-core|cache-storage|cache-lambda|axum|lambda_|aws-,only its feature testing has the server)
+	$(call absent,cache-lambda,mgraph-cache-client|reqwest,the function is small and starts fast)
+	@echo "core <- storage <- lambda -> api <- client: as it should be"
 
 # Crates whose modules must not import each other in cycles.
-ACYCLIC := crates/cache-api crates/cache-core crates/cache-lambda crates/cache-maintenance crates/cache-storage crates/cache-testing
+ACYCLIC := crates/cache-api crates/cache-client crates/cache-client-macros crates/cache-core crates/cache-lambda \
+	crates/cache-maintenance crates/cache-storage crates/cache-testing
 
 cycles: ## Part of check: no cycle among the modules of a crate.
 	$(PYTHON) tools/import_cycles.py $(ACYCLIC)

@@ -75,7 +75,9 @@ async fn check(mode: &Mode) {
     for ((item, result), exists) in items.iter().zip(&retrieved).zip(&exists) {
         check_as_alone(&client, item, result).await;
         assert_eq!(exists["exists"], result["status"] == 200, "{item}");
-        assert_eq!((&exists["metadata"], &exists["sha256"]), (&result["metadata"], &result["sha256"]), "{item}");
+        for field in ["metadata", "sha256", "data_type"] {
+            assert_eq!(exists[field], result[field], "{item}");
+        }
     }
 }
 

@@ -137,7 +137,7 @@ pub struct ExistsBatch {
 #[serde(untagged)]
 pub enum ExistsResult {
     /// It does.
-    Found(ItemFound),
+    Found(Box<ItemFound>),
     /// It does not.
     Missing(ItemMissing),
     /// That is not known.
@@ -152,6 +152,9 @@ pub struct ItemFound {
     pub status: u16,
     /// `true`
     pub exists: bool,
+    /// The kind of content: `json`, `string`, or `binary`, which an archive is as well.
+    #[cfg_attr(feature = "openapi", schema(pattern = "^(json|string|binary)$"))]
+    pub data_type: String,
     /// Which entry it is.
     #[serde(flatten)]
     pub found: FoundEntry,
@@ -194,8 +197,35 @@ pub struct ItemFailed {
     pub error: ItemError,
 }
 
+/// The results of a batch read as a client receives them.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ReceivedBatch {
+    /// A result for each item, in their order.
+    pub results: Vec<ReceivedItem>,
+}
+
+/// One result of either batch read. The fields are those of all its shapes: an untagged enum would be read by way of a
+/// tree, in which the text of a content is lost.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ReceivedItem {
+    /// 200, or why there is no entry.
+    pub status: u16,
+    /// The content of a retrieve: JSON as it was stored, a text as a JSON string, or bytes in base64.
+    pub data: Option<Box<RawValue>>,
+    /// `json`, `string` or `binary`, of an entry that was found.
+    pub data_type: Option<String>,
+    /// Its version under its hash.
+    pub version: Option<u64>,
+    /// SHA-256 of the stored bytes.
+    pub sha256: Option<Sha256Digest>,
+    /// What accompanies the content.
+    pub metadata: Option<Metadata>,
+    /// Why there is no entry.
+    pub error: Option<ItemError>,
+}
+
 /// Why an item has no entry.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ItemError {
     /// What is wrong, and what to do.

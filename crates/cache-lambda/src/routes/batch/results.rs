@@ -11,6 +11,7 @@ use cache_core::content::InflateError;
 use cache_core::entry::Entry;
 use cache_core::ids::Namespace;
 use cache_core::representation::{Embedded, Stored, Unreadable};
+use cache_core::strategy::ContentKind;
 use http::StatusCode;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -73,8 +74,9 @@ impl<'a> Results<'a> {
     pub fn add_existing(&mut self, item: BatchItem<Entry>) -> Result<(), Problem> {
         let added = match item {
             Ok(Some(entry)) => {
-                let found = ItemFound { status: OK, exists: true, found: found_entry(&entry) };
-                self.write_if_room(&entry, &ExistsResult::Found(found))
+                let data_type = data_type(entry.content.kind).to_owned();
+                let found = ItemFound { status: OK, exists: true, data_type, found: found_entry(&entry) };
+                self.write_if_room(&entry, &ExistsResult::Found(found.into()))
             }
             Ok(None) => Err(self.missing()),
             Err(error) => Err(error.into()),
@@ -172,6 +174,14 @@ impl<'a> Results<'a> {
             self.body.push(b',');
         }
         serde_json::to_writer(&mut self.body, result).map_err(|error| Problem::internal(error.to_string()))
+    }
+}
+
+/// The kind of a content as a retrieve shows it.
+fn data_type(kind: ContentKind) -> &'static str {
+    match kind {
+        ContentKind::Json | ContentKind::String | ContentKind::Binary => kind.name(),
+        ContentKind::Zip => ContentKind::Binary.name(),
     }
 }
 

@@ -1,0 +1,52 @@
+//! `Client::check`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cache_storage::memory::Memory;
+use mgraph_cache_client::testing::{LocalServer, in_memory};
+use mgraph_cache_client::{Client, Permissions, Policy};
+
+use crate::support::{answer, scripted};
+
+const KEY: [(&str, &str); 2] =
+    [("FAST_API__AUTH__API_KEY__NAME", "X-Test-Key"), ("FAST_API__AUTH__API_KEY__VALUE", "right")];
+
+#[tokio::test]
+async fn an_open_service_needs_no_key() {
+    let check = in_memory().unwrap().check().await;
+    assert!(check.is_ok() && check.reachable && check.latency.is_some() && check.version.is_some(), "{check:?}");
+    assert_eq!((check.key_found, check.key_required, check.key_valid), (false, Some(false), None));
+}
+
+#[tokio::test]
+async fn a_key_is_missing_wrong_or_right() {
+    let server = LocalServer::over(Arc::new(Memory::default()), &KEY).unwrap();
+    let missing = server.client().build().unwrap().check().await;
+    assert_eq!(
+        (missing.key_found, missing.key_required, missing.permissions),
+        (false, Some(true), Some(Permissions::None))
+    );
+    assert!(missing.problem.unwrap().contains("the API key is missing"));
+    let wrong = server.client().key_in_header("X-Test-Key", "wrong").build().unwrap().check().await;
+    assert_eq!((wrong.key_found, wrong.key_valid, wrong.permissions), (true, Some(false), Some(Permissions::None)));
+    let right = server.client().key_in_header("X-Test-Key", "right").build().unwrap().check().await;
+    assert!(right.is_ok(), "{right:?}");
+    assert_eq!((right.key_valid, right.environment.as_deref()), (Some(true), Some("local")));
+}
+
+#[tokio::test]
+async fn nobody_there_is_not_reachable_and_says_so() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let policy = Policy { max_attempts: 1, total_timeout: Duration::from_secs(5), ..Policy::default() };
+    let check = Client::builder(format!("http://127.0.0.1:{port}")).policy(policy).build().unwrap().check().await;
+    assert!(!check.reachable && check.latency.is_none());
+    assert!(check.problem.unwrap().contains("no connection to the service"));
+}
+
+#[tokio::test]
+async fn another_service_is_recognized() {
+    let (url, _) = scripted(vec![answer("200 OK", "content-type: application/json\r\n", "{\"openapi\":\"3\"}")]).await;
+    let check = Client::builder(url).build().unwrap().check().await;
+    assert!(!check.reachable && check.problem.unwrap().contains("another service answers there"));
+}
