@@ -7,11 +7,13 @@ mod shared_storage;
 
 use std::time::Duration;
 
+use cache_core::cache::{StoreRequest, VersionsOf};
 use cache_core::manifest::Manifest;
 use cache_core::strategy::Strategy;
 use cache_storage::operation::StorageOp;
 use cache_testing::fault_injection::Fault;
 use futures::future::{join, join_all};
+use tokio::time::timeout;
 
 use self::shared_storage::*;
 
@@ -90,4 +92,35 @@ async fn a_page_that_may_have_been_swept_is_not_referenced() {
     assert_eq!(world.keys("pages/").await.len(), 1);
     let head = world.get(&manifest_key(text("x").cache_hash())).await.unwrap();
     assert!(Manifest::parse(&head, false).unwrap().log().pages().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_intent_that_was_left_behind_is_not_committed() {
+    let world = SharedStorage::new();
+    let faster = world.healthy_process();
+    // A store that loses two races leaves an intent, and looks which others there are.
+    let lose_two_races = async |request: &StoreRequest| {
+        for _ in 0..2 {
+            world.faults.once(StorageOp::Put, "refs/by-hash", Fault::Slow(Duration::from_secs(1)));
+        }
+        let cache = world.process().await;
+        let races = async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            store(&faster, request).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            store(&faster, request).await;
+        };
+        join(timeout(Duration::from_secs(5), cache.store(request)), races).await.0
+    };
+    let request = direct(binary(1, 70_000));
+    world.faults.once(StorageOp::List, "intents/", Fault::Stuck);
+    assert!(lose_two_races(&request).await.is_err(), "its process is gone");
+    let left_behind = world.keys("intents/").await;
+    assert_eq!(left_behind.len(), 1);
+    world.clock.advance(Duration::from_secs(121));
+    let stored = lose_two_races(&request).await.unwrap().unwrap();
+    assert_eq!(stored.entry.version, 5, "the four of the faster process come before it");
+    let versions = faster.versions(&VersionsOf::Hash(stored.entry.cache_hash), None, usize::MAX).await.unwrap();
+    assert_eq!(versions.unwrap().count, 5, "{left_behind:?}");
+    assert_eq!(world.keys("intents/").await, []);
 }

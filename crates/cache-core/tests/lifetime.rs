@@ -78,6 +78,7 @@ async fn a_child_expires_with_its_entry() {
     world.clock.advance(HOUR);
     assert_eq!(cache.retrieve_child(id, &name).await.unwrap(), None);
     assert_eq!(cache.store_child(id, &name, "c".into()).await.unwrap(), None);
+    assert_eq!(world.keys("data/children/").await, [], "what was written beside the look at the entry is taken back");
 }
 
 #[tokio::test]

@@ -10,7 +10,6 @@ use cache_core::cache::{IdempotencyKey, NamespaceCache, RetrievedOrTooLarge, Sel
 use cache_core::content::Content;
 use cache_core::error::ErrorKind;
 use cache_core::ids::CacheId;
-use cache_core::layout::Layout;
 use cache_core::strategy::{ContentKind, Strategy};
 use cache_storage::operation::StorageOp;
 use cache_testing::fault_injection::{Fault, FaultRates};
@@ -321,43 +320,5 @@ async fn an_update_that_races_a_delete_leaves_nothing_behind() {
             if large { "a content that becomes a blob, because it is more than 64 bytes" } else { "y" },
         )
         .await;
-    }
-}
-
-#[tokio::test]
-async fn a_given_id_is_found_as_any_other() {
-    let world = SharedStorage::new();
-    let (cache, id) = (world.process().await, CacheId::from_u128(7));
-    let entry = cache.store_with_id(id, text("x")).await.unwrap().unwrap();
-    assert_eq!(entry.cache_id, id);
-    assert_eq!(read_id(&cache, id).await.as_deref(), Some("x"));
-    assert_eq!(read(&cache, &Selector::Hash(entry.cache_hash, None)).await.as_deref(), Some("x"));
-    assert_eq!(update(&cache, id, "y").await.unwrap().cache_id, id);
-    assert_eq!(cache.ids().await.unwrap(), [id]);
-}
-
-#[tokio::test]
-async fn a_given_id_that_is_taken_is_refused() {
-    let world = SharedStorage::new();
-    let (cache, other, id) = (world.process().await, world.process().await, CacheId::from_u128(7));
-    let (first, second) = join(cache.store_with_id(id, text("x")), other.store_with_id(id, text("y"))).await;
-    let stored = [first.unwrap(), second.unwrap()];
-    assert_eq!(stored.iter().flatten().count(), 1, "{stored:?}");
-    let content = if stored[0].is_some() { "x" } else { "y" };
-    assert_eq!(read_id(&cache, id).await.as_deref(), Some(content));
-    assert_eq!(cache.stats().await.unwrap().ids, 1, "the other one was taken back");
-}
-
-#[tokio::test]
-async fn a_given_id_can_be_given_again_after_a_delete() {
-    let world = SharedStorage::new();
-    let (cache, id) = (world.process().await, CacheId::from_u128(7));
-    for content in ["x", "y", "x"] {
-        cache.store_with_id(id, text(content)).await.unwrap().unwrap();
-        assert_eq!(read_id(&cache, id).await.as_deref(), Some(content));
-        assert!(delete(&cache, id).await);
-        assert_eq!(read_id(&cache, id).await, None);
-        let alias = Layout::new(&namespace()).alias(id);
-        assert_eq!(world.get(&alias).await.unwrap(), "{}", "a tombstone");
     }
 }

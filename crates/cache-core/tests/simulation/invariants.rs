@@ -1,22 +1,23 @@
 //! What holds at the end of every schedule.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use cache_core::cache::{NamespaceCache, Retrieved, Selector, VersionsOf};
 use cache_core::ids::CacheId;
-use cache_core::layout::{Layout, ObjectKind};
-use cache_core::manifest::{ContentNumber, Location, Manifest};
+use cache_core::layout::ObjectKind;
 use cache_core::storage::ObjectKey;
 
 use crate::executor::Executor;
 use crate::ledger::Ledger;
+use crate::listed::Listed;
 use crate::operations::{cache_hash, key_ref};
 use crate::world::{Objects, World};
 
 /// All violations in a world that is at rest.
 pub fn check(world: &World, cache: &NamespaceCache, ledger: &Ledger) -> Vec<String> {
-    let state = State::read(world, cache);
+    let state = match State::read(world, cache) {
+        Ok(state) => state,
+        Err(unreadable) => return vec![unreadable],
+    };
     let mut violations = Vec::new();
     let mut hold = |holds: bool, what: String| {
         if !holds {
@@ -48,7 +49,9 @@ pub fn check(world: &World, cache: &NamespaceCache, ledger: &Ledger) -> Vec<Stri
         let by_index = retrieve(world, cache, selector.clone());
         hold(by_id == by_index, format!("{selector:?} reads as {by_index:?}, its newest entry as {by_id:?}"));
     }
-    state.check_manifest(&mut hold);
+    if let Some(manifest) = &state.manifest {
+        manifest.check(&state.objects, ledger, &mut hold);
+    }
     if !world.had_late_calls() && !ledger.failed {
         state.check_garbage(&mut hold);
         state.check_view(world, cache, ledger, &mut hold);
@@ -60,67 +63,26 @@ struct State {
     objects: Objects,
     by_hash: Vec<CacheId>,
     by_key: Vec<CacheId>,
-    manifest: Option<Manifest>,
+    manifest: Option<Listed>,
 }
 
 impl State {
-    fn read(world: &World, cache: &NamespaceCache) -> Self {
+    /// An error when something cannot be read.
+    fn read(world: &World, cache: &NamespaceCache) -> Result<Self, String> {
         let versions = |of: VersionsOf| {
             let cache = cache.clone();
-            let versions = await_at(world, async move { cache.versions(&of, None, usize::MAX).await }).unwrap();
-            versions.map_or_else(Vec::new, |versions| {
-                assert_eq!(versions.count, versions.versions.len() as u64, "the versions are miscounted");
-                let numbers: Vec<u64> = versions.versions.iter().map(|version| version.version).collect();
-                assert!(numbers.is_sorted_by(|a, b| a < b), "the versions {numbers:?} are not in order");
-                versions.versions.iter().map(|version| version.cache_id).collect()
-            })
+            let versions = await_at(world, async move { cache.versions(&of, None, usize::MAX).await });
+            let Some(versions) = versions.map_err(|error| error.to_string())? else { return Ok(Vec::new()) };
+            let numbers: Vec<u64> = versions.versions.iter().map(|version| version.version).collect();
+            if versions.count != numbers.len() as u64 || !numbers.is_sorted_by(|a, b| a < b) {
+                return Err(format!("{} versions are {numbers:?}", versions.count));
+            }
+            Ok(versions.versions.iter().map(|version| version.cache_id).collect())
         };
-        let (by_hash, by_key) = (versions(VersionsOf::Hash(cache_hash())), versions(VersionsOf::Key(key_ref())));
+        let (by_hash, by_key) = (versions(VersionsOf::Hash(cache_hash()))?, versions(VersionsOf::Key(key_ref()))?);
         let objects = world.objects();
-        let key = Layout::new(cache.name()).manifest(&cache_hash());
-        let manifest = objects.get(key.as_str()).map(|stored| Manifest::parse(&stored.bytes, false).unwrap());
-        Self { objects, by_hash, by_key, manifest }
-    }
-
-    /// The head counts right, and every content that it lists is there, once.
-    fn check_manifest(&self, hold: &mut impl FnMut(bool, String)) {
-        let Some(manifest) = &self.manifest else { return };
-        let counted = manifest.counts().total();
-        let listed = self.by_hash.len() as u64;
-        hold(counted == listed, format!("the head counts {counted} entries, and lists {listed}"));
-        hold(manifest.encode().head_len < 6_000, format!("the head has {} bytes", manifest.encode().head_len));
-        let layout_blob = |token| {
-            let namespace = crate::namespace();
-            self.objects.get(Layout::new(&namespace).blob(&cache_hash(), token).as_str()).cloned()
-        };
-        let mut contents: Vec<_> = manifest.contents().iter().map(|content| content.sha256).collect();
-        contents.sort();
-        contents.dedup();
-        hold(contents.len() == manifest.contents().len(), "equal content is listed twice".to_owned());
-        for content in manifest.contents().iter() {
-            let intact = match &content.location {
-                Location::Inline(inline) => inline.is_intact(&content.sha256),
-                Location::Blob(token) => layout_blob(*token)
-                    .is_some_and(|stored| cache_core::digest::Sha256Digest::of(&stored.bytes) == content.sha256),
-            };
-            hold(intact, format!("the content {content:?} is missing or damaged"));
-        }
-        if manifest.log().pages().is_empty() {
-            self.check_references(manifest, hold);
-        }
-    }
-
-    fn check_references(&self, manifest: &Manifest, hold: &mut impl FnMut(bool, String)) {
-        if manifest.log().rows().iter().any(|row| row.revision_page.is_some()) {
-            return;
-        }
-        let mut references: BTreeMap<ContentNumber, u64> = BTreeMap::new();
-        for number in manifest.log().rows().iter().flat_map(|row| row.references().collect::<Vec<_>>()) {
-            *references.entry(number).or_default() += 1;
-        }
-        let counted: BTreeMap<_, _> =
-            manifest.contents().iter().map(|content| (content.number, content.ref_count)).collect();
-        hold(counted == references, format!("the head counts {counted:?} references, its rows have {references:?}"));
+        let manifest = Listed::read(&objects)?;
+        Ok(Self { objects, by_hash, by_key, manifest })
     }
 
     /// When every call came to a clear end, nothing is left that belongs to nothing.

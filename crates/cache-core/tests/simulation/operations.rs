@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cache_core::cache::{
-    IdempotencyKey, NamespaceCache, Selector, StoreRequest, SweepReport, UpdateRequest, UploadLimits, UploadRequest,
+    IdempotencyKey, NamespaceCache, Selector, StoreRequest, Stored, SweepReport, UpdateRequest, UploadLimits,
+    UploadRequest,
 };
 use cache_core::content::Content;
 use cache_core::digest::Sha256Digest;
@@ -13,6 +14,7 @@ use cache_core::ids::{CacheHash, CacheId, CacheKey, FileId};
 use cache_core::json::{Document, FieldPath};
 use cache_core::layout::KeyRef;
 use cache_core::strategy::{ContentKind, Strategy};
+use cache_core::time::UnixMillis;
 use fastrand::Rng;
 
 /// The text whose hash all contents of a run share. It is also the content that is uploaded.
@@ -21,14 +23,36 @@ const UPLOAD_LIMITS: UploadLimits = UploadLimits { content: 1_000, copy: 1_000 }
 /// Shorter than a freeze of the world, longer than anything else.
 const TTL: Duration = Duration::from_secs(3600);
 
-/// What was stored: the id, the version under the key, and the content.
-pub type Acknowledged = (CacheId, Option<u64>);
+/// What a store or a completion returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Acknowledged {
+    pub id: CacheId,
+    /// When it was stored, which no other store shares: the clock goes on with every look at it.
+    pub stored_at: UnixMillis,
+    /// The version under the hash.
+    pub version: u64,
+    /// The version under the key; `None` without a key, or when the entry was deleted meanwhile.
+    pub key_version: Option<u64>,
+}
+
+impl From<Stored> for Acknowledged {
+    fn from(Stored { entry, key_version, .. }: Stored) -> Self {
+        Self { id: entry.cache_id, stored_at: entry.stored_at, version: entry.version, key_version }
+    }
+}
+
+/// What a client announces, and the key with which it repeats that.
+#[derive(Debug, Clone)]
+pub struct Announcement {
+    pub request: UploadRequest,
+    pub idempotency_key: Option<IdempotencyKey>,
+}
 
 /// An operation that ended.
 pub enum Ended {
     Store(Result<Acknowledged, Error>, Box<StoreRequest>),
-    /// A content was sent.
-    Send(Result<CacheId, Error>, UploadRequest),
+    /// A content was announced and sent, by a client that began at this time.
+    Send(Result<CacheId, Error>, Announcement, UnixMillis),
     Complete(Result<Acknowledged, Error>, CacheId),
     Update(Result<bool, Error>, CacheId, Bytes),
     Delete(Result<bool, Error>, CacheId),
@@ -97,60 +121,68 @@ impl Place {
     }
 }
 
-/// A store that is drawn. `repeats` are stores with an idempotency key that were asked for before.
-pub fn store_request(rng: &mut Rng, repeats: &mut Vec<StoreRequest>) -> StoreRequest {
-    if !repeats.is_empty() && rng.usize(..6) == 0 {
-        return repeats[rng.usize(..repeats.len())].clone();
-    }
+fn new_idempotency_key(rng: &mut Rng) -> IdempotencyKey {
+    IdempotencyKey::new(&rng.u64(..).to_string(), "").unwrap()
+}
+
+/// A store that is drawn.
+pub fn store_request(rng: &mut Rng) -> StoreRequest {
     let place = Place::draw(rng);
     let keyed = place == Place::KeyAndFileId;
     let content = content([2, 2, 2, 3, 0, 1, 4, 4, 5, 5, 6, 7][rng.usize(..12)]);
-    let idempotency_key = (rng.usize(..3) == 0).then(|| IdempotencyKey::new(&rng.u64(..).to_string(), "").unwrap());
-    let request = StoreRequest {
+    let idempotency_key = (rng.usize(..3) == 0).then(|| new_idempotency_key(rng));
+    StoreRequest {
         cache_key: place.cache_key(),
         file_id: place.file_id(),
         if_none_match: keyed && rng.usize(..5) == 0,
         ttl: (rng.usize(..6) == 0).then_some(TTL),
         idempotency_key,
         ..StoreRequest::new(place.strategy(), content)
-    };
-    if request.idempotency_key.is_some() {
-        repeats.push(request.clone());
     }
-    request
 }
 
 pub async fn store(cache: NamespaceCache, request: StoreRequest) -> Ended {
     let stored = cache.store(&request).await;
-    Ended::Store(stored.map(|stored| (stored.entry.cache_id, stored.key_version)), Box::new(request))
+    Ended::Store(stored.map(Acknowledged::from), Box::new(request))
 }
 
-/// An upload with or without a key.
-pub fn upload_request(rng: &mut Rng) -> UploadRequest {
+/// An upload that is drawn.
+pub fn announcement(rng: &mut Rng) -> Announcement {
     let place = Place::draw(rng);
-    UploadRequest {
+    let request = UploadRequest {
         strategy: place.strategy(),
         cache_key: place.cache_key(),
         file_id: place.file_id(),
         kind: if rng.bool() { ContentKind::String } else { ContentKind::Binary },
         sha256: Sha256Digest::of(FIELD.as_bytes()),
         size: FIELD.len() as u64,
-    }
+    };
+    Announcement { request, idempotency_key: rng.bool().then(|| new_idempotency_key(rng)) }
 }
 
 /// Begins an upload and sends its content, and returns the id that it is completed by.
-pub async fn send(cache: NamespaceCache, request: UploadRequest) -> Ended {
+pub async fn send(cache: NamespaceCache, announcement: Announcement, began_at: UnixMillis) -> Ended {
+    let Announcement { request, idempotency_key } = &announcement;
     let sent = async {
-        let id = cache.begin_upload(&request, UPLOAD_LIMITS, None).await?.upload_id;
-        cache.receive_upload(id, &request, Bytes::from_static(FIELD.as_bytes())).await?;
+        let id = cache.begin_upload(request, UPLOAD_LIMITS, idempotency_key.as_ref()).await?.upload_id;
+        cache.receive_upload(id, request, Bytes::from_static(FIELD.as_bytes())).await?;
         Ok(id)
     };
-    Ended::Send(sent.await, request)
+    Ended::Send(sent.await, announcement, began_at)
 }
 
 pub async fn complete(cache: NamespaceCache, upload: CacheId, request: UploadRequest) -> Ended {
     let stored = cache.complete_upload(upload, &request, UPLOAD_LIMITS).await;
-    Ended::Complete(stored.map(|stored| (stored.entry.cache_id, stored.key_version)), upload)
+    Ended::Complete(stored.map(Acknowledged::from), upload)
+}
+
+/// A content for an update: one of its own, or one that stores bring as well.
+pub fn update_content(rng: &mut Rng) -> Bytes {
+    if rng.usize(..4) == 0 {
+        return content([2, 5, 5, 6][rng.usize(..4)]).bytes().clone();
+    }
+    let padding = "x".repeat([0, 0, 60][rng.usize(..3)]);
+    Bytes::from(format!("\"update {}{padding}\"", rng.u32(..)))
 }
 
 pub async fn update(cache: NamespaceCache, cache_id: CacheId, content: Bytes) -> Ended {

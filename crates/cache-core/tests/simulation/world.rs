@@ -17,6 +17,8 @@ use futures::channel::oneshot;
 
 /// How often a call that may be repeated is tried before its caller gets the error, as an SDK does.
 const TRIES: u32 = 4;
+/// A jump within which clients still repeat what they have asked for, longer than any operation may take.
+pub const SHORT_JUMP: Duration = Duration::from_secs(25 * 60);
 /// How far the clock jumps: longer than anything may take, and than what is recent is remembered.
 pub const JUMP: Duration = Duration::from_secs(3 * 3600);
 /// A jump after which everything is old enough for the sweep, and no upload can be completed.
@@ -147,9 +149,19 @@ impl World {
         }
     }
 
+    /// What time it is. To ask for it does not change the schedule.
+    pub fn time(&self) -> UnixMillis {
+        UnixMillis::new(self.lock().now)
+    }
+
     /// Whether any call ever arrived late.
     pub fn had_late_calls(&self) -> bool {
         self.lock().had_late_calls
+    }
+
+    /// The bytes that are stored under a key.
+    pub fn bytes(&self, key: &str) -> Option<Bytes> {
+        self.lock().objects.get(key).map(|stored| stored.bytes.clone())
     }
 
     /// What is stored.
