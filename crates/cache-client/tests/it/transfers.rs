@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::sync::{Arc, Mutex};
 
-use cache_testing::moto::Moto;
+use cache_testing::s3_server::S3Server;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use mgraph_cache_client::testing::{LocalServer, in_memory, over};
@@ -50,8 +50,8 @@ async fn files_go_in_and_out_through_the_server() {
 
 #[tokio::test]
 async fn large_files_go_to_s3_and_come_from_it() {
-    let Some(moto) = Moto::shared() else { return };
-    let storage = Arc::new(moto.storage("client-transfers").await);
+    let Some(server) = S3Server::shared() else { return };
+    let storage = Arc::new(server.storage("client-transfers").await);
     check_file(&over(storage).build().unwrap().namespace("demo").unwrap()).await;
 }
 

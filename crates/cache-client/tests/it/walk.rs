@@ -8,7 +8,7 @@ use bytes::Bytes;
 use cache_core::storage::Storage;
 use cache_storage::memory::Memory;
 use cache_testing::faulty_proxy::FaultyProxy;
-use cache_testing::moto::Moto;
+use cache_testing::s3_server::S3Server;
 use mgraph_cache_client::api::archives::{BatchRequest, OperationRequest};
 use mgraph_cache_client::api::entries::Delete;
 use mgraph_cache_client::api::namespaces::NewSettings;
@@ -87,9 +87,9 @@ async fn everything_works_over_a_network_over_memory() {
 
 #[tokio::test]
 async fn everything_works_in_each_mode_over_s3() {
-    let Some(moto) = Moto::shared() else { return };
+    let Some(server) = S3Server::shared() else { return };
     for (mode, bucket) in [(Mode::InProcess, "walk-a"), (Mode::LocalServer, "walk-b"), (Mode::Remote, "walk-c")] {
-        check(mode, Arc::new(moto.storage(bucket).await), true).await;
+        check(mode, Arc::new(server.storage(bucket).await), true).await;
     }
 }
 
