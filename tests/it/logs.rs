@@ -52,8 +52,9 @@ async fn each_request_is_one_line_with_its_outcome_and_what_it_cost() {
     assert_eq!(
         seen,
         [
-            // The PUT of the budget, and two GETs of a process that has not seen the namespace: settings and manifest.
-            ("post_namespace_strategy_store_string", "logs", "ok", 200, 3),
+            // The PUT of the budget, and what a process does that has not seen the namespace: GETs of settings and manifest, and
+            // a LIST of what the Python service may have left.
+            ("post_namespace_strategy_store_string", "logs", "ok", 200, 4),
             // The process has the content in memory, and looks whether the entry is there.
             (retrieve, "logs", "hit", 200, 1),
             (retrieve, "logs", "miss", 404, 1),

@@ -58,6 +58,15 @@ impl Info {
         self.client.get(&op::GET_INFO_HEALTH).await
     }
 
+    /// Whether the storage of the service answers. While it does not, this is an error that is worth another try later.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub async fn ready(&self) -> Result<Health, Error> {
+        self.client.get(&op::GET_INFO_READY).await
+    }
+
     /// Which process answers.
     ///
     /// # Errors

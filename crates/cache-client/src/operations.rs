@@ -146,6 +146,7 @@ operations! {
     GET_ADMIN_FOLDERS_PATH = GET "/admin/storage/folders/{path}" Safe;
     DELETE_ADMIN_FILE_DELETE_PATH = DELETE "/admin/storage/file/delete/{path}" Safe;
     GET_INFO_HEALTH = GET "/info/health" Safe;
+    GET_INFO_READY = GET "/info/ready" Safe;
     GET_INFO_SERVER = GET "/info/server" Safe;
     GET_INFO_STATUS = GET "/info/status" Safe;
     GET_INFO_VERSIONS = GET "/info/versions" Safe;

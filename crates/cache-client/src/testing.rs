@@ -18,7 +18,7 @@ use crate::error::{Error, Failure};
 use crate::transport::{InProcess, Transport};
 
 /// Where a service in this process seems to be.
-const IN_PROCESS_URL: &str = "http://in-process";
+const IN_PROCESS_URL: &str = "http://localhost";
 
 /// A service in memory, within this process: no socket, no port, no waiting.
 ///

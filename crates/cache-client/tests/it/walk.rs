@@ -37,7 +37,7 @@ enum Mode {
 async fn check(mode: Mode, storage: Arc<dyn Storage>, presigns: bool) {
     let server = LocalServer::over(Arc::clone(&storage), &[]).unwrap();
     let (url, transport) = match mode {
-        Mode::InProcess => ("http://in-process".to_owned(), transport(storage, &[])),
+        Mode::InProcess => ("http://localhost".to_owned(), transport(storage, &[])),
         Mode::LocalServer => (server.url(), remote(&server.url())),
         Mode::Remote => {
             let url = FaultyProxy::start(&server.url(), 1).await.endpoint_url();
@@ -288,6 +288,7 @@ async fn admin(client: &Client, cache: &Namespace) {
 async fn info_and_test_data(client: &Client) {
     let info = client.info();
     assert_eq!(info.health().await.unwrap().status, "ok");
+    assert_eq!(info.ready().await.unwrap().status, "ready");
     let version = info.versions().await.unwrap().mgraph_ai_service_cache;
     assert_eq!((info.status().await.unwrap().version, client.check().await.version), (version.clone(), Some(version)));
     assert!(info.server().await.unwrap().server_boot_time > 0);

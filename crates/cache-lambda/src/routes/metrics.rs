@@ -95,10 +95,11 @@ mod tests {
         app.json(Call::post("/ns/direct/store/string", "hello")).await;
         let page = app.get("/metrics").await.text();
         check(&page, "mgraph_cache_storage_round_trips_total 2");
-        // The first request of a minute reads the namespace's settings in addition to the manifest.
+        // The first request of a minute reads the namespace's settings in addition to the manifest, and the first one of the
+        // process looks for entries of the Python service.
         check(&page, "mgraph_cache_storage_requests_total{operation=\"get\"} 2");
         check(&page, "mgraph_cache_storage_requests_total{operation=\"put\"} 1");
-        check(&page, "mgraph_cache_storage_requests_total{operation=\"list\"} 0");
+        check(&page, "mgraph_cache_storage_requests_total{operation=\"list\"} 1");
     }
 
     #[tokio::test]
