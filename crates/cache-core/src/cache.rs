@@ -47,6 +47,7 @@ mod object_cache;
 mod page_tree;
 mod pages;
 mod paths;
+mod place;
 mod python_store;
 mod retrieve;
 mod revisions;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::digest::Sha256Digest;
 use crate::ids::{BlobToken, CacheHash, CacheId, CacheKey, FileId, Namespace};
 use crate::key_ref::KeyRef;
-use crate::manifest::{EntryRow, StoredContent};
+use crate::manifest::{EntryRow, EntrySpec, StoredContent};
 use crate::nonce::Nonce;
 use crate::python_files::PythonFiles;
 use crate::strategy::{ContentKind, Strategy};
@@ -82,6 +82,20 @@ impl Entry {
     /// Whether the entry has expired at this time.
     pub fn is_expired(&self, now: UnixMillis) -> bool {
         self.expires_at.is_some_and(|expires_at| expires_at <= now)
+    }
+
+    /// What it is, to be listed elsewhere.
+    pub(crate) fn spec(&self) -> EntrySpec {
+        EntrySpec {
+            strategy: self.strategy,
+            kind: self.content.kind,
+            cache_key: self.cache_key.clone(),
+            file_id: self.file_id.clone(),
+            json_field_path: self.json_field_path.clone(),
+            content_encoding: self.content.content_encoding.clone(),
+            stored_at: self.stored_at,
+            expires_at: self.expires_at,
+        }
     }
 
     /// The entry of a row, with its newest content.

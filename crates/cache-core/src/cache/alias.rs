@@ -8,7 +8,6 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 
 use crate::content::Content;
 use crate::digest::Sha256Digest;
@@ -19,7 +18,7 @@ use crate::manifest::codec::to_json;
 use crate::manifest::{ContentSource, EntrySpec, ForeignId, InsertError, Manifest, NewContent, NewEntry};
 use crate::nonce::Nonce;
 use crate::python_files::IdFile;
-use crate::storage::{GetOptions, GetResult, ObjectKey, PutMode, StorageError, Version};
+use crate::storage::{PutMode, StorageError};
 use crate::strategy::Strategy;
 use crate::time::UnixMillis;
 
@@ -28,18 +27,10 @@ use super::backoff::Backoff;
 use super::commit::History;
 use super::load::Part;
 use super::manifest_changes::{Insert, ListedEntry, ManifestChange, ManifestOutcome, Target};
+use super::place::{Alias, Reference, TOMBSTONE};
 
-/// What an alias whose entry is gone consists of.
-const TOMBSTONE: &[u8] = b"{}";
 /// How often an entry looks for a place for its content.
 const MAX_PLACES: usize = 8;
-
-/// Where the entry of an id is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Alias {
-    cache_hash: CacheHash,
-    version: u64,
-}
 
 /// An entry with an id that this service did not make.
 pub(super) struct ForeignEntry {
@@ -49,70 +40,7 @@ pub(super) struct ForeignEntry {
     pub(super) spec: EntrySpec,
 }
 
-/// What is under the path of an alias.
-#[derive(Debug)]
-pub(super) enum Reference {
-    /// The entry is gone.
-    Tombstone,
-    /// A manifest lists the entry.
-    Alias(Alias),
-    /// The Python service stored the entry.
-    Python(Box<IdFile>),
-}
-
-/// Where an entry is.
-#[derive(Debug)]
-pub(super) enum Place {
-    /// This manifest may list it, as this version.
-    Manifest(CacheHash, Target),
-    /// In the files of the Python service.
-    PythonFiles(Box<IdFile>),
-    /// It was deleted, and files of the Python service are left of it.
-    PythonRemains,
-    /// It was deleted.
-    Gone,
-    /// Nothing says so: there is no such entry.
-    Unknown,
-}
-
 impl NamespaceCache {
-    /// Where an entry is: by what its id says, else by what is under the path of its alias.
-    pub(super) async fn place_of(&self, id: CacheId) -> Result<Place, Error> {
-        if let Some(parts) = id.parts() {
-            let target = Target { cache_id: id, version: parts.locator.version() };
-            return Ok(Place::Manifest(parts.cache_hash, target));
-        }
-        let Some((reference, _)) = self.load_reference(&self.layout().alias(id)).await? else {
-            return Ok(Place::Unknown);
-        };
-        let in_manifest = |hash, version| Place::Manifest(hash, Target { cache_id: id, version });
-        Ok(match reference {
-            Reference::Tombstone => Place::Gone,
-            Reference::Alias(alias) => in_manifest(alias.cache_hash, alias.version),
-            Reference::Python(file) if file.is_deleted => Place::PythonRemains,
-            Reference::Python(file) => match file.manifest_version {
-                Some(version) => in_manifest(file.cache_hash, version),
-                None => Place::PythonFiles(file),
-            },
-        })
-    }
-
-    /// What is under the path of an alias, and its version.
-    pub(super) async fn load_reference(&self, key: &ObjectKey) -> Result<Option<(Reference, Version)>, Error> {
-        let found = self.cache.storage.get(key, &GetOptions::default()).await?;
-        let Some(object) = found.and_then(GetResult::into_object) else { return Ok(None) };
-        if object.bytes == TOMBSTONE {
-            return Ok(Some((Reference::Tombstone, object.version)));
-        }
-        let reference = match serde_json::from_slice(&object.bytes) {
-            Ok(file) => Reference::Python(Box::new(file)),
-            Err(_) => {
-                Reference::Alias(serde_json::from_slice(&object.bytes).map_err(|error| Error::corrupt(key, error))?)
-            }
-        };
-        Ok(Some((reference, object.version)))
-    }
-
     /// Stores a content by the strategy `direct` under a given id; `None` when there is an entry with that id.
     ///
     /// # Errors

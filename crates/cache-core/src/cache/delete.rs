@@ -12,11 +12,11 @@ use crate::key_index::KeyIndex;
 use crate::manifest::Manifest;
 use crate::storage::{ListPage, ObjectKey};
 
-use super::alias::Place;
 use super::commit::History;
 use super::head::Loaded;
 use super::load::{Current, Part};
 use super::manifest_changes::{ManifestChange, ManifestOutcome, Target};
+use super::place::Place;
 use super::views::entry_view;
 use super::{NamespaceCache, Paths};
 

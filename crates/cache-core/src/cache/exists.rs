@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::ids::{CacheHash, CacheId};
 
-use super::alias::Place;
+use super::place::Place;
 use super::{NamespaceCache, Selector};
 
 impl NamespaceCache {

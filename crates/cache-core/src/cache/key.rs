@@ -18,13 +18,13 @@ use crate::strategy::ContentKind;
 use crate::time::UnixMillis;
 
 use super::NamespaceCache;
-use super::alias::Place;
 use super::commit::History;
 use super::head::Loaded;
 use super::key_changes::{KeyChange, KeyOutcome, List};
 use super::load::Part;
 use super::manifest_changes::{ListedEntry, Target};
 use super::pages::Pages;
+use super::place::Place;
 use super::views::has_key_view;
 
 /// How an entry is listed under its key.

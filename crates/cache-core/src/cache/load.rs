@@ -9,9 +9,9 @@ use crate::manifest::{MAX_HEAD_BYTES, Manifest};
 use crate::storage::{GetOptions, GetResult, ObjectKey};
 
 use super::NamespaceCache;
-use super::alias::Place;
 use super::head::{Head, Loaded};
 use super::manifest_changes::{Target, content_unknown};
+use super::place::Place;
 
 /// How much of an object is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

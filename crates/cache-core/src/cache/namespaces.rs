@@ -15,7 +15,7 @@ use crate::strategy::Strategy;
 
 use super::listing::{MAX_LISTED, NamePage};
 use super::page_tree::Presence;
-use super::python_store::is_id_file;
+use super::place::is_id_file;
 use super::{CONCURRENCY, Cache, NamespaceCache};
 
 /// How much a namespace holds.

@@ -11,9 +11,9 @@ use crate::manifest::{EntryRow, Manifest};
 use crate::storage::ObjectKey;
 use crate::version_log::{PageRef, Row, VersionLog};
 
-use super::alias::Place;
 use super::load::Part;
 use super::pages::Pages;
+use super::place::Place;
 use super::{CONCURRENCY, NamespaceCache};
 
 /// All pages of one head.

@@ -42,7 +42,6 @@ use crate::python_files::METADATA_SUFFIX;
 use crate::storage::ObjectKey;
 
 pub use self::convert::{Conversion, PythonEntry, PythonEntryState};
-pub(super) use self::listing::is_id_file;
 
 use super::NamespaceCache;
 

@@ -17,11 +17,11 @@ use crate::manifest::{ContentNumber, EntryRow, Inline, Location, Manifest, Store
 use crate::storage::{ObjectKey, ResponseHeaders};
 
 use super::NamespaceCache;
-use super::alias::Place;
 use super::content::{ContentError, Prefetched};
 use super::load::{MAX_READ_ATTEMPTS, Part};
 use super::manifest_changes::{Target, content_unknown};
 use super::pages::{Located, Pages};
+use super::place::Place;
 
 /// For how long a presigned GET is valid: a client follows a redirect at once.
 const PRESIGNED_GET_TTL: Duration = Duration::from_secs(5 * 60);

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::contents::ContentNumber;
-use crate::entry::Entry;
 use crate::ids::{CacheId, CacheKey, FileId};
 use crate::key_ref::KeyRef;
 use crate::nonce::{Nonce, NonceOrigin};
@@ -38,20 +37,6 @@ pub struct EntrySpec {
 }
 
 impl EntrySpec {
-    /// What an entry is.
-    pub fn of(entry: &Entry) -> Self {
-        Self {
-            strategy: entry.strategy,
-            kind: entry.content.kind,
-            cache_key: entry.cache_key.clone(),
-            file_id: entry.file_id.clone(),
-            json_field_path: entry.json_field_path.clone(),
-            content_encoding: entry.content.content_encoding.clone(),
-            stored_at: entry.stored_at,
-            expires_at: entry.expires_at,
-        }
-    }
-
     /// The key index that lists the entry: one exists when both a key and a file id were given.
     pub fn key_ref(&self) -> Option<KeyRef> {
         Some(KeyRef { strategy: self.strategy, cache_key: self.cache_key.clone()?, file_id: self.file_id.clone()? })

@@ -2,14 +2,15 @@
 
 use crate::error::Error;
 use crate::ids::CacheId;
-use crate::manifest::{EntrySpec, ForeignId};
+use crate::manifest::ForeignId;
 use crate::python_files::IdFile;
 use crate::storage::{PutMode, StorageError};
 
 use super::super::NamespaceCache;
-use super::super::alias::{ForeignEntry, Reference};
+use super::super::alias::ForeignEntry;
 use super::super::backoff::Backoff;
 use super::super::manifest_changes::Target;
+use super::super::place::Reference;
 
 impl NamespaceCache {
     /// Makes the manifest of its hash list an entry, if it is still in the files of the Python service. These files stay. Several
@@ -52,7 +53,7 @@ impl NamespaceCache {
         let foreign = ForeignEntry {
             id: ForeignId { cache_id: entry.cache_id, version: Some(entry.version).filter(|version| *version > 0) },
             nonce: entry.nonce,
-            spec: EntrySpec::of(entry),
+            spec: entry.spec(),
         };
         Ok(Some(self.list_foreign(&entry.cache_hash, bytes, &foreign).await?.row.version))
     }

@@ -11,8 +11,8 @@ use crate::python_files::IdFile;
 use crate::storage::ObjectKey;
 
 use super::super::NamespaceCache;
-use super::super::alias::Reference;
 use super::super::children::{Child, ChildName, file_name, parse_name};
+use super::super::place::Reference;
 
 impl NamespaceCache {
     /// The content of a child in the first folder that has it.

@@ -4,12 +4,13 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 
 use crate::error::Error;
 use crate::ids::{CacheHash, CacheId};
-use crate::manifest::{EntrySpec, ForeignId};
+use crate::manifest::ForeignId;
 use crate::python_files::{CONFIG_SUFFIX, IdFile, METADATA_SUFFIX};
 use crate::storage::ObjectKey;
 use crate::time::UnixMillis;
 
-use super::super::alias::{ForeignEntry, Reference};
+use super::super::alias::ForeignEntry;
+use super::super::place::Reference;
 use super::super::{CONCURRENCY, NamespaceCache};
 use super::listing::id_of_file;
 
@@ -130,7 +131,7 @@ impl NamespaceCache {
                 let foreign = ForeignEntry {
                     id: ForeignId { cache_id: id, version: entry.version },
                     nonce: found.entry.nonce,
-                    spec: EntrySpec::of(&found.entry),
+                    spec: found.entry.spec(),
                 };
                 target.list_foreign(hash, bytes, &foreign).await?.row.version
             }

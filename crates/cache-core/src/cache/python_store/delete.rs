@@ -8,8 +8,8 @@ use crate::manifest::Manifest;
 use crate::python_files::{CONFIG_SUFFIX, HashFile, IdFile, METADATA_SUFFIX, PythonFiles};
 use crate::storage::{ObjectKey, PutMode, StorageError, Version};
 
-use super::super::alias::Reference;
 use super::super::backoff::Backoff;
+use super::super::place::Reference;
 use super::super::{Deleted, NamespaceCache};
 
 impl NamespaceCache {

@@ -10,13 +10,10 @@ use crate::layout::ObjectKind;
 use crate::manifest::Manifest;
 use crate::storage::ListedObject;
 
-use super::super::alias::Place;
 use super::super::load::Part;
 use super::super::namespaces::Stats;
+use super::super::place::{Place, is_id_file};
 use super::super::{CONCURRENCY, NamespaceCache};
-
-/// A reference file of an entry is always larger than an alias, so its entry need not be looked up for a list of ids.
-const MAX_ALIAS_BYTES: u64 = 256;
 
 impl NamespaceCache {
     /// Hashes with a reference file after this one, at most `max`.
@@ -61,11 +58,6 @@ impl NamespaceCache {
         }
         Ok(())
     }
-}
-
-/// Whether an object under the path of an alias is a reference file of the Python service.
-pub(in crate::cache) fn is_id_file(object: &ListedObject) -> bool {
-    object.size > MAX_ALIAS_BYTES
 }
 
 /// The id whose reference file of the Python service this may be.

@@ -8,7 +8,7 @@ use crate::python_files::{HashFile, HashFileRow, IdFile};
 use crate::storage::{GetOptions, GetResult, Version};
 use crate::strategy::Strategy;
 
-use super::super::alias::Place;
+use super::super::place::Place;
 use super::super::versions::{ListedVersion, Versions};
 use super::super::{CONCURRENCY, NamespaceCache};
 

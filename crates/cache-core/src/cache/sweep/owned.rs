@@ -10,10 +10,10 @@ use crate::manifest::Manifest;
 use crate::storage::ObjectKey;
 
 use super::super::NamespaceCache;
-use super::super::alias::Place;
 use super::super::load::Part;
 use super::super::page_tree::{ManifestTree, Presence};
 use super::super::pages::Pages;
+use super::super::place::Place;
 use super::{Group, SweepReport};
 
 impl NamespaceCache {
