@@ -426,6 +426,12 @@ mod tests {
     }
 
     #[test]
+    fn no_two_writes_have_equal_bytes() {
+        let first = written(KeyIndex::new(&key()), NOW);
+        assert_ne!(first.encode().bytes, written(first, NOW).encode().bytes);
+    }
+
+    #[test]
     fn the_newest_entry_is_copied_with_its_content() {
         let mut index = KeyIndex::new(&key());
         assert_eq!((list(&mut index, 1), list(&mut index, 2)), (1, 2));

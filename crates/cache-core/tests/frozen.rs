@@ -7,9 +7,9 @@ mod shared_storage;
 
 use std::time::Duration;
 
-use cache_core::cache::{StoreRequest, VersionsOf};
+use cache_core::cache::{IdempotencyKey, StoreRequest, UploadLimits, UploadRequest, VersionsOf};
 use cache_core::manifest::Manifest;
-use cache_core::strategy::Strategy;
+use cache_core::strategy::{ContentKind, Strategy};
 use cache_storage::operation::StorageOp;
 use cache_testing::fault_injection::Fault;
 use futures::future::{join, join_all};
@@ -123,4 +123,34 @@ async fn an_intent_that_was_left_behind_is_not_committed() {
     let versions = faster.versions(&VersionsOf::Hash(stored.entry.cache_hash), None, usize::MAX).await.unwrap();
     assert_eq!(versions.unwrap().count, 5, "{left_behind:?}");
     assert_eq!(world.keys("intents/").await, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_announcement_that_was_frozen_gives_up() {
+    let limits = UploadLimits { content: 1_000_000, copy: 200_000 };
+    let content = binary(1, 70_000);
+    let request = UploadRequest {
+        strategy: Strategy::Direct,
+        cache_key: None,
+        file_id: None,
+        kind: ContentKind::Binary,
+        sha256: content.sha256(),
+        size: 70_000,
+    };
+    let key = IdempotencyKey::new("k", "caller").unwrap();
+    let mut frozen = 0;
+    // In one of 12 hours it looks whether the content was sent before a window of time ended, and is frozen then.
+    for half_hour in 0..24 {
+        let world = SharedStorage::new();
+        world.clock.advance(half_hour * Duration::from_secs(1800));
+        let cache = world.process().await;
+        world.faults.once(StorageOp::Head, "blobs/", Fault::Slow(Duration::from_secs(1)));
+        let freeze = async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            world.clock.advance(Duration::from_secs(25 * 3600));
+        };
+        let (announced, ()) = join(cache.begin_upload(&request, limits, Some(&key)), freeze).await;
+        frozen += u32::from(is_unavailable(&announced));
+    }
+    assert!((1..=3).contains(&frozen), "{frozen}");
 }

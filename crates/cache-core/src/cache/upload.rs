@@ -80,7 +80,8 @@ impl NamespaceCache {
     ///
     /// # Errors
     ///
-    /// `Invalid` when the content could not become an entry.
+    /// `Invalid` when the content could not become an entry; `Unavailable` when the storage does not respond, or the process was
+    /// frozen meanwhile.
     pub async fn begin_upload(
         &self,
         request: &UploadRequest,
@@ -88,6 +89,7 @@ impl NamespaceCache {
         idempotency_key: Option<&IdempotencyKey>,
     ) -> Result<Upload, Error> {
         request.check(limits)?;
+        let started_at = self.cache.now();
         let settings = match self.cached_settings() {
             Some(cached) => cached.settings,
             None => self.settings().await?,
@@ -107,6 +109,9 @@ impl NamespaceCache {
             }
             None => None,
         };
+        // A derived id is that of the window in which it was derived. Who is told it long after that would send to a blob which the
+        // sweep may have removed.
+        self.check_operation_time(started_at)?;
         Ok(Upload { upload_id, direct, expires_at: now.plus(PRESIGNED_PUT_TTL) })
     }
 

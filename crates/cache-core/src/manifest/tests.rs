@@ -94,6 +94,12 @@ fn the_token_of_a_deleted_blob_is_not_used_again_for_an_hour() {
 }
 
 #[test]
+fn no_two_writes_have_equal_bytes() {
+    let first = written(Manifest::new());
+    assert_ne!(first.encode().bytes, written(first).encode().bytes);
+}
+
+#[test]
 fn a_tombstone_keeps_its_counters_and_is_small_once_nothing_is_recent() {
     let mut manifest = Manifest::new();
     let row = manifest.insert(&hash(), &entry(1, content(b"one", 100))).unwrap();
