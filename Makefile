@@ -53,7 +53,7 @@ docs: ## Part of check: every link in the docs leads somewhere.
 absent = @tree=$$(cargo tree --package $(1) --edges normal --prefix none); \
 	if grep -E '^($(2))' <<<"$$tree"; then echo "error: $(1) depends on the above, but $(3)"; exit 1; fi
 
-boundaries: ## Part of check: core <- storage <- lambda -> api <- client, and core has no I/O, clock or random numbers.
+boundaries: ## Part of check: core <- storage <- lambda -> api <- client <- cli, and core has no I/O, clock or random numbers.
 	$(call absent,cache-core,tokio|mio|socket2|rustix|hyper|http|axum|reqwest|lambda|aws-|rusqlite|tempfile|getrandom|rand,core does no I/O)
 	$(call absent,cache-core,utoipa,cache-api describes the JSON of requests and responses)
 	$(call absent,cache-core,cache-storage|cache-lambda,arrows point to core)
@@ -61,11 +61,13 @@ boundaries: ## Part of check: core <- storage <- lambda -> api <- client, and co
 	$(call absent,cache-maintenance,cache-lambda|axum|lambda_,maintenance knows no requests)
 	$(call absent,cache-api,cache-core|cache-storage|cache-lambda|tokio|hyper|axum,the API is shared with clients)
 	$(call absent,mgraph-cache-client,cache-core|cache-storage|cache-lambda|axum|lambda_|aws-,only its feature testing has the server)
-	$(call absent,cache-lambda,mgraph-cache-client|reqwest,the function is small and starts fast)
-	@echo "core <- storage <- lambda -> api <- client: as it should be"
+	$(call absent,cache-lambda,mgraph-cache-client|mgraph-cache-cli|reqwest|clap,the function is small and starts fast)
+	@if cargo tree --edges normal,features --prefix none | grep -E '^mgraph-cache|float_roundtrip'; then \
+		echo "error: the default members have the above, and the function is built together with them"; exit 1; fi
+	@echo "core <- storage <- lambda -> api <- client <- cli: as it should be"
 
 # Crates whose modules must not import each other in cycles.
-ACYCLIC := crates/cache-api crates/cache-client crates/cache-client-macros crates/cache-core crates/cache-lambda \
+ACYCLIC := crates/cache-api crates/cache-cli crates/cache-client crates/cache-client-macros crates/cache-core crates/cache-lambda \
 	crates/cache-maintenance crates/cache-storage crates/cache-testing
 
 cycles: ## Part of check: no cycle among the modules of a crate.
