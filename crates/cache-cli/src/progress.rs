@@ -72,17 +72,13 @@ fn bar(what: &str, bytes: u64, total: Option<u64>, elapsed: Duration) -> String 
     let done = bytes.min(total);
     let full = (done * BAR_CHARS / total) as usize;
     let empty = BAR_CHARS as usize - full;
-    let left = match rate > 0.0 {
-        true => format!("{:.0} s left", (total - done) as f64 / rate),
-        false => String::new(),
+    let rest = match (done < total, rate > 0.0) {
+        (true, true) => format!("{speed}, {:.0} s left", (total - done) as f64 / rate),
+        (true, false) => speed,
+        // What was sent has to be stored, and what arrived to be written.
+        (false, _) => "waiting for its end".to_owned(),
     };
-    format!(
-        "{name} [{}{}] {:3} % of {}, {speed}, {left}",
-        "#".repeat(full),
-        " ".repeat(empty),
-        done * 100 / total,
-        size(total)
-    )
+    format!("{name} [{}{}] {:3} % of {}, {rest}", "#".repeat(full), " ".repeat(empty), done * 100 / total, size(total))
 }
 
 #[cfg(test)]
