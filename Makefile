@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help run test events fuzz-api check format lint docs boundaries cycles licences model simulate chaos release release-lambda \
-	bench-local bench-cold bench-s3 bench-http bench-growth bench-herd bench-inline clean-tools deploy-tools \
+	bench-local bench-cold bench-s3 bench-http bench-growth bench-herd bench-inline bench-client clean-tools deploy-tools \
 	validate build build-lambda deploy local-lambda replay
 
 PYTHON ?= python3
@@ -53,7 +53,7 @@ docs: ## Part of check: every link in the docs leads somewhere.
 absent = @tree=$$(cargo tree --package $(1) --edges normal --prefix none); \
 	if grep -E '^($(2))' <<<"$$tree"; then echo "error: $(1) depends on the above, but $(3)"; exit 1; fi
 
-boundaries: ## Part of check: core <- storage <- lambda -> api <- client, and core has no I/O, clock or random numbers.
+boundaries: ## Part of check: core <- storage <- lambda -> api <- client <- cli, and core has no I/O, clock or random numbers.
 	$(call absent,cache-core,tokio|mio|socket2|rustix|hyper|http|axum|reqwest|lambda|aws-|rusqlite|tempfile|getrandom|rand,core does no I/O)
 	$(call absent,cache-core,utoipa,cache-api describes the JSON of requests and responses)
 	$(call absent,cache-core,cache-storage|cache-lambda,arrows point to core)
@@ -61,11 +61,13 @@ boundaries: ## Part of check: core <- storage <- lambda -> api <- client, and co
 	$(call absent,cache-maintenance,cache-lambda|axum|lambda_,maintenance knows no requests)
 	$(call absent,cache-api,cache-core|cache-storage|cache-lambda|tokio|hyper|axum,the API is shared with clients)
 	$(call absent,mgraph-cache-client,cache-core|cache-storage|cache-lambda|axum|lambda_|aws-,only its feature testing has the server)
-	$(call absent,cache-lambda,mgraph-cache-client|reqwest,the function is small and starts fast)
-	@echo "core <- storage <- lambda -> api <- client: as it should be"
+	$(call absent,cache-lambda,mgraph-cache-client|mgraph-cache-cli|reqwest|clap,the function is small and starts fast)
+	@if cargo tree --edges normal,features --prefix none | grep -E '^mgraph-cache|float_roundtrip'; then \
+		echo "error: the default members have the above, and the function is built together with them"; exit 1; fi
+	@echo "core <- storage <- lambda -> api <- client <- cli: as it should be"
 
 # Crates whose modules must not import each other in cycles.
-ACYCLIC := crates/cache-api crates/cache-client crates/cache-client-macros crates/cache-core crates/cache-lambda \
+ACYCLIC := crates/cache-api crates/cache-cli crates/cache-client crates/cache-client-macros crates/cache-core crates/cache-lambda \
 	crates/cache-maintenance crates/cache-storage crates/cache-testing
 
 cycles: ## Part of check: no cycle among the modules of a crate.
@@ -112,6 +114,9 @@ bench-s3: release ## Measures each operation on a slow S3 beside the same bare c
 bench-herd: release ## Stores one content by up to 100 processes at once over a slow S3, and simulates it by 1,000 (HERD=n).
 	cargo bench --package cache-tests --bench herd
 	HERD=$(HERD) cargo test --profile simulation --package cache-core --test herd -- --nocapture
+
+bench-client: ## Measures the Rust client beside bare reqwest, within the process and over loopback.
+	cargo bench --package mgraph-cache-client --features testing --bench overhead
 
 bench-inline: ## Compares small contents in their manifest with contents beside it, by size (needs moto, as for test).
 	@tools/tools.sh

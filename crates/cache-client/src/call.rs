@@ -107,7 +107,7 @@ impl Call {
 /// When it has no form in JSON, such as a map whose keys are no texts.
 pub(crate) fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, Error> {
     serde_json::to_vec(value).map_err(|error| {
-        let failure = crate::error::Failure::new("not sent", format!("the value has no form in JSON: {error}"));
+        let failure = crate::error::Failure::new("", format!("the value has no form in JSON: {error}"));
         Error::InvalidRequest(failure.with_source(BoxError::from(error)))
     })
 }

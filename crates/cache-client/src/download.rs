@@ -82,6 +82,9 @@ impl Download {
         }
         let Some(response) = client.open(&call).await? else { return Ok(None) };
         self.progress.restart();
+        if !is_gzip {
+            self.progress.expect(found.metadata.content_size);
+        }
         Ok(Some(Incoming {
             found,
             body: response.into_body(),

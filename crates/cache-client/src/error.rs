@@ -66,7 +66,7 @@ impl Failure {
         self
     }
 
-    /// What was tried.
+    /// What was tried; empty for an argument that was refused before anything was sent.
     pub fn operation(&self) -> &str {
         &self.0.operation
     }
@@ -109,7 +109,10 @@ impl fmt::Debug for Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Inner { operation, message, status, request_id, attempts, .. } = self.0.as_ref();
-        write!(f, "{operation}: {message}")?;
+        if !operation.is_empty() {
+            write!(f, "{operation}: ")?;
+        }
+        f.write_str(message)?;
         let status = status.map(|status| status.as_u16().to_string());
         let id = request_id.as_ref().map(|id| format!("request {id}"));
         let tries = (*attempts > 1).then(|| format!("{attempts} attempts"));
@@ -140,7 +143,7 @@ impl Error {
 
     /// An argument that the service would refuse or change.
     pub(crate) fn argument(field: &str, problem: impl fmt::Display) -> Self {
-        Self::InvalidRequest(Failure::new("not sent", format!("{field} {problem}")))
+        Self::InvalidRequest(Failure::new("", format!("{field} {problem}")))
     }
 
     /// An answer of the service that is not understood.

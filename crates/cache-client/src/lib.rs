@@ -82,6 +82,7 @@ pub use retrieved::{Content, Found, Retrieved};
 pub use selector::{EntryRef, STRATEGIES, Selector, parse_strategy, strategy_name};
 pub use store::{MAX_DIRECT_STORE_BYTES, Store, Stored};
 pub use transport::{Remote, Transport, TransportError};
+pub use upload::sha256_of_file;
 pub use zip::{Zip, ZipStore};
 
 /// The Rust blocks of the pages, compiled.

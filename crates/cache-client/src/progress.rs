@@ -10,12 +10,14 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub struct Progress {
     bytes: AtomicU64,
+    /// 0 while it is not known.
+    total: AtomicU64,
     moved: Mutex<Instant>,
 }
 
 impl Default for Progress {
     fn default() -> Self {
-        Self { bytes: AtomicU64::new(0), moved: Mutex::new(Instant::now()) }
+        Self { bytes: AtomicU64::new(0), total: AtomicU64::new(0), moved: Mutex::new(Instant::now()) }
     }
 }
 
@@ -23,6 +25,15 @@ impl Progress {
     /// Bytes that were sent or received so far. A transfer that is begun again starts from 0.
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes there are in all, once that is known.
+    pub fn total(&self) -> Option<u64> {
+        Some(self.total.load(Ordering::Relaxed)).filter(|total| *total > 0)
+    }
+
+    pub(crate) fn expect(&self, total: u64) {
+        self.total.store(total, Ordering::Relaxed);
     }
 
     pub(crate) fn add(&self, bytes: u64) {

@@ -175,6 +175,7 @@ impl Store {
                 let kind = if is_text { UploadType::String } else { UploadType::Binary };
                 let metadata = tokio::fs::metadata(&path).await;
                 let size = metadata.map_err(|error| Error::file(&path, "storing a file", error))?.len();
+                progress.expect(size);
                 if size > MAX_DIRECT_STORE_BYTES && options.can_be_uploaded() {
                     let sha256 = upload::sha256_of_file(path.clone()).await?;
                     let body = RequestBody::File { path, size, progress };

@@ -76,8 +76,12 @@ impl Upload {
     }
 }
 
-/// SHA-256 of a file in hex digits, off the threads of the runtime.
-pub(crate) async fn sha256_of_file(path: PathBuf) -> Result<String, Error> {
+/// SHA-256 of a file in 64 hex digits, as [`Found::sha256`](crate::Found::sha256) has it.
+///
+/// # Errors
+///
+/// When the file cannot be read.
+pub async fn sha256_of_file(path: PathBuf) -> Result<String, Error> {
     let shown = path.clone();
     let hash = move || -> std::io::Result<String> {
         let (mut file, mut hasher) = (std::fs::File::open(path)?, Sha256::new());
@@ -89,6 +93,7 @@ pub(crate) async fn sha256_of_file(path: PathBuf) -> Result<String, Error> {
             }
         }
     };
+    // Off the threads of the runtime.
     let hashed = tokio::task::spawn_blocking(hash).await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
     hashed.map_err(|error| Error::file(&shown, "hashing a file", error))
 }

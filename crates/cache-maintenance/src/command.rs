@@ -27,8 +27,19 @@ const MAX_SHOWN: usize = 100;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
     action: Action,
-    json: bool,
+    format: Format,
     shown: Shown,
+}
+
+/// How the report is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// As JSON on several lines.
+    Json,
+    /// As JSON on one line, and progress as JSON, too.
+    JsonLine,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +68,16 @@ struct Given {
 }
 
 impl Command {
+    /// `copy`, for a program that has read its arguments itself.
+    pub fn copy(from: StoreAddress, to: StoreAddress, options: CopyOptions, format: Format) -> Self {
+        Self { action: Action::Copy { from, to, options }, format, shown: Shown::beside(format) }
+    }
+
+    /// `verify`, for a program that has read its arguments itself.
+    pub fn verify(store: StoreAddress, repair: bool, format: Format) -> Self {
+        Self { action: Action::Verify { store, repair }, format, shown: Shown::beside(format) }
+    }
+
     /// Reads a subcommand, `copy` or `verify`, and its arguments.
     ///
     /// # Errors
@@ -64,7 +85,7 @@ impl Command {
     /// What is wrong with them, and how to fix it.
     pub fn parse(name: &str, arguments: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut given = Given::read(arguments)?;
-        let json = given.take_flag("--json");
+        let format = if given.take_flag("--json") { Format::Json } else { Format::Text };
         let shown = given.progress.unwrap_or(Shown::Text);
         let action = match name {
             "copy" => {
@@ -83,7 +104,7 @@ impl Command {
             other => return Err(format!("unrecognized command '{other}'")),
         };
         given.expect_nothing_left(name)?;
-        Ok(Self { action, json, shown })
+        Ok(Self { action, format, shown })
     }
 
     /// Does it. The report goes to standard output, progress to standard error.
@@ -119,11 +140,24 @@ impl Command {
     }
 
     fn print(&self, report: &impl Serialize, text: &str) -> Result<(), String> {
-        let json = || serde_json::to_string_pretty(report).map_err(|err| err.to_string());
-        let text = if self.json { json()? } else { text.to_owned() };
+        let text = match self.format {
+            Format::Text => Ok(text.to_owned()),
+            Format::Json => serde_json::to_string_pretty(report),
+            Format::JsonLine => serde_json::to_string(report),
+        };
+        let text = text.map_err(|err| err.to_string())?;
         // The reader may close the pipe early, as `head` does.
         let _ = writeln!(io::stdout(), "{text}");
         Ok(())
+    }
+}
+
+impl Shown {
+    fn beside(format: Format) -> Self {
+        match format {
+            Format::Text | Format::Json => Self::Text,
+            Format::JsonLine => Self::Json,
+        }
     }
 }
 
@@ -294,10 +328,13 @@ mod tests {
         let copy = parse("copy --to zip:b --json --convert --from disk:a --parallel 4 --progress json").unwrap();
         let options = CopyOptions { parallel: 4, overwrite: false, convert: true };
         let (from, to) = ("disk:a".parse().unwrap(), "zip:b".parse().unwrap());
-        assert_eq!(copy, Command { action: Action::Copy { from, to, options }, json: true, shown: Shown::Json });
+        assert_eq!(
+            copy,
+            Command { action: Action::Copy { from, to, options }, format: Format::Json, shown: Shown::Json }
+        );
         let verify = parse("verify --repair sqlite:a").unwrap();
         let action = Action::Verify { store: "sqlite:a".parse().unwrap(), repair: true };
-        assert_eq!(verify, Command { action, json: false, shown: Shown::Text });
+        assert_eq!(verify, Command { action, format: Format::Text, shown: Shown::Text });
     }
 
     #[test]

@@ -1,0 +1,20 @@
+//! The command as people and scripts use it: the built binary against a server on loopback.
+//!
+//! | module | claim |
+//! |---|---|
+//! | [`docs`] | what `docs/cli.md` prints is what is printed |
+//! | [`entries`] | what is printed can be pasted back, with `--json` as without |
+//! | [`folders`] | `sync` and `rm` say what they would do, and send only what differs |
+//! | [`sessions`] | keys come from files, variables, commands and stdin, and are shown nowhere |
+//! | [`walk`] | every command prints JSON with `--json`, over memory and S3 |
+//! | [`running`] | `serve`, `memo`, `run` and Ctrl-C |
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod docs;
+mod entries;
+mod folders;
+mod running;
+mod sessions;
+mod support;
+mod walk;
