@@ -3,14 +3,17 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test events fuzz-api check format lint docs boundaries cycles licences model simulate chaos release release-lambda \
-	bench-local bench-cold bench-s3 bench-http bench-growth bench-herd bench-inline bench-client clean-tools deploy-tools \
+.PHONY: help run test test-s3-engines events fuzz-api fuzz-events advisories check format lint docs boundaries cycles licences model \
+	simulate chaos release release-lambda bench-local bench-cold bench-s3 bench-http bench-growth bench-herd bench-inline \
+	bench-client clean-tools deploy-tools \
 	validate build build-lambda deploy local-lambda replay
 
 PYTHON ?= python3
 SIMULATION_SCHEDULES ?= 100000
 MODEL_SCHEDULES ?= 20000
 OPERATIONS ?= 10000
+EVENT_MUTATIONS ?= 100000
+ENGINE_OPERATIONS ?= 2000
 SEED ?= 1
 BENCH_SECONDS ?= 5
 BENCH_STARTS ?= 20
@@ -31,12 +34,18 @@ test: ## Runs all tests (MGRAPH_TEST_BACKENDS=all: the service also on SQLite an
 	@tools/tools.sh || echo "not set up: see above. The tests that need it are left out"
 	cargo test --workspace --all-features
 
+test-s3-engines: ## Runs what needs S3 on Ceph (Debian's packages, as root) instead of on moto (ENGINE_OPERATIONS=n).
+	OPERATIONS=$(ENGINE_OPERATIONS) tools/test_s3_engines.sh
+
 events: ## Writes the sample events anew, after a change of events/requests.json.
 	WRITE_EVENTS=1 cargo test --quiet --package cache-tests --test it event_files
 
 fuzz-api: ## Walks /openapi.json against the running server with every check that schemathesis knows.
 	@tools/tools.sh || echo "not set up: see above"
 	tools/fuzz_api.sh
+
+fuzz-events: ## Sends 100,000 mutated events of each front door to the function (EVENT_MUTATIONS=n; `make test` sends 3,000 of each).
+	EVENT_MUTATIONS=$(EVENT_MUTATIONS) cargo test --workspace --all-features --lib mutated
 
 check: format lint docs boundaries cycles licences ## Checks formatting, lints, docs, dependencies between crates and modules, and licences.
 
@@ -81,6 +90,11 @@ CARGO_DENY := $(or $(shell command -v cargo-deny),.tools/bin/cargo-deny)
 
 licences: $(CARGO_DENY) ## Part of check: dependencies are what deny.toml allows.
 	$(CARGO_DENY) check bans licenses sources
+
+# The database is not part of the checkout, so this is no part of `check`.
+advisories: $(CARGO_DENY) ## Looks for known vulnerabilities of the dependencies (RustSec; needs the network).
+	@if $(CARGO_DENY) fetch db >/dev/null 2>&1; then $(CARGO_DENY) check advisories; \
+	else echo "not run: the database of RustSec cannot be fetched"; fi
 
 model: ## Runs 20,000 random schedules of the storage protocol's executable model (MODEL_SCHEDULES=n, SEED=n; BREAK=rule leaves one out).
 	$(PYTHON) model/manifest_protocol.py $(MODEL_SCHEDULES) $(SEED)

@@ -1,6 +1,6 @@
 //! Mutated events of every front door: whatever is in an event, it is answered, and never a function error.
 //!
-//! `EVENT_MUTATIONS=100000 cargo test -p cache-lambda --release mutated_events` runs more of them (`make fuzz-events`).
+//! `make fuzz-events` runs more of them.
 
 use std::fs;
 use std::path::Path;
