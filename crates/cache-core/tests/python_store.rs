@@ -527,18 +527,21 @@ async fn children_of_both_kinds_are_one_list() {
         let parent = id(stored.number);
         stored.write_child(&world, "a/b/c.txt", "child").await;
         stored.write_child(&world, "d.txt", "other").await;
+        stored.write_child(&world, "sp-ace/e.txt", "spaces").await;
         let cache = world.new_process();
         let read = async |name: &str| cache.retrieve_child(parent, &child(name)).await.unwrap();
         assert_eq!(read("a/b/c").await, Some(Bytes::from("child")));
         assert!(cache.child_exists(parent, &child("d")).await.unwrap());
         cache.update_child(parent, &child("d"), "new".into()).await.unwrap().unwrap();
         cache.store_child(parent, &child("a/ours"), "ours".into()).await.unwrap().unwrap();
+        assert_eq!(read("sp ace/e").await, Some(Bytes::from("spaces")), "its paths have no spaces");
+        cache.update_child(parent, &child("sp ace/e"), "changed".into()).await.unwrap().unwrap();
         assert_eq!((read("d").await, read("a/ours").await), (Some("new".into()), Some("ours".into())));
         let names = async || {
             let children = cache.children(parent, None, true).await.unwrap().unwrap();
             children.into_iter().map(|child| (child.name.file_id.to_string(), child.size)).collect::<BTreeSet<_>>()
         };
-        let expected = [("c".to_owned(), 5), ("d".to_owned(), 3), ("ours".to_owned(), 4)];
+        let expected = [("c".to_owned(), 5), ("d".to_owned(), 3), ("e".to_owned(), 7), ("ours".to_owned(), 4)];
         assert_eq!(names().await, expected.clone().into());
         update(&cache, parent, "changed").await.unwrap();
         assert_eq!(names().await, expected.into(), "an update of the entry leaves them");

@@ -63,7 +63,11 @@ impl NamespaceCache {
                 }
             }
         }
-        found.retain(|_, child| !children.iter().any(|ours| ours.name == child.name));
+        let is_same = |ours: &Child, child: &Child| {
+            let folder = |child: &Child| below("", child.name.data_key.as_ref());
+            (folder(ours), file_name(&ours.name)) == (folder(child), file_name(&child.name))
+        };
+        found.retain(|_, child| !children.iter().any(|ours| is_same(ours, child)));
         children.extend(found.into_values());
         Ok(())
     }
@@ -97,7 +101,12 @@ impl NamespaceCache {
     }
 
     async fn python_child_paths(&self, id: CacheId, name: &ChildName) -> Result<Vec<ObjectKey>, Error> {
-        let folders = self.python_folders_of(id).await?;
+        if id.parts().is_some() {
+            return Ok(Vec::new());
+        }
+        let mut folders = self.python_folders_of(id).await?;
+        // Where a child is that was converted: only its name in the path was known then.
+        folders.push(self.layout().children(id, None));
         let paths =
             folders.iter().map(|folder| format!("{}{}", below(folder, name.data_key.as_ref()), file_name(name)));
         Ok(paths.filter_map(|path| path.parse().ok()).collect())
