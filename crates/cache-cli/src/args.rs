@@ -132,6 +132,9 @@ pub enum Command {
         /// The store to write
         #[arg(long, value_name = "STORE")]
         to: StoreAddress,
+        /// Make entries of the Python service entries of this one, with the same ids
+        #[arg(long)]
+        convert: bool,
         /// Replace what is different in the target
         #[arg(long)]
         overwrite: bool,

@@ -38,7 +38,7 @@ pub async fn serve(_: &Context<'_>, serve: Serve) -> Result<u8, Failure> {
         let errors: Vec<String> = errors.0.iter().map(ToString::to_string).collect();
         Failure::usage(errors.join("; "))
     })?;
-    logging::start(&lookup, config.log_format, config.in_lambda);
+    let log = logging::start(&lookup, config.log_format, config.in_lambda);
     let location = config.storage.location();
     let unusable = |error: &(dyn std::error::Error + 'static)| {
         Failure::failed(format!("{location} cannot be used: {}", error_chain(error)))
@@ -47,7 +47,7 @@ pub async fn serve(_: &Context<'_>, serve: Serve) -> Result<u8, Failure> {
     let first = ListRequest { limit: 1, ..ListRequest::default() };
     storage.list(&first).await.map_err(|error| unusable(&error))?;
     let state = Service::new(storage, Arc::new(SystemClock), Arc::new(OsRng), config);
-    cache_lambda::serve::run(state).await.map_err(Failure::failed)?;
+    cache_lambda::serve::run(state, &log).await.map_err(Failure::failed)?;
     Ok(OK)
 }
 

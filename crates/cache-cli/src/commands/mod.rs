@@ -16,6 +16,7 @@ mod zip;
 use std::path::Path;
 
 use cache_client::{EntryRef, Selector};
+use cache_maintenance::CopyOptions;
 use tokio::io::AsyncReadExt;
 
 use crate::args::{Cli, Command};
@@ -50,7 +51,9 @@ async fn dispatch(context: &Context<'_>, command: Command) -> Result<u8, Failure
         Command::Zip(zip) => zip::run(context, zip).await,
         Command::Data(data) => data::run(context, data).await,
         Command::Ns(ns) => namespaces::run(context, ns).await,
-        Command::Copy { from, to, overwrite, parallel } => stores::copy(context, from, to, overwrite, parallel).await,
+        Command::Copy { from, to, convert, overwrite, parallel } => {
+            stores::copy(context, from, to, CopyOptions { parallel: parallel.into(), overwrite, convert }).await
+        }
         Command::Verify { store, repair } => stores::verify(context, store, repair).await,
         Command::Sweep { store, namespaces } => stores::sweep(context, &store, namespaces).await,
         Command::Login(login) => session::login(context, login).await,

@@ -20,10 +20,8 @@ pub async fn copy(
     context: &Context<'_>,
     from: StoreAddress,
     to: StoreAddress,
-    overwrite: bool,
-    parallel: u16,
+    options: CopyOptions,
 ) -> Result<u8, Failure> {
-    let options = CopyOptions { parallel: parallel.into(), overwrite };
     Command::copy(from, to, options, format(context)).run().await.map_err(Failure::failed)
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cache_storage::memory::Memory;
-use cache_testing::moto::Moto;
+use cache_testing::s3_server::S3Server;
 use serde_json::Value;
 
 use crate::support::World;
@@ -81,6 +81,6 @@ async fn every_command_prints_json_over_memory() {
 
 #[tokio::test]
 async fn every_command_prints_json_over_s3() {
-    let Some(moto) = Moto::shared() else { return };
-    check(&World::over(Arc::new(moto.storage("cli-walk").await)).await).await;
+    let Some(server) = S3Server::shared() else { return };
+    check(&World::over(Arc::new(server.storage("cli-walk").await)).await).await;
 }
