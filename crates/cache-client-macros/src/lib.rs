@@ -1,6 +1,6 @@
 //! The attribute `memoize`, which `mgraph_cache_client::memo` exports with the feature `macros`.
 //!
-//! [`options`] is what stands in its parentheses, [`expand`] what the function becomes.
+//! `options` is what stands in its parentheses, `expand` what the function becomes.
 
 mod expand;
 mod options;
