@@ -15,9 +15,6 @@ use crate::support::{Client, Reply, Request};
 
 pub const NAMESPACE: &str = "python-store";
 
-/// How many answers are asked for at the same time.
-const AT_ONCE: usize = 4;
-
 /// How often it is asked.
 const MAX_TRIES: usize = 5;
 
@@ -100,8 +97,9 @@ struct Stored {
     has_children: bool,
 }
 
-/// Makes this many stores of all kinds, some updates and some deletes, and records the answers for everything.
-pub async fn write_store(client: &Client, stores: usize) -> Recorded {
+/// Makes this many stores of all kinds, some updates and some deletes, and records the answers for everything, so many at the same
+/// time.
+pub async fn write_store(client: &Client, stores: usize, at_once: usize) -> Recorded {
     let mut recorded = Recorded::default();
     let mut entries: Vec<Stored> = Vec::new();
     for n in 0..stores {
@@ -146,7 +144,7 @@ pub async fn write_store(client: &Client, stores: usize) -> Recorded {
         paths.extend(forms.map(|form| format!("/{NAMESPACE}/retrieve/hash/{hash}{form}")));
         paths.push(format!("/{NAMESPACE}/exists/hash/{hash}"));
     }
-    let answers = stream::iter(&paths).map(|path| record(client, path)).buffered(AT_ONCE);
+    let answers = stream::iter(&paths).map(|path| record(client, path)).buffered(at_once);
     recorded.answers = answers.filter_map(async |answer| answer).collect().await;
     recorded
 }
