@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Sets up what some tests run and Cargo cannot fetch, in .tools/ at the root of the workspace: both Python clients
-# (client-0.3.0, client-0.33.0), an S3 look-alike (moto) and a fuzzer of APIs (schemathesis). Each is a virtual environment
+# (client-0.3.0, client-0.33.0), the Python service (reference), an S3 look-alike (moto) and a fuzzer of APIs (schemathesis). Each is a virtual environment
 # of its own. Without them those tests are left out, and say so.
 #   tools/tools.sh          again does nothing; a failed try is repeated
-# The clients need Python 3.12 or later, schemathesis 3.10, moto any from 3.9. PYTHON=... names one.
+# The clients and the service need Python 3.12 or later, schemathesis 3.10, moto any from 3.9. PYTHON=... names one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -35,8 +35,10 @@ if [[ -n $modern ]]; then
     # The clients import more than they ask for: Memory-FS, and a test client that needs httpx or httpx2.
     environment "$modern" "client-$version" "mgraph-ai-service-cache-client==$version" requests memory-fs httpx httpx2
   done
+  # Writes stores of its own, which this service opens.
+  environment "$modern" reference mgraph-ai-service-cache==0.14.0 mgraph-ai-service-cache-client==0.33.0 uvicorn httpx python-multipart
 else
-  echo "tools.sh: no Python 3.12 or later found, so the Python clients are not tested; set PYTHON to one" >&2
+  echo "tools.sh: no Python 3.12 or later found, so neither the Python clients nor stores of the Python service are tested; set PYTHON to one" >&2
 fi
 
 any=${modern:-$(find_python 9)}

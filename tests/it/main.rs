@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`replay`] | every recorded exchange of the Python service is answered alike, but for [`compat_deviations`] |
 //! | [`python_clients`] | both Python clients, and the examples of their handbook, work unchanged |
+//! | [`python_store`] | a store of the Python service is opened as it is, and nothing in it is lost |
 //! | [`regressions`] | defects of the Python service do not occur |
 //! | [`malformed_input`] | wrong input is refused with advice, leaves nothing behind, and stays in its namespace |
 //! | [`lambda_events`] | the binary as a Lambda function answers the events of every source, in time |
@@ -36,6 +37,7 @@ mod maintenance;
 mod malformed_input;
 mod network;
 mod python_clients;
+mod python_store;
 mod regressions;
 mod repeats;
 mod replay;

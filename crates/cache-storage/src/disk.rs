@@ -113,8 +113,12 @@ impl Storage for Disk {
         if let Some(cached) = cached::get(&self.store.root, &path, options) {
             return Ok(Some(cached));
         }
-        let options = options.clone();
-        self.run(key.as_str(), move |store| store.get(&path, &options)).await
+        let (options, plain) = (options.clone(), path_encoding::plain_path(key.as_str()));
+        let get = move |store: &Store| match (store.get(&path, &options)?, plain) {
+            (None, Some(plain)) => store.get(&plain, &options),
+            (found, _) => Ok(found),
+        };
+        self.run(key.as_str(), get).await
     }
 
     async fn head(&self, key: &ObjectKey) -> Result<Option<ObjectHead>, StorageError> {
@@ -122,7 +126,12 @@ impl Storage for Disk {
         if let Some(cached) = cached::head(&self.store.root, &path) {
             return Ok(Some(cached));
         }
-        self.run(key.as_str(), move |store| store.head(&path)).await
+        let plain = path_encoding::plain_path(key.as_str());
+        let head = move |store: &Store| match (store.head(&path)?, plain) {
+            (None, Some(plain)) => store.head(&plain),
+            (found, _) => Ok(found),
+        };
+        self.run(key.as_str(), head).await
     }
 
     async fn put(&self, key: &ObjectKey, bytes: Bytes, mode: PutMode) -> Result<Version, StorageError> {
@@ -141,8 +150,11 @@ impl Storage for Disk {
     async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
         let path = path_encoding::path(key.as_str());
         let turn = self.turn(key).await;
+        let plain = path_encoding::plain_path(key.as_str());
         let delete = move |store: &Store| {
-            store.change(turn, || store.delete(&path), || true)?;
+            let delete =
+                || store.delete(&path).and_then(|()| plain.as_ref().map_or(Ok(()), |plain| store.delete(plain)));
+            store.change(turn, delete, || true)?;
             // After it was removed, the first deletes free space for it.
             store.workspace.reserve.fill();
             Ok(())

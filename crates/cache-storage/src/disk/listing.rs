@@ -26,9 +26,11 @@ const LOST_AND_FOUND: &str = "lost+found/";
 pub(super) fn list(root: &Root, request: &ListRequest) -> Result<ListPage, DiskError> {
     let mut page = ListPageBuilder::new(request);
     match request.prefix.rsplit_once('/') {
-        None => _ = walk(root, Path::new(""), "", &mut page)?,
+        None => _ = walk(root, &[PathBuf::new()], "", &mut page)?,
         Some((folder, _)) if folder.parse::<ObjectKey>().is_ok() => {
-            _ = walk(root, &path_encoding::folder_path(folder), &format!("{folder}/"), &mut page)?;
+            let paths = [Some(path_encoding::folder_path(folder)), path_encoding::plain_folder_path(folder)];
+            let paths: Vec<PathBuf> = paths.into_iter().flatten().collect();
+            _ = walk(root, &paths, &format!("{folder}/"), &mut page)?;
         }
         // No key starts with such a prefix.
         Some(_) => {}
@@ -62,16 +64,23 @@ struct Folder<'a> {
     folder: OwnedFd,
 }
 
-/// Feeds everything below a folder to the page. `base` is the prefix of the keys in the folder.
-fn walk(root: &Root, path: &Path, base: &str, page: &mut ListPageBuilder<'_>) -> Result<ControlFlow<()>, DiskError> {
-    let Some(folder) = Folder::open(root, path, base)? else { return Ok(ControlFlow::Continue(())) };
-    for Entry { key, path, kind } in folder.entries(base, page)? {
-        let full = if kind == Kind::File {
-            folder.listed(key, &path)?.map_or(ControlFlow::Continue(()), |object| page.push_object(object))
-        } else if page.folder_of(&key).is_none() {
-            walk(root, &folder.path.join(path), &key, page)?
-        } else if has_objects(root, &folder.path.join(path), &key, page)? {
-            page.push_folder(&key)
+/// Feeds everything below a folder to the page. `base` is the prefix of the keys in the folder, which may be in two places.
+fn walk(
+    root: &Root,
+    paths: &[PathBuf],
+    base: &str,
+    page: &mut ListPageBuilder<'_>,
+) -> Result<ControlFlow<()>, DiskError> {
+    let folders = open_all(root, paths, base)?;
+    for group in entries_of(&folders, base, page)?.chunk_by(|one, other| one.1.key == other.1.key) {
+        let Some((folder, Entry { key, path, kind })) = group.first() else { continue };
+        let below = || group.iter().map(|(folder, entry)| folder.path.join(&entry.path)).collect::<Vec<_>>();
+        let full = if *kind == Kind::File {
+            folder.listed(key.clone(), path)?.map_or(ControlFlow::Continue(()), |object| page.push_object(object))
+        } else if page.folder_of(key).is_none() {
+            walk(root, &below(), key, page)?
+        } else if has_objects(root, &below(), key, page)? {
+            page.push_folder(key)
         } else {
             ControlFlow::Continue(())
         };
@@ -84,14 +93,32 @@ fn walk(root: &Root, path: &Path, base: &str, page: &mut ListPageBuilder<'_>) ->
 
 /// Whether an object below this folder belongs to the listing. Folders can be empty while something is written or
 /// deleted.
-fn has_objects(root: &Root, path: &Path, base: &str, page: &ListPageBuilder<'_>) -> Result<bool, DiskError> {
-    let Some(folder) = Folder::open(root, path, base)? else { return Ok(false) };
-    for entry in folder.entries(base, page)? {
-        if entry.kind == Kind::File || has_objects(root, &path.join(entry.path), &entry.key, page)? {
+fn has_objects(root: &Root, paths: &[PathBuf], base: &str, page: &ListPageBuilder<'_>) -> Result<bool, DiskError> {
+    let folders = open_all(root, paths, base)?;
+    for (folder, entry) in entries_of(&folders, base, page)? {
+        if entry.kind == Kind::File || has_objects(root, &[folder.path.join(entry.path)], &entry.key, page)? {
             return Ok(true);
         }
     }
     Ok(false)
+}
+
+fn open_all<'a>(root: &'a Root, paths: &'a [PathBuf], base: &str) -> Result<Vec<Folder<'a>>, DiskError> {
+    paths.iter().filter_map(|path| Folder::open(root, path, base).transpose()).collect()
+}
+
+/// The entries of all places of a folder, in key order. Of two with one key, that with the path of ours comes first.
+fn entries_of<'f, 'a>(
+    folders: &'f [Folder<'a>],
+    base: &str,
+    page: &ListPageBuilder<'_>,
+) -> Result<Vec<(&'f Folder<'a>, Entry)>, DiskError> {
+    let mut all = Vec::new();
+    for folder in folders {
+        all.extend(folder.entries(base, page)?.into_iter().map(|entry| (folder, entry)));
+    }
+    all.sort_by(|(_, one), (_, other)| one.key.cmp(&other.key).then_with(|| other.path.cmp(&one.path)));
+    Ok(all)
 }
 
 impl<'a> Folder<'a> {
@@ -168,6 +195,7 @@ impl<'a> Folder<'a> {
 fn decode(name: &str, kind: Kind) -> Option<Name> {
     match kind {
         Kind::File => path_encoding::decode(name, false),
+        Kind::Folder if path_encoding::is_plain_folder(name) => Some(Name::Folder(name.to_owned())),
         Kind::Folder => path_encoding::decode(name, true),
         Kind::Link => path_encoding::decode(name, false).or_else(|| path_encoding::decode(name, true)),
     }
@@ -223,6 +251,36 @@ mod tests {
         let folder = Folder::open(&root, Path::new(""), "").unwrap().unwrap();
         let entered = folder.entries("", &ListPageBuilder::new(&request)).unwrap();
         assert_eq!(entered.iter().map(|entry| entry.key.as_str()).collect::<Vec<_>>(), ["b/", "c/"]);
+    }
+
+    #[test]
+    fn folders_of_the_python_service_are_listed_with_those_of_ours() {
+        let (_folder, root) = tree(&["n/a.b/1.json", "n/a.b/3.json", "n/a.c.json"]);
+        for plain in ["n/a.b/2.json", "n/a.b/3.json", "n/a.b/d.e/4.json", "n/z.z/5.json"] {
+            let path = root.path().join(plain);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "python").unwrap();
+        }
+        let all = ["n/a.b/1.json", "n/a.b/2.json", "n/a.b/3.json", "n/a.b/d.e/4.json", "n/a.c.json", "n/z.z/5.json"];
+        for limit in 1..8 {
+            let (mut listed, mut start_after) = (Vec::new(), None);
+            loop {
+                let page =
+                    list(&root, &ListRequest { prefix: "n/".into(), start_after, delimiter: false, limit }).unwrap();
+                listed.extend(page.objects.iter().map(|object| (object.key.clone(), object.size)));
+                start_after = page.next;
+                if start_after.is_none() {
+                    break;
+                }
+            }
+            let (keys, sizes): (Vec<_>, Vec<_>) = listed.into_iter().unzip();
+            assert_eq!(keys, all);
+            assert_eq!(sizes[2], "n/a.b/3.json".len() as u64, "ours comes first");
+        }
+        let below = list(&root, &ListRequest { prefix: "n/a.b/".into(), limit: 9, ..ListRequest::default() }).unwrap();
+        assert_eq!(keys(&below), all[..4]);
+        let flat = ListRequest { prefix: "n/".into(), delimiter: true, limit: 9, ..ListRequest::default() };
+        assert_eq!(list(&root, &flat).unwrap().folders, ["n/a.b/", "n/z.z/"]);
     }
 
     /// The page, worked out from all keys at once.

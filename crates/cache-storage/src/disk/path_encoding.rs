@@ -13,7 +13,8 @@
 //! | a segment over 250 bytes: `aaa…aaaz` | `aaa…aaa%+/z%` | file systems take names of 255 bytes; `%+` means that the segment continues in the next name |
 //!
 //! The path depends on the key alone, so it never changes. [`decode`] accepts only paths that [`path`] returns; any
-//! other file in the folder is not an object.
+//! other file in the folder is not an object. There is one exception: the Python service writes folders with a dot under their own
+//! names, so an object that is not under its path may be under its [`plain_path`].
 
 use std::path::PathBuf;
 
@@ -49,6 +50,23 @@ pub(super) fn path(key: &str) -> PathBuf {
 /// The path of the folder of all objects whose keys start with `folder` and a `/`, relative to the root.
 pub(super) fn folder_path(folder: &str) -> PathBuf {
     folder.split('/').map(|segment| segment_path(segment, true)).collect()
+}
+
+/// The path of an object that the Python service wrote, if it has another one: its folders have the names of the segments.
+pub(super) fn plain_path(key: &str) -> Option<PathBuf> {
+    let (folder, file) = key.rsplit_once('/')?;
+    Some(plain_folder_path(folder)?.join(segment_path(file, false)))
+}
+
+/// The same of a folder, as [`folder_path`].
+pub(super) fn plain_folder_path(folder: &str) -> Option<PathBuf> {
+    let is_one = |segment: &str| !segment.contains('.') && !segment.contains('%') || is_plain_folder(segment);
+    (folder.contains('.') && folder.split('/').all(is_one)).then(|| PathBuf::from(folder))
+}
+
+/// Whether the Python service may have written a folder with this name, which [`decode`] does not accept.
+pub(super) fn is_plain_folder(name: &str) -> bool {
+    name.contains('.') && !name.starts_with('.') && !name.contains('%') && name.len() <= CHUNK_BYTES
 }
 
 /// The meaning of a name, or `None` when no key leads to it.

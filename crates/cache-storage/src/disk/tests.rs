@@ -235,3 +235,19 @@ async fn a_root_that_is_a_file_is_refused() {
     let file = NamedTempFile::new().unwrap();
     assert!(matches!(Disk::open(file.path()), Err(StorageError::Refused { .. })));
 }
+
+#[tokio::test]
+async fn a_file_in_a_folder_of_the_python_service_is_an_object() {
+    let folder = tempfile::tempdir().unwrap();
+    let plain = folder.path().join("ns/data/key-based/example.com/v1.2");
+    fs::create_dir_all(&plain).unwrap();
+    fs::write(plain.join("f.json"), "python").unwrap();
+    let storage = Disk::open(folder.path()).unwrap();
+    let key: ObjectKey = "ns/data/key-based/example.com/v1.2/f.json".parse().unwrap();
+    let head = storage.head(&key).await.unwrap().unwrap();
+    let found = storage.get(&key, &GetOptions::default()).await.unwrap().and_then(GetResult::into_object).unwrap();
+    assert_eq!((found.bytes, found.version), ("python".into(), head.version));
+    storage.delete(&key).await.unwrap();
+    assert_eq!(storage.head(&key).await.unwrap(), None);
+    assert!(!plain.exists(), "the folders that it leaves empty go");
+}
