@@ -16,7 +16,7 @@ use std::process::Command;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use cache_testing::moto::Moto;
+use cache_testing::s3_server::S3Server;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
@@ -225,8 +225,8 @@ async fn a_store_that_the_python_service_wrote_in_sqlite_is_answered_alike() {
 async fn a_store_that_the_python_service_wrote_is_answered_alike_on_s3() {
     const BUCKET: &str = "python-store";
     let Some(mode) = Mode::s3(BUCKET).await else { return };
-    let Some(moto) = Moto::shared() else { return };
-    let environment = moto.environment();
+    let Some(server) = S3Server::shared() else { return };
+    let environment = server.environment();
     // boto3 has a name of its own for the region; by the other one the Python service takes itself for a Lambda function.
     let name = |name: &'static str| if name == "AWS_REGION" { "AWS_DEFAULT_REGION" } else { name };
     let mut settings: Vec<(&str, &str)> =
