@@ -15,16 +15,16 @@
 //! The source may be in use. What was stored before the copy began is in the copy; an entry that is stored, updated or deleted
 //! meanwhile may be in it or not. Repeat the copy once nobody writes, with [`CopyOptions::overwrite`].
 
-use std::collections::{BTreeSet, HashSet};
+mod convert;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cache_core::cache::{
-    Cache, ContentPlace, Conversion, ManifestAudit, NamespaceCache, PythonEntry, PythonEntryState,
-};
+use cache_core::cache::{Cache, ContentPlace, ManifestAudit, NamespaceCache};
 use cache_core::digest::Sha256Digest;
 use cache_core::error::Error;
-use cache_core::ids::{CacheHash, CacheId, Namespace};
+use cache_core::ids::{CacheHash, Namespace};
 use cache_core::layout::{Layout, ObjectKind, RESERVED_FOLDER};
 use cache_core::storage::{ListedObject, Object, ObjectKey, PutMode, Storage, StorageError};
 use cache_core::time::Deadline;
@@ -33,6 +33,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
+use self::convert::PythonFiles;
 use crate::listing::{for_each, page, read};
 use crate::progress::Progress;
 use crate::retry::retry;
@@ -257,59 +258,6 @@ impl Copying<'_> {
         Ok(report)
     }
 
-    /// Makes entries of ours of those of the Python service. Those with one hash come one after the other, in their order.
-    async fn convert(
-        &self,
-        cache: &NamespaceCache,
-        target: &NamespaceCache,
-        entries: &[PythonEntry],
-    ) -> Result<CopyReport, Error> {
-        let of_hashes = entries.chunk_by(|a, b| a.cache_hash == b.cache_hash).map(|entries| async move {
-            let mut report = CopyReport::default();
-            for entry in entries {
-                report.add(self.convert_one(cache, target, entry).await?);
-            }
-            Ok::<_, Error>(report)
-        });
-        let mut report = CopyReport::default();
-        let mut converting = stream::iter(of_hashes).buffer_unordered(self.options.parallel.max(1));
-        while let Some(one) = converting.try_next().await? {
-            report.add(one);
-        }
-        // Under a key, the one that was stored last is the newest.
-        let mut by_time: Vec<&PythonEntry> =
-            entries.iter().filter(|entry| entry.state == PythonEntryState::Original).collect();
-        by_time.sort_by_key(|entry| entry.stored_at);
-        for entry in by_time {
-            target.restore_view(entry.cache_id).await?;
-            target.list_under_its_key(entry.cache_id).await?;
-        }
-        Ok(report)
-    }
-
-    async fn convert_one(
-        &self,
-        cache: &NamespaceCache,
-        target: &NamespaceCache,
-        entry: &PythonEntry,
-    ) -> Result<CopyReport, Error> {
-        let mut report = CopyReport::default();
-        match cache.convert_python_entry(entry, target).await? {
-            Conversion::Converted(bytes) => {
-                (report.copied, report.converted, report.bytes) = (1, 1, bytes);
-                self.progress.done(bytes);
-            }
-            Conversion::Present => report.present = 1,
-            Conversion::WithoutContent => {
-                report.damaged.extend(entry.contents.first().map(ToString::to_string));
-                return Ok(report);
-            }
-        }
-        // One that was updated is counted with the manifest.
-        report.entries = u64::from(entry.state == PythonEntryState::Original);
-        Ok(report)
-    }
-
     /// A manifest, and what it leads to at this state.
     async fn consistent(
         &self,
@@ -385,47 +333,6 @@ impl Copying<'_> {
         }
         self.progress.done(size);
         Ok(report)
-    }
-}
-
-/// The files of the entries that are converted.
-#[derive(Default)]
-struct PythonFiles {
-    entries: Vec<PythonEntry>,
-    hashes: HashSet<CacheHash>,
-    ids: HashSet<CacheId>,
-    files: HashSet<String>,
-    folders: HashSet<String>,
-}
-
-impl PythonFiles {
-    async fn of(cache: &NamespaceCache) -> Result<Self, Error> {
-        let all = cache.python_entries().await?;
-        let mut files = Self::default();
-        for entry in &all {
-            files.hashes.insert(entry.cache_hash.clone());
-            files.ids.insert(entry.cache_id);
-            files.files.extend(entry.files());
-            files.folders.extend(entry.child_folders.iter().cloned());
-        }
-        files.entries = all.into_iter().filter(|entry| entry.state != PythonEntryState::Deleted).collect();
-        Ok(files)
-    }
-
-    /// Whether an object belongs to one of them.
-    fn has(&self, key: &ObjectKey) -> bool {
-        match ObjectKind::of(key) {
-            Some((_, ObjectKind::HashFile(hash))) => self.hashes.contains(&hash),
-            Some((_, ObjectKind::Alias(id))) => self.ids.contains(&id),
-            _ => {
-                let is_child = || {
-                    key.as_str()
-                        .match_indices("/data/")
-                        .any(|(at, folder)| self.folders.contains(&key.as_str()[..at + folder.len()]))
-                };
-                self.files.contains(key.as_str()) || !self.folders.is_empty() && is_child()
-            }
-        }
     }
 }
 

@@ -17,19 +17,18 @@
 //! A store may be in use meanwhile. Then what is being written at the moment can be among the findings; what is found again by
 //! a second run is lasting. A stale catalog is no damage and does not count as a finding.
 
+mod python_files;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use cache_core::cache::{
-    Cache, ContentPlace, KeyIndexAudit, ManifestAudit, NamespaceCache, PythonEntryState, SWEEP_MIN_AGE,
-};
+use cache_core::cache::{Cache, ContentPlace, KeyIndexAudit, ManifestAudit, NamespaceCache, SWEEP_MIN_AGE};
 use cache_core::catalog::Shard;
 use cache_core::clock::Clock;
 use cache_core::digest::Sha256Digest;
 use cache_core::error::Error;
 use cache_core::ids::{CacheHash, CacheId, Namespace};
 use cache_core::layout::{KeyRef, Layout, ObjectKind};
-use cache_core::python_files::{CONFIG_SUFFIX, METADATA_SUFFIX};
 use cache_core::storage::{ListedObject, ObjectKey, Storage, Version};
 use cache_core::strategy::Strategy;
 use cache_core::time::{Deadline, UnixMillis};
@@ -263,78 +262,6 @@ impl Space<'_> {
         let unlisted = expected.by_key.values().flatten();
         let unlisted = unlisted.filter_map(|id| Some((*expected.stored_at.get(id)?, *id))).collect();
         Ok(Missing { views, unlisted })
-    }
-
-    /// Files of the Python service, compared with its reference files.
-    async fn python_files(&self, report: &mut VerifyReport) -> Result<(), Error> {
-        let entries = match self.cache.python_entries().await {
-            Err(Error::Corrupt { object, .. }) => {
-                report.findings.insert(Finding { kind: FindingKind::Unreadable, object, entries: Vec::new() });
-                return Ok(());
-            }
-            entries => entries?,
-        };
-        let mut owned: HashSet<String> = HashSet::new();
-        for entry in &entries {
-            owned.extend(entry.contents.iter().map(ToString::to_string));
-            let reference = self.layout().alias(entry.cache_id);
-            match entry.state {
-                PythonEntryState::Original => {
-                    report.python_entries += 1;
-                    let content = match entry.contents.first() {
-                        Some(content) => retry(|| self.storage.head(content)).await?,
-                        None => None,
-                    };
-                    if content.is_none() {
-                        report.find(FindingKind::PythonEntryWithoutContent, &reference, vec![entry.cache_id]);
-                    }
-                }
-                PythonEntryState::InManifest(_) => {}
-                PythonEntryState::Deleted => {
-                    report.find(FindingKind::PythonLeftover, &reference, vec![entry.cache_id]);
-                }
-            }
-        }
-        let originals: HashSet<CacheId> = entries
-            .iter()
-            .filter(|entry| entry.state == PythonEntryState::Original)
-            .map(|entry| entry.cache_id)
-            .collect();
-        self.python_hash_files(report, &originals).await?;
-        for_each(&**self.storage, &format!("{}/data/", self.namespace), |object| {
-            let content = [METADATA_SUFFIX, CONFIG_SUFFIX].iter().find_map(|suffix| object.key.strip_suffix(suffix));
-            let is_leftover = content.is_some_and(|content| !owned.contains(content));
-            if let Some(key) = object.key.parse().ok().filter(|_| is_leftover) {
-                report.find(FindingKind::PythonLeftover, &key, Vec::new());
-            }
-        })
-        .await
-    }
-
-    async fn python_hash_files(&self, report: &mut VerifyReport, originals: &HashSet<CacheId>) -> Result<(), Error> {
-        let mut hashes = Vec::new();
-        for_each(&**self.storage, &self.layout().manifests(), |object| {
-            if let Some((_, ObjectKind::HashFile(hash))) = object.key.parse().ok().as_ref().and_then(ObjectKind::of) {
-                hashes.push(hash);
-            }
-        })
-        .await?;
-        for hash in hashes {
-            let key = self.layout().hash_reference(&hash);
-            match self.cache.python_ids_of(&hash).await {
-                Ok(ids) => {
-                    let gone: Vec<CacheId> = ids.into_iter().flatten().filter(|id| !originals.contains(id)).collect();
-                    if !gone.is_empty() {
-                        report.find(FindingKind::PythonLeftover, &key, gone);
-                    }
-                }
-                Err(Error::Corrupt { object, .. }) => {
-                    report.findings.insert(Finding { kind: FindingKind::Unreadable, object, entries: Vec::new() });
-                }
-                Err(err) => return Err(err),
-            }
-        }
-        Ok(())
     }
 
     async fn manifest_versions(&self) -> Result<HashMap<CacheHash, Version>, Error> {
