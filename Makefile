@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test test-s3-engines events fuzz-api fuzz-events advisories check format lint docs boundaries cycles licences model \
+.PHONY: help run test test-s3-engines test-python-stores events fuzz-api fuzz-events advisories check format lint docs boundaries cycles licences model \
 	simulate chaos release release-lambda bench-local bench-cold bench-s3 bench-http bench-growth bench-herd bench-inline \
 	bench-client clean-tools deploy-tools \
 	validate build build-lambda deploy local-lambda replay
@@ -36,6 +36,10 @@ test: ## Runs all tests (MGRAPH_TEST_BACKENDS=all: the service also on SQLite an
 
 test-s3-engines: ## Runs what needs S3 on Ceph (Debian's packages, as root) instead of on moto (ENGINE_OPERATIONS=n).
 	OPERATIONS=$(ENGINE_OPERATIONS) tools/test_s3_engines.sh
+
+test-python-stores: ## Lets the Python service write stores on disk, SQLite and moto, and compares how both answer (about ten minutes).
+	@tools/tools.sh
+	MGRAPH_TEST_PYTHON_STORES=1 cargo test --workspace --all-features --test it -- python_store --nocapture
 
 events: ## Writes the sample events anew, after a change of events/requests.json.
 	WRITE_EVENTS=1 cargo test --quiet --package cache-tests --test it event_files
