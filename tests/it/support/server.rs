@@ -275,7 +275,9 @@ fn mode_settings(mode: &Mode, scratch: &Path) -> Vec<(&'static str, String)> {
             ]
         }
         Mode::S3 { bucket, environment } => {
-            let own = [(MODE, "s3".to_owned()), ("CACHE__SERVICE__BUCKET_NAME", bucket.clone())];
+            // An engine on a busy machine may need longer than the default to read a whole bucket.
+            let timeout = ("CACHE__SERVICE__REQUEST_TIMEOUT_SECONDS", "120".to_owned());
+            let own = [(MODE, "s3".to_owned()), ("CACHE__SERVICE__BUCKET_NAME", bucket.clone()), timeout];
             own.into_iter().chain(environment.iter().cloned()).collect()
         }
     }

@@ -183,14 +183,14 @@ impl Operation {
     /// 304 if the caller has the content already, 412 if it is another one than the caller expects.
     pub fn not_modified(self) -> Self {
         self.parameter(parameters::if_none_match())
-            .parameter(parameters::if_match())
             .status(StatusCode::NOT_MODIFIED, "The caller's copy is still right")
             .status(StatusCode::PRECONDITION_FAILED, "The content is not the one that `If-Match` names")
     }
 
-    /// 206 for range requests.
+    /// 206 for range requests, whose parts `If-Match` keeps together.
     pub fn partial_content(self) -> Self {
         self.parameter(parameters::range())
+            .parameter(parameters::if_match())
             .status(StatusCode::PARTIAL_CONTENT, "The part that was asked for")
             .status(StatusCode::RANGE_NOT_SATISFIABLE, "The part begins after the end")
     }
