@@ -22,7 +22,9 @@ impl Reference {
     pub async fn start(storage_mode: &str, settings: &[(&str, &str)]) -> Option<Self> {
         // Each writes some 200 stores, one after another, and reads all of them back in every form.
         if std::env::var_os("MGRAPH_TEST_PYTHON_STORES").is_none() {
-            say("not run: stores that the Python service writes now, which make test-python-stores does; a recorded one is tested");
+            say(
+                "not run: stores that the Python service writes now, which make test-python-stores does; a recorded one is tested",
+            );
             return None;
         }
         let python = python();
