@@ -232,6 +232,9 @@ class Bucket(http.server.BaseHTTPRequestHandler):
     lock = threading.Lock()
 
     def do_GET(self):
+        if "list-type=2" in self.path:
+            # Nothing is listed: the first request in a namespace asks for entries of the Python service.
+            return self.answer(200, b"<ListBucketResult><KeyCount>0</KeyCount><IsTruncated>false</IsTruncated></ListBucketResult>")
         found = self.objects.get(self.key())
         if found is None:
             return self.answer(404, b"<Error><Code>NoSuchKey</Code><Message>not there</Message></Error>")
