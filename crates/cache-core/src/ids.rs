@@ -145,6 +145,7 @@ macro_rules! serde_as_text {
         }
     };
 }
+pub(crate) use serde_as_text;
 
 name_type! {
     /// An isolated namespace: nothing is shared between two of them. 1 to 128 characters of `A-Za-z0-9_-`.

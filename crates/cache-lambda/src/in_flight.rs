@@ -5,19 +5,16 @@
 //! given back when the caller has received the response. Requests that find no room queue up in their order; one that waits
 //! too long is a 503.
 
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
 use axum::response::Response;
-use bytes::Bytes;
 use http::Extensions;
-use http_body::{Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
+use crate::guarded_body::GuardedBody;
 use crate::problem::Problem;
 
 /// The unit in which shares are counted, in bytes.
@@ -98,7 +95,7 @@ impl Share {
         if self.held() == 0 {
             return Ok(response);
         }
-        Ok(response.map(|body| Body::new(Counted { body, _share: self })))
+        Ok(response.map(|body| Body::new(GuardedBody::new(body, self))))
     }
 
     fn give_back_all_but(&self, bytes: u64) {
@@ -118,32 +115,6 @@ impl Share {
             0..=FREE_BYTES => 0,
             _ => u32::try_from(bytes.div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX).min(self.all),
         }
-    }
-}
-
-/// A body with the share of its request.
-struct Counted {
-    body: Body,
-    _share: Share,
-}
-
-impl HttpBody for Counted {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 

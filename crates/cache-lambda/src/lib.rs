@@ -20,6 +20,7 @@ pub mod compute;
 pub mod conditional;
 pub mod config;
 pub mod extract;
+pub mod guarded_body;
 pub mod in_flight;
 pub mod lambda;
 pub mod media_type;

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{InvalidName, MAX_PATH_CHARS, sanitize};
+use super::{InvalidName, MAX_PATH_CHARS, sanitize, serde_as_text};
 
 /// A path in two forms. Two of them are equal if they lead to the same place.
 macro_rules! path_type {
@@ -77,17 +77,7 @@ macro_rules! path_type {
             }
         }
 
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                crate::text_form::deserialize(deserializer)
-            }
-        }
+        serde_as_text!($name);
     };
 }
 

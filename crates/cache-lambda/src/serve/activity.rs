@@ -10,6 +10,8 @@ use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::{Frame, Incoming, SizeHint};
 
+use crate::guarded_body::GuardedBody;
+
 /// Bytes of the next request's head were received.
 const HEAD: u8 = 1;
 /// A body is being received.
@@ -66,8 +68,8 @@ impl Activity {
     }
 
     /// The response of the request that has begun.
-    pub(super) fn respond(&self, response: Response<Body>) -> Response<ResponseBody> {
-        response.map(|body| ResponseBody { body, activity: self.clone() })
+    pub(super) fn respond(&self, response: Response<Body>) -> Response<GuardedBody<RequestGuard>> {
+        response.map(|body| GuardedBody::new(body, RequestGuard(self.clone())))
     }
 
     fn set(&self, flag: u8) {
@@ -115,34 +117,11 @@ impl Drop for RequestBody {
     }
 }
 
-/// The body of a response, which ends the request when it is dropped.
-pub(super) struct ResponseBody {
-    body: Body,
-    activity: Activity,
-}
+/// Ends the request when it is dropped, with the body of the response.
+pub(super) struct RequestGuard(Activity);
 
-impl HttpBody for ResponseBody {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-impl Drop for ResponseBody {
+impl Drop for RequestGuard {
     fn drop(&mut self) {
-        self.activity.clear(REQUEST);
+        self.0.clear(REQUEST);
     }
 }
