@@ -7,9 +7,9 @@ mod shared_storage;
 
 use std::time::Duration;
 
-use cache_core::cache::{IdempotencyKey, StoreRequest, UploadLimits, UploadRequest, VersionsOf};
+use cache_core::cache::{IdempotencyKey, StoreRequest, UploadLimits, VersionsOf};
 use cache_core::manifest::Manifest;
-use cache_core::strategy::{ContentKind, Strategy};
+use cache_core::strategy::Strategy;
 use cache_storage::operation::StorageOp;
 use cache_testing::fault_injection::Fault;
 use futures::future::{join, join_all};
@@ -129,14 +129,7 @@ async fn an_intent_that_was_left_behind_is_not_committed() {
 async fn an_announcement_that_was_frozen_gives_up() {
     let limits = UploadLimits { content: 1_000_000, copy: 200_000 };
     let content = binary(1, 70_000);
-    let request = UploadRequest {
-        strategy: Strategy::Direct,
-        cache_key: None,
-        file_id: None,
-        kind: ContentKind::Binary,
-        sha256: content.sha256(),
-        size: 70_000,
-    };
+    let request = upload_request(content.bytes());
     let key = IdempotencyKey::new("k", "caller").unwrap();
     let mut frozen = 0;
     // In one of 12 hours it looks whether the content was sent before a window of time ended, and is frozen then.

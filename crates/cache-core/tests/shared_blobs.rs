@@ -8,11 +8,10 @@ mod shared_storage;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cache_core::cache::{NamespaceCache, RetrievedOrTooLarge, Selector, UpdateRequest, UploadLimits, UploadRequest};
+use cache_core::cache::{NamespaceCache, RetrievedOrTooLarge, Selector, UpdateRequest, UploadLimits};
 use cache_core::content::Content;
-use cache_core::digest::Sha256Digest;
 use cache_core::ids::CacheId;
-use cache_core::strategy::{ContentKind, Strategy};
+use cache_core::strategy::ContentKind;
 use cache_storage::operation::StorageOp;
 use cache_testing::fault_injection::Fault;
 use futures::future::join;
@@ -46,17 +45,6 @@ async fn take_over(cache: &NamespaceCache, content: Content) -> CacheId {
     let id = store(cache, &direct(content)).await.entry.cache_id;
     assert!(delete(cache, before).await);
     id
-}
-
-fn upload_request(content: &Bytes) -> UploadRequest {
-    UploadRequest {
-        strategy: Strategy::Direct,
-        cache_key: None,
-        file_id: None,
-        kind: ContentKind::Binary,
-        sha256: Sha256Digest::of(content),
-        size: content.len() as u64,
-    }
 }
 
 async fn send(cache: &NamespaceCache, content: &Bytes) -> CacheId {

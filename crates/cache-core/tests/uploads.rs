@@ -24,20 +24,9 @@ use self::shared_storage::*;
 const LIMITS: UploadLimits = UploadLimits { content: 1_000_000, copy: 200_000 };
 const SIZE: usize = 100_000;
 
-fn request(content: &Bytes) -> UploadRequest {
-    UploadRequest {
-        strategy: Strategy::Direct,
-        cache_key: None,
-        file_id: None,
-        kind: ContentKind::Binary,
-        sha256: Sha256Digest::of(content),
-        size: content.len() as u64,
-    }
-}
-
 fn keyed_request(strategy: Strategy, content: &Bytes) -> UploadRequest {
     let key = key_ref(strategy);
-    UploadRequest { strategy, cache_key: Some(key.cache_key), file_id: Some(key.file_id), ..request(content) }
+    UploadRequest { strategy, cache_key: Some(key.cache_key), file_id: Some(key.file_id), ..upload_request(content) }
 }
 
 fn content(number: u8) -> Bytes {
@@ -122,7 +111,7 @@ async fn a_content_that_is_there_is_kept_once() {
     let world = SharedStorage::new();
     let (cache, content) = (world.process().await, content(1));
     let stored = store(&cache, &direct(binary(1, SIZE))).await.entry;
-    let request = request(&content);
+    let request = upload_request(&content);
     let id = send(&cache, &request, &content).await;
     assert_eq!(world.keys("blobs/").await.len(), 2);
     let completed = cache.complete_upload(id, &request, LIMITS).await.unwrap();
@@ -138,7 +127,7 @@ async fn an_upload_takes_the_place_of_a_blob_that_is_missing() {
     let (cache, content) = (world.process().await, content(1));
     let stored = store(&cache, &direct(binary(1, SIZE))).await.entry;
     world.remove(&blob_key(&stored)).await;
-    let request = request(&content);
+    let request = upload_request(&content);
     let id = send(&cache, &request, &content).await;
     cache.complete_upload(id, &request, LIMITS).await.unwrap();
     for id in cache.ids().await.unwrap() {
@@ -150,7 +139,7 @@ async fn an_upload_takes_the_place_of_a_blob_that_is_missing() {
 async fn a_content_that_is_not_there_yet_is_asked_for() {
     let world = SharedStorage::new();
     let (cache, content) = (world.process().await, content(1));
-    let request = request(&content);
+    let request = upload_request(&content);
     let id = begin(&cache, &request).await;
     assert!(is_refused(&cache, id, &request).await);
     assert!(cache.receive_upload(id, &request, content).await.unwrap());
@@ -161,7 +150,7 @@ async fn a_content_that_is_not_there_yet_is_asked_for() {
 async fn what_is_not_what_was_announced_is_refused() {
     let world = SharedStorage::new();
     let (cache, announced) = (world.process().await, content(1));
-    let request = request(&announced);
+    let request = upload_request(&announced);
     for sent in [content(2), announced.slice(1..)] {
         let id = begin(&cache, &request).await;
         assert!(has_kind(&cache.receive_upload(id, &request, sent.clone()).await, ErrorKind::Invalid));
@@ -175,7 +164,7 @@ async fn what_is_not_what_was_announced_is_refused() {
 async fn an_upload_is_sent_once() {
     let world = SharedStorage::new();
     let (cache, content) = (world.process().await, content(1));
-    let request = request(&content);
+    let request = upload_request(&content);
     let id = send(&cache, &request, &content).await;
     assert!(!cache.receive_upload(id, &request, content).await.unwrap());
 }
@@ -198,14 +187,14 @@ async fn an_upload_id_belongs_to_one_announcement() {
     let other_key = UploadRequest { file_id: Some("g".parse().unwrap()), ..announced };
     assert!(is_refused(&cache, id, &other_key).await, "it was completed under another key");
     let entry = store_text(&cache, "x").await;
-    assert!(is_refused(&cache, entry.cache_id, &request(&content)).await, "an entry is no upload");
+    assert!(is_refused(&cache, entry.cache_id, &upload_request(&content)).await, "an entry is no upload");
 }
 
 #[tokio::test]
 async fn an_announcement_that_could_not_become_an_entry_is_refused() {
     let world = SharedStorage::new();
     let (cache, content) = (world.process().await, content(1));
-    let ok = request(&content);
+    let ok = upload_request(&content);
     let refused = [
         UploadRequest { kind: ContentKind::Json, ..ok.clone() },
         UploadRequest { kind: ContentKind::Zip, ..ok.clone() },
@@ -237,7 +226,7 @@ async fn a_string_has_to_be_utf_8() {
             bytes.pop();
         }
         let content = Bytes::from(bytes);
-        let request = UploadRequest { kind: ContentKind::String, ..request(&content) };
+        let request = UploadRequest { kind: ContentKind::String, ..upload_request(&content) };
         let id = send(&cache, &request, &content).await;
         assert_eq!(is_refused(&cache, id, &request).await, !is_text);
     }
@@ -247,7 +236,7 @@ async fn a_string_has_to_be_utf_8() {
 async fn an_upload_expires_long_before_the_sweep_takes_it() {
     let world = SharedStorage::new();
     let (cache, content) = (world.process().await, content(1));
-    let request = request(&content);
+    let request = upload_request(&content);
     let (early, late) = (send(&cache, &request, &content).await, send(&cache, &request, &content).await);
     world.clock.advance(Duration::from_secs(12 * 3600 - 1));
     cache.complete_upload(early, &request, LIMITS).await.unwrap();
@@ -260,7 +249,7 @@ async fn an_upload_expires_long_before_the_sweep_takes_it() {
 async fn a_deleted_entry_is_not_completed_again() {
     let world = SharedStorage::new();
     let (cache, content) = (world.process().await, content(1));
-    let request = request(&content);
+    let request = upload_request(&content);
     let id = send(&cache, &request, &content).await;
     let entry = cache.complete_upload(id, &request, LIMITS).await.unwrap().entry;
     assert!(delete(&cache, entry.cache_id).await);
@@ -309,7 +298,7 @@ async fn completing_again_finishes_what_was_interrupted() {
 async fn an_overwritten_blob_is_not_taken_for_the_content() {
     let world = SharedStorage::new();
     let (cache, content) = (world.process().await, content(1));
-    let request = request(&content);
+    let request = upload_request(&content);
     let id = send(&cache, &request, &content).await;
     world.put(&upload_blob(id), content.slice(1..)).await;
     assert!(is_refused(&cache, id, &request).await);
@@ -321,7 +310,7 @@ async fn completions_stores_and_deletes_of_one_content_lose_nothing() {
         let world = SharedStorage::with_faults(FaultRates { slow: 0.5, ..FaultRates::default() }, seed);
         let (cache, other, content) = (world.process().await, world.process().await, content(1));
         let old = store(&cache, &direct(binary(1, SIZE))).await.entry;
-        let request = request(&content);
+        let request = upload_request(&content);
         let id = send(&cache, &request, &content).await;
         let (first, second) = (direct(binary(1, SIZE)), direct(binary(1, SIZE)));
         let stores = join(store(&cache, &first), store(&other, &second));
@@ -340,7 +329,7 @@ async fn completions_stores_and_deletes_of_one_content_lose_nothing() {
 async fn a_token_that_was_retired_is_not_completed() {
     let world = SharedStorage::new();
     let (cache, content) = (world.process().await, content(1));
-    let request = request(&content);
+    let request = upload_request(&content);
     let id = send(&cache, &request, &content).await;
     let token: BlobToken = id.parts().unwrap().locator.token().unwrap();
     let entry = cache.complete_upload(id, &request, LIMITS).await.unwrap().entry;
@@ -354,7 +343,7 @@ async fn a_token_that_was_retired_is_not_completed() {
 async fn a_completion_that_finds_an_updated_entry_keeps_its_blob() {
     let world = SharedStorage::new();
     let (slow, healthy, content) = (world.process().await, world.healthy_process(), content(1));
-    let request = UploadRequest { strategy: Strategy::KeyBased, ..request(&content) };
+    let request = UploadRequest { strategy: Strategy::KeyBased, ..upload_request(&content) };
     let id = send(&slow, &request, &content).await;
     world.faults.once(StorageOp::Put, "refs/by-hash", Fault::Slow(Duration::from_secs(1)));
     let meanwhile = async {

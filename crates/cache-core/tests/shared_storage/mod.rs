@@ -14,8 +14,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use cache_core::cache::{
     Cache, CacheConfig, IdempotencyKey, NamespaceCache, Retrieved, Selector, StoreRequest, Stored, UpdateRequest,
+    UploadRequest,
 };
 use cache_core::content::Content;
+use cache_core::digest::Sha256Digest;
 use cache_core::entry::Entry;
 use cache_core::error::{Error, ErrorKind};
 use cache_core::ids::{CacheHash, CacheId, Namespace};
@@ -245,4 +247,16 @@ pub fn is_corrupt<T>(result: &Result<T, Error>) -> bool {
 
 pub fn has_kind<T>(result: &Result<T, Error>, kind: ErrorKind) -> bool {
     result.as_ref().is_err_and(|error| error.kind() == kind)
+}
+
+/// The announcement of a binary content that is stored directly.
+pub fn upload_request(content: &Bytes) -> UploadRequest {
+    UploadRequest {
+        strategy: Strategy::Direct,
+        cache_key: None,
+        file_id: None,
+        kind: ContentKind::Binary,
+        sha256: Sha256Digest::of(content),
+        size: content.len() as u64,
+    }
 }
