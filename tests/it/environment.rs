@@ -1,4 +1,4 @@
-//! A server survives its surroundings: a log that nobody reads, a folder that goes, no descriptors, signals.
+//! A server survives its environment: a log that nobody reads, a folder that goes, no descriptors, signals.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};

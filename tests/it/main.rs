@@ -15,7 +15,7 @@
 //! | [`concurrency`] | racing stores lose nothing |
 //! | [`maintenance`] | a store is copied to any other storage, and what is wrong in it is found |
 //! | [`start`] | a server starts only on a storage that it can use |
-//! | [`surroundings`] | a server survives its log, its folder, its descriptors and its signals |
+//! | [`environment`] | a server survives its log, its folder, its descriptors and its signals |
 //! | [`connections`] | no caller holds a connection or memory for longer than the server lets it |
 //! | [`network`] | an S3 that cannot be reached is 503, never a miss |
 //! | [`chaos`] | nor do two processes that do everything at once over an S3 that fails |
@@ -30,6 +30,7 @@ mod compat_deviations;
 mod concurrency;
 mod connections;
 mod crash_recovery;
+mod environment;
 mod faults;
 mod lambda_events;
 mod logs;
@@ -42,6 +43,5 @@ mod regressions;
 mod repeats;
 mod replay;
 mod start;
-mod surroundings;
 mod sweep;
 mod uploads;

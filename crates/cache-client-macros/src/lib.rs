@@ -9,8 +9,8 @@ use proc_macro::TokenStream;
 
 /// Memoises an async function: its body is run once for its arguments, and its value is kept in the cache.
 ///
-/// It is [`Memo::call`](../mgraph_cache_client/memo/struct.Memo.html#method.call) with the arguments by their names, so trouble
-/// with the cache runs the function. It returns a `Result` whose error is not stored, or a value.
+/// It is [`Memo::call`](../mgraph_cache_client/memo/struct.Memo.html#method.call) with the arguments by their names, so a
+/// failing cache runs the function. It returns a `Result` whose error is not stored, or a value.
 ///
 /// | option | what |
 /// |---|---|

@@ -88,7 +88,7 @@ pub async fn run(context: &Context<'_>, memo: Memo) -> Result<u8, Failure> {
     let outcome = memoised.call(FUNCTION, &inputs, execute).await;
     let ran_here = ran_here.load(Ordering::Relaxed);
     let stats = memoised.stats().get(FUNCTION).copied().unwrap_or_default();
-    if stats.trouble > 0 {
+    if stats.errors > 0 {
         context.output.note("memo: the cache could not be used; `mgraph-cache doctor` looks for the reason");
     }
     match outcome {

@@ -102,8 +102,8 @@ impl Memo {
     /// The value of a call: a stored one, or that of `function`, which is then stored.
     ///
     /// `name` and `arguments` make the key; `arguments` should be an object or struct that names each of them, as other
-    /// languages name theirs. An `Err` is not stored; `None` is. If the cache cannot be used, the function is run: trouble
-    /// with the cache never fails a call.
+    /// languages name theirs. An `Err` is not stored; `None` is. If the cache cannot be used, the function is run:
+    /// a failing cache never fails a call.
     ///
     /// # Errors
     ///
@@ -162,7 +162,7 @@ impl Memo {
         let key = match key {
             Ok(key) => key,
             Err(error) => {
-                self.trouble(name, &error);
+                self.record_error(name, &error);
                 return self.run(name, function).await.map(|(value, _)| value);
             }
         };
@@ -241,14 +241,14 @@ impl Memo {
         if options.mode == Mode::Refresh {
             return Err(Looked { stale: None });
         }
-        if remote.is_paused() {
-            self.0.counters.count(name, |stats| stats.trouble += 1);
+        if remote.is_open() {
+            self.0.counters.count(name, |stats| stats.errors += 1);
             return Err(Looked { stale: None });
         }
         let found = match remote.get(key).await {
             Ok(found) => found.map(Arc::new),
             Err(error) => {
-                self.trouble(name, &error);
+                self.record_error(name, &error);
                 None
             }
         };
@@ -266,7 +266,7 @@ impl Memo {
     /// Waits until this process may run the call, or another one has its value. Trouble is no reason to wait.
     async fn wait_for_lease<T: DeserializeOwned>(&self, name: &str, key: &CallKey) -> Result<Option<Entry>, T> {
         let Shared { options, remote, .. } = self.0.as_ref();
-        let Some(limit) = options.lease.filter(|_| options.mode.stores() && !remote.is_paused()) else {
+        let Some(limit) = options.lease.filter(|_| options.mode.stores() && !remote.is_open()) else {
             return Ok(None);
         };
         let began = Instant::now();
@@ -286,7 +286,7 @@ impl Memo {
                 }
                 Ok(Lease::Taken) => {}
                 Err(error) => {
-                    self.trouble(name, &error);
+                    self.record_error(name, &error);
                     return Ok(None);
                 }
             }
@@ -326,7 +326,7 @@ impl Memo {
                     Err(error) => {
                         let message = format!("the value of {name} has no form in JSON: {error}");
                         turn.failed();
-                        self.trouble(name, &Error::argument("the value", message));
+                        self.record_error(name, &Error::argument("the value", message));
                     }
                 }
                 Ok(value)
@@ -353,21 +353,21 @@ impl Memo {
         let value = Arc::new(value);
         local.put(key.digest(), Arc::clone(&value), options.left(Duration::ZERO).unwrap_or_default());
         if options.mode.stores()
-            && !remote.is_paused()
+            && !remote.is_open()
             && let Err(error) = remote.put(key, &value, options.kept_for()).await
         {
-            self.trouble(name, &error);
+            self.record_error(name, &error);
         }
     }
 
     async fn release(&self, name: &str, lease: &Entry) {
         if let Err(error) = self.0.remote.release(lease).await {
-            self.trouble(name, &error);
+            self.record_error(name, &error);
         }
     }
 
-    fn trouble(&self, name: &str, error: &Error) {
-        self.0.counters.count(name, |stats| stats.trouble += 1);
+    fn record_error(&self, name: &str, error: &Error) {
+        self.0.counters.count(name, |stats| stats.errors += 1);
         self.0.remote.report(error);
     }
 }

@@ -1,4 +1,4 @@
-//! Values and leases in the cache service, with a limit on how long it may take, and a pause after trouble.
+//! Values and leases in the cache service, with a limit on how long it may take, and a circuit breaker.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -15,9 +15,9 @@ use crate::error::{Error, Failure};
 use crate::namespace::Namespace;
 use crate::selector::Selector;
 
-/// How long the cache is left out after trouble, so that calls do not wait for what is down.
+/// How long the cache is left out after an error (the breaker is open), so that calls do not wait for what is down.
 const PAUSE: Duration = Duration::from_secs(5);
-/// How often trouble is logged, at most.
+/// How often errors are logged, at most.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
 /// The folder of a key-based entry's readable copy, below its namespace.
 const VIEWS: &str = "data/key-based";
@@ -29,12 +29,12 @@ const PAGE: usize = 1000;
 pub(super) struct Remote {
     namespace: Namespace,
     limit: Duration,
-    trouble: Mutex<Trouble>,
+    breaker: Mutex<Breaker>,
 }
 
 #[derive(Debug, Default)]
-struct Trouble {
-    paused_until: Option<Instant>,
+struct Breaker {
+    open_until: Option<Instant>,
     logged: Option<Instant>,
 }
 
@@ -48,7 +48,7 @@ pub(super) enum Lease {
 
 impl Remote {
     pub(super) fn new(namespace: Namespace, limit: Duration) -> Self {
-        Self { namespace, limit, trouble: Mutex::default() }
+        Self { namespace, limit, breaker: Mutex::default() }
     }
 
     /// The stored value of a call. A value that is not understood is none: it may be one of a later version.
@@ -137,22 +137,22 @@ impl Remote {
         Ok(count)
     }
 
-    /// Whether the cache is left out, because of trouble a moment ago.
-    pub(super) fn is_paused(&self) -> bool {
-        self.trouble().paused_until.is_some_and(|until| until > Instant::now())
+    /// Whether the cache is left out, because of an error a moment ago.
+    pub(super) fn is_open(&self) -> bool {
+        self.breaker().open_until.is_some_and(|until| until > Instant::now())
     }
 
     /// Leaves the cache out for a while, and logs the error unless that was done within the last minute.
     pub(super) fn report(&self, error: &Error) {
         let now = Instant::now();
         let log = {
-            let mut trouble = self.trouble();
+            let mut breaker = self.breaker();
             if matches!(error, Error::Temporary(_)) {
-                trouble.paused_until = Some(now + PAUSE);
+                breaker.open_until = Some(now + PAUSE);
             }
-            let log = trouble.logged.is_none_or(|logged| now - logged >= LOG_INTERVAL);
+            let log = breaker.logged.is_none_or(|logged| now - logged >= LOG_INTERVAL);
             if log {
-                trouble.logged = Some(now);
+                breaker.logged = Some(now);
             }
             log
         };
@@ -161,8 +161,8 @@ impl Remote {
         }
     }
 
-    fn trouble(&self) -> std::sync::MutexGuard<'_, Trouble> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    fn breaker(&self) -> std::sync::MutexGuard<'_, Breaker> {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn limited<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {

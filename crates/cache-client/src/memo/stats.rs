@@ -16,7 +16,7 @@ pub struct FunctionStats {
     /// Calls whose function failed, and that were answered with an older value.
     pub stale: u64,
     /// Lookups, stores and leases that failed, and calls that left the cache out because of it.
-    pub trouble: u64,
+    pub errors: u64,
     /// How long the functions would have run that were not run.
     pub saved: Duration,
 }

@@ -5,7 +5,7 @@
 //! | [`walk`] | every operation can be called, in every mode, over memory and over S3 |
 //! | [`openapi`] | the client calls each operation of `/openapi.json`, or says why not |
 //! | [`faults`] | a store over a failing network is one entry, every call ends in time, and errors say what to do |
-//! | [`memo`] | a memoised function runs once for all who ask, and trouble with the cache never fails a call |
+//! | [`memo`] | a memoised function runs once for all who ask, and a failing cache never fails a call |
 //! | [`memo_herd`] | the same for many threads of several processes, of which one may be killed |
 //! | [`memo_keys`] | the keys of calls are those of the vectors, and those that Python computes |
 //! | [`memo_macro`] | the attribute `memoize` does the same |

@@ -19,7 +19,7 @@ use crate::config::limits::Limits;
 const BACKLOG: u32 = 4096;
 /// How long to wait after an error that will not go away at once, such as no free descriptor.
 const PAUSE: Duration = Duration::from_millis(200);
-/// How often the same trouble is logged.
+/// How often the same error is logged.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
 /// A listener at this address.
@@ -75,14 +75,14 @@ async fn keep(_slot: OwnedSemaphorePermit, serving: impl Future<Output = ()>) {
 }
 
 /// The next connection, whatever happens meanwhile.
-async fn next(listener: &TcpListener, trouble: &mut Seldom) -> TcpStream {
+async fn next(listener: &TcpListener, failure_log: &mut Seldom) -> TcpStream {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => return stream,
             // The peer gave up before it was accepted.
             Err(error) if is_of_the_peer(error.kind()) => {}
             Err(error) => {
-                trouble.log(|| tracing::error!(%error, "connections cannot be accepted; trying again"));
+                failure_log.log(|| tracing::error!(%error, "connections cannot be accepted; trying again"));
                 tokio::time::sleep(PAUSE).await;
             }
         }
