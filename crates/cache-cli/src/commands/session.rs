@@ -92,6 +92,7 @@ pub async fn whoami(context: &Context<'_>) -> Result<u8, Failure> {
     let check = context.client()?.check().await;
     let permissions = match check.permissions {
         Some(Permissions::All) => "everything is permitted",
+        Some(Permissions::Granted) => "what the grants of the key say is permitted",
         Some(Permissions::None) => "nothing is permitted",
         None => "what is permitted is not known",
     };

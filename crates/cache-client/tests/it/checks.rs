@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cache_storage::memory::Memory;
+use mgraph_cache_client::api::keys::{Grant, NewKey};
+use mgraph_cache_client::api::kinds::Permission;
 use mgraph_cache_client::testing::{LocalServer, in_memory};
 use mgraph_cache_client::{Client, Permissions, Policy};
 
@@ -31,8 +33,27 @@ async fn a_key_is_missing_wrong_or_right() {
     let wrong = server.client().key_in_header("X-Test-Key", "wrong").build().unwrap().check().await;
     assert_eq!((wrong.key_found, wrong.key_valid, wrong.permissions), (true, Some(false), Some(Permissions::None)));
     let right = server.client().key_in_header("X-Test-Key", "right").build().unwrap().check().await;
-    assert!(right.is_ok(), "{right:?}");
+    assert!(right.is_ok() && right.permissions == Some(Permissions::All), "{right:?}");
     assert_eq!((right.key_valid, right.environment.as_deref()), (Some(true), Some("local")));
+}
+
+#[tokio::test]
+async fn a_key_with_permissions_is_right_and_shows_its_grants() {
+    let server = LocalServer::over(Arc::new(Memory::default()), &KEY).unwrap();
+    let with_key = |key: &str| server.client().key_in_header("X-Test-Key", key).build().unwrap();
+    let grants = vec![Grant { namespaces: vec!["demo".to_owned()], permissions: vec![Permission::Read] }];
+    let new = NewKey {
+        name: "ci".to_owned(),
+        grants: grants.clone(),
+        note: None,
+        not_before: None,
+        expires_at: None,
+        limits: None,
+    };
+    let made = with_key("right").keys().create(&new).await.unwrap();
+    let check = with_key(&made.key).check().await;
+    assert!(check.is_ok() && check.key_valid == Some(true), "{check:?}");
+    assert_eq!((check.permissions, check.caller.unwrap().grants), (Some(Permissions::Granted), grants));
 }
 
 #[tokio::test]
