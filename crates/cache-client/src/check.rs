@@ -104,7 +104,12 @@ impl Client {
             return Err(Error::argument("the API key", "is missing, and the service asks for one: configure it"));
         }
         let status = self.info().status().await;
-        check.key_valid = (check.key_found && !open).then_some(status.is_ok());
+        let taken = match &status {
+            Ok(_) | Err(Error::LimitExceeded(_)) => Some(true),
+            Err(Error::NotPermitted(_)) => Some(false),
+            Err(_) => None,
+        };
+        check.key_valid = taken.filter(|_| check.key_found && !open);
         check.environment = Some(status?.environment);
         let caller = self.whoami().await?;
         check.permissions = Some(match caller.kind {
