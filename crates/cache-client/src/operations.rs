@@ -145,6 +145,13 @@ operations! {
     GET_ADMIN_FOLDERS_ROOT = GET "/admin/storage/folders/" Safe;
     GET_ADMIN_FOLDERS_PATH = GET "/admin/storage/folders/{path}" Safe;
     DELETE_ADMIN_FILE_DELETE_PATH = DELETE "/admin/storage/file/delete/{path}" Safe;
+    GET_AUTH_WHOAMI = GET "/auth/whoami" Safe;
+    GET_KEYS = GET "/keys" Safe;
+    POST_KEYS = POST "/keys" Never;
+    GET_KEYS_ID = GET "/keys/{key_id}" Safe;
+    PATCH_KEYS_ID = PATCH "/keys/{key_id}" Safe;
+    DELETE_KEYS_ID = DELETE "/keys/{key_id}" Safe;
+    POST_KEYS_ID_ROTATE = POST "/keys/{key_id}/rotate" Never;
     GET_INFO_HEALTH = GET "/info/health" Safe;
     GET_INFO_READY = GET "/info/ready" Safe;
     GET_INFO_SERVER = GET "/info/server" Safe;
