@@ -167,6 +167,9 @@ pub static LEFT_OUT: &[(Method, &str, &str)] = &[
     (Method::GET, "/docs/start.js", "a part of /docs"),
     (Method::GET, "/docs/swagger-ui.css", "a part of /docs"),
     (Method::GET, "/docs/swagger-ui-bundle.js", "a part of /docs"),
+    (Method::GET, "/console", "leads to /console/"),
+    (Method::GET, "/console/", "a page for people"),
+    (Method::GET, "/console/assets/{build}/{file}", "a part of /console/"),
     (Method::GET, "/auth/set-cookie-form", "a page for people"),
     (Method::POST, "/auth/set-auth-cookie", "gives a browser its cookie; the client sends its key as a header"),
     (

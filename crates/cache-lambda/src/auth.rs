@@ -9,11 +9,14 @@ use subtle::ConstantTimeEq;
 use crate::config::auth::Auth;
 use crate::cookies;
 use crate::problem::Problem;
+use crate::routes::console;
 use crate::state::AppState;
 
 /// The paths that need no key. `/config/status` is not served; clients expect a 404 for it even without a key.
-const PUBLIC: [&str; 10] = [
+const PUBLIC: [&str; 12] = [
     "/",
+    "/console",
+    "/console/",
     "/auth/set-cookie-form",
     "/auth/set-auth-cookie",
     "/docs",
@@ -30,13 +33,18 @@ const NO_KEY: &str = "the operator has to set FAST_API__AUTH__API_KEY__NAME and 
 
 /// Rejects requests without the key.
 pub async fn require_key(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    if PUBLIC.contains(&request.uri().path()) || is_upload(&request) {
+    if PUBLIC.contains(&request.uri().path()) || is_console_file(&request) || is_upload(&request) {
         return next.run(request).await;
     }
     match may_call(&state.config.auth, request.headers()) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }
+}
+
+/// Whether a request reads a file of the console. No other route begins like that, also not of a namespace `console`.
+fn is_console_file(request: &Request) -> bool {
+    request.method().is_safe() && request.uri().path().starts_with(console::FILES)
 }
 
 /// Whether a request goes to a presigned upload URL, whose signature the handler verifies.
