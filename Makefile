@@ -70,6 +70,7 @@ boundaries: ## Part of check: core <- storage <- lambda -> api <- client <- cli,
 	$(call absent,cache-core,tokio|mio|socket2|rustix|hyper|http|axum|reqwest|lambda|aws-|rusqlite|tempfile|getrandom|rand,core does no I/O)
 	$(call absent,cache-core,utoipa,cache-api describes the JSON of requests and responses)
 	$(call absent,cache-core,cache-storage|cache-lambda,arrows point to core)
+	$(call absent,cache-access,tokio|hyper|axum|cache-api|cache-lambda,it is as pure as core)
 	$(call absent,cache-storage,cache-lambda|axum|lambda_,storage knows no requests)
 	$(call absent,cache-maintenance,cache-lambda|axum|lambda_,maintenance knows no requests)
 	$(call absent,cache-api,cache-core|cache-storage|cache-lambda|tokio|hyper|axum,the API is shared with clients)
@@ -80,7 +81,7 @@ boundaries: ## Part of check: core <- storage <- lambda -> api <- client <- cli,
 	@echo "core <- storage <- lambda -> api <- client <- cli: as it should be"
 
 # Crates whose modules must not import each other in cycles.
-ACYCLIC := crates/cache-api crates/cache-cli crates/cache-client crates/cache-client-macros crates/cache-core crates/cache-lambda \
+ACYCLIC := crates/cache-access crates/cache-api crates/cache-cli crates/cache-client crates/cache-client-macros crates/cache-core crates/cache-lambda \
 	crates/cache-maintenance crates/cache-storage crates/cache-testing
 
 cycles: ## Part of check: no cycle among the modules of a crate.

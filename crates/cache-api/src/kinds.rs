@@ -44,3 +44,20 @@ pub enum FileType {
     /// Bytes.
     Binary,
 }
+
+/// What a key may do in a namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Permission {
+    /// To read entries, lists, statistics and settings.
+    Read,
+    /// To store new entries, but no new version of a key that has a live one, and no change of what is there.
+    Create,
+    /// To store, update and roll back, and to write child data and archives; includes `create`.
+    Write,
+    /// To delete entries and child data.
+    Delete,
+    /// To change settings, to use the storage as files, and to make keys for the namespace.
+    Manage,
+}

@@ -21,6 +21,7 @@ pub mod contents;
 pub mod entries;
 pub mod errors;
 pub mod info;
+pub mod keys;
 pub mod kinds;
 pub mod lists;
 pub mod names;

@@ -19,6 +19,7 @@
 mod compat;
 mod dated;
 mod parse;
+pub mod reserved;
 
 use crate::ids::{BlobToken, CacheHash, CacheId, CacheKey, DataKey, FileId, Namespace};
 use crate::nonce::Nonce;
@@ -34,7 +35,7 @@ pub use crate::key_ref::KeyRef;
 /// Names the shard of the catalog that has no prefix.
 const ALL_HASHES: &str = "all";
 
-/// Outside of every namespace: what the service keeps for itself, such as keys of clients.
+/// Outside of every namespace: what the service keeps for itself. [`reserved`] has its keys.
 pub const RESERVED_FOLDER: &str = ".mgraph-cache/";
 
 /// The keys of one namespace.
