@@ -10,7 +10,7 @@ const OPEN_MEMBERS = 50;
 
 /** @param {{ node: import('../lib/json.js').Node }} props */
 export function JsonTree({ node }) {
-  return html`<ul class="json" aria-label="JSON"><${Branch} name=${null} node=${node} depth=${0} /></ul>`;
+  return html`<ul class="json-tree" aria-label="JSON"><${Branch} name=${null} node=${node} depth=${0} /></ul>`;
 }
 
 function Branch({ name, node, depth }) {

@@ -2,7 +2,7 @@
 
 import { html } from '../lib/html.js';
 
-const WIDTH = 480;
+const WIDTH = 420;
 const BAR = 22;
 const LABEL = 120;
 const HEIGHT = 150;
@@ -33,7 +33,7 @@ export function Bars({ label, bars }) {
  */
 export function Columns({ label, columns }) {
   const most = Math.max(1, ...columns.map((column) => column.value));
-  const width = WIDTH / Math.max(1, columns.length);
+  const width = Math.min(60, WIDTH / Math.max(1, columns.length));
   const top = HEIGHT - FOOT;
   return html`<svg class="plot" viewBox=${`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label=${`${label}: ${columns.filter((column) => column.value).map((column) => `${column.name} ${column.text}`).join(', ')}`}>
     <line class="axis" x1="0" x2=${WIDTH} y1=${top} y2=${top} />

@@ -30,15 +30,14 @@ export function snapshot(samples, at) {
   const value = (name) => samples.find((sample) => sample.name === name)?.value ?? 0;
   const operations = operationsOf(samples);
   const all = [...operations.values()];
-  const outcomes = (of, name) => of.reduce((sum, one) => sum + (one.outcomes[name] || 0), 0);
-  const reads = all.filter(({ name }) => /_retrieve/.test(name) && name.startsWith('get_'));
+  const outcomes = (name) => all.reduce((sum, one) => sum + (one.outcomes[name] || 0), 0);
   const build = samples.find((sample) => sample.name === `${P}build_info`)?.labels || {};
   return {
     at,
     requests: all.reduce((sum, one) => sum + Object.values(one.outcomes).reduce((total, count) => total + count, 0), 0),
-    hits: outcomes(reads, 'ok'),
-    misses: outcomes(reads, 'miss'),
-    failed: all.reduce((sum, one) => sum + Object.entries(one.outcomes).reduce((total, [name, count]) => total + (name === 'ok' || name === 'miss' ? 0 : count), 0), 0),
+    hits: outcomes('hit'),
+    misses: outcomes('miss'),
+    failed: all.reduce((sum, one) => sum + failures(one), 0),
     storage: Object.fromEntries(samples.filter((sample) => sample.name === `${P}storage_requests_total`).map((sample) => [sample.labels.operation, sample.value])),
     inFlight: value(`${P}requests_in_flight`),
     cacheHits: value(`${P}object_cache_hits_total`),
@@ -52,6 +51,10 @@ export function snapshot(samples, at) {
     operations,
   };
 }
+
+/** How many requests of an operation were refused or failed. @param {Operation} operation */
+export const failures = ({ outcomes }) =>
+  Object.entries(outcomes).reduce((sum, [name, count]) => sum + (['ok', 'hit', 'miss'].includes(name) ? 0 : count), 0);
 
 function operationsOf(samples) {
   const operations = new Map();

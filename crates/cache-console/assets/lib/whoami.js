@@ -35,7 +35,7 @@ const includes = (permissions, wanted) =>
 /**
  * Why an action is not permitted; `null` if it is.
  * @param {Identity} who
- * @param {string | null} namespace `null` asks for a permission in every namespace.
+ * @param {string} namespace
  * @param {'read' | 'create' | 'write' | 'delete' | 'manage'} permission
  */
 export function denied(who, namespace, permission) {
@@ -43,11 +43,17 @@ export function denied(who, namespace, permission) {
   const granted = who.grants.some(
     (grant) =>
       includes(grant.permissions, permission) &&
-      grant.namespaces.some((pattern) => (namespace === null ? pattern === '*' : matches(pattern, namespace))),
+      grant.namespaces.some((pattern) => matches(pattern, namespace)),
   );
   if (granted) return null;
-  const where = namespace === null ? 'all namespaces' : `namespace ${namespace}`;
-  return `The key '${who.name || who.id}' has no permission '${permission}' in ${where}.`;
+  return `The key '${who.name || who.id}' has no permission '${permission}' in namespace ${namespace}.`;
+}
+
+/** Why an action is permitted in no namespace; `null` if it is in one. */
+export function useDeniedEverywhere(permission) {
+  const who = useStore(identity);
+  const permitted = who.kind !== 'key' || who.grants.some((grant) => includes(grant.permissions, permission));
+  return permitted ? null : `The key '${who.name || who.id}' has no permission '${permission}'.`;
 }
 
 /** `denied` for the present key. */

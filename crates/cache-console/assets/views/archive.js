@@ -32,7 +32,7 @@ export function Archive({ namespace, entry, query }) {
 }
 
 function Members({ base, names, query }) {
-  const denied = useDenied(base[0])('create');
+  const denied = useDenied(base[0])('write');
   const [asking, ask] = useState(null);
   const files = names.filter((name) => !name.endsWith('/'));
   const tree = useMemo(() => buildTree(files, (name) => split(name)[0], () => 0), [names]);

@@ -125,29 +125,31 @@ function Metadata({ namespace, entry }) {
 const Json = ({ value }) => html`<pre class="text" tabindex="0">${JSON.stringify(value, null, 2)}</pre>`;
 
 function References({ namespace, entry }) {
-  const denied = useDenied(null)('manage');
+  const denied = useDenied(namespace)('manage');
   const refs = useCall((signal) => getJson(path(namespace, 'retrieve', entry.id, 'refs/all'), { signal }), [entry.id]);
   const [file, show] = useState(null);
   return html`<${Loaded} call=${refs} what="Loading the references">
       ${({ by_id, details }) => html`<h2>Files</h2>
         <ul class="files">
           ${Object.values(by_id.all_paths).flat().map((name) => html`<li key=${name}>
-            <button type="button" class="link mono" disabled=${Boolean(denied)} title=${denied || 'Show it as it is stored'} onClick=${() => show(name)}>${name}</button></li>`)}
+            <button type="button" class="link mono" disabled=${Boolean(denied)} title=${denied || 'Show it as it is stored'} onClick=${() => show({ name })}>${name}</button></li>`)}
         </ul>
-        ${file && html`<${StoredFile} key=${file} name=${file} />`}
+        ${by_id.all_paths.by_hash.map((name) => name.replace(/\.json$/, '')).map((name) => html`<p key=${name}>
+          <${Button} denied=${denied} onClick=${() => show({ name, physical: true })}>Show the manifest as it is stored<//></p>`)}
+        ${file && html`<${StoredFile} key=${JSON.stringify(file)} ...${file} />`}
         <h2>As the service says it</h2><${Json} value=${{ by_id, details }} />`}
     <//>`;
 }
 
 /** An object of the storage, for those who may see it: the head of a manifest, a view. */
-function StoredFile({ name }) {
+function StoredFile({ name, physical }) {
   const call = useCall(
     async (signal) => {
-      const response = await send('GET', path('admin/storage/file/bytes', name), { signal });
+      const response = await send('GET', path('admin/storage/file/bytes', name), { query: { physical }, signal });
       const bytes = new Uint8Array(await response.arrayBuffer());
       return { bytes, total: bytes.length, kind: 'string', complete: true };
     },
-    [name],
+    [name, physical],
   );
   return html`<h2><code>${name}</code></h2><${Loaded} call=${call}>${(content) => html`<${ContentView} content=${content} />`}<//>`;
 }

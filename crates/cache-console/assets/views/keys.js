@@ -6,13 +6,13 @@ import { deleteJson, getJson, path, postJson, send } from '../lib/api.js';
 import { ago, time } from '../lib/format.js';
 import { html, useState } from '../lib/html.js';
 import { useAction, useCall, useTitle } from '../lib/use.js';
-import { useDenied } from '../lib/whoami.js';
+import { useDeniedEverywhere } from '../lib/whoami.js';
 
 const PAGE = 100;
 
 export function Keys() {
   useTitle('Keys');
-  const denied = useDenied(null)('manage');
+  const denied = useDeniedEverywhere('manage');
   const [cursors, setCursors] = useState([null]);
   const cursor = cursors.at(-1);
   const [asking, ask] = useState(null);

@@ -5,7 +5,7 @@ import { Bars, Lines } from '../components/plots.js';
 import { getJson, send } from '../lib/api.js';
 import { ago, number, size } from '../lib/format.js';
 import { html, useEffect, useState } from '../lib/html.js';
-import { parseMetrics, quantile, since, snapshot, together } from '../lib/metrics.js';
+import { failures, parseMetrics, quantile, since, snapshot, together } from '../lib/metrics.js';
 import { useCall, useTitle } from '../lib/use.js';
 
 const EVERY_MS = 2000;
@@ -91,10 +91,9 @@ function Operations({ operations }) {
   return html`<h2>Operations</h2>
     <div class="scroll" role="region" aria-label="Operations" tabindex="0"><table class="list">
       <thead><tr><th>Operation</th><th class="number">Requests</th><th class="number">Misses</th><th class="number">Failed</th><th class="number">Mean</th><th class="number">p50</th><th class="number">p99</th></tr></thead>
-      <tbody>${busiest.map((one) => {
-        const failed = Object.entries(one.outcomes).reduce((sum, [name, value]) => sum + (name === 'ok' || name === 'miss' ? 0 : value), 0);
-        return html`<tr key=${one.name}><th scope="row" class="mono">${one.name}</th><td class="number">${number(one.count)}</td><td class="number">${number(one.outcomes.miss || 0)}</td>
-          <td class="number">${number(failed)}</td><td class="number">${duration(one.seconds / one.count)}</td><td class="number">${duration(quantile(one.buckets, 0.5))}</td><td class="number">${duration(quantile(one.buckets, 0.99))}</td></tr>`;
-      })}</tbody>
+      <tbody>${busiest.map((one) => html`<tr key=${one.name}>
+        <th scope="row" class="mono">${one.name}</th><td class="number">${number(one.count)}</td><td class="number">${number(one.outcomes.miss || 0)}</td><td class="number">${number(failures(one))}</td>
+        <td class="number">${duration(one.seconds / one.count)}</td><td class="number">${duration(quantile(one.buckets, 0.5))}</td><td class="number">${duration(quantile(one.buckets, 0.99))}</td>
+      </tr>`)}</tbody>
     </table></div>`;
 }

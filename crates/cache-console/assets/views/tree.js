@@ -42,9 +42,7 @@ export function Tree({ namespace, query }) {
 function Folders({ namespace, entries, looked }) {
   const keyed = useMemo(() => entries.filter((entry) => entry.key), [looked, entries]);
   const root = useMemo(() => buildTree(keyed, (entry) => entry.key, (entry) => entry.size), [keyed]);
-  const about = (folder) => html`<span class="fine">${number(folder.count)} · ${size(folder.bytes)}
-    · <a href=${link([namespace], { prefix: folder.path })} aria-label=${`List ${folder.path}`}>list</a>
-    · <a href=${link([namespace, ':delete'], { prefix: folder.path })} aria-label=${`Delete ${folder.path}`}>delete</a></span>`;
+  const about = (folder) => html`<span class="fine">${number(folder.count)} · ${size(folder.bytes)} · <a href=${link([namespace], { prefix: folder.path })} aria-label=${`List ${folder.path}`}>list</a> · <a href=${link([namespace, ':delete'], { prefix: folder.path })} aria-label=${`Delete ${folder.path}`}>delete</a></span>`;
   const leaf = (entry) => html`<a href=${entryLink(namespace, { cache_id: entry.id })}>${entry.fileId || entry.id}</a> <${Badge} kind=${entry.kind}>${entry.kind}<//> <span class="fine">${size(entry.size)} · version ${number(entry.version)}</span>`;
   const without = entries.length - keyed.length;
   return html`<div class="tree" role="region" aria-label="Keys">
