@@ -47,7 +47,7 @@ function App() {
   }, [epoch]);
   useKeys({
     '?': () => showHelp(true),
-    '/': () => document.querySelector('#search')?.focus(),
+    '/': () => document.querySelector('#search')?.select(),
     f: () => document.querySelector('[data-filter], main input[type=search]')?.focus(),
     g: () => go('#/'),
     t: nextTheme,

@@ -1,6 +1,6 @@
 // Keys without a modifier, where nothing is typed.
 
-import { useEffect } from './html.js';
+import { useEffect, useRef } from './html.js';
 
 /** What the help shows: keys, and what they do. */
 export const KEYS = [
@@ -49,11 +49,18 @@ export function useKeys(actions) {
 
 /** Moves through a list. @param {{ count: number, selected: number, select: (index: number) => void, open: (index: number) => void }} list */
 export function useListKeys({ count, selected, select, open }) {
-  const move = (by) => () => count && select(Math.max(0, Math.min(count - 1, selected + by)));
+  // Two keys may come before the list is shown again.
+  const at = useRef(selected);
+  at.current = selected;
+  const move = (by) => () => {
+    if (!count) return;
+    at.current = Math.max(0, Math.min(count - 1, at.current + by));
+    select(at.current);
+  };
   const enter = (event) => {
     const onControl = /^(A|BUTTON|SUMMARY)$/.test(event.target.tagName);
     if (onControl) event.target.click();
-    else if (selected >= 0 && selected < count) open(selected);
+    else if (at.current >= 0 && at.current < count) open(at.current);
   };
   useKeys({
     j: move(1), ArrowDown: move(1), k: move(-1), ArrowUp: move(-1),
