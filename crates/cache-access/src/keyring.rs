@@ -267,6 +267,15 @@ impl Keyring {
         Ok(Some(record))
     }
 
+    /// Takes from the budget of look-ups for unknown callers, for another question to the storage that anybody can cause.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` when there were too many.
+    pub fn admit_unknown(&self) -> Result<(), Error> {
+        self.shared.known.admit_look_up(self.now())
+    }
+
     /// The use of a key in this process.
     pub fn usage(&self, id: &KeyId) -> Arc<KeyUsage> {
         self.shared.usage.of(id)

@@ -60,3 +60,8 @@ name! {
     /// A SHA-256 in 64 lowercase hex digits.
     Sha256Digest
 }
+
+name! {
+    /// The id of an API key: 12 lowercase hex digits. It is no secret.
+    KeyId
+}

@@ -83,6 +83,9 @@ pub struct NamespaceSettings {
     pub on_expiry: OnExpiry,
     /// The strategies that a store may use.
     pub strategies: Option<Vec<Strategy>>,
+    /// Whether everybody may read the namespace, also without an API key.
+    #[serde(default)]
+    pub public_read: bool,
 }
 
 /// Settings as they are sent. A field that is left out is unset.
@@ -100,4 +103,8 @@ pub struct NewSettings {
     /// The strategies that a store may use; all without it.
     #[cfg_attr(feature = "openapi", schema(min_items = 1))]
     pub strategies: Option<Vec<Strategy>>,
+    /// Whether everybody may read the namespace, also without an API key; `false` without it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(feature = "openapi", schema(required = false))]
+    pub public_read: bool,
 }

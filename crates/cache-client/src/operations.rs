@@ -183,5 +183,12 @@ pub static LEFT_OUT: &[(Method, &str, &str)] = &[
         "/admin/storage/{path}",
         "for older clients: DELETE /admin/storage/file/delete/{path} does the same",
     ),
+    (Method::GET, "/auth/whoami", "keys are managed over HTTP for now"),
+    (Method::GET, "/keys", "keys are managed over HTTP for now"),
+    (Method::POST, "/keys", "keys are managed over HTTP for now"),
+    (Method::GET, "/keys/{key_id}", "keys are managed over HTTP for now"),
+    (Method::PATCH, "/keys/{key_id}", "keys are managed over HTTP for now"),
+    (Method::DELETE, "/keys/{key_id}", "keys are managed over HTTP for now"),
+    (Method::POST, "/keys/{key_id}/rotate", "keys are managed over HTTP for now"),
     (Method::GET, "/server/create/test-fixtures", "for the Python clients: POST does the same"),
 ];

@@ -26,6 +26,9 @@ pub struct Settings {
     /// The strategies that a store may use. `None`: all.
     #[serde(default)]
     pub strategies: Option<Vec<Strategy>>,
+    /// Whether everybody may read the namespace, also without an API key.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub public_read: bool,
 }
 
 /// What happens to an entry at the end of its time to live.

@@ -22,7 +22,7 @@ fn with_ttl(request: StoreRequest, ttl: Duration) -> StoreRequest {
 }
 
 fn expiring(ttl_hours: Option<u32>) -> Settings {
-    Settings { ttl_hours, on_expiry: OnExpiry::Delete, strategies: None }
+    Settings { ttl_hours, on_expiry: OnExpiry::Delete, ..Settings::default() }
 }
 
 /// Selects the newest by hash, and by key.

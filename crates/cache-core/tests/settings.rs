@@ -29,7 +29,7 @@ async fn a_namespace_without_settings_has_the_default_ones() {
 async fn settings_are_read_back() {
     let world = SharedStorage::new();
     let cache = world.new_process();
-    let expiring = Settings { ttl_hours: Some(MAX_TTL_HOURS), on_expiry: OnExpiry::Delete, strategies: None };
+    let expiring = Settings { ttl_hours: Some(MAX_TTL_HOURS), on_expiry: OnExpiry::Delete, ..Settings::default() };
     for settings in [only(Strategy::Direct), expiring, Settings::default()] {
         cache.change_settings(&settings).await.unwrap();
         assert_eq!(cache.settings().await.unwrap(), settings);

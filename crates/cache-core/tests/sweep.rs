@@ -66,7 +66,7 @@ async fn entries_that_live_stay() {
 #[tokio::test]
 async fn an_expired_entry_is_removed_at_once() {
     let world = World::new();
-    let settings = Settings { ttl_hours: Some(2), on_expiry: OnExpiry::Delete, strategies: None };
+    let settings = Settings { ttl_hours: Some(2), on_expiry: OnExpiry::Delete, ..Settings::default() };
     world.demo.change_settings(&settings).await.unwrap();
     let entry = world.store(&"x".repeat(100_000)).await;
     let sooner = world.store_with_ttl("a", HOUR).await;

@@ -9,7 +9,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::problem::Problem;
 use crate::state::AppState;
-use crate::{auth, conditional, cors, middleware, normalize_path, protocol, routes};
+use crate::{access, conditional, cors, middleware, normalize_path, protocol, routes};
 
 /// The whole HTTP interface. Layers run from the last to the first.
 pub fn app(state: AppState) -> Router {
@@ -18,7 +18,7 @@ pub fn app(state: AppState) -> Router {
         .route_layer(from_fn(conditional::refuse_if_match_of_writes))
         .fallback(async || Problem::route_not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
-        .layer(from_fn_with_state(Arc::clone(&state), auth::require_key))
+        .layer(from_fn_with_state(Arc::clone(&state), access::authorize::authorize))
         .layer(CatchPanicLayer::custom(middleware::panic_response))
         .layer(cors::layer(&state.config))
         .layer(from_fn_with_state(Arc::clone(&state), cors::refuse_foreign_pages))

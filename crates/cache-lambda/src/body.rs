@@ -255,6 +255,11 @@ impl Payload {
         })
     }
 
+    /// Whether nothing was sent.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
     fn refuse_nothing(&self) -> Result<(), Problem> {
         if self.bytes.is_empty() { Err(Problem::missing_body()) } else { Ok(()) }
     }

@@ -21,7 +21,7 @@ use self::limits::Limits;
 use self::origins::AllowedOrigins;
 use self::reader::{BoolValue, ConfigErrors, EnvReader};
 use self::settings::{
-    API_KEY_NAME, API_KEY_VALUE, CLOUDWATCH_METRICS, LISTEN, LOG_FORMAT, MAX_BODY_BYTES, OBJECT_CACHE_BYTES,
+    API_KEY_NAME, API_KEY_VALUE, CLOUDWATCH_METRICS, LISTEN, LOG_FORMAT, MAX_BODY_BYTES, OBJECT_CACHE_BYTES, READ_ONLY,
     REQUEST_TIMEOUT, SERVER_ID, SERVER_NAME, STRICT_NAMES, TEST_ROUTES, TTL_HOURS,
 };
 use crate::telemetry::logging::LogFormat;
@@ -43,6 +43,8 @@ pub struct Config {
     pub ttl_hours: u32,
     /// Who may call.
     pub auth: Auth,
+    /// Whether everything is refused that changes what is stored.
+    pub read_only: bool,
     /// From which origins pages may call.
     pub origins: AllowedOrigins,
     /// Where the local server listens.
@@ -88,6 +90,7 @@ impl Config {
             listen: listen(&mut reader, &auth, in_lambda),
             origins: AllowedOrigins::read(&mut reader, &auth),
             auth,
+            read_only: reader.parsed::<BoolValue>(&READ_ONLY).0,
             max_body_bytes,
             object_cache_bytes: reader.parsed(&OBJECT_CACHE_BYTES),
             strict_names: reader.parsed::<BoolValue>(&STRICT_NAMES).0,

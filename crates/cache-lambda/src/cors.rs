@@ -63,7 +63,15 @@ pub fn layer(config: &Config) -> CorsLayer {
         .allow_credentials(AllowCredentials::predicate(move |origin, request| {
             request.method != Method::OPTIONS && is_allowed(&for_credentials, origin)
         }))
-        .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS])
+        .allow_methods([
+            Method::GET,
+            Method::HEAD,
+            Method::POST,
+            Method::PUT,
+            Method::PATCH,
+            Method::DELETE,
+            Method::OPTIONS,
+        ])
         .allow_headers(allowed_headers.collect::<Vec<_>>())
         .expose_headers(EXPOSED)
         .max_age(MAX_AGE)

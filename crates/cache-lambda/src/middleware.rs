@@ -25,6 +25,7 @@ pub async fn answer(State(state): State<AppState>, mut request: Request, next: N
     let span = tracker.span();
     let share = state.in_flight.share();
     request.extensions_mut().insert(tracker.meter());
+    request.extensions_mut().insert(tracker.caller());
     request.extensions_mut().insert(share.clone());
     let response = next.run(request).instrument(span.clone()).await;
     let mut response = share.keep_with(response).await.unwrap_or_else(IntoResponse::into_response);

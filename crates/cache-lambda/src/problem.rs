@@ -48,8 +48,8 @@ pub use wording::ChildOp;
 const EMPTY_STRING: &str = "String data cannot be empty";
 const EMPTY_BINARY: &str = "Binary data cannot be empty";
 
-/// The value of `Retry-After`, in seconds.
-const RETRY_AFTER_SECONDS: u16 = 1;
+/// The value of `Retry-After` when the storage does not respond, in seconds.
+const RETRY_AFTER_SECONDS: u64 = 1;
 
 /// An error response.
 #[derive(Debug, Clone)]
@@ -61,6 +61,8 @@ pub struct Problem {
     /// Boxed, because every fallible function of this crate returns a problem by value.
     detail: Box<Detail>,
     cause: Option<String>,
+    /// `Retry-After`.
+    retry_after_seconds: Option<u64>,
 }
 
 /// The shape of the `detail`; the table in the module's docs shows them.
@@ -87,7 +89,9 @@ pub struct ErrorContext<'a> {
 
 impl Problem {
     fn new(status: StatusCode, detail: Detail, message: impl Into<String>) -> Self {
-        Self { status, message: short_message(&message.into()), wording: None, detail: Box::new(detail), cause: None }
+        let retry_after_seconds = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER_SECONDS);
+        let message = short_message(&message.into());
+        Self { status, message, wording: None, detail: Box::new(detail), cause: None, retry_after_seconds }
     }
 
     /// The same, with a text in `detail` that the clients know.
@@ -283,8 +287,8 @@ impl Problem {
         let mut response = (self.status, headers, text).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS.into());
+        if let Some(seconds) = self.retry_after_seconds {
+            headers.insert(header::RETRY_AFTER, seconds.into());
         }
         response
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
+use cache_access::keyring::Keyring;
 use cache_core::cache::{Cache, NamespaceCache};
 use cache_core::error::Error;
 use cache_core::time::Deadline;
@@ -67,6 +68,12 @@ impl RequestCache {
     /// The use cases of the namespace in the path.
     pub fn namespace_of(&self, params: &Params) -> Result<NamespaceCache, Problem> {
         Ok(self.cache.namespace(&params.namespace()?))
+    }
+
+    /// The API keys, with the deadline and the counters of the request.
+    pub fn keyring(&self) -> Keyring {
+        let deadline = self.explicit_deadline.unwrap_or_else(|| default_deadline(&self.service));
+        self.service.keyring_with_deadline(deadline, &self.meter)
     }
 
     /// Runs a use case that writes. It continues when the caller hangs up, and a graceful shutdown waits for it.

@@ -4,6 +4,7 @@ pub mod batch;
 pub mod children;
 pub mod content;
 pub mod entry;
+pub mod keys;
 pub mod namespace;
 pub mod references;
 pub mod versions;

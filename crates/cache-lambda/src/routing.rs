@@ -16,6 +16,7 @@ use axum::routing::{self, MethodRouter};
 use http::Method;
 use utoipa::openapi::HttpMethod;
 
+use crate::access::table::Access;
 use crate::extract::REST;
 use crate::openapi::operation::Operation;
 use crate::state::AppState;
@@ -67,6 +68,15 @@ impl Routes {
         T: 'static,
     {
         self.add(HttpMethod::Put, path, routing::put(handler), describe)
+    }
+
+    /// A PATCH.
+    pub fn patch<H, T>(self, path: &str, handler: H, describe: impl Fn(Operation) -> Operation) -> Self
+    where
+        H: Handler<T, AppState>,
+        T: 'static,
+    {
+        self.add(HttpMethod::Patch, path, routing::patch(handler), describe)
     }
 
     /// A DELETE.
@@ -123,6 +133,14 @@ impl Routes {
     /// The descriptions, in the order in which they are shown.
     pub fn operations(&self) -> &[Operation] {
         &self.operations
+    }
+
+    /// What a request needs whose method is not served: nothing where any method needs nothing, so that it learns which are.
+    pub fn access_of_path(&self, route: Option<&str>) -> Access {
+        let methods = route.and_then(|route| self.labels.get(route));
+        let is_public =
+            methods.is_some_and(|methods| methods.iter().any(|(_, labels)| labels.access == Access::Public));
+        if is_public { Access::Public } else { Access::AnyKey }
     }
 
     /// What logs and metrics call a request with this method, for which this route was found.

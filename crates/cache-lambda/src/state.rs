@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use cache_access::keyring::Keyring;
 use cache_core::cache::{Cache, CacheConfig};
 use cache_core::clock::Clock;
 use cache_core::rng::Rng;
@@ -25,6 +26,8 @@ pub type AppState = Arc<Service>;
 pub struct Service {
     /// The use cases. Each request uses them through a `RequestCache`.
     cache: Cache,
+    /// The API keys.
+    keyring: Keyring,
     storage: Arc<dyn Storage>,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
@@ -58,15 +61,18 @@ impl Service {
             ..CacheConfig::default()
         };
         let cache = Cache::with_config(Arc::clone(&storage), Arc::clone(&clock), Arc::clone(&rng), &cache_config);
+        let instance_id = Uuid::new_v4();
+        let keyring = Keyring::new(Arc::clone(&storage), Arc::clone(&clock), Arc::clone(&rng), instance_id.to_string());
         Arc::new(Self {
             cache,
+            keyring,
             storage,
             metrics: Metrics::default(),
             readiness: Readiness::default(),
             in_flight: InFlightBytes::new(config.limits.max_in_flight_bytes),
             background_tasks: TaskTracker::new(),
             upload_signing_key: UploadSigningKey::generate(rng.as_ref()),
-            instance_id: Uuid::new_v4(),
+            instance_id,
             started_ms: clock.now().get(),
             clock,
             rng,
@@ -76,9 +82,22 @@ impl Service {
 
     /// The cache for work that has to end at this deadline. `metrics` counts its storage calls.
     pub fn cache_with_deadline(&self, deadline: Deadline, metrics: &Arc<RequestMetrics>) -> Cache {
+        self.cache.with_deadline(deadline).with_storage(self.instrumented(deadline, metrics))
+    }
+
+    /// The API keys, for work that has to end at this deadline. `metrics` counts its storage calls.
+    pub fn keyring_with_deadline(&self, deadline: Deadline, metrics: &Arc<RequestMetrics>) -> Keyring {
+        self.keyring.with_storage(self.instrumented(deadline, metrics))
+    }
+
+    /// The API keys, for what needs no storage call.
+    pub fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
+    fn instrumented(&self, deadline: Deadline, metrics: &Arc<RequestMetrics>) -> Arc<dyn Storage> {
         let (storage, clock) = (Arc::clone(&self.storage), Arc::clone(&self.clock));
-        let instrumented = InstrumentedStorage::new(storage, clock, deadline, Arc::clone(metrics));
-        self.cache.with_deadline(deadline).with_storage(Arc::new(instrumented))
+        Arc::new(InstrumentedStorage::new(storage, clock, deadline, Arc::clone(metrics)))
     }
 
     /// Whether the storage answers.

@@ -8,17 +8,19 @@ use cache_core::error::Error;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, header};
 
+use crate::access::caller::{Caller, MayReplace};
 use crate::extract::Params;
 use crate::problem::Problem;
 use crate::state::AppState;
 
 /// The header that identifies all repeats of one request (draft-ietf-httpapi-idempotency-key-header).
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// The scope of idempotency keys as long as there is one API key for all callers.
-const API_KEY_ID: &str = "root";
+
+/// The scope of the idempotency keys of callers without an API key of their own.
+const ROOT: &str = "root";
 
 /// The options of a store.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct StoreOptions {
     /// `Idempotency-Key`.
     pub idempotency_key: Option<IdempotencyKey>,
@@ -26,6 +28,8 @@ pub struct StoreOptions {
     pub ttl: Option<Duration>,
     /// `If-None-Match: *`.
     pub if_none_match: bool,
+    /// Whether the caller may replace what is there.
+    pub replace: MayReplace,
 }
 
 impl FromRequestParts<AppState> for StoreOptions {
@@ -35,9 +39,10 @@ impl FromRequestParts<AppState> for StoreOptions {
         let params = Params::from_request_parts(parts, state).await?;
         let seconds = params.number("ttl_seconds", MIN_TTL.as_secs()..=MAX_TTL.as_secs())?;
         Ok(Self {
-            idempotency_key: idempotency_key(&parts.headers)?,
+            idempotency_key: idempotency_key(parts)?,
             ttl: seconds.map(Duration::from_secs),
             if_none_match: if_none_match(&parts.headers)?,
+            replace: MayReplace::of(&parts.extensions),
         })
     }
 }
@@ -50,19 +55,23 @@ impl FromRequestParts<AppState> for Repeatable {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Problem> {
-        if parts.method.is_safe() { Ok(Self(None)) } else { idempotency_key(&parts.headers).map(Self) }
+        if parts.method.is_safe() { Ok(Self(None)) } else { idempotency_key(parts).map(Self) }
     }
 }
 
-/// The idempotency key of a request.
+/// The idempotency key of a request. Each caller has keys of its own.
 ///
 /// # Errors
 ///
 /// When it is longer than 255 characters, or has others than visible ASCII.
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Problem> {
-    let Some(value) = headers.get(&IDEMPOTENCY_KEY) else { return Ok(None) };
+fn idempotency_key(parts: &Parts) -> Result<Option<IdempotencyKey>, Problem> {
+    let Some(value) = parts.headers.get(&IDEMPOTENCY_KEY) else { return Ok(None) };
     let text = value.to_str().unwrap_or_default();
-    let key = IdempotencyKey::new(text, API_KEY_ID);
+    let caller = match parts.extensions.get::<Caller>() {
+        Some(caller @ Caller::Key(_)) => caller.name(),
+        Some(Caller::Open | Caller::Root | Caller::Anonymous) | None => ROOT,
+    };
+    let key = IdempotencyKey::new(text, caller);
     key.map(Some).map_err(|error| match error {
         Error::Invalid { message, .. } => Problem::header("Idempotency-Key", text, message),
         other => other.into(),

@@ -141,6 +141,9 @@ pub enum Ns {
         /// Only these strategies may be used
         #[arg(long = "strategy", value_parser = strategy)]
         strategies: Vec<Strategy>,
+        /// Let everybody read the namespace, also without an API key
+        #[arg(long)]
+        public_read: bool,
         /// Say what would be set
         #[arg(long)]
         dry_run: bool,

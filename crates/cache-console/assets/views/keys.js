@@ -5,14 +5,17 @@ import { KeyEditor } from '../components/key-editor.js';
 import { deleteJson, getJson, path, postJson, send } from '../lib/api.js';
 import { ago, time } from '../lib/format.js';
 import { html, useState } from '../lib/html.js';
+import { useStore } from '../lib/store.js';
 import { useAction, useCall, useTitle } from '../lib/use.js';
-import { useDeniedEverywhere } from '../lib/whoami.js';
+import { identity, useDeniedEverywhere } from '../lib/whoami.js';
 
 const PAGE = 100;
 
 export function Keys() {
   useTitle('Keys');
-  const denied = useDeniedEverywhere('manage');
+  const who = useStore(identity);
+  const missing = useDeniedEverywhere('manage');
+  const denied = who.kind === 'open' ? 'This server asks nobody for a key, so it makes none: set its root key first.' : missing;
   const [cursors, setCursors] = useState([null]);
   const cursor = cursors.at(-1);
   const [asking, ask] = useState(null);

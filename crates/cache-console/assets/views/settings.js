@@ -29,6 +29,7 @@ function Form({ namespace, settings, usual, saved }) {
     const form = new FormData(event.target);
     const hours = form.get('ttl_hours');
     const json = { ttl_hours: hours ? Number(hours) : null, on_expiry: form.get('on_expiry'), strategies: limited ? form.getAll('strategies') : null };
+    if (settings.public_read !== undefined) json.public_read = form.get('public_read') !== null;
     say('');
     action.run(async () => {
       await send('PUT', path(namespace, 'settings'), { json });
@@ -49,6 +50,9 @@ function Form({ namespace, settings, usual, saved }) {
         <label><input type="checkbox" checked=${!limited} onChange=${(event) => limit(!event.target.checked)} />all</label>
         ${limited && STRATEGIES.map((name) => html`<label key=${name}><input type="checkbox" name="strategies" value=${name} defaultChecked=${settings.strategies?.includes(name) ?? true} />${strategyName(name)}</label>`)}
       </fieldset>
+      ${settings.public_read !== undefined &&
+      html`<fieldset disabled=${Boolean(denied)}><legend>Readers</legend>
+        <label><input type="checkbox" name="public_read" defaultChecked=${settings.public_read} />anybody may read, without a key</label></fieldset>`}
     </div>
     <p class="fine">${usual ? `Now ${lifetime(usual)}. ` : ''}They hold for entries that are stored from then on.</p>
     <${ErrorBox} error=${action.error} />

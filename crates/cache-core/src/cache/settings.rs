@@ -72,6 +72,11 @@ impl NamespaceCache {
         Ok(settings)
     }
 
+    /// The settings of the namespace as they were at most two minutes ago, if they are in memory.
+    pub fn settings_in_memory(&self) -> Option<Settings> {
+        self.cached_settings().map(|cached| cached.settings)
+    }
+
     /// Replaces the settings of the namespace. Other processes go by the old ones for up to two minutes.
     ///
     /// # Errors

@@ -101,6 +101,13 @@ pub const API_KEY_VALUE: Setting = Setting {
     help: "the API key; set name and value, or neither",
     expected: "a key",
 };
+/// Whether the instance only reads.
+pub const READ_ONLY: Setting = Setting {
+    name: "CACHE__SERVICE__READ_ONLY",
+    default: DefaultValue::Value("false"),
+    help: "refuse everything that changes what is stored, with 403",
+    expected: BOOL,
+};
 /// The limit of request bodies.
 pub const MAX_BODY_BYTES: Setting = Setting {
     name: "CACHE__SERVICE__MAX_BODY_BYTES",
@@ -226,6 +233,7 @@ pub const SETTINGS: &[Setting] = &[
     LISTEN,
     API_KEY_NAME,
     API_KEY_VALUE,
+    READ_ONLY,
     MAX_BODY_BYTES,
     OBJECT_CACHE_BYTES,
     REQUEST_TIMEOUT,

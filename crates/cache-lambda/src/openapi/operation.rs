@@ -14,6 +14,7 @@ use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, SchemaT
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required, ResponseBuilder, Schema, SecurityRequirement};
 
 use super::{SCHEMES, links, parameters, responses};
+use crate::access::table::Access;
 use crate::media_type::{BYTES, JSON, TEXT};
 use crate::redirect::REDIRECT_VALUES;
 use crate::telemetry::operation::OperationLabels;
@@ -41,7 +42,6 @@ pub struct Operation {
     /// Those with status 200.
     responses: Vec<(&'static str, SchemaFn)>,
     others: Vec<(StatusCode, &'static str)>,
-    needs_key: bool,
     entry_links: bool,
     can_be_missing: bool,
 }
@@ -59,7 +59,6 @@ impl Operation {
             body: Vec::new(),
             responses: Vec::new(),
             others: Vec::new(),
-            needs_key: true,
             entry_links: false,
             can_be_missing: false,
         }
@@ -214,15 +213,14 @@ impl Operation {
         self.status(StatusCode::PAYLOAD_TOO_LARGE, "The content is too large for this; `message` says what to do")
     }
 
-    /// Needs no key.
-    pub fn public(mut self) -> Self {
-        self.needs_key = false;
-        self
+    /// What it needs of its caller.
+    pub fn access(&self) -> Access {
+        Access::of(self.verb(), &self.path)
     }
 
-    /// Whether callers have to send the API key.
+    /// Whether callers have to send an API key.
     pub fn needs_key(&self) -> bool {
-        self.needs_key
+        !matches!(self.access(), Access::Public | Access::SignedUrl)
     }
 
     /// The named schemas of its types.
@@ -238,7 +236,7 @@ impl Operation {
             .tag(self.group)
             .summary(Some(self.summary.as_str()))
             .operation_id(Some(self.id()))
-            .securities(self.needs_key.then(|| SCHEMES.map(|scheme| SecurityRequirement::new(scheme, [""; 0]))));
+            .securities(self.needs_key().then(|| SCHEMES.map(|scheme| SecurityRequirement::new(scheme, [""; 0]))));
         for (status, response) in self.all_responses() {
             operation = operation.response(status.as_str(), response);
         }
@@ -274,6 +272,7 @@ impl Operation {
             group: self.group.to_owned(),
             is_read: self.verb() == "get",
             can_be_missing: self.can_be_missing,
+            access: self.access(),
         }
     }
 
@@ -292,7 +291,7 @@ impl Operation {
         if !self.body.is_empty() {
             responses.push((StatusCode::PAYLOAD_TOO_LARGE, responses::reference(StatusCode::PAYLOAD_TOO_LARGE)));
         }
-        if self.needs_key {
+        if self.needs_key() {
             responses.push((StatusCode::UNAUTHORIZED, responses::reference(StatusCode::UNAUTHORIZED)));
         }
         for status in [StatusCode::FORBIDDEN, StatusCode::INTERNAL_SERVER_ERROR, StatusCode::SERVICE_UNAVAILABLE] {

@@ -115,7 +115,7 @@ impl Problem {
         Self::fields(StatusCode::NOT_FOUND, "NOT_FOUND", message, fields)
     }
 
-    fn fields(
+    pub(super) fn fields(
         status: StatusCode,
         error_type: &'static str,
         message: impl Into<String>,

@@ -1,7 +1,12 @@
 //! Errors about how the service is called, whatever is asked of it: keys, pages, connections, limits.
 
-use http::StatusCode;
+use std::time::Duration;
 
+use cache_access::permission::Permission;
+use http::StatusCode;
+use serde_json::json;
+
+use super::echo::short;
 use super::{Detail, Problem};
 
 impl Problem {
@@ -15,6 +20,80 @@ impl Problem {
     /// The key is missing or wrong. `text` is what the clients know, `message` says what to do.
     pub fn unauthorized(text: &str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, Detail::Unauthorized, message).worded(text)
+    }
+
+    /// To a key without any permission on a namespace, none of this name exists.
+    pub fn no_such_namespace(namespace: &str) -> Self {
+        let namespace = short(namespace);
+        let message =
+            format!("there is no namespace '{namespace}' for this API key: GET /auth/whoami shows which there are");
+        Self::fields(StatusCode::NOT_FOUND, "NOT_FOUND", message, vec![("namespace", json!(namespace))])
+    }
+
+    /// The key has other permissions on the namespace, `*` for all, but not this one.
+    pub fn permission_missing(permission: Permission, namespace: &str) -> Self {
+        let place = match namespace {
+            "*" => "on all namespaces".to_owned(),
+            name => format!("on namespace '{}'", short(name)),
+        };
+        let message = format!("the API key has no permission '{permission}' {place}: use a key that has it");
+        let fields = vec![("permission", json!(permission.name())), ("namespace", json!(short(namespace)))];
+        Self::fields(StatusCode::FORBIDDEN, "PERMISSION_MISSING", message, fields)
+    }
+
+    /// An operation for the operator alone.
+    pub fn root_key_needed() -> Self {
+        Self::forbidden("this needs the key that the operator configured")
+    }
+
+    /// A change of what is stored, on an instance that only reads.
+    pub fn read_only() -> Self {
+        Self::fields(
+            StatusCode::FORBIDDEN,
+            "READ_ONLY",
+            "this server only reads: the operator has set CACHE__SERVICE__READ_ONLY. Send changes to another one",
+            Vec::new(),
+        )
+    }
+
+    /// A request beyond a limit of its key.
+    pub fn limit_exceeded(limit: &str, retry_after: Duration) -> Self {
+        let seconds = retry_after.as_millis().div_ceil(1000).max(1) as u64;
+        let message = format!("{limit}: retry after {seconds} s");
+        let problem = Self::fields(StatusCode::TOO_MANY_REQUESTS, "LIMIT_EXCEEDED", message, Vec::new());
+        Self { retry_after_seconds: Some(seconds), ..problem }
+    }
+
+    /// A key for a server that asks nobody for one.
+    pub fn keys_without_root_key() -> Self {
+        let message = "the server asks nobody for a key, so a key would restrict nothing: the operator has to set \
+                       FAST_API__AUTH__API_KEY__NAME and FAST_API__AUTH__API_KEY__VALUE first";
+        Self::new(StatusCode::CONFLICT, Detail::Message, message)
+    }
+
+    /// A key that is not there, or that the caller may not see.
+    pub fn key_not_found(id: &str) -> Self {
+        let message = format!("there is no API key with the id '{}': GET /keys lists those that there are", short(id));
+        Self::fields(StatusCode::NOT_FOUND, "NOT_FOUND", message, vec![("id", json!(short(id)))])
+    }
+
+    /// A key that is to do more than its maker may give.
+    pub fn grant_not_allowed(pattern: &str) -> Self {
+        let message = format!(
+            "grants name the namespaces '{}', and your key does not manage them all: a key can be made and changed only \
+             by one that has 'manage' on all its namespaces",
+            short(pattern)
+        );
+        Self::fields(StatusCode::FORBIDDEN, "PERMISSION_MISSING", message, vec![("permission", json!("manage"))])
+    }
+
+    /// A page of a list that a key sees only a part of.
+    pub fn paging_needs_folder() -> Self {
+        Self::parameter(
+            "limit",
+            "",
+            "cannot be used here with this key: name a folder, or leave 'limit' and 'cursor' out",
+        )
     }
 
     /// A page of another origin calls a server without a key.

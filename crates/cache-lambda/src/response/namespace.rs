@@ -57,11 +57,12 @@ pub fn entries(entries: &[DatedEntry], next_cursor: Option<String>) -> Entries {
 
 /// The settings of a namespace.
 pub fn namespace_settings(namespace: &Namespace, settings: Settings) -> NamespaceSettings {
-    let Settings { ttl_hours, on_expiry: after, strategies } = settings;
+    let Settings { ttl_hours, on_expiry: after, strategies, public_read } = settings;
     NamespaceSettings {
         namespace: name(namespace),
         ttl_hours,
         on_expiry: on_expiry(after),
         strategies: strategies.map(|allowed| allowed.into_iter().map(strategy).collect()),
+        public_read,
     }
 }

@@ -1,20 +1,23 @@
-//! Auth: a form with which people give their browser the API key as a cookie.
+//! Auth: who the caller is, and a form with which people give their browser the API key as a cookie.
 
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use cache_api::keys::WhoAmI;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::auth::may_call;
+use crate::access::caller::Caller;
+use crate::access::credentials::{self, Credentials};
 use crate::body::{Limited, Payload};
 use crate::config::auth::Auth;
 use crate::cookies;
 use crate::media_type::{HTML, HTML_UTF_8};
 use crate::problem::Problem;
+use crate::response::keys::who_am_i;
 use crate::routing::Routes;
 use crate::state::{AppState, Service};
 
@@ -54,18 +57,23 @@ document.getElementById('form').addEventListener('submit', async event => {
 /// The routes of this group.
 pub fn routes() -> Routes {
     Routes::below("/auth")
+        .get("/whoami", whoami, |op| op.summary("What the caller is, and what it may do").response::<WhoAmI>())
         .get("/set-cookie-form", form, |op| {
-            op.summary("A page that gives a browser the API key as a cookie").raw_response(HTML).public()
+            op.summary("A page that gives a browser the API key as a cookie").raw_response(HTML)
         })
         .post("/set-auth-cookie", set_cookie, |op| {
-            op.summary("Sets the cookie with the API key").json_body::<NewCookie>().response::<CookieSet>().public()
+            op.summary("Sets the cookie with the API key").json_body::<NewCookie>().response::<CookieSet>()
         })
+}
+
+async fn whoami(State(state): State<AppState>, caller: Caller) -> Json<WhoAmI> {
+    Json(who_am_i(&caller, state.config.read_only))
 }
 
 /// Shows the current value only to callers that have the key: the page itself is public.
 async fn form(State(state): State<AppState>, headers: HeaderMap) -> Response {
     let name = cookie_name(&state.config.auth);
-    let may_see = may_call(&state.config.auth, &headers).is_ok();
+    let may_see = matches!(credentials::of(&state.config.auth, &headers), Ok(Credentials::Open | Credentials::Root));
     let value = cookies::find(&headers, name).filter(|_| may_see).unwrap_or_default();
     let nonce = Uuid::new_v4().to_string();
     let fill = |page: &str, mark: &str, text: &str| page.replacen(mark, text, 1);

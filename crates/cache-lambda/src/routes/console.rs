@@ -14,9 +14,6 @@ use crate::problem::Problem;
 use crate::routing::Routes;
 use crate::static_file::StaticFile;
 
-/// The folder of the files.
-pub const FILES: &str = "/console/assets/";
-
 /// Nothing from elsewhere, nothing inline; a stored page is shown in a frame with a `blob:` URL.
 const POLICY: &str = "default-src 'self'; frame-src blob:; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; \
 form-action 'none'; frame-ancestors 'none'";
@@ -30,11 +27,11 @@ const PAGE_HEADERS: [(HeaderName, HeaderValue); 2] = [
 pub fn routes() -> Routes {
     Routes::new()
         .get("/console", redirect, |op| {
-            op.summary("Leads to the console").status(StatusCode::PERMANENT_REDIRECT, "Always").public()
+            op.summary("Leads to the console").status(StatusCode::PERMANENT_REDIRECT, "Always")
         })
-        .get("/console/", page, |op| op.summary("The web console").raw_response(HTML).not_modified().public())
+        .get("/console/", page, |op| op.summary("The web console").raw_response(HTML).not_modified())
         .get("/console/assets/{build}/{*file}", file, |op| {
-            op.summary("A file of the console").raw_response(BYTES).not_modified().not_found().public()
+            op.summary("A file of the console").raw_response(BYTES).not_modified().not_found()
         })
 }
 

@@ -50,13 +50,11 @@ const SCRIPT: StaticFile = StaticFile {
 
 /// The routes of this group.
 pub fn routes() -> Routes {
-    let asset = |op: Operation, media| op.summary("A file of the page").raw_response(media).not_modified().public();
+    let asset = |op: Operation, media| op.summary("A file of the page").raw_response(media).not_modified();
     Routes::new()
-        .get("/openapi.json", description, |op| op.summary("This description").any_json_response().public())
-        .get("/docs", page, |op| {
-            op.summary("A page to read this description, and to try it out").raw_response(HTML).public()
-        })
-        .get("/docs/start.js", start, |op| op.summary("A file of the page").raw_response(SCRIPT.content_type).public())
+        .get("/openapi.json", description, |op| op.summary("This description").any_json_response())
+        .get("/docs", page, |op| op.summary("A page to read this description, and to try it out").raw_response(HTML))
+        .get("/docs/start.js", start, |op| op.summary("A file of the page").raw_response(SCRIPT.content_type))
         .get(
             "/docs/swagger-ui.css",
             async |conditions: ConditionalHeaders| STYLE.respond(&conditions, CachePolicy::Revalidate),

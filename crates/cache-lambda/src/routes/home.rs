@@ -33,7 +33,7 @@ const POLICY: &str =
 /// The routes of this group.
 pub fn routes() -> Routes {
     let page = async || ([(header::CONTENT_SECURITY_POLICY, POLICY)], Html(PAGE));
-    Routes::new().get("/", page, |op| op.summary("A page with links").raw_response(HTML).public())
+    Routes::new().get("/", page, |op| op.summary("A page with links").raw_response(HTML))
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ pub fn routes() -> Routes {
     Routes::new()
         .get("/info/health", health, |op| op.summary("Whether the service answers").response::<Health>())
         .get("/info/ready", ready, |op| {
-            op.summary("Whether the storage answers, for load balancers").response::<Health>().public()
+            op.summary("Whether the storage answers, for load balancers").response::<Health>()
         })
         .get("/info/server", server, |op| op.summary("Which process answers").response::<Server>())
         .get("/info/status", status, |op| op.summary("What runs, and where").response::<Status>())

@@ -11,6 +11,7 @@ pub mod docs;
 pub mod entries;
 pub mod home;
 pub mod info;
+pub mod keys;
 pub mod metrics;
 pub mod namespace;
 pub mod retrieve;
@@ -45,6 +46,7 @@ static ROUTES: LazyLock<Routes> = LazyLock::new(|| {
         .group("Admin", admin::routes())
         .group("Info", info::routes().merge(metrics::routes()))
         .group("Auth", auth::routes())
+        .group("Keys", keys::routes())
         .group("Test data", test_data::routes())
         .group("Pages", home::routes().merge(docs::routes()).merge(console::routes()))
 });

@@ -13,6 +13,7 @@ use cache_core::time::UnixMillis;
 use chrono::DateTime;
 use serde_json::{Map, Value};
 
+use crate::access::caller::Caller;
 use crate::body::{Limited, MAX_FIELDS_BYTES, Payload};
 use crate::extract::Params;
 use crate::openapi::parameters;
@@ -66,8 +67,11 @@ fn settings_routes() -> Routes {
         })
 }
 
-async fn namespaces(cache: RequestCache) -> Result<Json<Vec<wire::Namespace>>, Problem> {
-    Ok(Json(names(&cache.namespaces().await?)))
+/// Those that the caller may do anything in.
+async fn namespaces(cache: RequestCache, caller: Caller) -> Result<Json<Vec<wire::Namespace>>, Problem> {
+    let mut namespaces = cache.namespaces().await?;
+    namespaces.retain(|namespace| !caller.permissions_on(namespace).is_empty());
+    Ok(Json(names(&namespaces)))
 }
 
 async fn hashes(cache: RequestCache, params: Params) -> Result<Json<List<wire::CacheHash>>, Problem> {
@@ -303,10 +307,13 @@ mod tests {
     async fn settings_are_replaced_as_a_whole_and_obeyed() {
         let app = App::new();
         let put = async |body: &'static str| app.send(Call::post("/ns/settings", body).method(Method::PUT)).await;
-        let nothing = json!({"namespace": "ns", "ttl_hours": null, "on_expiry": "keep", "strategies": null});
+        let nothing = json!({"namespace": "ns", "ttl_hours": null, "on_expiry": "keep", "strategies": null, "public_read": false});
         assert_eq!(app.json(Call::get("/ns/settings")).await, nothing);
         let changed = put("{\"ttl_hours\":2,\"strategies\":[\"direct\"]}").await.json();
-        assert_eq!(changed, json!({"namespace": "ns", "ttl_hours": 2, "on_expiry": "keep", "strategies": ["direct"]}));
+        assert_eq!(
+            changed,
+            json!({"namespace": "ns", "ttl_hours": 2, "on_expiry": "keep", "strategies": ["direct"], "public_read": false})
+        );
         assert_eq!(app.json(Call::get("/ns/settings")).await, changed);
         assert_eq!(app.json(Call::get("/ns/stats")).await["ttl_hours"], 2);
         assert_eq!(app.send(Call::post("/ns/temporal/store/string", "x")).await.status, 400);

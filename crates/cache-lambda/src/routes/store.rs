@@ -7,6 +7,7 @@ use cache_core::content::Content;
 use cache_core::ids::{CacheKey, FileId};
 use http::StatusCode;
 
+use crate::access::caller::MayReplace;
 use crate::body::Payload;
 use crate::extract::Params;
 use crate::media_type::BYTES;
@@ -75,6 +76,10 @@ async fn keyed_json(
     payload: Payload,
 ) -> Result<Json<Store>, Problem> {
     let field = params.json_field_path()?;
+    if field.is_some() {
+        // Two contents with one value there have one hash.
+        options.replace.check(&params)?;
+    }
     store(cache, &params, options, Some(key(&params)?), payload.json_content(field).await?).await
 }
 
@@ -111,18 +116,26 @@ async fn store(
     content: Content,
 ) -> Result<Json<Store>, Problem> {
     let (cache_key, file_id) = key.unzip();
-    let StoreOptions { idempotency_key, ttl, if_none_match } = options;
+    let StoreOptions { idempotency_key, ttl, if_none_match, replace } = options;
+    // The first version under a key replaces nothing.
+    let is_keyed = cache_key.is_some() && matches!(file_id, Some(Some(_)));
+    let only_first = is_keyed && replace != MayReplace(true);
     let request = StoreRequest {
         cache_key,
         file_id: file_id.flatten(),
         idempotency_key,
         ttl,
-        if_none_match,
+        if_none_match: if_none_match || only_first,
         ..StoreRequest::new(params.strategy()?, content)
     };
     let namespace = params.namespace()?;
-    let stored = cache.run_to_completion(async move |cache| cache.namespace(&namespace).store(&request).await).await?;
-    Ok(Json(entry::store(stored)))
+    let stored = cache.run_to_completion(async move |cache| cache.namespace(&namespace).store(&request).await).await;
+    match stored {
+        Err(problem) if only_first && !if_none_match && problem.status() == StatusCode::PRECONDITION_FAILED => {
+            replace.check(params).and(Err(problem))
+        }
+        stored => Ok(Json(entry::store(stored?))),
+    }
 }
 
 #[cfg(test)]

@@ -2,8 +2,6 @@
 //! presign requests), and completed.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
-use std::str::FromStr;
 
 use axum::Json;
 use axum::extract::{Request, State};
@@ -17,12 +15,12 @@ use cache_core::strategy::ContentKind;
 use cache_core::time::UnixMillis;
 use http::uri::Authority;
 use http::{HeaderMap, StatusCode, header};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use crate::access::caller::MayReplace;
 use crate::body::{Limited, MAX_FIELDS_BYTES, Payload};
 use crate::extract::Params;
+use crate::fields::{Fields, WholeNumber};
 use crate::media_type::BYTES;
 use crate::openapi::parameters::{self, required};
 use crate::problem::Problem;
@@ -70,7 +68,6 @@ pub fn routes() -> Routes {
                 .response::<UploadReceived>()
                 .status(StatusCode::FORBIDDEN, "The URL is invalid or has expired")
                 .status(StatusCode::PRECONDITION_FAILED, "The content was sent before")
-                .public()
         })
 }
 
@@ -80,11 +77,13 @@ async fn begin(
     cache: RequestCache,
     params: Params,
     Repeatable(key): Repeatable,
+    replace: MayReplace,
     Limited(payload): Limited<MAX_FIELDS_BYTES>,
 ) -> Result<Json<UploadStarted>, Problem> {
     let mut fields = Fields::read(payload)?;
-    let request = fields.request(&params)?;
-    fields.nothing_else()?;
+    let request = request(&mut fields, &params)?;
+    fields.nothing_else(&FIELDS)?;
+    replace.check_key(request.cache_key.as_ref(), request.file_id.as_ref(), &params)?;
     let namespace = params.namespace()?;
     let begun = cache.namespace(&namespace).begin_upload(&request, limits(&state), key.as_ref()).await;
     let upload = begun.map_err(in_body)?;
@@ -110,12 +109,14 @@ async fn complete(
     cache: RequestCache,
     params: Params,
     _: Repeatable,
+    replace: MayReplace,
     Limited(payload): Limited<MAX_FIELDS_BYTES>,
 ) -> Result<Json<Store>, Problem> {
     let mut fields = Fields::read(payload)?;
     let id: CacheId = fields.need(UPLOAD_ID)?;
-    let request = fields.request(&params)?;
-    fields.nothing_else()?;
+    let request = request(&mut fields, &params)?;
+    fields.nothing_else(&FIELDS)?;
+    replace.check_key(request.cache_key.as_ref(), request.file_id.as_ref(), &params)?;
     let (namespace, limits) = (params.namespace()?, limits(&state));
     let completed = cache
         .run_to_completion(async move |cache| {
@@ -218,74 +219,15 @@ fn in_body(error: Error) -> Problem {
     }
 }
 
-/// The fields of a JSON body, which are taken out one after the other, so that an error can say which one is wrong.
-struct Fields(Map<String, Value>);
-
-impl Fields {
-    fn read(payload: Payload) -> Result<Self, Problem> {
-        payload.fields("dict_type").map(Self)
-    }
-
-    fn request(&mut self, params: &Params) -> Result<UploadRequest, Problem> {
-        Ok(UploadRequest {
-            strategy: params.strategy()?,
-            cache_key: self.name("cache_key", params.strict())?,
-            file_id: self.name("file_id", params.strict())?,
-            kind: self.need::<ContentKind>("data_type")?,
-            sha256: self.need::<Sha256Digest>("sha256")?,
-            size: self.need::<WholeNumber>("size")?.0,
-        })
-    }
-
-    /// A name, which is sanitized; with strict names, one that sanitizing would change is refused.
-    fn name<T: FromStr<Err: Display> + Display>(&mut self, name: &str, strict: bool) -> Result<Option<T>, Problem> {
-        let Some(raw) = self.take::<String>(name)? else { return Ok(None) };
-        let refused = |message: String| Problem::body_field("value_error", name, &message, Value::from(raw.as_str()));
-        let parsed: T = raw.parse().map_err(|error: T::Err| refused(error.to_string()))?;
-        let cleaned = parsed.to_string();
-        if strict && cleaned != raw {
-            return Err(refused(format!("has characters that are not allowed: '{cleaned}' would be")));
-        }
-        Ok(Some(parsed))
-    }
-
-    fn take<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>, Problem> {
-        let Some(value) = self.0.remove(name).filter(|value| !value.is_null()) else { return Ok(None) };
-        serde_json::from_value(value.clone()).map(Some).map_err(|error| {
-            let message = format!("is not understood: {error}");
-            Problem::body_field("value_error", name, &message, value)
-        })
-    }
-
-    fn need<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, Problem> {
-        let missing = || Problem::body_field("missing", name, "is required", Value::Null);
-        self.take(name)?.ok_or_else(missing)
-    }
-
-    fn nothing_else(self) -> Result<(), Problem> {
-        match self.0.into_iter().next() {
-            None => Ok(()),
-            Some((name, value)) => {
-                let message = format!("is not known here: the fields are {}", FIELDS.join(", "));
-                Err(Problem::body_field("extra_forbidden", &name, &message, value))
-            }
-        }
-    }
-}
-
-/// A number without a fraction, also when it is written as `5.0`: to JSON that is the same number.
-#[derive(Deserialize)]
-#[serde(try_from = "serde_json::Number")]
-pub struct WholeNumber(pub u64);
-
-impl TryFrom<serde_json::Number> for WholeNumber {
-    type Error = &'static str;
-
-    fn try_from(number: serde_json::Number) -> Result<Self, &'static str> {
-        let whole = |number: f64| number.fract() == 0.0 && (0.0..9e15).contains(&number);
-        let written_as_fraction = || number.as_f64().filter(|number| whole(*number)).map(|number| number as u64);
-        number.as_u64().or_else(written_as_fraction).map(Self).ok_or("a whole number of bytes is expected")
-    }
+fn request(fields: &mut Fields, params: &Params) -> Result<UploadRequest, Problem> {
+    Ok(UploadRequest {
+        strategy: params.strategy()?,
+        cache_key: fields.name("cache_key", params.strict())?,
+        file_id: fields.name("file_id", params.strict())?,
+        kind: fields.need::<ContentKind>("data_type")?,
+        sha256: fields.need::<Sha256Digest>("sha256")?,
+        size: fields.need::<WholeNumber>("size")?.0,
+    })
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use cache_core::storage::ResponseHeaders;
 use http::request::Parts;
 use http::{Method, StatusCode, header};
 
+use crate::access::caller::MayReplace;
 use crate::batch;
 use crate::body::Payload;
 use crate::extract::Params;
@@ -83,14 +84,20 @@ const NO_ENTRY: &str = "Zip file not found in cache";
 /// When an archive is 413.
 const TOO_LARGE: &str = "The archive is above a limit when it is inflated";
 
-async fn create(request: ArchiveRequest, params: Params) -> Result<Json<ArchiveStore>, Problem> {
-    let (namespace, place) = (params.namespace()?, place(&params)?);
+async fn create(request: ArchiveRequest, replace: MayReplace, params: Params) -> Result<Json<ArchiveStore>, Problem> {
+    let (namespace, place) = (params.namespace()?, place(&params, replace)?);
     let stored = request.run(namespace, async move |archives| archives.create(place).await).await?;
     stored.map(|stored| Json(zip::archive_store(stored))).map_err(|error| Problem::archive(ArchiveOp::Store, error))
 }
 
-async fn store(request: ArchiveRequest, params: Params, payload: Payload) -> Result<Json<ArchiveStore>, Problem> {
-    let (namespace, place, bytes) = (params.namespace()?, place(&params)?, payload.compute(Payload::bytes).await?);
+async fn store(
+    request: ArchiveRequest,
+    replace: MayReplace,
+    params: Params,
+    payload: Payload,
+) -> Result<Json<ArchiveStore>, Problem> {
+    let (namespace, place) = (params.namespace()?, place(&params, replace)?);
+    let bytes = payload.compute(Payload::bytes).await?;
     let stored = request.run(namespace, async move |archives| archives.store(place, bytes).await).await?;
     stored.map(|stored| Json(zip::archive_store(stored))).map_err(|error| Problem::archive(ArchiveOp::Store, error))
 }
@@ -178,8 +185,9 @@ async fn operations(request: ArchiveRequest, params: Params, payload: Payload) -
     }
 }
 
-fn place(params: &Params) -> Result<ArchivePlace, Problem> {
+fn place(params: &Params, replace: MayReplace) -> Result<ArchivePlace, Problem> {
     let (cache_key, file_id) = params.key_and_file()?;
+    replace.check_key(cache_key.as_ref(), file_id.as_ref(), params)?;
     Ok(ArchivePlace { strategy: params.strategy()?, cache_key, file_id })
 }
 

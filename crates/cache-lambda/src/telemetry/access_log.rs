@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::outcome::Outcome;
 
-/// The access log entry of a request. It never has a key, a payload or a secret.
+/// The access log entry of a request. It never has an API key, a payload or a secret.
 #[derive(Debug, Serialize)]
 pub struct AccessLogEntry {
     /// The id in the response header.
@@ -18,6 +18,8 @@ pub struct AccessLogEntry {
     pub group: &'static str,
     /// The namespace in the path, `-` if there is none.
     pub namespace: String,
+    /// Who called: the id of an API key, `root`, or `-`.
+    pub key: String,
     /// Whether it was a hit, a miss, an error.
     #[serde(serialize_with = "by_name")]
     pub outcome: Outcome,

@@ -70,6 +70,7 @@ mod tests {
 
     fn answered(outcome: Outcome, status: u16) -> Map<String, Value> {
         let of_request = AccessLogEntry {
+            key: "root".to_owned(),
             request_id: "r".into(),
             aws_request_id: Some("a".into()),
             operation: "get_namespace_retrieve_cache_id",

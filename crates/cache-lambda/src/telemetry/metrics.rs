@@ -14,6 +14,11 @@ use super::outcome::Outcome;
 pub(super) const LATENCY_BUCKETS_US: [u64; 10] =
     [500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 500_000, 2_500_000];
 
+/// How many keys have metrics of their own, since each is a series for Prometheus.
+const MAX_KEYS: usize = 100;
+/// What all other keys are together.
+const OTHER_KEYS: &str = "other";
+
 /// The metrics of this process since its start.
 #[derive(Debug, Default)]
 pub struct Metrics {
@@ -21,8 +26,13 @@ pub struct Metrics {
     pub storage: Arc<StorageCounters>,
     /// By operation id. An operation is added with its first request; only that takes the write lock.
     operations: RwLock<BTreeMap<&'static str, Arc<OperationMetrics>>>,
+    /// By the id of the API key, `root` or `-`: the first [`MAX_KEYS`] that were seen; the others are together.
+    keys: RwLock<BTreeMap<String, Arc<Outcomes>>>,
     in_flight: AtomicU64,
 }
+
+/// How many requests had each outcome.
+pub(super) type Outcomes = [AtomicU64; Outcome::ALL.len()];
 
 /// The completed requests of one operation.
 #[derive(Debug, Default)]
@@ -45,7 +55,8 @@ impl Metrics {
     }
 
     /// A request has a response, or its caller hung up.
-    pub fn request_finished(&self, operation: &'static OperationLabels, outcome: Outcome, took: Duration) {
+    pub fn request_finished(&self, operation: &'static OperationLabels, key: &str, outcome: Outcome, took: Duration) {
+        self.of_key(key)[outcome as usize].fetch_add(1, Ordering::Relaxed);
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
         let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let answered = self.of(operation);
@@ -63,6 +74,20 @@ impl Metrics {
     /// The operations that were requested, by id.
     pub(super) fn operations(&self) -> BTreeMap<&'static str, Arc<OperationMetrics>> {
         self.operations.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The outcomes of the requests of each key.
+    pub(super) fn keys(&self) -> BTreeMap<String, Arc<Outcomes>> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn of_key(&self, key: &str) -> Arc<Outcomes> {
+        let known = self.keys.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned();
+        known.unwrap_or_else(|| {
+            let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+            let key = if keys.len() < MAX_KEYS || keys.contains_key(key) { key } else { OTHER_KEYS };
+            Arc::clone(keys.entry(key.to_owned()).or_default())
+        })
     }
 
     fn of(&self, operation: &'static OperationLabels) -> Arc<OperationMetrics> {

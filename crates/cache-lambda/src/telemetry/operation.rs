@@ -2,12 +2,15 @@
 
 use std::sync::LazyLock;
 
+use crate::access::table::Access;
+
 /// The labels of a request to a path or with a method that is not served.
 pub static UNMATCHED: LazyLock<OperationLabels> = LazyLock::new(|| OperationLabels {
     id: "none".to_owned(),
     group: "none".to_owned(),
     is_read: false,
     can_be_missing: false,
+    access: Access::AnyKey,
 });
 
 /// The operation that a request calls.
@@ -21,4 +24,6 @@ pub struct OperationLabels {
     pub is_read: bool,
     /// Whether 404 means that the named entry is not there.
     pub can_be_missing: bool,
+    /// What it needs of its caller.
+    pub access: Access,
 }

@@ -5,6 +5,7 @@
 //! and the counters of the storage would need a `Collector` of their own, so it would not save code.
 
 use std::fmt::{Display, Write};
+use std::sync::atomic::Ordering;
 
 use cache_core::cache::ObjectCacheCounts;
 use cache_storage::operation::StorageOp;
@@ -30,6 +31,7 @@ pub struct Process<'a> {
 pub fn page(metrics: &Metrics, object_cache: ObjectCacheCounts, process: &Process<'_>) -> String {
     let mut page = Page(String::new());
     page.requests(metrics);
+    page.keys(metrics);
     page.durations(metrics);
     page.family("mgraph_cache_requests_in_flight", "gauge", "Requests in flight.");
     page.sample("mgraph_cache_requests_in_flight", &[], metrics.in_flight());
@@ -49,6 +51,20 @@ impl Page {
             for outcome in Outcome::ALL {
                 let labels = [("operation", operation), ("outcome", outcome.name())];
                 match answered.count(outcome) {
+                    0 => {}
+                    count => self.sample(NAME, &labels, count),
+                }
+            }
+        }
+    }
+
+    fn keys(&mut self, metrics: &Metrics) {
+        const NAME: &str = "mgraph_cache_key_requests_total";
+        self.family(NAME, "counter", "Completed requests, by API key (its id, `root`, or `-` for none) and outcome.");
+        for (key, outcomes) in metrics.keys() {
+            for (outcome, count) in Outcome::ALL.into_iter().zip(outcomes.iter()) {
+                let labels = [("key", key.as_str()), ("outcome", outcome.name())];
+                match count.load(Ordering::Relaxed) {
                     0 => {}
                     count => self.sample(NAME, &labels, count),
                 }

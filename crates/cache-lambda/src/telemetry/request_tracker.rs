@@ -16,6 +16,7 @@ use super::access_log::AccessLogEntry;
 use super::emf;
 use super::operation::OperationLabels;
 use super::outcome::Outcome;
+use crate::access::caller::CallerName;
 use crate::state::{AppState, Service};
 
 /// The logged status of a request whose caller hung up before the response, as in nginx.
@@ -34,6 +35,7 @@ pub struct RequestTracker {
     started: Instant,
     span: Span,
     entry: AccessLogEntry,
+    caller: CallerName,
 }
 
 impl RequestTracker {
@@ -47,6 +49,7 @@ impl RequestTracker {
             operation: &operation.id,
             group: &operation.group,
             namespace: namespace(route, request.uri().path()).map_or("-".to_owned(), |name| name.to_string()),
+            key: String::new(),
             outcome: Outcome::ClientError,
             status: CLIENT_CLOSED_REQUEST,
             storage_calls: 0,
@@ -55,7 +58,15 @@ impl RequestTracker {
         };
         // At the highest level, so that the id is in every line at any log level.
         let span = error_span!("request", request_id = %entry.request_id, aws_request_id = entry.aws_request_id);
-        Self { state: Arc::clone(state), operation, meter: state.metrics.meter(), started: Instant::now(), span, entry }
+        Self {
+            state: Arc::clone(state),
+            operation,
+            meter: state.metrics.meter(),
+            started: Instant::now(),
+            span,
+            entry,
+            caller: CallerName::default(),
+        }
     }
 
     /// The span of all log lines about the request.
@@ -73,6 +84,11 @@ impl RequestTracker {
         Arc::clone(&self.meter)
     }
 
+    /// Where the name of the caller is to be left.
+    pub fn caller(&self) -> CallerName {
+        self.caller.clone()
+    }
+
     /// The request has a response.
     pub fn finish(mut self, status: StatusCode) {
         self.entry.status = status.as_u16();
@@ -84,7 +100,8 @@ impl Drop for RequestTracker {
     fn drop(&mut self) {
         let took = self.started.elapsed();
         let Self { entry, state, .. } = self;
-        state.metrics.request_finished(self.operation, entry.outcome, took);
+        entry.key = self.caller.get().to_owned();
+        state.metrics.request_finished(self.operation, &entry.key, entry.outcome, took);
         entry.storage_calls = self.meter.counters().calls();
         entry.storage_round_trips = self.meter.counters().round_trips();
         entry.duration_ms = milliseconds(took);
@@ -117,6 +134,7 @@ fn write(entry: &AccessLogEntry, state: &Service) {
         operation = entry.operation,
         group = entry.group,
         namespace = entry.namespace,
+        key = entry.key,
         outcome = entry.outcome.name(),
         status = entry.status,
         storage_calls = entry.storage_calls,

@@ -3,11 +3,14 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use cache_access::permission::Permission;
 use cache_api::admin::AllFiles;
 use cache_api::lists::{List, Page};
 use cache_core::cache::{ListFiles, NamePage};
 
 use super::{STORAGE, parse, physical};
+use crate::access::caller::Caller;
+use crate::access::place::{self, Place};
 use crate::extract::Params;
 use crate::openapi::operation::Operation;
 use crate::openapi::parameters;
@@ -41,25 +44,37 @@ pub fn routes() -> Routes {
         .get("/folders/{*path}", folders, |op| names(op, "The folders in a folder"))
 }
 
-async fn files_in(cache: RequestCache, params: Params) -> Result<Json<List<String>>, Problem> {
-    files(&cache, &params, params.path("path")).await
+async fn files_in(cache: RequestCache, caller: Caller, params: Params) -> Result<Json<List<String>>, Problem> {
+    files(&cache, &caller, &params, params.path("path")).await
 }
 
-async fn files_of_parent(cache: RequestCache, params: Params) -> Result<Json<List<String>>, Problem> {
-    files(&cache, &params, params.query("path").unwrap_or_default()).await
+async fn files_of_parent(cache: RequestCache, caller: Caller, params: Params) -> Result<Json<List<String>>, Problem> {
+    files(&cache, &caller, &params, params.query("path").unwrap_or_default()).await
 }
 
-async fn files(cache: &RequestCache, params: &Params, folder: &str) -> Result<Json<List<String>>, Problem> {
-    let query = ListQuery::of(params, folder)?;
-    let found = cache.files(&query.list).await?;
+async fn files(
+    cache: &RequestCache,
+    caller: &Caller,
+    params: &Params,
+    folder: &str,
+) -> Result<Json<List<String>>, Problem> {
+    let query = ListQuery::of(params, folder, caller)?;
+    let mut found = cache.files(&query.list).await?;
+    query.hide(caller, &mut found);
     let shown = if query.full_paths || query.list.recursive { found } else { below(folder, found) };
     Ok(Json(query.answer(shown)))
 }
 
-async fn all_files(State(state): State<AppState>, cache: RequestCache, params: Params) -> Result<Response, Problem> {
-    let mut query = ListQuery::of(&params, params.path("path"))?;
+async fn all_files(
+    State(state): State<AppState>,
+    cache: RequestCache,
+    caller: Caller,
+    params: Params,
+) -> Result<Response, Problem> {
+    let mut query = ListQuery::of(&params, params.path("path"), &caller)?;
     query.list.recursive = true;
-    let found = cache.files(&query.list).await?;
+    let mut found = cache.files(&query.list).await?;
+    query.hide(&caller, &mut found);
     if query.paged {
         return Ok(Json(query.answer(found)).into_response());
     }
@@ -67,17 +82,23 @@ async fn all_files(State(state): State<AppState>, cache: RequestCache, params: P
     Ok(Json(AllFiles { timestamp, file_count: found.items.len(), files: found.items }).into_response())
 }
 
-async fn folders(cache: RequestCache, params: Params) -> Result<Json<List<String>>, Problem> {
-    folders_below(&cache, &params, params.path("path")).await
+async fn folders(cache: RequestCache, caller: Caller, params: Params) -> Result<Json<List<String>>, Problem> {
+    folders_below(&cache, &caller, &params, params.path("path")).await
 }
 
-async fn folders_of_parent(cache: RequestCache, params: Params) -> Result<Json<List<String>>, Problem> {
-    folders_below(&cache, &params, params.query("path").unwrap_or_default()).await
+async fn folders_of_parent(cache: RequestCache, caller: Caller, params: Params) -> Result<Json<List<String>>, Problem> {
+    folders_below(&cache, &caller, &params, params.query("path").unwrap_or_default()).await
 }
 
-async fn folders_below(cache: &RequestCache, params: &Params, folder: &str) -> Result<Json<List<String>>, Problem> {
-    let query = ListQuery::of(params, folder)?;
+async fn folders_below(
+    cache: &RequestCache,
+    caller: &Caller,
+    params: &Params,
+    folder: &str,
+) -> Result<Json<List<String>>, Problem> {
+    let query = ListQuery::of(params, folder, caller)?;
     let mut found = cache.folders(&query.list).await?;
+    query.hide(caller, &mut found);
     for name in &mut found.items {
         name.truncate(name.trim_end_matches('/').len());
     }
@@ -93,12 +114,16 @@ struct ListQuery<'a> {
 }
 
 impl<'a> ListQuery<'a> {
-    fn of(params: &'a Params, folder: &'a str) -> Result<Self, Problem> {
+    fn of(params: &'a Params, folder: &'a str, caller: &Caller) -> Result<Self, Problem> {
         let folder = folder.strip_suffix('/').unwrap_or(folder);
         if !folder.is_empty() {
             parse(folder)?;
         }
         let paging = params.paging()?;
+        // A cursor would name what the caller may not see.
+        if paging.is_some() && folder.is_empty() && !caller.is_unlimited() {
+            return Err(Problem::paging_needs_folder());
+        }
         let list = ListFiles {
             folder,
             recursive: params.flag("recursive", false)?,
@@ -107,6 +132,17 @@ impl<'a> ListQuery<'a> {
             physical: params.flag("physical", false)?,
         };
         Ok(Self { list, full_paths: params.flag("return_full_path", false)?, paged: paging.is_some() })
+    }
+
+    /// Takes out what lies in namespaces that the caller does not manage. Within a folder, that was checked before.
+    fn hide(&self, caller: &Caller, found: &mut NamePage<String>) {
+        if caller.is_unlimited() || !self.list.folder.is_empty() {
+            return;
+        }
+        found.items.retain(|path| {
+            let place = place::first_folder(path);
+            matches!(place, Place::Namespace(namespace) if caller.permissions_on(&namespace).allow(Permission::Manage))
+        });
     }
 
     fn answer(&self, found: NamePage<String>) -> List<String> {

@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 
 use crate::body::{Payload, given, shown_json};
 use crate::extract::hash_and_version;
+use crate::fields::WholeNumber;
 use crate::problem::Problem;
-use crate::routes::upload::WholeNumber;
 use crate::state::AppState;
 
 /// The largest body, in bytes: a thousand long keys.

@@ -1,77 +1,78 @@
-//! Authentication: the API key in a header, or in a cookie when the header is absent or empty.
+//! The key of a request: in the configured header, as `Authorization: Bearer`, or in a cookie.
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, Method};
+use cache_access::api_key::ApiKey;
+use cache_core::digest::Sha256Digest;
+use http::{HeaderMap, header};
 use subtle::ConstantTimeEq;
 
 use crate::config::auth::Auth;
 use crate::cookies;
 use crate::problem::Problem;
-use crate::routes::console;
-use crate::state::AppState;
-
-/// The paths that need no key. `/config/status` is not served; clients expect a 404 for it even without a key.
-const PUBLIC: [&str; 12] = [
-    "/",
-    "/console",
-    "/console/",
-    "/auth/set-cookie-form",
-    "/auth/set-auth-cookie",
-    "/docs",
-    "/docs/start.js",
-    "/docs/swagger-ui.css",
-    "/docs/swagger-ui-bundle.js",
-    "/openapi.json",
-    "/info/ready",
-    "/config/status",
-];
 
 /// What to do when no key is configured.
 const NO_KEY: &str = "the operator has to set FAST_API__AUTH__API_KEY__NAME and FAST_API__AUTH__API_KEY__VALUE";
 
-/// Rejects requests without the key.
-pub async fn require_key(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    if PUBLIC.contains(&request.uri().path()) || is_console_file(&request) || is_upload(&request) {
-        return next.run(request).await;
-    }
-    match may_call(&state.config.auth, request.headers()) {
-        Ok(()) => next.run(request).await,
-        Err(problem) => problem.into_response(),
-    }
+/// What a request shows of its caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Credentials {
+    /// Nobody is asked for a key.
+    Open,
+    /// The key that the operator configured.
+    Root,
+    /// Something that may be a key with permissions: its digest.
+    Key(Sha256Digest),
+    /// Nothing.
+    None,
 }
 
-/// Whether a request reads a file of the console. No other route begins like that, also not of a namespace `console`.
-fn is_console_file(request: &Request) -> bool {
-    request.method().is_safe() && request.uri().path().starts_with(console::FILES)
-}
-
-/// Whether a request goes to a presigned upload URL, whose signature the handler verifies.
-fn is_upload(request: &Request) -> bool {
-    let mut segments = request.uri().path().split('/');
-    request.method() == Method::PUT && segments.clone().count() == 5 && segments.nth(3) == Some("upload")
-}
-
-/// Whether a request with these headers may call.
-pub fn may_call(auth: &Auth, headers: &HeaderMap) -> Result<(), Problem> {
+/// What a request with these headers shows of its caller.
+///
+/// # Errors
+///
+/// 401 when it cannot be a key, or when the service has none.
+pub fn of(auth: &Auth, headers: &HeaderMap) -> Result<Credentials, Problem> {
     let (name, cookie, value) = match auth {
-        Auth::Disabled => return Ok(()),
+        Auth::Disabled => return Ok(Credentials::Open),
         Auth::DenyAll { reason } => return Err(Problem::unauthorized(reason, NO_KEY)),
         Auth::ApiKey { name, cookie, value } => (name, cookie, value),
     };
     let header = headers.get(name).map(|shown| shown.as_bytes().to_vec()).filter(|shown| !shown.is_empty());
-    match header.or_else(|| cookies::find(headers, cookie)) {
-        None => {
-            let advice = format!("API key is missing: send it in the header or cookie '{cookie}'");
-            Err(Problem::unauthorized("Client API key is missing, you need to set it on a header or cookie", advice))
-        }
-        // In constant time.
-        Some(shown) if bool::from(shown.ct_eq(value.as_bytes())) => Ok(()),
-        Some(_) => {
-            let advice = format!("API key is wrong: check the value of '{cookie}'");
-            Err(Problem::unauthorized("Invalid API key value", advice))
-        }
+    let Some(shown) = header.or_else(|| bearer(headers)).or_else(|| cookies::find(headers, cookie)) else {
+        return Ok(Credentials::None);
+    };
+    // In constant time.
+    if bool::from(shown.ct_eq(value.as_bytes())) {
+        return Ok(Credentials::Root);
+    }
+    match std::str::from_utf8(&shown).ok().and_then(|text| text.parse::<ApiKey>().ok()) {
+        Some(key) => Ok(Credentials::Key(key.digest())),
+        None => Err(refused(auth)),
+    }
+}
+
+/// The token of RFC 6750. The name of the scheme may be written in any case.
+fn bearer(headers: &HeaderMap) -> Option<Vec<u8>> {
+    let value = headers.get(header::AUTHORIZATION)?.as_bytes();
+    let (scheme, token) = value.split_at_checked("Bearer ".len())?;
+    scheme.eq_ignore_ascii_case(b"Bearer ").then(|| token.trim_ascii().to_vec()).filter(|token| !token.is_empty())
+}
+
+/// A request without a key.
+pub fn missing(auth: &Auth) -> Problem {
+    let advice = format!("API key is missing: send it in the header or cookie '{}'", name_of(auth));
+    Problem::unauthorized("Client API key is missing, you need to set it on a header or cookie", advice)
+}
+
+/// A request with a key that is not accepted: unknown, expired and disabled ones look alike.
+pub fn refused(auth: &Auth) -> Problem {
+    let advice = format!("API key is wrong: check the value of '{}'", name_of(auth));
+    Problem::unauthorized("Invalid API key value", advice)
+}
+
+fn name_of(auth: &Auth) -> &str {
+    match auth {
+        Auth::ApiKey { cookie, .. } => cookie,
+        Auth::Disabled | Auth::DenyAll { .. } => "",
     }
 }
 
@@ -104,6 +105,9 @@ mod tests {
         check(keyed(), health().header("x-api-key", "secret"), 200, "ok").await;
         check(keyed(), health().header("cookie", "a=b; X-Api-Key=secret"), 200, "ok").await;
         check(keyed(), health().header("cookie", "X-Api-Key=\"secret\""), 200, "ok").await;
+        check(keyed(), health().header("authorization", "Bearer secret"), 200, "ok").await;
+        check(keyed(), health().header("authorization", "bearer  secret"), 200, "ok").await;
+        check(keyed(), health().header("authorization", "Basic secret"), 401, "missing").await;
         check(keyed(), health().header("x-api-key", "").header("cookie", "X-Api-Key=secret"), 200, "ok").await;
     }
 
@@ -131,7 +135,7 @@ mod tests {
     async fn preflights_and_public_paths_need_no_key() {
         check(keyed(), Call::new(Method::OPTIONS, "/any/path"), 204, "").await;
         check(keyed(), Call::get("/openapi.json/"), 401, "missing").await;
-        for path in super::PUBLIC {
+        for path in ["/", "/docs", "/openapi.json", "/info/ready", "/config/status"] {
             let mut config = config();
             config.auth = keyed();
             assert_ne!(App::with(config).send(Call::get(path)).await.status, 401, "{path}");

@@ -1,0 +1,12 @@
+//! Who may call what: the key of a request, and its permission for the operation.
+//!
+//! 1. [`table`] says what each operation needs. An operation that is not in it is for the root key alone.
+//! 2. [`credentials`] finds the key in a request.
+//! 3. [`authorize`] looks it up, compares it with what the operation needs, and counts its use.
+//! 4. [`caller`] is what handlers know of it: those whose answer depends on what the caller may see.
+
+pub mod authorize;
+pub mod caller;
+pub mod credentials;
+pub mod place;
+pub mod table;

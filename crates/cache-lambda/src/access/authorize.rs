@@ -1,0 +1,296 @@
+//! The middleware that lets a request pass, or not.
+//!
+//! Requests of the root key cost nothing here. A key with permissions is looked up in memory; when it has to be read, a read of a
+//! namespace is begun beside that, and its response is thrown away if the key is refused: a key that is not in memory costs one
+//! more GET, and no more round trips. Nothing that is refused depends on what is stored, nor does the time that it takes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::HttpBody;
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use cache_access::keyring::Keyring;
+use cache_access::permission::Permission;
+use cache_access::record::{KeyRecord, KeyStatus};
+use cache_access::usage::{Due, Exceeded, ExceededLimit};
+use cache_core::digest::Sha256Digest;
+use cache_core::error::Error;
+use cache_core::ids::Namespace;
+use cache_core::time::Deadline;
+use cache_storage::instrumented::RequestMetrics;
+use futures::future::{Either, join, select};
+use http::header;
+use tracing::Instrument;
+
+use super::caller::{Caller, CallerName, MayReplace};
+use super::credentials::{self, Credentials};
+use super::place::{self, Place};
+use super::table::Access;
+use crate::problem::Problem;
+use crate::routes::routes;
+use crate::state::{AppState, Service};
+
+/// A path that is not served. Clients expect a 404 for it even without a key.
+const CONFIG_STATUS: &str = "/config/status";
+/// How long the use of a key may take to be written down.
+const USAGE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Lets requests pass whose callers may make them.
+pub async fn authorize(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let operation = routes().labels(request.method(), route);
+    // A path that is not served is a 404 to everybody with a key, and a 401 to others.
+    let access = operation.map_or_else(|| routes().access_of_path(route), |operation| operation.access);
+    if state.config.read_only && access.changes(operation.is_none_or(|operation| operation.is_read)) {
+        return Problem::read_only().into_response();
+    }
+    if matches!(access, Access::Public | Access::SignedUrl) || request.uri().path() == CONFIG_STATUS {
+        return next.run(request).await;
+    }
+    match credentials::of(&state.config.auth, request.headers()) {
+        Err(problem) => problem.into_response(),
+        Ok(Credentials::Open) => pass(Caller::Open, request, next).await,
+        Ok(Credentials::Root) => pass(Caller::Root, request, next).await,
+        Ok(Credentials::None) => anonymous(&state, access, request, next).await,
+        Ok(Credentials::Key(digest)) => {
+            let keyring = Budget::of(&state, &request).keyring(&state);
+            let known = keyring.in_memory(&digest);
+            let admission = match Admission::of(state, access, request).await {
+                Ok(admission) => admission,
+                Err(problem) => return problem.into_response(),
+            };
+            match known {
+                Some(record) => admission.decide(record, next).await,
+                None => admission.look_up(&keyring, digest, next).await,
+            }
+        }
+    }
+}
+
+async fn pass(caller: Caller, mut request: Request, next: Next) -> Response {
+    name(&caller, &request);
+    request.extensions_mut().insert(MayReplace(caller.is_unlimited()));
+    request.extensions_mut().insert(caller);
+    next.run(request).await
+}
+
+fn name(caller: &Caller, request: &Request) {
+    if let Some(name) = request.extensions().get::<CallerName>() {
+        name.set(caller);
+    }
+}
+
+/// How a request uses the storage: until when, and with which counters.
+struct Budget {
+    deadline: Deadline,
+    meter: Arc<RequestMetrics>,
+}
+
+impl Budget {
+    fn of(state: &Service, request: &Request) -> Self {
+        let explicit = request.extensions().get::<Deadline>().copied();
+        let deadline = explicit.unwrap_or_else(|| Deadline::at(state.clock.now().plus(state.config.request_timeout)));
+        Self { deadline, meter: request.extensions().get().map_or_else(|| state.metrics.meter(), Arc::clone) }
+    }
+
+    fn keyring(&self, state: &Service) -> Keyring {
+        state.keyring_with_deadline(self.deadline, &self.meter)
+    }
+}
+
+/// A request without a key passes if it reads a namespace that everybody may read.
+async fn anonymous(state: &AppState, access: Access, request: Request, next: Next) -> Response {
+    let missing = || credentials::missing(&state.config.auth).into_response();
+    if access != Access::Namespace(Permission::Read) {
+        return missing();
+    }
+    let budget = Budget::of(state, &request);
+    let (mut parts, body) = request.into_parts();
+    let place = place::of(access, &mut parts, state).await;
+    let request = Request::from_parts(parts, body);
+    let Ok(Place::Namespace(namespace)) = place else { return missing() };
+    match is_public(state, &budget, &namespace).await {
+        Ok(true) => pass(Caller::Anonymous, request, next).await,
+        Ok(false) => missing(),
+        Err(error) => Problem::from(error).into_response(),
+    }
+}
+
+/// Whether everybody may read a namespace. Its settings are read with the budget of unknown keys, since anybody can ask.
+async fn is_public(state: &Service, budget: &Budget, namespace: &Namespace) -> Result<bool, Error> {
+    let namespace = state.cache_with_deadline(budget.deadline, &budget.meter).namespace(namespace);
+    if let Some(settings) = namespace.settings_in_memory() {
+        return Ok(settings.public_read);
+    }
+    state.keyring().admit_unknown()?;
+    Ok(namespace.settings().await?.public_read)
+}
+
+/// A request with a key, whose permissions are not known yet.
+struct Admission {
+    state: AppState,
+    access: Access,
+    place: Place,
+    request: Request,
+}
+
+impl Admission {
+    async fn of(state: AppState, access: Access, request: Request) -> Result<Self, Problem> {
+        let (mut parts, body) = request.into_parts();
+        let place = place::of(access, &mut parts, &state).await?;
+        Ok(Self { access, place, request: Request::from_parts(parts, body), state })
+    }
+
+    /// Looks the key up: beside the operation if that only reads, else before it.
+    async fn look_up(self, keyring: &Keyring, digest: Sha256Digest, next: Next) -> Response {
+        if self.access != Access::Namespace(Permission::Read) {
+            return match keyring.look_up(&digest).await {
+                Ok(record) => self.decide(record, next).await,
+                Err(error) => Problem::from(error).into_response(),
+            };
+        }
+        let Self { state, access, place, request } = self;
+        let received = Received::of(&request);
+        let look_up = Box::pin(keyring.look_up(&digest));
+        match select(look_up, Box::pin(next.run(request))).await {
+            Either::Left((found, operation)) => {
+                let admitted = found.map_err(Problem::from).and_then(|found| admit(&state, access, &place, found));
+                match admitted {
+                    Ok(record) => received.count(&state, record, operation).await,
+                    // The rest of the operation is dropped, so the answer takes as long whatever is stored.
+                    Err(problem) => problem.into_response(),
+                }
+            }
+            Either::Right((response, look_up)) => {
+                let found = look_up.await.map_err(Problem::from);
+                match found.and_then(|found| admit(&state, access, &place, found)) {
+                    Ok(record) => received.count(&state, record, std::future::ready(response)).await,
+                    Err(problem) => problem.into_response(),
+                }
+            }
+        }
+    }
+
+    async fn decide(self, record: Option<Arc<KeyRecord>>, next: Next) -> Response {
+        let Self { state, access, place, mut request } = self;
+        match admit(&state, access, &place, record) {
+            Err(problem) => problem.into_response(),
+            Ok(record) => {
+                let received = Received::of(&request);
+                let caller = Caller::Key(Arc::clone(&record));
+                if let Place::Namespace(namespace) = &place {
+                    let may_write = caller.permissions_on(namespace).allow(Permission::Write);
+                    request.extensions_mut().insert(MayReplace(may_write));
+                }
+                request.extensions_mut().insert(caller);
+                received.count(&state, record, next.run(request)).await
+            }
+        }
+    }
+}
+
+/// What has to be known of a request after it was given away.
+struct Received {
+    name: Option<CallerName>,
+    bytes: u64,
+}
+
+impl Received {
+    fn of(request: &Request) -> Self {
+        let length =
+            request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        Self { name: request.extensions().get().cloned(), bytes: length.unwrap_or(0) }
+    }
+
+    /// Runs an operation whose key was admitted, and counts its bytes.
+    async fn count(
+        self,
+        state: &AppState,
+        record: Arc<KeyRecord>,
+        operation: impl Future<Output = Response>,
+    ) -> Response {
+        if let Some(name) = &self.name {
+            name.set(&Caller::Key(Arc::clone(&record)));
+        }
+        let response = match state.keyring().due_usage(&record) {
+            None => operation.await,
+            // What goes on after the response may be frozen with the function.
+            Some(due) if state.config.in_lambda => join(operation, write_down(state, due)).await.0,
+            Some(due) => {
+                let own = Arc::clone(state);
+                let work = async move { write_down(&own, due).await };
+                state.background_tasks.spawn(work.in_current_span());
+                operation.await
+            }
+        };
+        let bytes = self.bytes.saturating_add(response.body().size_hint().lower());
+        state.keyring().usage(&record.id).add_bytes(bytes, state.clock.now());
+        response
+    }
+}
+
+async fn write_down(state: &Service, due: Due) {
+    let deadline = Deadline::at(state.clock.now().plus(USAGE_TIMEOUT));
+    let keyring = state.keyring_with_deadline(deadline, &state.metrics.meter());
+    if let Err(error) = keyring.exchange_usage(&due).await {
+        tracing::warn!(%error, "the use of a key was not written down; it is tried again when it is due next");
+    }
+}
+
+/// Whether a key may make the request, and is within its limits.
+fn admit(
+    state: &Service,
+    access: Access,
+    place: &Place,
+    record: Option<Arc<KeyRecord>>,
+) -> Result<Arc<KeyRecord>, Problem> {
+    let now = state.clock.now();
+    let accepted = record.filter(|record| record.status(now) == KeyStatus::Active);
+    let record = accepted.ok_or_else(|| credentials::refused(&state.config.auth))?;
+    let caller = Caller::Key(Arc::clone(&record));
+    check(&caller, access, place)?;
+    let limits = &record.spec.limits;
+    match state.keyring().usage(&record.id).admit(limits, now) {
+        Ok(()) => Ok(record),
+        Err(exceeded) if limits.report_only => {
+            tracing::warn!(key = record.id.as_str(), "{}", text_of(&exceeded));
+            Ok(record)
+        }
+        Err(exceeded) => Err(Problem::limit_exceeded(&text_of(&exceeded), exceeded.retry_after)),
+    }
+}
+
+fn check(caller: &Caller, access: Access, place: &Place) -> Result<(), Problem> {
+    let Caller::Key(record) = caller else { return Ok(()) };
+    let grants = &record.spec.grants;
+    match (access, place) {
+        (Access::Public | Access::SignedUrl | Access::AnyKey, _) => Ok(()),
+        (Access::Namespace(permission) | Access::Folder(permission), Place::Namespace(namespace)) => {
+            caller.check(permission, namespace)
+        }
+        // A handler of a store asks for more if it is to replace something.
+        (Access::Store, Place::Namespace(namespace)) => caller.check(Permission::Create, namespace),
+        (Access::Folder(permission), Place::Service) if grants.allow_anywhere(permission) => Ok(()),
+        (Access::Folder(permission), Place::Service) => Err(Problem::permission_missing(permission, "*")),
+        (Access::Namespace(_) | Access::Store | Access::Folder(_), Place::Elsewhere(folder)) => {
+            Err(Problem::no_such_namespace(folder))
+        }
+        (Access::AllNamespaces(permission), _) if grants.on_all().allow(permission) => Ok(()),
+        (Access::AllNamespaces(permission), _) => Err(Problem::permission_missing(permission, "*")),
+        (Access::Keys, _) if grants.allow_anywhere(Permission::Manage) => Ok(()),
+        (Access::Keys, _) => Err(Problem::permission_missing(Permission::Manage, "*")),
+        (Access::Namespace(_) | Access::Store, Place::Service) | (Access::Root, _) => Err(Problem::root_key_needed()),
+    }
+}
+
+fn text_of(exceeded: &Exceeded) -> String {
+    match exceeded.limit {
+        ExceededLimit::Rate(limit) => format!("the API key may make {limit} requests per second"),
+        ExceededLimit::Bytes(limit) => format!("the API key may move {limit} bytes in a day, until midnight UTC"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

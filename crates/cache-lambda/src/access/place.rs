@@ -1,0 +1,81 @@
+//! Where a request is to act, read as its handler reads it.
+
+use axum::extract::FromRequestParts;
+use cache_core::ids::Namespace;
+use http::request::Parts;
+
+use super::table::Access;
+use crate::extract::Params;
+use crate::problem::Problem;
+use crate::state::AppState;
+
+/// Where a request is to act.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// In no namespace, or in all.
+    Service,
+    /// In this one.
+    Namespace(Namespace),
+    /// In a folder of the storage that is no namespace.
+    Elsewhere(String),
+}
+
+/// Where a request is to act.
+///
+/// # Errors
+///
+/// 400 when the path is malformed, as the handler would answer.
+pub async fn of(access: Access, parts: &mut Parts, state: &AppState) -> Result<Place, Problem> {
+    match access {
+        Access::Namespace(_) | Access::Store => {
+            Ok(Place::Namespace(Params::from_request_parts(parts, state).await?.namespace()?))
+        }
+        Access::Folder(_) => {
+            let params = Params::from_request_parts(parts, state).await?;
+            // Older clients name the folder in the query.
+            let path = match params.path("path") {
+                "" => params.query("path").unwrap_or_default(),
+                path => path,
+            };
+            Ok(first_folder(path))
+        }
+        Access::Public
+        | Access::SignedUrl
+        | Access::AnyKey
+        | Access::AllNamespaces(_)
+        | Access::Keys
+        | Access::Root => Ok(Place::Service),
+    }
+}
+
+/// The namespace that a path in the storage leads into. A folder whose name would have to be sanitized is none.
+pub fn first_folder(path: &str) -> Place {
+    let folder = path.split('/').next().unwrap_or_default();
+    match folder.parse::<Namespace>() {
+        Ok(namespace) if namespace.as_str() == folder => Place::Namespace(namespace),
+        Ok(_) | Err(_) if path.is_empty() => Place::Service,
+        Ok(_) | Err(_) => Place::Elsewhere(folder.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_leads_into_the_namespace_of_its_first_folder_only_if_that_is_one() {
+        let namespace = |name: &str| Place::Namespace(name.parse().unwrap());
+        let elsewhere = |name: &str| Place::Elsewhere(name.to_owned());
+        for (path, place) in [
+            ("", Place::Service),
+            ("team-a", namespace("team-a")),
+            ("team-a/data/x.json", namespace("team-a")),
+            ("team a/data", elsewhere("team a")),
+            ("/team-a", elsewhere("")),
+            ("../team-a", elsewhere("..")),
+            (".mgraph-cache/keys", elsewhere(".mgraph-cache")),
+        ] {
+            assert_eq!(first_folder(path), place, "{path}");
+        }
+    }
+}
