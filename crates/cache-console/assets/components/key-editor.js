@@ -30,16 +30,16 @@ export function KeyEditor({ title, action, of = {}, busy, error, onSave, onClose
   return html`<${Dialog} title=${title} onClose=${onClose}>
     <form onSubmit=${submit}>
       <div class="fields">
-        <label>Name <input name="name" value=${of.name || ''} required maxlength="128" autocomplete="off" /></label>
-        <label>Note <input name="note" value=${of.note || ''} autocomplete="off" /></label>
-        <label>Valid from <input name="not_before" type="datetime-local" value=${localTime(of.not_before)} /></label>
-        <label>Expires <input name="expires_at" type="datetime-local" value=${localTime(of.expires_at)} /></label>
+        <label>Name <input name="name" defaultValue=${of.name || ''} required maxlength="128" autocomplete="off" /></label>
+        <label>Note <input name="note" defaultValue=${of.note || ''} autocomplete="off" /></label>
+        <label>Valid from <input name="not_before" type="datetime-local" defaultValue=${localTime(of.not_before)} /></label>
+        <label>Expires <input name="expires_at" type="datetime-local" defaultValue=${localTime(of.expires_at)} /></label>
       </div>
       ${grants.map((grant) => html`<${Grant} key=${grant.id} grant=${grant} change=${(changes) => change(grant.id, changes)} remove=${grants.length > 1 ? () => setGrants(grants.filter((one) => one !== grant)) : null} />`)}
       <p><button type="button" class="small" onClick=${() => setGrants([...grants, { id: Date.now(), namespaces: '', permissions: ['read'] }])}>Add a grant</button></p>
       <details open=${Boolean(of.limits)}><summary>Limits</summary>
         <div class="fields">
-          ${LIMITS.map(([name, label]) => html`<label key=${name}>${label} <input name=${name} type="number" min="0" step="any" value=${of.limits?.[name] ?? ''} /></label>`)}
+          ${LIMITS.map(([name, label]) => html`<label key=${name}>${label} <input name=${name} type="number" min="0" step="any" defaultValue=${of.limits?.[name] ?? ''} /></label>`)}
           <fieldset><label><input name="report_only" type="checkbox" defaultChecked=${of.limits?.report_only || false} />only report what is above them</label></fieldset>
         </div>
       </details>

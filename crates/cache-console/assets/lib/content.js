@@ -43,8 +43,6 @@ export function asText(bytes) {
  * @typedef {{ bytes: Uint8Array, total: number, kind: 'json' | 'string' | 'binary', complete: boolean }} Content
  */
 
-const REPRESENTATION = { json: 'json', string: 'string', binary: 'binary' };
-
 /**
  * The content of an entry, or the beginning of a large one.
  * @param {string} namespace
@@ -54,9 +52,9 @@ const REPRESENTATION = { json: 'json', string: 'string', binary: 'binary' };
  * @returns {Promise<Content>}
  */
 export async function read(namespace, { id, kind, size }, signal, revision) {
-  const route = path(namespace, 'retrieve', id, REPRESENTATION[kind] || 'binary');
   const isLarge = size > MAX_SHOWN;
-  // A part of a JSON is none, so a large one is read as the text that it is.
+  // Only bytes are sent in parts.
+  const route = path(namespace, 'retrieve', id, isLarge ? 'binary' : kind);
   const headers = isLarge ? { range: `bytes=0-${MAX_SHOWN - 1}` } : {};
   const response = await send('GET', route, { query: { redirect: 'never', revision }, headers, signal });
   const bytes = new Uint8Array(await response.arrayBuffer());

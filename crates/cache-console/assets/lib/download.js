@@ -40,11 +40,12 @@ export async function download(namespace, entry) {
   } catch (error) {
     if (error.status !== 413) throw error;
     // In Lambda a response is limited, so it comes in parts.
-    save(await inParts(namespace, entry, route), fileName(entry));
+    save(await inParts(namespace, entry), fileName(entry));
   }
 }
 
-async function inParts(namespace, entry, route) {
+async function inParts(namespace, entry) {
+  const route = path(namespace, 'retrieve', entry.id, 'binary');
   const parts = [];
   for (let from = 0; from < entry.size; from += PART) {
     const range = `bytes=${from}-${Math.min(entry.size, from + PART) - 1}`;

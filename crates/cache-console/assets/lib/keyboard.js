@@ -29,6 +29,8 @@ const isTyping = (element) =>
  * @param {Record<string, (event: KeyboardEvent) => void>} actions By `KeyboardEvent.key`.
  */
 export function useKeys(actions) {
+  const latest = useRef(actions);
+  latest.current = actions;
   useEffect(() => {
     const pressed = (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
@@ -37,14 +39,14 @@ export function useKeys(actions) {
         return;
       }
       if (document.querySelector('dialog[open]')) return;
-      const action = Object.hasOwn(actions, event.key) ? actions[event.key] : null;
+      const action = Object.hasOwn(latest.current, event.key) ? latest.current[event.key] : null;
       if (!action) return;
       event.preventDefault();
       action(event);
     };
     addEventListener('keydown', pressed);
     return () => removeEventListener('keydown', pressed);
-  });
+  }, []);
 }
 
 /** Moves through a list. @param {{ count: number, selected: number, select: (index: number) => void, open: (index: number) => void }} list */

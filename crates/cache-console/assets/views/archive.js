@@ -111,7 +111,7 @@ function Edit({ base, asking, onClose }) {
   };
   return html`<${Dialog} title=${what === 'rename' ? 'Rename the member' : 'Add a member'} onClose=${onClose}>
     <form onSubmit=${submit}>
-      <label>Name in the archive <input name="name" value=${name} required=${what === 'rename'} autocomplete="off" placeholder="docs/readme.txt" /></label>
+      <label>Name in the archive <input name="name" defaultValue=${name} required=${what === 'rename'} autocomplete="off" placeholder="docs/readme.txt" /></label>
       ${what === 'add' && html`<label>File <input name="file" type="file" /></label><label>Or text <textarea name="text" rows="4"></textarea></label>`}
       <${ErrorBox} error=${action.error} />
       <p class="buttons"><button type="submit" class="primary" disabled=${action.busy}>${what === 'rename' ? 'Rename' : 'Add'}</button></p>

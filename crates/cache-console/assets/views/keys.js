@@ -104,7 +104,7 @@ function Rotate({ of, busy, error, onSave, onClose }) {
   return html`<${Dialog} title=${`Rotate ${of.name}`} onClose=${onClose}>
     <form onSubmit=${submit}>
       <p>A new key with the same permissions is made. The old one is accepted for a while, so that clients can change.</p>
-      <label>For so many hours <input name="hours" type="number" min="0" step="any" value="24" required /></label>
+      <label>For so many hours <input name="hours" type="number" min="0" step="any" defaultValue="24" required /></label>
       <${ErrorBox} error=${error} />
       <p class="buttons"><button type="submit" class="primary" disabled=${busy}>Rotate</button><button type="button" onClick=${onClose}>Cancel</button></p>
     </form>

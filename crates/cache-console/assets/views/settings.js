@@ -40,7 +40,7 @@ function Form({ namespace, settings, usual, saved }) {
   return html`<form class="panel" aria-label="Settings" onSubmit=${submit}>
     <${Denied} why=${denied} />
     <div class="fields">
-      <label>Lifetime in hours <input name="ttl_hours" type="number" min="1" max="87600" value=${settings.ttl_hours ?? ''} placeholder="not set" disabled=${Boolean(denied)} /></label>
+      <label>Lifetime in hours <input name="ttl_hours" type="number" min="1" max="87600" defaultValue=${settings.ttl_hours ?? ''} placeholder="not set" disabled=${Boolean(denied)} /></label>
       <label>After that <select name="on_expiry" disabled=${Boolean(denied)}>
         <option value="keep" selected=${settings.on_expiry === 'keep'}>entries stay</option>
         <option value="delete" selected=${settings.on_expiry === 'delete'}>entries expire</option>
