@@ -78,7 +78,7 @@ class Console:
         self.page = self.context.new_page()
         self.errors = []
         self.foreign = []
-        self.expected = ("status of 404",) if os.environ.get("OLD") else ()
+        self.expected = ()
         self.page.on("console", lambda message: message.type == "error" and self.errors.append(message.text))
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("dialog", lambda dialog: (self.errors.append(f"dialog: {dialog.message}"), dialog.dismiss()))

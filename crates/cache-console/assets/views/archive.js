@@ -20,7 +20,7 @@ const split = (member) => {
 export function Archive({ namespace, entry, query }) {
   const base = [namespace, 'zip', entry.id];
   const call = useCall((signal) => getJson(path(...base, 'files/list'), { signal }), [namespace, entry.id]);
-  if (call.error?.status === 400 || call.error?.status === 422) {
+  if ([400, 404, 422].includes(call.error?.status)) {
     return html`<${Empty}><p>This content is no ZIP archive.</p><p class="fine">${call.error.message}</p><//>`;
   }
   return html`<${Loaded} call=${call} what="Reading the archive">
