@@ -41,7 +41,7 @@ def what_a_key_may_not_do_is_disabled_and_says_why(browser):
     api.store("access-other", "string", "hello")
     made = api.json("POST", "/keys", {"name": "reader", "grants": [{"namespaces": ["access-te*"], "permissions": ["read"]}]})
     console = Console(browser, key=made["key"])
-    console.expect_errors("status of 403")
+    console.expect_errors("status of 404", "status of 403")
     page = console.page
     console.open(f"access-team/id/{cache_id}")
     expect(page.get_by_role("button", name="reader")).to_be_visible()
@@ -59,7 +59,7 @@ def what_a_key_may_not_do_is_disabled_and_says_why(browser):
     expect(page.get_by_role("link", name="access-team", exact=True)).to_be_visible()
     expect(page.get_by_role("link", name="access-other", exact=True)).to_have_count(0)
     console.open("access-other")
-    expect(page.get_by_role("alert").first).to_contain_text("403")
+    expect(page.get_by_role("alert").first).to_contain_text("404: there is no namespace 'access-other' for this API key")
     console.close()
 
 

@@ -200,6 +200,7 @@ def keys_of_the_keyboard_move_through_the_console(browser):
     page.keyboard.press("Enter")
     wait_for(lambda: "/id/" in page.url, "an entry", page=page)
     assert page.url.rsplit("/", 1)[1] in ids
+    expect(page.get_by_role("region", name="Content")).to_be_visible()
     page.keyboard.press("2")
     console.at("tab=versions")
     page.keyboard.press("?")

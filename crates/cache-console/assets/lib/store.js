@@ -35,6 +35,12 @@ export function createStore(value) {
  */
 export function useStore(store) {
   const [, render] = useState(0);
-  useEffect(() => store.watch(() => render((count) => count + 1)), [store]);
-  return store.get();
+  const value = store.get();
+  useEffect(() => {
+    const again = () => render((count) => count + 1);
+    // It may have changed since the component was rendered.
+    if (store.get() !== value) again();
+    return store.watch(again);
+  }, [store]);
+  return value;
 }

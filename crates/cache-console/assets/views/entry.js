@@ -20,14 +20,16 @@ import { Versions } from './versions.js';
 export function EntryPage({ namespace, selector, query }) {
   const call = useCall((signal) => find(namespace, selector, signal), [namespace, selector]);
   const name = selector.cache_key ? `${selector.cache_key}/${selector.file_id}` : selector.cache_id || selector.cache_hash;
+  const isMissing = !call.loading && !call.error && call.data === null;
   useTitle(name);
   return html`<div class="bar head">
       <h1><a href="#/" class="crumb">Namespaces</a> / <a href=${link([namespace])} class="crumb">${namespace}</a> / <span class="entry-name">${name}</span></h1>
     </div>
-    <${Loaded} call=${call} what="Looking for the entry">
+    ${isMissing
+      ? html`<${Missing} namespace=${namespace} />`
+      : html`<${Loaded} call=${call} what="Looking for the entry">
       ${(entry) => html`<${Shown} namespace=${namespace} selector=${selector} entry=${entry} query=${query} reload=${call.reload} />`}
-    <//>
-    ${!call.loading && !call.error && call.data === null && html`<${Missing} namespace=${namespace} />`}`;
+    <//>`}`;
 }
 
 function Missing({ namespace }) {
