@@ -1,6 +1,6 @@
 // The entries of a namespace: pages that follow as one scrolls, with filters in the URL.
 
-import { Badge, Empty, ErrorBox } from '../components/basics.js';
+import { Badge, Empty, ErrorBox, Loading } from '../components/basics.js';
 import { NamespaceFrame } from '../components/namespace-frame.js';
 import { EntryFilter, filterOf } from '../components/entry-filter.js';
 import { VirtualTable } from '../components/virtual-table.js';
@@ -43,6 +43,7 @@ function Nothing({ filtered }) {
 }
 
 function State({ list, sort }) {
+  if (list.busy && !list.looked) return html`<${Loading} what="Loading the entries" />`;
   const partly = sort && !list.ended ? ' Sorted are those shown so far.' : '';
   return html`<p class="bar fine" role="status">
     ${count(list.entries.length, 'entry', 'entries')}${list.looked > list.entries.length ? ` of ${number(list.looked)} looked at` : ''}${list.ended ? '' : ', more follow'}.${partly}
