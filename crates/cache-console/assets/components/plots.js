@@ -60,12 +60,12 @@ export function Lines({ label, lines, format, names = [] }) {
       .map((value, index) => (value === null ? null : `${((WIDTH * index) / Math.max(1, line.length - 1)).toFixed(1)},${(top - ((top - 16) * value) / most).toFixed(1)}`))
       .filter(Boolean)
       .join(' ');
-  const last = (line) => line.findLast((value) => value !== null) ?? 0;
-  const spoken = lines.map((line, index) => `${names[index] || ''} ${format(last(line))}`.trim()).join(', ');
+  const last = (line) => line.findLast((value) => value !== null);
+  const spoken = lines.map((line, index) => `${names[index] || ''} ${last(line) === undefined ? '–' : format(last(line))}`.trim()).join(', ');
   return html`<svg class="plot" viewBox=${`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label=${`${label}: now ${spoken}`}>
     <line class="axis" x1="0" x2=${WIDTH} y1=${top} y2=${top} />
     ${[...lines].reverse().map((line, index) => html`<polyline key=${index} class=${index === lines.length - 1 ? 'line' : 'line second'} points=${points(line)} />`)}
-    <text x="0" y="10">${format(values.length ? most : 0)}</text>
+    <text x="0" y="10">${values.length ? format(most) : ''}</text>
     <text x="0" y=${HEIGHT - 4}>${spoken}</text>
   </svg>`;
 }

@@ -47,7 +47,7 @@ const columns = (namespace) => [
   { name: 'key', title: 'Key', kind: 'wide', cell: (row) => html`<a href=${entryLink(namespace, { cache_id: row.id })}>${row.key ? `${row.key}/${row.fileId}` : row.id}</a>` },
   { name: 'kind', title: 'Kind', kind: 'narrow', cell: (row) => html`<${Badge} kind=${row.kind}>${row.kind}<//>` },
   { name: 'size', title: 'Size', kind: 'narrow number', cell: (row) => size(row.size) },
-  { name: 'stored', title: 'Stored', kind: 'middle', cell: (row) => time(row.storedAt).slice(0, 16) },
+  { name: 'stored', title: 'Stored', kind: 'middle stored', cell: (row) => time(row.storedAt).slice(0, 16) },
 ];
 
 function Found({ namespace, entries, denied, isAll, remove }) {

@@ -62,7 +62,7 @@ const columns = (namespace) => [
   { name: 'size', title: 'Size', kind: 'narrow number', sort: 'size', cell: (row) => size(row.size) },
   { name: 'strategy', title: 'Strategy', kind: 'middle strategy', sort: 'strategy', cell: (row) => strategyName(row.strategy) },
   { name: 'version', title: 'Version', kind: 'narrow number version', sort: 'version', cell: (row) => number(row.version) },
-  { name: 'stored', title: 'Stored', kind: 'middle', sort: 'stored', cell: (row) => html`<time title=${time(row.storedAt)}>${ago(row.storedAt)}</time>` },
+  { name: 'stored', title: 'Stored', kind: 'middle stored', sort: 'stored', cell: (row) => html`<time title=${time(row.storedAt)}>${ago(row.storedAt)}</time>` },
   { name: 'expires', title: 'Expires', kind: 'middle expires', sort: 'expires', cell: (row) => html`<time title=${time(row.expiresAt)}>${row.expiresAt ? ago(row.expiresAt) : 'never'}</time>` },
 ];
 
