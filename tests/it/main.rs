@@ -9,6 +9,7 @@
 //! | [`regressions`] | defects of the Python service do not occur |
 //! | [`malformed_input`] | wrong input is refused with advice, leaves nothing behind, and stays in its namespace |
 //! | [`lambda_events`] | the binary as a Lambda function answers the events of every source, in time |
+//! | [`api_keys`] | every operation asks every caller for its permission |
 //! | [`logs`] | each request is one line in the log, and no line contains a secret |
 //! | [`uploads`] | a large content goes straight to the storage, and comes straight from it |
 //! | [`batch`] | a batch says of each entry what a request for it alone says |
@@ -25,6 +26,7 @@
 
 mod support;
 
+mod api_keys;
 mod batch;
 mod chaos;
 mod compat_deviations;

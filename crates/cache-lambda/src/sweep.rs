@@ -1,4 +1,4 @@
-//! Garbage collection in all namespaces: `cache-lambda sweep`, or an event of a schedule in Lambda.
+//! Garbage collection in all namespaces, and of how much API keys were used long ago: `cache-lambda sweep`, or an event of a schedule in Lambda.
 
 use cache_core::cache::SweepReport;
 use cache_core::error::Error;
@@ -62,6 +62,10 @@ pub async fn run(
         if !complete {
             break;
         }
+    }
+    if reports.iter().all(|report| report.report.complete) {
+        let removed = state.keyring_with_deadline(deadline, &meter).sweep_usage().await?;
+        tracing::info!(removed, "swept the usage of API keys");
     }
     let (calls, rounds) = (meter.counters().calls(), meter.counters().round_trips());
     tracing::info!(namespaces = reports.len(), storage_calls = calls, storage_round_trips = rounds, "sweep ended");

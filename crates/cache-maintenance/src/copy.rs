@@ -10,7 +10,8 @@
 //! Entries of the Python service are copied as they are, or made entries of ours ([`CopyOptions::convert`]): with their ids, versions,
 //! times and children, listed under their keys in the order of time. Then nothing of its files is in the target.
 //!
-//! Left out is what belongs to no entry or rebuilds itself: blobs and pages that nothing references, intents, the catalog.
+//! Left out is what belongs to no entry or rebuilds itself: blobs and pages that nothing references, intents, the catalog. So are
+//! the API keys: whoever may use one store need not be let into its copy.
 //!
 //! The source may be in use. What was stored before the copy began is in the copy; an entry that is stored, updated or deleted
 //! meanwhile may be in it or not. Repeat the copy once nobody writes, with [`CopyOptions::overwrite`].
@@ -25,7 +26,7 @@ use cache_core::cache::{Cache, ContentPlace, ManifestAudit, NamespaceCache};
 use cache_core::digest::Sha256Digest;
 use cache_core::error::Error;
 use cache_core::ids::{CacheHash, Namespace};
-use cache_core::layout::{Layout, ObjectKind, RESERVED_FOLDER};
+use cache_core::layout::{Layout, ObjectKind};
 use cache_core::storage::{ListedObject, Object, ObjectKey, PutMode, Storage, StorageError};
 use cache_core::time::Deadline;
 use cache_storage::system::{OsRng, SystemClock};
@@ -43,8 +44,6 @@ const UNITS: u32 = 4_096;
 const UNIT: u64 = 64 << 10;
 /// How often a manifest is read again that changes all the time.
 const MAX_ATTEMPTS: usize = 8;
-/// What a server leaves for a moment when it tests its storage.
-const PROBES: &str = "probe/";
 
 /// How a store is copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,13 +120,10 @@ pub async fn copy(
     for namespace in &namespaces {
         copying.count(&format!("{namespace}/")).await?;
     }
-    copying.count(RESERVED_FOLDER).await?;
     let mut report = CopyReport::default();
     for namespace in &namespaces {
         report.add(copying.namespace(&cache.namespace(namespace), namespace).await?);
     }
-    report
-        .add(copying.folder(RESERVED_FOLDER, |key| !key.as_str()[RESERVED_FOLDER.len()..].starts_with(PROBES)).await?);
     Ok(report)
 }
 

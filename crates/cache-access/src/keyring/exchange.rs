@@ -91,9 +91,10 @@ impl Keyring {
             now.since(object.modified) > KEEP_USAGE && !(is_of_a_key && is_last)
         };
         let old: Vec<ObjectKey> = objects.iter().filter(is_old).filter_map(|object| object.key.parse().ok()).collect();
-        let deletes = stream::iter(&old).map(|key| self.storage.delete(key)).buffer_unordered(CONCURRENCY);
-        deletes.try_collect::<Vec<()>>().await?;
-        Ok(old.len())
+        let count = old.len();
+        let deletes = stream::iter(old).map(|key| async move { self.storage.delete(&key).await });
+        deletes.buffer_unordered(CONCURRENCY).try_collect::<Vec<()>>().await?;
+        Ok(count)
     }
 
     async fn read_usage(

@@ -245,3 +245,23 @@ async fn processes_tell_each_other_of_the_use_of_a_key() {
     other.usage(&record.id).admit(&limits, clock.now()).expect_err("1,200 bytes were used");
     assert!(one.last_used_at(&record.id).await.unwrap().is_some());
 }
+
+#[tokio::test]
+async fn old_usage_is_swept_but_the_last_use_of_a_key_stays_known() {
+    let (one, other, clock) = two();
+    let kept = one.create(spec("kept"), "root").await.unwrap().record;
+    let deleted = one.create(spec("deleted"), "root").await.unwrap().record;
+    for record in [&kept, &deleted] {
+        for keyring in [&one, &other] {
+            keyring.exchange_usage(&keyring.due_usage(record).unwrap()).await.unwrap();
+        }
+    }
+    one.delete(&deleted.id, agree).await.unwrap();
+    assert_eq!(one.sweep_usage().await.unwrap(), 0, "it is not old");
+    let last_used_at = one.last_used_at(&kept.id).await.unwrap().unwrap();
+    // What is old is so by the clock of the storage, which is that of this machine.
+    clock.set(last_used_at.plus(Duration::from_secs(41 * 24 * 60 * 60)));
+    one.sweep_usage().await.unwrap();
+    assert_eq!(one.last_used_at(&kept.id).await.unwrap(), Some(last_used_at));
+    assert_eq!(one.last_used_at(&deleted.id).await.unwrap(), None);
+}

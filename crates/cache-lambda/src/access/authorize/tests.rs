@@ -1,10 +1,12 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use cache_core::storage::Storage;
 use cache_storage::memory::Memory;
 use cache_storage::operation::StorageOp;
 use cache_storage::system::{OsRng, SystemClock};
 use cache_testing::fault_injection::{Fault, FaultInjectingStorage};
+use cache_testing::manual_clock::ManualClock;
 use cache_testing::recording::RecordingStorage;
 use http::Method;
 use serde_json::json;
@@ -241,4 +243,56 @@ async fn metrics_and_log_name_a_key_by_its_id() {
         assert!(page.contains(&sample), "{sample} is not in {page}");
     }
     assert!(!page.contains("mgc_"));
+}
+
+/// What 16 clients got, each second of 70: by each client's last success and its failures.
+#[tokio::test]
+async fn a_revoked_key_has_its_last_success_within_a_minute_in_every_process() {
+    let clock = Arc::new(ManualClock::default());
+    let storage: Arc<Memory> = Arc::default();
+    let process = || {
+        let state = Service::new(storage.clone(), clock.clone(), Arc::new(OsRng), keyed_config());
+        App::around(app::app(state))
+    };
+    let (one, other) = (process(), process());
+    let key = key(&one, "ns", &["read"]).await;
+    let id = one.json(with(Call::get("/auth/whoami"), &key)).await["id"].as_str().unwrap().to_owned();
+    let read = async || other.send(with(Call::get("/ns/file-ids"), &key)).await.status.as_u16();
+    assert_eq!(read().await, 200);
+    clock.advance(Duration::from_secs(1));
+    let path = format!("/keys/{id}");
+    let disable = Call::post_json(&path, "{\"disabled\":true}").method(Method::PATCH);
+    one.json(with(disable, KEY.1)).await;
+    let mut last_success = None;
+    for second in 0..70 {
+        for status in futures::future::join_all((0..16).map(|_| read())).await {
+            match status {
+                200 => last_success = Some(second),
+                status => assert_eq!(status, 401),
+            }
+        }
+        clock.advance(Duration::from_secs(1));
+    }
+    assert!(last_success.is_some_and(|second| second < 60), "{last_success:?}");
+}
+
+#[tokio::test]
+async fn a_rotation_fails_no_request_of_clients_that_change_their_key_in_time() {
+    let clock = Arc::new(ManualClock::default());
+    let storage: Arc<Memory> = Arc::default();
+    let process =
+        || App::around(app::app(Service::new(storage.clone(), clock.clone(), Arc::new(OsRng), keyed_config())));
+    let (one, other) = (process(), process());
+    let old = key(&one, "ns", &["read"]).await;
+    let id = one.json(with(Call::get("/auth/whoami"), &old)).await["id"].as_str().unwrap().to_owned();
+    let rotate = Call::post_json(&format!("/keys/{id}/rotate"), "{\"overlap_seconds\":120}");
+    let new = one.json(with(rotate, KEY.1)).await["key"].as_str().unwrap().to_owned();
+    for second in 0..300 {
+        let key = if second < 100 { &old } else { &new };
+        for app in [&one, &other] {
+            assert_eq!(app.send(with(Call::get("/ns/file-ids"), key)).await.status, 200, "second {second}");
+        }
+        clock.advance(Duration::from_secs(1));
+    }
+    assert_eq!(other.send(with(Call::get("/ns/file-ids"), &old)).await.status, 401);
 }
