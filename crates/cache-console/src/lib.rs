@@ -22,8 +22,7 @@ mod files {
 pub const BUILD: &str = files::BUILD;
 
 /// The page.
-pub static PAGE: File =
-    File { name: "index.html", gzip: include_bytes!(concat!(env!("OUT_DIR"), "/index.html.gz")) };
+pub static PAGE: File = File { name: "index.html", gzip: include_bytes!(concat!(env!("OUT_DIR"), "/index.html.gz")) };
 
 /// Every file but the page.
 pub fn files() -> &'static [File] {
