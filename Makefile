@@ -75,13 +75,14 @@ boundaries: ## Part of check: core <- storage <- lambda -> api <- client <- cli,
 	$(call absent,cache-maintenance,cache-lambda|axum|lambda_,maintenance knows no requests)
 	$(call absent,cache-api,cache-core|cache-storage|cache-lambda|tokio|hyper|axum,the API is shared with clients)
 	$(call absent,mgraph-cache-client,cache-core|cache-storage|cache-lambda|axum|lambda_|aws-,only its feature testing has the server)
+	$(call absent,cache-console,[^c]|c[^a]|cache-[^c]|cache-core,the console is files alone)
 	$(call absent,cache-lambda,mgraph-cache-client|mgraph-cache-cli|reqwest|clap,the function is small and starts fast)
 	@if cargo tree --edges normal,features --prefix none | grep -E '^mgraph-cache|float_roundtrip'; then \
 		echo "error: the default members have the above, and the function is built together with them"; exit 1; fi
 	@echo "core <- storage <- lambda -> api <- client <- cli: as it should be"
 
 # Crates whose modules must not import each other in cycles.
-ACYCLIC := crates/cache-access crates/cache-api crates/cache-cli crates/cache-client crates/cache-client-macros crates/cache-core crates/cache-lambda \
+ACYCLIC := crates/cache-access crates/cache-api crates/cache-cli crates/cache-client crates/cache-client-macros crates/cache-console crates/cache-core crates/cache-lambda \
 	crates/cache-maintenance crates/cache-storage crates/cache-testing
 
 cycles: ## Part of check: no cycle among the modules of a crate.

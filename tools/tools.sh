@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sets up what some tests run and Cargo cannot fetch, in .tools/ at the root of the workspace: both Python clients
-# (client-0.3.0, client-0.33.0), the Python service (reference), an S3 look-alike (moto) and a fuzzer of APIs (schemathesis). Each is a virtual environment
-# of its own. Without them those tests are left out, and say so.
+# (client-0.3.0, client-0.33.0), the Python service (reference), an S3 look-alike (moto), a fuzzer of APIs (schemathesis), and what drives a browser
+# through the console (console). Each is a virtual environment of its own. Without them those tests are left out, and say so.
 #   tools/tools.sh          again does nothing; a failed try is repeated
 # The clients and the service need Python 3.12 or later, schemathesis 3.10, moto any from 3.9. PYTHON=... names one.
 set -euo pipefail
@@ -54,4 +54,29 @@ if [[ -n $fuzzing ]]; then
   environment "$fuzzing" schemathesis schemathesis==4.32.5
 else
   echo "tools.sh: no Python 3.10 or later found, so the API is not fuzzed; set PYTHON to one" >&2
+fi
+
+# The browser itself is Debian's.
+browser() {
+  command -v chromium >/dev/null && return
+  if [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; then
+    return
+  fi
+  echo "tools.sh: no Chromium found, and apt-get cannot install it, so the console is not tested; install the package chromium" >&2
+  return 1
+}
+
+# Fetches axe, which looks for what keeps people out who cannot see or use a mouse. It runs in the browser only.
+axe() {
+  local version=4.14.1
+  [[ -e .tools/console/axe.min.js ]] && return
+  if ! command -v npm >/dev/null; then
+    echo "tools.sh: no npm found, so the console is not looked through with axe" >&2
+    return
+  fi
+  (cd .tools/console && npm pack --silent "axe-core@$version" >/dev/null && tar -xzf "axe-core-$version.tgz" --strip-components=1 package/axe.min.js && rm "axe-core-$version.tgz")
+}
+
+if [[ -n $any ]]; then
+  browser && environment "$any" console playwright==1.61.0 && axe
 fi

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`replay`] | every recorded exchange of the Python service is answered alike, but for [`compat_deviations`] |
 //! | [`python_clients`] | both Python clients, and the examples of their handbook, work unchanged |
+//! | [`console`] | the console shows what the API says, does what it says, and runs nothing that is stored |
 //! | [`python_store`] | a store of the Python service is opened as it is, and nothing in it is lost |
 //! | [`regressions`] | defects of the Python service do not occur |
 //! | [`malformed_input`] | wrong input is refused with advice, leaves nothing behind, and stays in its namespace |
@@ -31,6 +32,7 @@ mod chaos;
 mod compat_deviations;
 mod concurrency;
 mod connections;
+mod console;
 mod crash_recovery;
 mod environment;
 mod faults;

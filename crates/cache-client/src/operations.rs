@@ -174,6 +174,9 @@ pub static LEFT_OUT: &[(Method, &str, &str)] = &[
     (Method::GET, "/docs/start.js", "a part of /docs"),
     (Method::GET, "/docs/swagger-ui.css", "a part of /docs"),
     (Method::GET, "/docs/swagger-ui-bundle.js", "a part of /docs"),
+    (Method::GET, "/console", "leads to /console/"),
+    (Method::GET, "/console/", "a page for people"),
+    (Method::GET, "/console/assets/{build}/{file}", "a part of /console/"),
     (Method::GET, "/auth/set-cookie-form", "a page for people"),
     (Method::POST, "/auth/set-auth-cookie", "gives a browser its cookie; the client sends its key as a header"),
     (
@@ -187,12 +190,5 @@ pub static LEFT_OUT: &[(Method, &str, &str)] = &[
         "/admin/storage/{path}",
         "for older clients: DELETE /admin/storage/file/delete/{path} does the same",
     ),
-    (Method::GET, "/auth/whoami", "keys are managed over HTTP for now"),
-    (Method::GET, "/keys", "keys are managed over HTTP for now"),
-    (Method::POST, "/keys", "keys are managed over HTTP for now"),
-    (Method::GET, "/keys/{key_id}", "keys are managed over HTTP for now"),
-    (Method::PATCH, "/keys/{key_id}", "keys are managed over HTTP for now"),
-    (Method::DELETE, "/keys/{key_id}", "keys are managed over HTTP for now"),
-    (Method::POST, "/keys/{key_id}/rotate", "keys are managed over HTTP for now"),
     (Method::GET, "/server/create/test-fixtures", "for the Python clients: POST does the same"),
 ];

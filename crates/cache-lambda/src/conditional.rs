@@ -156,6 +156,8 @@ pub enum CachePolicy {
     Revalidate,
     /// Indefinitely: the content cannot change. Only in private caches, since the caller sent a key.
     Immutable,
+    /// Indefinitely, and in any cache: what needs no key.
+    PublicImmutable,
 }
 
 impl CachePolicy {
@@ -163,6 +165,7 @@ impl CachePolicy {
         HeaderValue::from_static(match self {
             Self::Revalidate => "no-cache",
             Self::Immutable => "private, max-age=31536000, immutable",
+            Self::PublicImmutable => "public, max-age=31536000, immutable",
         })
     }
 }

@@ -46,7 +46,7 @@ static ALLOWED: [HeaderName; 8] = [
     IDEMPOTENCY_KEY,
 ];
 /// The pages that may be linked to.
-const LINKED: [&str; 2] = ["/", "/docs"];
+const LINKED: [&str; 4] = ["/", "/docs", "/console", "/console/"];
 /// How long a browser may keep the response to a preflight.
 const MAX_AGE: Duration = Duration::from_secs(86400);
 
@@ -111,7 +111,7 @@ fn foreign(origins: &AllowedOrigins, request: &Request) -> Option<Problem> {
     let is_link = headers.get("sec-fetch-mode").is_some_and(|mode| mode == "navigate");
     match origin {
         Some(origin) => (!is_allowed(origins, origin)).then(Problem::origin_not_allowed),
-        // Somebody may follow a link to the documentation.
+        // Somebody may follow a link to a page that shows no data by itself.
         None if is_link && LINKED.contains(&request.uri().path()) => None,
         None => is_cross_site.then(Problem::origin_not_allowed),
     }

@@ -41,6 +41,7 @@ pub mod routes;
 pub mod routing;
 pub mod serve;
 pub mod state;
+pub mod static_file;
 pub mod store_options;
 pub mod upload_url;
 

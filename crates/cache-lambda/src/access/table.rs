@@ -53,6 +53,9 @@ const TABLE: &[(Access, &[&str])] = &[
         &[
             "GET /",
             "GET /auth/set-cookie-form",
+            "GET /console",
+            "GET /console/",
+            "GET /console/assets/{build}/{file}",
             "GET /docs",
             "GET /docs/start.js",
             "GET /docs/swagger-ui-bundle.js",

@@ -2,23 +2,19 @@
 //!
 //! Swagger UI is part of the binary, compressed by the build script.
 
-use std::io::Read;
-
 use axum::Json;
 use axum::extract::State;
-use axum::response::{Html, IntoResponse, Response};
-use bytes::Bytes;
-use flate2::read::GzDecoder;
-use http::{HeaderMap, HeaderValue, header};
+use axum::response::{Html, IntoResponse};
+use http::header;
 use utoipa::openapi::OpenApi;
 
-use crate::conditional::{CachePolicy, ConditionalHeaders, ETag, Validators};
+use crate::conditional::{CachePolicy, ConditionalHeaders};
 use crate::media_type::HTML;
 use crate::openapi;
 use crate::openapi::operation::Operation;
-use crate::problem::Problem;
 use crate::routing::Routes;
 use crate::state::AppState;
+use crate::static_file::StaticFile;
 
 const PAGE: &str = "<!doctype html>
 <html lang=\"en\">
@@ -45,15 +41,9 @@ const START: &str = "SwaggerUIBundle({
 const POLICY: &str = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; base-uri 'none'; \
 frame-ancestors 'none'";
 
-/// A file of the page, as the build script left it.
-struct Asset {
-    content_type: &'static str,
-    gzip: &'static [u8],
-}
-
-const STYLE: Asset =
-    Asset { content_type: "text/css", gzip: include_bytes!(concat!(env!("OUT_DIR"), "/swagger-ui.css.gz")) };
-const SCRIPT: Asset = Asset {
+const STYLE: StaticFile =
+    StaticFile { content_type: "text/css", gzip: include_bytes!(concat!(env!("OUT_DIR"), "/swagger-ui.css.gz")) };
+const SCRIPT: StaticFile = StaticFile {
     content_type: "text/javascript",
     gzip: include_bytes!(concat!(env!("OUT_DIR"), "/swagger-ui-bundle.js.gz")),
 };
@@ -67,12 +57,12 @@ pub fn routes() -> Routes {
         .get("/docs/start.js", start, |op| op.summary("A file of the page").raw_response(SCRIPT.content_type))
         .get(
             "/docs/swagger-ui.css",
-            async |conditions: ConditionalHeaders| STYLE.answer(&conditions),
+            async |conditions: ConditionalHeaders| STYLE.respond(&conditions, CachePolicy::Revalidate),
             |op| asset(op, STYLE.content_type),
         )
         .get(
             "/docs/swagger-ui-bundle.js",
-            async |conditions: ConditionalHeaders| SCRIPT.answer(&conditions),
+            async |conditions: ConditionalHeaders| SCRIPT.respond(&conditions, CachePolicy::Revalidate),
             |op| asset(op, SCRIPT.content_type),
         )
 }
@@ -87,29 +77,6 @@ async fn start() -> impl IntoResponse {
 
 async fn description(State(state): State<AppState>) -> Json<OpenApi> {
     Json(openapi::document(&state.config.auth, super::routes().operations()))
-}
-
-impl Asset {
-    /// The file, inflated for callers that do not accept gzip.
-    fn answer(&self, conditions: &ConditionalHeaders) -> Result<Response, Problem> {
-        let coding = if conditions.accepts_gzip { "gzip" } else { "" };
-        let tag = Validators { etag: ETag::of(&[self.content_type, coding]), modified: None };
-        let mut response = conditions.respond(&tag, CachePolicy::Revalidate, || self.body(conditions.accepts_gzip))?;
-        response.headers_mut().append(header::VARY, HeaderValue::from_static("accept-encoding"));
-        Ok(response)
-    }
-
-    fn body(&self, packed: bool) -> Result<Response, Problem> {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
-        if packed {
-            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-            return Ok((headers, Bytes::from_static(self.gzip)).into_response());
-        }
-        let mut bytes = Vec::new();
-        GzDecoder::new(self.gzip).read_to_end(&mut bytes).map_err(|error| Problem::internal(error.to_string()))?;
-        Ok((headers, bytes).into_response())
-    }
 }
 
 #[cfg(test)]

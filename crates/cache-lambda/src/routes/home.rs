@@ -16,10 +16,13 @@ const PAGE: &str = "<!doctype html>
 <h1>mgraph-cache</h1>
 <p>A content-addressed cache service.</p>
 <ul>
+<li><a href=\"/console/\">The console</a>: what is stored, versions, uploads, statistics and keys</li>
 <li><a href=\"/docs\">The API</a>, to read and to try out</li>
 <li><a href=\"/auth/set-cookie-form\">Set your API key</a>, so that this browser may call it</li>
 <li><a href=\"/info/status\">Status</a></li>
 </ul>
+<p>A first call, where <code>U</code> is the address of this page; the console shows the entry under <a href=\"/console/#/demo\">demo</a>:</p>
+<pre>curl -H 'Content-Type: text/plain' -d hello \"$U/demo/direct/store/string\"</pre>
 </html>
 ";
 

@@ -5,6 +5,7 @@
 pub mod admin;
 pub mod auth;
 pub mod batch;
+pub mod console;
 pub mod data;
 pub mod docs;
 pub mod entries;
@@ -47,7 +48,7 @@ static ROUTES: LazyLock<Routes> = LazyLock::new(|| {
         .group("Auth", auth::routes())
         .group("Keys", keys::routes())
         .group("Test data", test_data::routes())
-        .group("Pages", home::routes().merge(docs::routes()))
+        .group("Pages", home::routes().merge(docs::routes()).merge(console::routes()))
 });
 
 #[cfg(test)]

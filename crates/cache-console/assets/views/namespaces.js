@@ -1,0 +1,95 @@
+// All namespaces: how many entries each has, and how long they live.
+
+import { getJson, path } from '../lib/api.js';
+import { Badge, Empty, ErrorBox, Loaded } from '../components/basics.js';
+import { lifetime, number, size } from '../lib/format.js';
+import { html, useEffect, useState } from '../lib/html.js';
+import { go, link, setQuery, useRoute } from '../lib/router.js';
+import { counted } from '../lib/totals.js';
+import { useStore } from '../lib/store.js';
+import { useCall, useTitle } from '../lib/use.js';
+
+/** How many namespaces are counted at once. */
+const AT_ONCE = 4;
+
+export function Namespaces() {
+  useTitle('Namespaces');
+  const { query } = useRoute();
+  const call = useCall((signal) => getJson('namespaces/list', { signal }), []);
+  return html`<div class="bar">
+      <h1>Namespaces</h1>
+      <input type="search" placeholder="Filter" aria-label="Filter namespaces" value=${query.filter || ''} onInput=${(event) => setQuery({ filter: event.target.value })} />
+      <${NewNamespace} />
+    </div>
+    <${Loaded} call=${call} what="Loading namespaces">
+      ${(names) => html`<${Table} names=${names.filter((name) => name.toLowerCase().includes((query.filter || '').toLowerCase()))} all=${names.length} />`}
+    <//>`;
+}
+
+/** A namespace begins with its first entry. */
+function NewNamespace() {
+  const open = (event) => {
+    event.preventDefault();
+    const name = new FormData(event.target).get('name').trim();
+    if (name) go(link([name, ':upload']));
+  };
+  return html`<form class="inline" onSubmit=${open}>
+    <input name="name" placeholder="another name" aria-label="Name of a namespace" pattern="[A-Za-z0-9_\\-]{1,128}" title="1 to 128 letters, digits, '_' and '-'" required />
+    <button type="submit">Upload into it</button>
+  </form>`;
+}
+
+function Table({ names, all }) {
+  const stats = useStats(names);
+  const totals = useStore(counted);
+  if (!all) return html`<${Empty}><p>Nothing is stored yet. Name a namespace above, and upload into it.</p><//>`;
+  if (!names.length) return html`<${Empty}><p>No namespace has such a name.</p><//>`;
+  const sum = names.reduce((total, name) => total + (stats[name]?.refs_id_files || 0), 0);
+  return html`<div class="scroll"><table class="list">
+    <thead>
+      <tr><th>Namespace</th><th class="number">Entries</th><th class="number">Contents</th><th class="number">Bytes</th><th>Lifetime</th><th>Strategies</th></tr>
+    </thead>
+    <tbody>${names.map((name) => html`<${Row} key=${name} name=${name} stats=${stats[name]} total=${totals[name]} />`)}</tbody>
+    <tfoot><tr><th>${names.length} of ${all}</th><td class="number">${number(sum)}</td><td colspan="4"></td></tr></tfoot>
+  </table></div>`;
+}
+
+function Row({ name, stats, total }) {
+  const used = stats && !stats.error ? Object.entries(STRATEGY_FIELDS).filter(([, field]) => stats[field] > 0) : [];
+  return html`<tr>
+    <th scope="row"><a href=${link([name])} data-item>${name}</a></th>
+    ${stats?.error
+      ? html`<td colspan="5"><${ErrorBox} error=${stats.error} /></td>`
+      : html`<td class="number">${number(stats?.refs_id_files)}</td>
+          <td class="number">${number(stats?.refs_hash_files)}</td>
+          <td class="number">${total ? size(total.bytes) : html`<a class="fine" href=${link([name, ':statistics'])}>count</a>`}</td>
+          <td>${stats ? lifetime(stats.ttl_hours) : '–'}</td>
+          <td>${used.map(([strategy, field]) => html`<${Badge} key=${strategy}>${strategy} ${number(stats[field])}<//> `)}</td>`}
+  </tr>`;
+}
+
+const STRATEGY_FIELDS = {
+  direct: 'direct_files',
+  temporal: 'temporal_files',
+  'temporal latest': 'temporal_latest_files',
+  'temporal versioned': 'temporal_versioned_files',
+  'key based': 'key_based_files',
+};
+
+/** The counts of the namespaces, as they arrive. */
+function useStats(names) {
+  const [stats, setStats] = useState({});
+  useEffect(() => {
+    const abort = new AbortController();
+    const waiting = names.filter((name) => !stats[name]);
+    const next = async () => {
+      for (let name = waiting.shift(); name !== undefined && !abort.signal.aborted; name = waiting.shift()) {
+        const found = await getJson(path(name, 'stats'), { signal: abort.signal }).catch((error) => ({ error }));
+        if (!abort.signal.aborted) setStats((old) => ({ ...old, [name]: found }));
+      }
+    };
+    for (let worker = 0; worker < AT_ONCE; worker += 1) next();
+    return () => abort.abort();
+  }, [names.join(' ')]);
+  return stats;
+}
