@@ -359,6 +359,29 @@ async fn an_update_of_a_keyed_entry_takes_4_round_trips() {
 }
 
 #[tokio::test]
+async fn an_update_writes_the_view_of_its_key_in_6_round_trips() {
+    let world = SharedStorage::new();
+    let id = store(&world.process().await, &keyed(Strategy::KeyBased, text("x"))).await.entry.cache_id;
+    let other = world.process().await;
+    for content in ["y", "longer than the one before"] {
+        world.clock.advance(Duration::from_millis(1));
+        let (_, cost) = world.cost_of(update(&other, id, content)).await;
+        assert_eq!(cost, "3 PUT+3 GET+HEAD (6)");
+        assert_eq!(
+            world.calls_by_round_trip(),
+            [
+                "GET refs/by-hash",
+                "GET refs/by-key, HEAD data/key-based",
+                "PUT refs/by-key",
+                "PUT refs/by-hash",
+                "PUT data/key-based",
+                "GET refs/by-key",
+            ]
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_delete_takes_2_round_trips() {
     let world = SharedStorage::new();
     let cache = world.process().await;

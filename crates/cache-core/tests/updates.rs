@@ -112,17 +112,19 @@ async fn racing_updates_are_one_revision_each() {
 
 #[tokio::test(start_paused = true)]
 async fn a_copy_that_is_written_late_does_not_hide_a_newer_update() {
-    let world = SharedStorage::new();
-    let (slow, fast) = (world.process().await, world.process().await);
-    let id = store(&slow, &StoreRequest::new(Strategy::KeyBased, text("x"))).await.entry.cache_id;
-    world.faults.once(StorageOp::Put, "data/key-based", Fault::Slow(Duration::from_secs(1)));
-    let later = async {
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        update(&fast, id, "newer").await
-    };
-    join(update(&slow, id, "older"), later).await;
-    assert_eq!(read_id(&slow, id).await.as_deref(), Some("newer"));
-    assert_eq!(copies(&world).await, ["newer"]);
+    for request in [StoreRequest::new(Strategy::KeyBased, text("x")), keyed(Strategy::KeyBased, text("x"))] {
+        let world = SharedStorage::new();
+        let (slow, fast) = (world.process().await, world.process().await);
+        let id = store(&slow, &request).await.entry.cache_id;
+        world.faults.once(StorageOp::Put, "data/key-based", Fault::Slow(Duration::from_secs(1)));
+        let later = async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            update(&fast, id, "newer").await
+        };
+        join(update(&slow, id, "older"), later).await;
+        assert_eq!(read_id(&slow, id).await.as_deref(), Some("newer"));
+        assert_eq!(copies(&world).await, ["newer"]);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -143,16 +145,37 @@ async fn a_copy_that_is_written_late_does_not_outlive_its_entry() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_update_that_looks_at_the_copy_late_shows_the_newer_one() {
+async fn an_update_replaces_the_copy_of_another_one_beside_it() {
     let world = SharedStorage::new();
     let (slow, fast) = (world.process().await, world.process().await);
     let id = store(&slow, &keyed(Strategy::KeyBased, text("x"))).await.entry.cache_id;
+    // The slow one commits last, and looks at the copy before the other one writes that.
     world.faults.once(StorageOp::Head, "data/key-based", Fault::Slow(Duration::from_secs(1)));
-    let later = async {
+    let earlier = async {
         tokio::time::sleep(Duration::from_millis(500)).await;
-        update(&fast, id, "newer").await
+        update(&fast, id, "older").await
     };
-    join(update(&slow, id, "older"), later).await;
+    join(update(&slow, id, "newer"), earlier).await;
+    assert_eq!(read_id(&slow, id).await.as_deref(), Some("newer"));
+    assert_eq!(copies(&world).await, ["newer"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_that_an_update_writes_late_does_not_hide_a_newer_version() {
+    let world = SharedStorage::new();
+    let (slow, fast) = (world.process().await, world.process().await);
+    let id = store(&slow, &keyed(Strategy::KeyBased, text("x"))).await.entry.cache_id;
+    // The newer version writes the copy before the update looks at it, and is listed after the update has read the index.
+    world.faults.once(StorageOp::Put, "refs/by-key", Fault::Slow(Duration::from_millis(500)));
+    let request = keyed(Strategy::KeyBased, text("newer"));
+    let newer = store(&fast, &request);
+    let older = async {
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        world.faults.once(StorageOp::Put, "data/key-based", Fault::Slow(Duration::from_secs(1)));
+        update(&slow, id, "older").await
+    };
+    join(newer, older).await;
+    assert_eq!(read(&slow, &Selector::Key(key_ref(Strategy::KeyBased), None)).await.as_deref(), Some("newer"));
     assert_eq!(copies(&world).await, ["newer"]);
 }
 

@@ -104,18 +104,20 @@ impl NamespaceCache {
         Ok(Some(applied.state))
     }
 
-    /// Takes the copy of an entry that is about to be updated with a content of this kind out of its key index.
+    /// Takes the copy of an entry that is about to be updated with a content of this kind out of its key index, which is returned;
+    /// `None` if it has none.
     pub(super) async fn note_update_in_key(
         &self,
         entry: &Entry,
         kind: ContentKind,
         started_at: UnixMillis,
-    ) -> Result<(), Error> {
-        let Some(key) = entry.key_ref() else { return Ok(()) };
+    ) -> Result<Option<Loaded<KeyIndex>>, Error> {
+        let Some(key) = entry.key_ref() else { return Ok(None) };
         let index_key = self.layout().key_index(&key);
         let index = self.load::<KeyIndex>(&index_key, Part::Whole).await?;
         let change = KeyChange::NoteUpdate { key, cache_id: entry.cache_id, kind: Some(kind) };
-        self.commit(&index_key, index, change, History::since(started_at)).await.map(drop)
+        let applied = self.commit(&index_key, index, change, History::since(started_at)).await?;
+        Ok(Some(applied.state))
     }
 
     /// The key index of an entry, if it has one.

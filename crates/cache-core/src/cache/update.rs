@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::future::try_join;
+use futures::future::{join, try_join};
 
 use crate::digest::Sha256Digest;
 use crate::entry::Entry;
@@ -23,9 +23,9 @@ use super::head::Applied;
 use super::key_changes::other_kinds;
 use super::load::{Current, Part};
 use super::manifest_changes::{ListedEntry, ManifestChange, ManifestOutcome, Revise};
-use super::retrieve::Selector;
+use super::retrieve::{Retrieved, Selector};
 use super::store::IdempotencyKey;
-use super::views::entry_view;
+use super::views::{ViewBefore, entry_view};
 
 /// How often an update looks for a place for its content before it gives up.
 const MAX_PLACES: usize = 8;
@@ -83,13 +83,13 @@ impl Update<'_> {
             None if self.is_large() => self.write_blob_if(Some(current.cache_hash.clone())).await?,
             blob => blob,
         };
-        self.cache.note_update_in_key(&current.entry, self.request.kind, self.started_at).await?;
+        let view_before = self.note_in_key(&current.entry).await?;
         let (applied, blob) = self.commit(&current, blob).await?;
         match applied.outcome {
             ManifestOutcome::Revised(listed) => {
                 let unused = blob.filter(|token| listed.content.location != Location::Blob(*token));
                 self.remove_blob(&current, unused.filter(|_| !applied.is_ambiguous && !applied.found)).await;
-                self.finish(&current, *listed).await.map(Some)
+                self.finish(&current, *listed, view_before).await.map(Some)
             }
             ManifestOutcome::KindRefused(kind) => {
                 self.remove_blob(&current, blob).await;
@@ -105,6 +105,16 @@ impl Update<'_> {
                 Err(Error::unavailable(format!("{} found no place for the content: retry later", current.key)))
             }
         }
+    }
+
+    /// Notes the update in the key index, and returns the view that shows the entry; `None` if it is not the newest there.
+    async fn note_in_key(&self, entry: &Entry) -> Result<Option<ViewBefore>, Error> {
+        let kind = self.request.kind;
+        let note = self.cache.note_update_in_key(entry, kind, self.started_at);
+        let (index, view) = join(note, self.cache.key_view_before_update(entry, kind)).await;
+        let index = index?.and_then(|index| index.head);
+        let is_newest = index.is_some_and(|index| index.newest_row().is_some_and(|row| row.cache_id == entry.cache_id));
+        Ok(view.filter(|_| is_newest))
     }
 
     fn is_large(&self) -> bool {
@@ -147,12 +157,17 @@ impl Update<'_> {
         unreachable!("the last attempt returns")
     }
 
-    async fn finish(&self, current: &Current, listed: ListedEntry) -> Result<Entry, Error> {
+    async fn finish(
+        &self,
+        current: &Current,
+        listed: ListedEntry,
+        view_before: Option<ViewBefore>,
+    ) -> Result<Entry, Error> {
         if listed.row.revisions.len() > self.cache.cache.shared.limits.max_row_revisions {
             self.roll_revisions(current).await;
         }
         let entry = listed.entry(&self.cache.namespace, &current.cache_hash);
-        self.write_copies(&entry, current.entry.content.kind).await?;
+        self.write_copies(&entry, current.entry.content.kind, view_before).await?;
         Ok(entry)
     }
 
@@ -170,18 +185,34 @@ impl Update<'_> {
 
     /// Brings the readable copies up to date. Each update reads the entry afterwards, so that of two updates at the same
     /// time the newer one is shown in the end. A copy of an earlier kind has another name, and goes.
-    async fn write_copies(&self, updated: &Entry, kind_before: ContentKind) -> Result<(), Error> {
+    async fn write_copies(
+        &self,
+        updated: &Entry,
+        kind_before: ContentKind,
+        view_before: Option<ViewBefore>,
+    ) -> Result<(), Error> {
         if updated.strategy != Strategy::KeyBased {
             return Ok(());
         }
+        let UpdateRequest { kind, ref content, .. } = *self.request;
+        // A repeat finds the entry with what another update has made of it since.
+        let shows_request = updated.content.kind == kind && updated.content.sha256 == Sha256Digest::of(content);
         if let Some(key) = updated.key_ref() {
-            self.cache.settle_key_view(&key, None).await;
+            let written = match view_before.filter(|_| shows_request) {
+                Some(before) => self.cache.replace_key_view(before, updated, content).await,
+                None => None,
+            };
+            self.cache.settle_key_view(&key, written).await;
             return Ok(());
         }
         let mut kinds = vec![kind_before];
         let mut shown = None;
+        let mut known = shows_request.then(|| Retrieved { entry: updated.clone(), bytes: content.clone() });
         for _ in 0..MAX_COPIES {
-            let now = self.cache.retrieve_even_expired(&Selector::Id(self.request.cache_id)).await?;
+            let now = match known.take() {
+                Some(known) => Some(known),
+                None => self.cache.retrieve_even_expired(&Selector::Id(self.request.cache_id)).await?,
+            };
             let Some(now) = now else {
                 kinds.push(updated.content.kind);
                 return self.remove_copies(updated, &kinds).await;

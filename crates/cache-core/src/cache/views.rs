@@ -41,12 +41,21 @@ pub(super) struct Pointer {
     pub(super) strategy: Strategy,
 }
 
-/// A key view as a store has written it.
+/// A key view as it was written.
 #[derive(Debug, Clone)]
 pub(super) struct WrittenView {
-    pub(super) cache_id: CacheId,
-    pub(super) key: ObjectKey,
-    pub(super) version: Version,
+    cache_id: CacheId,
+    key: ObjectKey,
+    /// Its version, if it may have replaced something newer, or been replaced. An update replaces only what was there before its
+    /// commit, and who writes after that looks afterwards: then it is `None`.
+    unproven: Option<Version>,
+}
+
+/// A key view before an entry is updated.
+#[derive(Debug)]
+pub(super) struct ViewBefore {
+    key: ObjectKey,
+    head: Option<ObjectHead>,
 }
 
 /// The view that only this entry has.
@@ -124,14 +133,45 @@ impl NamespaceCache {
     /// again by [`NamespaceCache::settle_key_view`].
     pub(super) async fn write_key_view(&self, entry: &Entry, content: &Bytes) -> Option<WrittenView> {
         let key = key_view(self.layout(), entry).ok().flatten()?;
+        self.try_to_write_key_view(key, entry, content, PutMode::Overwrite).await
+    }
+
+    /// The view in which an update will show a content of this kind, before its commit; `None` if it will not.
+    pub(super) async fn key_view_before_update(&self, entry: &Entry, kind: ContentKind) -> Option<ViewBefore> {
+        // A pointer stays what it is.
+        let key = entry.key_ref().filter(|key| key.strategy == Strategy::KeyBased)?;
+        let key = view_of_key(self.layout(), &key, kind).ok().flatten()?;
+        let head = self.cache.storage.head(&key).await.ok()?;
+        Some(ViewBefore { key, head })
+    }
+
+    /// Writes the view of an entry that was updated, unless another process has written it since it was looked at. Best effort,
+    /// as [`NamespaceCache::write_key_view`].
+    pub(super) async fn replace_key_view(
+        &self,
+        before: ViewBefore,
+        updated: &Entry,
+        content: &Bytes,
+    ) -> Option<WrittenView> {
+        let written = self.try_to_write_key_view(before.key, updated, content, replacing(before.head)).await?;
+        Some(WrittenView { unproven: None, ..written })
+    }
+
+    async fn try_to_write_key_view(
+        &self,
+        key: ObjectKey,
+        entry: &Entry,
+        content: &Bytes,
+        mode: PutMode,
+    ) -> Option<WrittenView> {
         let write = async {
             if entry.strategy == Strategy::KeyBased && self.is_python_file(&key).await? {
                 return Ok(None);
             }
-            self.cache.overwrite(&key, self.view_bytes(entry, content)).await.map(Some)
+            Ok::<_, Error>(Some(self.cache.storage.put(&key, self.view_bytes(entry, content), mode).await?))
         };
         match write.await {
-            Ok(version) => version.map(|version| WrittenView { cache_id: entry.cache_id, key, version }),
+            Ok(version) => version.map(|version| WrittenView::new(entry.cache_id, key, version)),
             Err(error) => {
                 tracing::info!(%key, %error, "the view was not written");
                 None
@@ -159,7 +199,8 @@ impl NamespaceCache {
         if !has_key_view(key.strategy) {
             return Vec::new();
         }
-        let mut settling = Settling { cache: self, key, written, removed: Vec::new(), is_stuck: false };
+        let left = written.map_or(Left::Unknown, Left::Written);
+        let mut settling = Settling { cache: self, key, left, removed: Vec::new(), is_stuck: false };
         if let Err(error) = settling.run(index).await {
             tracing::info!(namespace = %self.namespace, key = %key.cache_key, %error, "the view of the key was not settled");
         }
@@ -171,10 +212,18 @@ impl NamespaceCache {
 struct Settling<'a> {
     cache: &'a NamespaceCache,
     key: &'a KeyRef,
-    written: Option<WrittenView>,
+    left: Left,
     removed: Vec<ObjectKey>,
     /// Whether the newest version could not be read.
     is_stuck: bool,
+}
+
+/// How this process has left the view.
+enum Left {
+    Unknown,
+    Written(WrittenView),
+    /// All were removed, because the key index lists nothing at this version.
+    Removed(Version),
 }
 
 /// What the view of a key has to show.
@@ -186,28 +235,42 @@ struct Expected {
     sha256: Sha256Digest,
 }
 
+impl Left {
+    fn written(&self) -> Option<&WrittenView> {
+        match self {
+            Self::Written(written) => Some(written),
+            Self::Unknown | Self::Removed(_) => None,
+        }
+    }
+
+    fn unproven(&self) -> Option<&ObjectKey> {
+        self.written().filter(|written| written.unproven.is_some()).map(|written| &written.key)
+    }
+}
+
+impl WrittenView {
+    fn new(cache_id: CacheId, key: ObjectKey, version: Version) -> Self {
+        Self { cache_id, key, unproven: Some(version) }
+    }
+}
+
 impl Settling<'_> {
     async fn run(&mut self, mut known: Option<Loaded<KeyIndex>>) -> Result<(), Error> {
         let index_key = self.cache.layout().key_index(self.key);
         let mut backoff = Backoff::new(&self.cache.cache);
-        // At which version of the index all views were removed.
-        let mut emptied_at = None;
         for _ in 0..MAX_ATTEMPTS {
-            let written = self.written.as_ref().map(|written| written.key.clone());
             let index = async {
                 match known.take() {
                     Some(index) => Ok(index),
                     None => self.cache.load::<KeyIndex>(&index_key, Part::Whole).await,
                 }
             };
-            let (loaded, head) = try_join(index, self.head(written.as_ref())).await?;
+            let (loaded, head) = try_join(index, self.head(self.left.unproven())).await?;
             let Some(index) = loaded.head else { return Ok(()) };
-            // Whoever has written a view since then looks at the index afterwards, as this one does.
-            let is_empty = emptied_at.is_some() && emptied_at == loaded.version;
-            if is_empty || self.is_settled(&index, head.as_ref()) || self.step(&index).await? {
+            let version = loaded.version.as_ref();
+            if self.is_settled(&index, version, head.as_ref()) || self.step(&index, version).await? {
                 return Ok(());
             }
-            emptied_at = loaded.version.filter(|_| index.newest_row().is_none());
             if self.is_stuck {
                 // The newest entry is being deleted: the index is about to move on.
                 backoff.wait(&index_key).await?;
@@ -223,23 +286,35 @@ impl Settling<'_> {
         }
     }
 
-    /// Whether the view that was written is there, shows the newest version, and is the only one. What was written of an entry
-    /// that is being updated may be of an older revision.
-    fn is_settled(&self, index: &KeyIndex, head: Option<&ObjectHead>) -> bool {
-        let (Some(written), Some(newest), Some(head)) = (&self.written, index.newest_row(), head) else { return false };
+    /// Whether the view is as the newest version wants it. `head` is that of a view whose version is unproven. Who writes the
+    /// view or the index later looks at the view afterwards.
+    fn is_settled(&self, index: &KeyIndex, version: Option<&Version>, head: Option<&ObjectHead>) -> bool {
+        let written = match &self.left {
+            Left::Unknown => return false,
+            Left::Removed(at) => return version == Some(at),
+            Left::Written(written) => written,
+        };
+        let Some(newest) = index.newest_row() else { return false };
         let Some(kind) = kind_of_extension(&written.key) else { return false };
+        // What was written of an entry that is being updated may be an older revision.
+        let is_proven = match &written.unproven {
+            Some(version) => head.is_some_and(|head| head.version == *version) && !index.is_updated(newest.cache_id),
+            None => true,
+        };
         written.cache_id == newest.cache_id
-            && !index.is_updated(newest.cache_id)
-            && written.version == head.version
+            && is_proven
             && (self.key.strategy != Strategy::KeyBased || other_kinds(index.kinds(), kind).next().is_none())
     }
 
     /// Brings the view up to date; `true` when nothing had to be written.
-    async fn step(&mut self, index: &KeyIndex) -> Result<bool, Error> {
+    async fn step(&mut self, index: &KeyIndex, version: Option<&Version>) -> Result<bool, Error> {
         // Also of the kind that this store has written: it may never have been listed.
-        let written = self.written.as_ref().and_then(|written| kind_of_extension(&written.key));
+        let written = self.left.written().and_then(|written| kind_of_extension(&written.key));
         let kinds: Vec<ContentKind> = index.kinds().iter().copied().chain(written).collect();
-        let Some(newest) = index.newest_row() else { return self.remove_existing(&kinds).await };
+        let Some(newest) = index.newest_row() else {
+            self.left = version.cloned().map_or(Left::Unknown, Left::Removed);
+            return self.remove_existing(&kinds).await;
+        };
         self.is_stuck = false;
         let Some(expected) = self.expected(index, newest.cache_id).await? else {
             self.is_stuck = true;
@@ -299,10 +374,9 @@ impl Settling<'_> {
 
     /// Writes the view, unless another process has written it since it was looked at.
     async fn write(&mut self, expected: &Expected, head: Option<ObjectHead>) -> Result<(), Error> {
-        let mode = head.map_or(PutMode::Create, |head| PutMode::Update(head.version));
-        match self.cache.cache.storage.put(&expected.view, expected.bytes.clone(), mode).await {
+        match self.cache.cache.storage.put(&expected.view, expected.bytes.clone(), replacing(head)).await {
             Ok(version) => {
-                self.written = Some(WrittenView { cache_id: expected.cache_id, key: expected.view.clone(), version });
+                self.left = Left::Written(WrittenView::new(expected.cache_id, expected.view.clone(), version));
                 Ok(())
             }
             Err(StorageError::Precondition { .. } | StorageError::Unavailable { .. }) => Ok(()),
@@ -331,6 +405,11 @@ impl Settling<'_> {
         self.removed.dedup();
         Ok(none)
     }
+}
+
+/// How to write an object over what was seen of it, and over nothing else.
+fn replacing(head: Option<ObjectHead>) -> PutMode {
+    head.map_or(PutMode::Create, |head| PutMode::Update(head.version))
 }
 
 /// A kind whose readable copies have the extension of this one.

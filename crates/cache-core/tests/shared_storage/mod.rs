@@ -128,6 +128,20 @@ impl SharedStorage {
         cost.trim_start().to_owned()
     }
 
+    /// The calls since the last reset with the folders that they are about, side by side those of one round trip.
+    pub fn calls_by_round_trip(&self) -> Vec<String> {
+        let mut round_trips = vec![Vec::new(); self.storage.round_trips()];
+        for call in self.storage.calls() {
+            let folder: Vec<&str> = call.key.split('/').skip(1).take(2).collect();
+            round_trips[call.round_trip - 1].push(format!(
+                "{} {}",
+                call.operation.name().to_uppercase(),
+                folder.join("/")
+            ));
+        }
+        round_trips.iter().map(|calls| calls.join(", ")).collect()
+    }
+
     /// How many bytes of objects were read since the start.
     pub fn read_bytes(&self) -> u64 {
         self.s3_like.read_bytes()
