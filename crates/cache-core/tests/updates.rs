@@ -180,6 +180,22 @@ async fn a_copy_that_an_update_writes_late_does_not_hide_a_newer_version() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_late_copy_does_not_hide_a_revision_with_the_bytes_before() {
+    let world = SharedStorage::new();
+    let (slow, fast) = (world.process().await, world.process().await);
+    let id = store(&slow, &keyed(Strategy::KeyBased, text("x"))).await.entry.cache_id;
+    world.faults.once(StorageOp::Put, "data/key-based", Fault::Slow(Duration::from_secs(1)));
+    let later = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        // Its ETag is that of the copy that the slow one is about to replace.
+        update(&fast, id, "x").await
+    };
+    join(update(&slow, id, "y"), later).await;
+    assert_eq!(read_id(&slow, id).await.as_deref(), Some("x"));
+    assert_eq!(copies(&world).await, ["x"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lost_race_takes_no_copy_of_the_winner() {
     let world = SharedStorage::new();
     let (slow, fast) = (world.process().await, world.process().await);

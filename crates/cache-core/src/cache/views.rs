@@ -23,7 +23,7 @@ use super::backoff::Backoff;
 use super::head::Loaded;
 use super::key_changes::other_kinds;
 use super::load::Part;
-use super::retrieve::Selector;
+use super::retrieve::{Selector, Want};
 
 /// How often a key view is written before it is left as it is: each time another store was faster.
 const MAX_ATTEMPTS: usize = 12;
@@ -46,9 +46,17 @@ pub(super) struct Pointer {
 pub(super) struct WrittenView {
     cache_id: CacheId,
     key: ObjectKey,
-    /// Its version, if it may have replaced something newer, or been replaced. An update replaces only what was there before its
-    /// commit, and who writes after that looks afterwards: then it is `None`.
-    unproven: Option<Version>,
+    proof: Proof,
+}
+
+/// What shows that a view which was written has replaced nothing newer, if it still holds afterwards.
+#[derive(Debug, Clone)]
+enum Proof {
+    /// The view has this version, and the entry is not being updated.
+    Version(Version),
+    /// This is the newest revision of the entry. It takes an update that replaced only what had been there before its commit. Its
+    /// version is not enough: a newer revision may have the bytes that were replaced, and so their ETag.
+    Revision(u64),
 }
 
 /// A key view before an entry is updated.
@@ -153,8 +161,9 @@ impl NamespaceCache {
         updated: &Entry,
         content: &Bytes,
     ) -> Option<WrittenView> {
+        let proof = Proof::Revision(updated.revision?.number);
         let written = self.try_to_write_key_view(before.key, updated, content, replacing(before.head)).await?;
-        Some(WrittenView { unproven: None, ..written })
+        Some(WrittenView { proof, ..written })
     }
 
     async fn try_to_write_key_view(
@@ -242,15 +251,11 @@ impl Left {
             Self::Unknown | Self::Removed(_) => None,
         }
     }
-
-    fn unproven(&self) -> Option<&ObjectKey> {
-        self.written().filter(|written| written.unproven.is_some()).map(|written| &written.key)
-    }
 }
 
 impl WrittenView {
     fn new(cache_id: CacheId, key: ObjectKey, version: Version) -> Self {
-        Self { cache_id, key, unproven: Some(version) }
+        Self { cache_id, key, proof: Proof::Version(version) }
     }
 }
 
@@ -265,10 +270,10 @@ impl Settling<'_> {
                     None => self.cache.load::<KeyIndex>(&index_key, Part::Whole).await,
                 }
             };
-            let (loaded, head) = try_join(index, self.head(self.left.unproven())).await?;
+            let (loaded, is_proven) = try_join(index, self.is_proven()).await?;
             let Some(index) = loaded.head else { return Ok(()) };
             let version = loaded.version.as_ref();
-            if self.is_settled(&index, version, head.as_ref()) || self.step(&index, version).await? {
+            if self.is_settled(&index, version, is_proven) || self.step(&index, version).await? {
                 return Ok(());
             }
             if self.is_stuck {
@@ -279,16 +284,26 @@ impl Settling<'_> {
         Ok(())
     }
 
-    async fn head(&self, key: Option<&ObjectKey>) -> Result<Option<ObjectHead>, Error> {
-        match key {
-            Some(key) => Ok(self.cache.cache.storage.head(key).await?),
-            None => Ok(None),
+    async fn head(&self, key: &ObjectKey) -> Result<Option<ObjectHead>, Error> {
+        Ok(self.cache.cache.storage.head(key).await?)
+    }
+
+    /// Whether the proof of what was written holds. It is looked at beside the index.
+    async fn is_proven(&self) -> Result<bool, Error> {
+        let Some(written) = self.left.written() else { return Ok(false) };
+        match &written.proof {
+            Proof::Version(version) => Ok(self.head(&written.key).await?.is_some_and(|head| head.version == *version)),
+            Proof::Revision(number) => {
+                let selector = Selector::Id(written.cache_id);
+                let found = self.cache.retry_replaced(|| self.cache.find(&selector, None, Want::Entry)).await?;
+                let newest = found.and_then(|found| found.entry.revision);
+                Ok(newest.is_some_and(|newest| newest.number == *number))
+            }
         }
     }
 
-    /// Whether the view is as the newest version wants it. `head` is that of a view whose version is unproven. Who writes the
-    /// view or the index later looks at the view afterwards.
-    fn is_settled(&self, index: &KeyIndex, version: Option<&Version>, head: Option<&ObjectHead>) -> bool {
+    /// Whether the view is as the newest version wants it. Who writes the view or the index later looks at both afterwards.
+    fn is_settled(&self, index: &KeyIndex, version: Option<&Version>, is_proven: bool) -> bool {
         let written = match &self.left {
             Left::Unknown => return false,
             Left::Removed(at) => return version == Some(at),
@@ -296,13 +311,13 @@ impl Settling<'_> {
         };
         let Some(newest) = index.newest_row() else { return false };
         let Some(kind) = kind_of_extension(&written.key) else { return false };
-        // What was written of an entry that is being updated may be an older revision.
-        let is_proven = match &written.unproven {
-            Some(version) => head.is_some_and(|head| head.version == *version) && !index.is_updated(newest.cache_id),
-            None => true,
+        let may_be_older = match written.proof {
+            Proof::Version(_) => index.is_updated(newest.cache_id),
+            Proof::Revision(_) => false,
         };
-        written.cache_id == newest.cache_id
-            && is_proven
+        is_proven
+            && !may_be_older
+            && written.cache_id == newest.cache_id
             && (self.key.strategy != Strategy::KeyBased || other_kinds(index.kinds(), kind).next().is_none())
     }
 
@@ -320,7 +335,7 @@ impl Settling<'_> {
             self.is_stuck = true;
             return Ok(false);
         };
-        let head = self.head(Some(&expected.view)).await?;
+        let head = self.head(&expected.view).await?;
         // A file of the Python service is the content of an entry.
         let is_taken = self.key.strategy == Strategy::KeyBased && self.cache.is_python_file(&expected.view).await?;
         let shows_it = is_taken || self.shows(head.as_ref(), &expected).await?;

@@ -1,4 +1,4 @@
-//! Objects in memory whose HEAD knows their SHA-256, as S3 does.
+//! Objects in memory as S3 has them: HEAD knows their SHA-256, and equal bytes have one ETag.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use cache_core::digest::Sha256Digest;
 use cache_core::storage::{
-    GetOptions, GetResult, ListPage, ListRequest, ObjectHead, ObjectKey, PutMode, Storage, StorageError, Version,
+    GetOptions, GetResult, ListPage, ListRequest, Object, ObjectHead, ObjectKey, PutMode, Storage, StorageError,
+    Version,
 };
 use cache_storage::memory::Memory;
 
@@ -25,27 +26,51 @@ impl S3Like {
     pub fn read_bytes(&self) -> u64 {
         self.read_bytes.load(Ordering::Relaxed)
     }
+
+    async fn object(&self, key: &ObjectKey) -> Result<Option<Object>, StorageError> {
+        Ok(self.memory.get(key, &GetOptions::default()).await?.and_then(GetResult::into_object))
+    }
+}
+
+/// As of an object whose ETag is the MD5 of its bytes: it says nothing of when they were written.
+fn etag(bytes: &Bytes) -> Version {
+    Version::new(Sha256Digest::of(bytes).to_string())
 }
 
 #[async_trait]
 impl Storage for S3Like {
     async fn get(&self, key: &ObjectKey, options: &GetOptions) -> Result<Option<GetResult>, StorageError> {
-        let found = self.memory.get(key, options).await?;
-        if let Some(GetResult::Object(object)) = &found {
-            self.read_bytes.fetch_add(object.bytes.len() as u64, Ordering::Relaxed);
+        let Some(whole) = self.object(key).await? else { return Ok(None) };
+        let version = etag(&whole.bytes);
+        if options.if_none_match.as_ref() == Some(&version) {
+            return Ok(Some(GetResult::NotModified));
         }
-        Ok(found)
+        let range = GetOptions { range: options.range.clone(), ..GetOptions::default() };
+        let part = self.memory.get(key, &range).await?.and_then(GetResult::into_object);
+        let Some(part) = part.filter(|part| part.version == whole.version) else { return Ok(None) };
+        self.read_bytes.fetch_add(part.bytes.len() as u64, Ordering::Relaxed);
+        Ok(Some(GetResult::Object(Object { version, ..part })))
     }
 
     async fn head(&self, key: &ObjectKey) -> Result<Option<ObjectHead>, StorageError> {
-        let Some(head) = self.memory.head(key).await? else { return Ok(None) };
-        let found = self.memory.get(key, &GetOptions::default()).await?;
-        let sha256 = found.and_then(GetResult::into_object).map(|object| Sha256Digest::of(&object.bytes));
-        Ok(Some(ObjectHead { sha256, ..head }))
+        let (Some(head), Some(object)) = (self.memory.head(key).await?, self.object(key).await?) else {
+            return Ok(None);
+        };
+        let sha256 = Some(Sha256Digest::of(&object.bytes));
+        Ok(Some(ObjectHead { version: etag(&object.bytes), sha256, ..head }))
     }
 
     async fn put(&self, key: &ObjectKey, bytes: Bytes, mode: PutMode) -> Result<Version, StorageError> {
-        self.memory.put(key, bytes, mode).await
+        let version = etag(&bytes);
+        let mode = match mode {
+            PutMode::Overwrite | PutMode::Create => mode,
+            PutMode::Update(expected) => match self.object(key).await? {
+                Some(object) if etag(&object.bytes) == expected => PutMode::Update(object.version),
+                Some(_) | None => return Err(StorageError::Precondition { key: key.to_string() }),
+            },
+        };
+        self.memory.put(key, bytes, mode).await?;
+        Ok(version)
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
@@ -53,6 +78,14 @@ impl Storage for S3Like {
     }
 
     async fn list(&self, request: &ListRequest) -> Result<ListPage, StorageError> {
-        self.memory.list(request).await
+        let mut page = self.memory.list(request).await?;
+        for listed in &mut page.objects {
+            if let Ok(key) = listed.key.parse::<ObjectKey>()
+                && let Some(object) = self.object(&key).await?
+            {
+                listed.version = etag(&object.bytes);
+            }
+        }
+        Ok(page)
     }
 }
