@@ -2,6 +2,8 @@
 """Shows what an operation costs as the store grows: benches/bench_growth.py BINARY [SECONDS]
 
 First with 1,000 to 1,000,000 entries, in memory and then on disk; a fill that takes longer than SECONDS (300) ends the growth.
+"First page of ids" is one listing of 1,000 entries, the first since the store has grown tenfold: the catalog has to learn what is
+new. "The page again" finds the catalog fresh.
 Then with 10 to 10,000 versions of one content, and of one key. Each figure is the median time from a request to its answer, in
 microseconds, over one connection on an otherwise idle server: what counts is how a column changes on its way down.
 
@@ -21,6 +23,8 @@ ENTRIES = 1_000, 10_000, 100_000, 1_000_000
 VERSIONS = 10, 100, 1_000, 10_000
 # How often each operation is done for one figure.
 TIMES = 500
+# How often a page of ids is listed with a fresh catalog.
+PAGES = 20
 CONTENT_BYTES = 256
 FILL_SECONDS = 2
 
@@ -73,7 +77,7 @@ def line(count, figures):
 
 
 def many_entries(ours, mode, folder, seconds):
-    header(f"{mode}: entries", ["store", "store key_based", "retrieve by id", "by hash", "by key", "delete"])
+    header(f"{mode}: entries", ["store", "store key_based", "retrieve by id", "by hash", "by key", "delete", "first page of ids", "the page again"])
     connection, filler = Connection(ours.port), script(folder, "POST", "/bench/direct/store/string", CONTENT_BYTES)
     count, began = 0, time.monotonic()
     for mark in ENTRIES:
@@ -83,7 +87,7 @@ def many_entries(ours, mode, folder, seconds):
                 return
             # The first marks are reached in a fraction of a second.
             count += fill(connection, count, mark) if mark <= ENTRIES[0] else fill_fast(ours.port, filler)
-        line(count, costs(connection, mark))
+        line(count, [*costs(connection, mark), *pages_of_ids(connection)])
         count += TIMES
     print(f"peak memory {peak_memory(ours.pid)}")
 
@@ -114,6 +118,14 @@ def costs(connection, mark):
         connection.median(("GET", f"/bench/retrieve/key/key_based/k/{one.decode()}/f?as=string") for one in content),
         connection.median(("DELETE", f"/bench/delete/{one}") for one in ids),
     ]
+
+
+def pages_of_ids(connection):
+    page = "GET", "/bench/file-ids?limit=1000"
+    first, answer = connection.call(*page)
+    if answer.count(b"-") < 4 * 1_000:
+        sys.exit(f"bench: a page of 1,000 ids is {answer[:300]}")
+    return first, connection.median([page] * PAGES)
 
 
 def versions_of_a_content(connection):
