@@ -29,6 +29,9 @@ pub struct NamespaceStats {
     pub refs_id_files: u64,
     /// The sum of all the others.
     pub total_files: u64,
+    /// Bytes of contents; what several entries of one hash share counts once.
+    #[serde(default)]
+    pub content_bytes: u64,
     /// The bucket, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub s3_bucket: Option<String>,
@@ -86,6 +89,12 @@ pub struct NamespaceSettings {
     /// Whether everybody may read the namespace, also without an API key.
     #[serde(default)]
     pub public_read: bool,
+    /// How many entries the namespace may have.
+    #[serde(default)]
+    pub max_entries: Option<u64>,
+    /// How many bytes its contents may have.
+    #[serde(default)]
+    pub max_bytes: Option<u64>,
 }
 
 /// Settings as they are sent. A field that is left out is unset.
@@ -107,4 +116,12 @@ pub struct NewSettings {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[cfg_attr(feature = "openapi", schema(required = false))]
     pub public_read: bool,
+    /// How many entries the namespace may have; any number without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 0))]
+    pub max_entries: Option<u64>,
+    /// How many bytes its contents may have; any number without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 0))]
+    pub max_bytes: Option<u64>,
 }

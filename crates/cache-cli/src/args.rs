@@ -15,9 +15,12 @@ use self::values::{duration, strategy};
 use crate::failure::EXIT_CODES;
 
 mod groups;
+mod keys;
 mod values;
 
 pub use self::groups::{Data, Ns, Zip};
+pub use self::keys::{ChangeKey, CreateKey, Keys, Unset};
+pub use self::values::permission_name;
 
 /// How entries are named, and what the environment says.
 const LONG_HELP: &str = "\
@@ -124,6 +127,9 @@ pub enum Command {
     /// Work with namespaces
     #[command(subcommand)]
     Ns(Ns),
+    /// Work with API keys: what each may do, and how much
+    #[command(subcommand)]
+    Keys(Keys),
     /// Copy a whole store to another one; can be interrupted and repeated
     Copy {
         /// The store to read: disk:FOLDER, sqlite:FILE, zip:FILE, s3:BUCKET or s3:BUCKET/PREFIX
@@ -164,7 +170,7 @@ pub enum Command {
     Login(Login),
     /// Remove a profile
     Logout,
-    /// Show which service and key are used, and whether they work
+    /// Show which service and key are used, whether they work, and what the key may do
     Whoami,
     /// Look for what is wrong with configuration, service and key
     Doctor,

@@ -13,7 +13,7 @@ pub const USAGE: u8 = 2;
 pub const NOT_FOUND: u8 = 3;
 /// The API key is missing, wrong, or may not do this.
 pub const NOT_PERMITTED: u8 = 4;
-/// The service or the network did not answer in time: a repeat may succeed.
+/// The service or the network did not answer in time, or the key is beyond a limit: a repeat may succeed later.
 pub const TEMPORARY: u8 = 5;
 /// What is stored rules it out, or the storage is full.
 pub const REFUSED: u8 = 6;
@@ -32,7 +32,7 @@ Exit codes:
   2    wrong usage or input
   3    no such entry
   4    the API key is missing, wrong, or may not do this
-  5    the service did not answer in time: a repeat may succeed
+  5    the service did not answer in time, or the key is beyond a limit: a repeat may succeed later
   6    refused: what is stored rules it out, or the storage is full
   7    a content does not have its SHA-256; of copy and verify: something was found
   130  interrupted by Ctrl-C, 143 by SIGTERM";
@@ -91,6 +91,11 @@ impl From<Error> for Failure {
                 "not_permitted",
                 Some("see `mgraph-cache whoami`; `mgraph-cache login` sets another key"),
             ),
+            Error::PermissionMissing(_) => (
+                NOT_PERMITTED,
+                "permission_missing",
+                Some("`mgraph-cache whoami` shows what the key may do; who manages the namespace can change that"),
+            ),
             Error::InvalidRequest(_) => (USAGE, "usage", None),
             Error::Conflict(_) => (REFUSED, "refused", None),
             Error::Temporary(failure) if failure.status().is_none() => (
@@ -101,6 +106,11 @@ impl From<Error> for Failure {
                 ),
             ),
             Error::Temporary(_) => (TEMPORARY, "temporary", Some("try again later")),
+            Error::LimitExceeded(_) => (
+                TEMPORARY,
+                "limit_exceeded",
+                Some("`mgraph-cache whoami` shows the limits of the key; try again later"),
+            ),
             Error::Full(_) => (REFUSED, "full", Some("the storage of the service is full: make room")),
             Error::Integrity(_) => (DAMAGED, "damaged", None),
             Error::Server(_) => (FAILED, "server", Some("tell the operator of the service the request id")),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use cache_api::keys::{CallerKind, WhoAmI};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -33,24 +34,28 @@ pub struct Check {
     pub key_valid: Option<bool>,
     /// What may be done now.
     pub permissions: Option<Permissions>,
+    /// What the service takes the caller for; known unless the key is missing or wrong.
+    pub caller: Option<WhoAmI>,
     /// What is wrong, and what to do.
     pub problem: Option<String>,
 }
 
-/// What a caller may do. The service has one key today, with which everything may be done.
+/// What a caller may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Permissions {
     /// Nothing but reading what is public.
     None,
+    /// What the grants of its key permit: see [`Check::caller`].
+    Granted,
     /// Everything.
     All,
 }
 
 impl Check {
-    /// Whether everything can be used.
+    /// Whether the service can be used, for what the key permits.
     pub fn is_ok(&self) -> bool {
-        self.permissions == Some(Permissions::All)
+        matches!(self.permissions, Some(Permissions::Granted | Permissions::All))
     }
 }
 
@@ -68,6 +73,7 @@ impl Client {
             key_required: None,
             key_valid: None,
             permissions: None,
+            caller: None,
             problem: None,
         };
         check.problem = self.fill(&mut check).await.err().map(|error| error.to_string());
@@ -98,9 +104,19 @@ impl Client {
             return Err(Error::argument("the API key", "is missing, and the service asks for one: configure it"));
         }
         let status = self.info().status().await;
-        check.key_valid = (check.key_found && !open).then_some(status.is_ok());
+        let taken = match &status {
+            Ok(_) | Err(Error::LimitExceeded(_)) => Some(true),
+            Err(Error::NotPermitted(_)) => Some(false),
+            Err(_) => None,
+        };
+        check.key_valid = taken.filter(|_| check.key_found && !open);
         check.environment = Some(status?.environment);
-        check.permissions = Some(Permissions::All);
+        let caller = self.whoami().await?;
+        check.permissions = Some(match caller.kind {
+            CallerKind::Open | CallerKind::Root => Permissions::All,
+            CallerKind::Key => Permissions::Granted,
+        });
+        check.caller = Some(caller);
         Ok(())
     }
 }

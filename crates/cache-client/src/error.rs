@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::time::Duration;
 
 use http::StatusCode;
 
@@ -11,15 +12,19 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 /// Why a call failed. The variants say what the caller can do; a miss is no error, but `None`.
 #[derive(Debug)]
 pub enum Error {
-    /// The API key is missing, wrong, or may not do this: configure another one. (401, 403)
+    /// The API key is missing, wrong, or of another kind than this needs: configure another one. (401, 403)
     NotPermitted(Failure),
+    /// The API key is right, but lacks a permission, which the message names: whoever manages the namespace can give it. (403)
+    PermissionMissing(Failure),
     /// The request is wrong, and would be refused again: correct it. (400, 404 of an operation, 405, 413, 415, 416)
     InvalidRequest(Failure),
     /// What is stored rules it out, such as a live version under a key that has to be unused: read it, then decide. (409, 412)
     Conflict(Failure),
     /// The service, its storage or the network did not answer in time: a later repeat may succeed. Of a call that is not
-    /// safe to repeat the outcome is unknown. (408, 429, 502, 503, 504, connection errors, timeouts)
+    /// safe to repeat the outcome is unknown. (408, 502, 503, 504, connection errors, timeouts)
     Temporary(Failure),
+    /// The API key is beyond one of its limits, and nothing was done: repeat it after [`Failure::retry_after`]. (429)
+    LimitExceeded(Failure),
     /// The storage is full: somebody has to make room. (507)
     Full(Failure),
     /// The bytes that arrived do not have the SHA-256 that the service named. They were not returned.
@@ -40,6 +45,7 @@ struct Inner {
     message: String,
     status: Option<StatusCode>,
     request_id: Option<String>,
+    retry_after: Option<Duration>,
     attempts: u32,
     source: Option<BoxError>,
 }
@@ -48,7 +54,8 @@ impl Failure {
     /// A failure of an operation, such as `POST /{namespace}/{strategy}/store/json`.
     pub(crate) fn new(operation: impl Into<String>, message: impl Into<String>) -> Self {
         let (operation, message) = (operation.into(), message.into());
-        Self(Box::new(Inner { operation, message, status: None, request_id: None, attempts: 1, source: None }))
+        let (status, request_id, retry_after, source) = (None, None, None, None);
+        Self(Box::new(Inner { operation, message, status, request_id, retry_after, attempts: 1, source }))
     }
 
     pub(crate) fn with_source(mut self, source: impl Into<BoxError>) -> Self {
@@ -58,6 +65,11 @@ impl Failure {
 
     pub(crate) fn with_status(mut self, status: StatusCode, request_id: Option<String>) -> Self {
         (self.0.status, self.0.request_id) = (Some(status), request_id);
+        self
+    }
+
+    pub(crate) fn with_retry_after(mut self, retry_after: Option<Duration>) -> Self {
+        self.0.retry_after = retry_after;
         self
     }
 
@@ -86,6 +98,11 @@ impl Failure {
         self.0.request_id.as_deref()
     }
 
+    /// How long the service asked to wait before a repeat.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
     /// How many times it was tried.
     pub fn attempts(&self) -> u32 {
         self.0.attempts
@@ -94,12 +111,13 @@ impl Failure {
 
 impl fmt::Debug for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { operation, message, status, request_id, attempts, source } = self.0.as_ref();
+        let Inner { operation, message, status, request_id, retry_after, attempts, source } = self.0.as_ref();
         f.debug_struct("Failure")
             .field("operation", operation)
             .field("message", message)
             .field("status", status)
             .field("request_id", request_id)
+            .field("retry_after", retry_after)
             .field("attempts", attempts)
             .field("source", source)
             .finish()
@@ -125,9 +143,11 @@ impl Error {
     /// What failed, and how.
     pub fn failure(&self) -> &Failure {
         let (Self::NotPermitted(failure)
+        | Self::PermissionMissing(failure)
         | Self::InvalidRequest(failure)
         | Self::Conflict(failure)
         | Self::Temporary(failure)
+        | Self::LimitExceeded(failure)
         | Self::Full(failure)
         | Self::Integrity(failure)
         | Self::Server(failure)
@@ -138,7 +158,7 @@ impl Error {
 
     /// Whether a later repeat may succeed.
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Temporary(_))
+        matches!(self, Self::Temporary(_) | Self::LimitExceeded(_))
     }
 
     /// An argument that the service would refuse or change.
@@ -159,9 +179,11 @@ impl Error {
         let with = |failure: Failure| failure.with_attempts(attempts);
         match self {
             Self::NotPermitted(failure) => Self::NotPermitted(with(failure)),
+            Self::PermissionMissing(failure) => Self::PermissionMissing(with(failure)),
             Self::InvalidRequest(failure) => Self::InvalidRequest(with(failure)),
             Self::Conflict(failure) => Self::Conflict(with(failure)),
             Self::Temporary(failure) => Self::Temporary(with(failure)),
+            Self::LimitExceeded(failure) => Self::LimitExceeded(with(failure)),
             Self::Full(failure) => Self::Full(with(failure)),
             Self::Integrity(failure) => Self::Integrity(with(failure)),
             Self::Server(failure) => Self::Server(with(failure)),
@@ -170,12 +192,14 @@ impl Error {
         }
     }
 
-    /// The error that a status stands for.
-    pub(crate) fn of_status(status: StatusCode, failure: Failure) -> Self {
+    /// The error that a status stands for, and the `error_type` that the service gave with it.
+    pub(crate) fn of_status(status: StatusCode, error_type: Option<&str>, failure: Failure) -> Self {
         match status.as_u16() {
+            403 if error_type == Some("PERMISSION_MISSING") => Self::PermissionMissing(failure),
             401 | 403 => Self::NotPermitted(failure),
             409 | 412 => Self::Conflict(failure),
-            408 | 429 | 502..=504 => Self::Temporary(failure),
+            408 | 502..=504 => Self::Temporary(failure),
+            429 => Self::LimitExceeded(failure),
             507 => Self::Full(failure),
             400..=499 => Self::InvalidRequest(failure),
             500..=599 => Self::Server(failure),

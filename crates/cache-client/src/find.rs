@@ -68,7 +68,7 @@ pub(crate) fn found(namespace: &Namespace, item: ReceivedItem) -> Result<Option<
         (StatusCode::NOT_FOUND, ..) => Ok(None),
         _ => {
             let message = item.error.map_or_else(|| status.to_string(), |error| error.message);
-            Err(Error::of_status(status, Failure::new(what, message).with_status(status, None)))
+            Err(Error::of_status(status, None, Failure::new(what, message).with_status(status, None)))
         }
     }
 }

@@ -145,6 +145,13 @@ operations! {
     GET_ADMIN_FOLDERS_ROOT = GET "/admin/storage/folders/" Safe;
     GET_ADMIN_FOLDERS_PATH = GET "/admin/storage/folders/{path}" Safe;
     DELETE_ADMIN_FILE_DELETE_PATH = DELETE "/admin/storage/file/delete/{path}" Safe;
+    GET_AUTH_WHOAMI = GET "/auth/whoami" Safe;
+    GET_KEYS = GET "/keys" Safe;
+    POST_KEYS = POST "/keys" Never;
+    GET_KEYS_ID = GET "/keys/{key_id}" Safe;
+    PATCH_KEYS_ID = PATCH "/keys/{key_id}" Safe;
+    DELETE_KEYS_ID = DELETE "/keys/{key_id}" Safe;
+    POST_KEYS_ID_ROTATE = POST "/keys/{key_id}/rotate" Never;
     GET_INFO_HEALTH = GET "/info/health" Safe;
     GET_INFO_READY = GET "/info/ready" Safe;
     GET_INFO_SERVER = GET "/info/server" Safe;
@@ -183,12 +190,5 @@ pub static LEFT_OUT: &[(Method, &str, &str)] = &[
         "/admin/storage/{path}",
         "for older clients: DELETE /admin/storage/file/delete/{path} does the same",
     ),
-    (Method::GET, "/auth/whoami", "keys are managed over HTTP for now"),
-    (Method::GET, "/keys", "keys are managed over HTTP for now"),
-    (Method::POST, "/keys", "keys are managed over HTTP for now"),
-    (Method::GET, "/keys/{key_id}", "keys are managed over HTTP for now"),
-    (Method::PATCH, "/keys/{key_id}", "keys are managed over HTTP for now"),
-    (Method::DELETE, "/keys/{key_id}", "keys are managed over HTTP for now"),
-    (Method::POST, "/keys/{key_id}/rotate", "keys are managed over HTTP for now"),
     (Method::GET, "/server/create/test-fixtures", "for the Python clients: POST does the same"),
 ];

@@ -58,7 +58,6 @@ struct Failed {
     error: Error,
     /// Whether the service has certainly not carried it out.
     untouched: bool,
-    retry_after: Option<Duration>,
 }
 
 /// The part of an error's body that matters here.
@@ -141,7 +140,8 @@ impl Client {
                 Err(failed) => failed,
             };
             let again = failed.error.is_temporary() && (failed.untouched || call.may_repeat());
-            let pause = delays.next().filter(|_| again).map(|delay| delay.max(failed.retry_after.unwrap_or_default()));
+            let asked = failed.error.failure().retry_after();
+            let pause = delays.next().filter(|_| again).map(|delay| delay.max(asked.unwrap_or_default()));
             match pause {
                 Some(pause) if deadline.is_none_or(|deadline| Instant::now() + pause < deadline) => {
                     tracing::debug!(attempt, ?pause, error = %failed.error, "trying again");
@@ -187,7 +187,7 @@ impl Client {
             let message = format!("{error}{}", causes(&error));
             Failed::temporary(Failure::new(call.name(), message).with_source(error), untouched)
         };
-        let request = self.request(call).await.map_err(|error| Failed { error, untouched: true, retry_after: None })?;
+        let request = self.request(call).await.map_err(|error| Failed { error, untouched: true })?;
         let response = self.transport_for(&call.target)?.send(request).await.map_err(lost)?;
         let status = response.status();
         let may_lead_on = call.operation.method == Method::GET && self.is_own(&call.target);
@@ -202,24 +202,29 @@ impl Client {
         }
         let request_id = parts.headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).map(ToOwned::to_owned);
         let problem: Option<Problem> = serde_json::from_slice(&body).ok();
-        let failure = |message: String| Failure::new(call.name(), message).with_status(status, request_id.clone());
+        let failure = |message: String| {
+            let failure = Failure::new(call.name(), message).with_status(status, request_id.clone());
+            failure.with_retry_after(retry_after(&parts.headers))
+        };
+        // A limit is checked before anything is done.
+        let untouched = status == StatusCode::TOO_MANY_REQUESTS;
         match problem {
             Some(Problem { message, detail }) => {
-                let no_route = detail.is_some_and(|detail| detail == "Not Found");
+                let no_route = detail.as_ref().is_some_and(|detail| detail == "Not Found");
                 if status == StatusCode::NOT_FOUND && !no_route {
                     return Ok(Err(failure(message)));
                 }
-                let error = Error::of_status(status, failure(message));
-                Err(Failed { untouched: false, retry_after: retry_after(&parts.headers), error })
+                let error_type = detail.as_ref().and_then(|detail| detail["error_type"].as_str());
+                Err(Failed { untouched, error: Error::of_status(status, error_type, failure(message)) })
             }
             // A proxy, a storage, or something that is no cache at all.
             None => {
                 let shown: String = String::from_utf8_lossy(&body).chars().take(SHOWN_CHARS).collect();
-                let error = match Error::of_status(status, failure(format!("status {status}: {shown}"))) {
+                let error = match Error::of_status(status, None, failure(format!("status {status}: {shown}"))) {
                     Error::InvalidRequest(failure) => Error::Protocol(failure),
                     other => other,
                 };
-                Err(Failed { untouched: false, retry_after: retry_after(&parts.headers), error })
+                Err(Failed { untouched, error })
             }
         }
     }
@@ -253,13 +258,13 @@ impl Client {
 
 impl Failed {
     fn temporary(failure: Failure, untouched: bool) -> Self {
-        Self { error: Error::Temporary(failure), untouched, retry_after: None }
+        Self { error: Error::Temporary(failure), untouched }
     }
 }
 
 impl From<Error> for Failed {
     fn from(error: Error) -> Self {
-        Self { error, untouched: true, retry_after: None }
+        Self { error, untouched: true }
     }
 }
 

@@ -1,6 +1,8 @@
 //! The sources of the console: the libraries are those that their list names, nothing is larger than it may be, and nothing
 //! makes HTML of a text.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -49,6 +49,7 @@ mod pages;
 mod paths;
 mod place;
 mod python_store;
+mod quota;
 mod retrieve;
 mod revisions;
 mod rollback;
@@ -88,6 +89,7 @@ pub use self::zip::{ArchiveEntry, ArchiveError, ArchivePlace, Archives, Edited, 
 use self::group_commit::GroupCommit;
 use self::object_cache::ObjectCache;
 use self::python_store::PythonNamespaces;
+use self::quota::QuotaTable;
 use self::settings::SettingsCache;
 use crate::clock::Clock;
 use crate::error::Error;
@@ -151,6 +153,7 @@ struct Shared {
     manifests: Arc<GroupCommit<Manifest>>,
     key_indexes: Arc<GroupCommit<KeyIndex>>,
     settings: SettingsCache,
+    quotas: QuotaTable,
     python_namespaces: PythonNamespaces,
     objects: ObjectCache,
     limits: Limits,
@@ -182,6 +185,7 @@ impl Cache {
             manifests: Arc::default(),
             key_indexes: Arc::default(),
             settings: SettingsCache::default(),
+            quotas: QuotaTable::default(),
             python_namespaces: PythonNamespaces::default(),
             objects: ObjectCache::new(config.object_cache_bytes),
             limits: config.limits,

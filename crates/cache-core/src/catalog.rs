@@ -11,7 +11,7 @@
 //! | line | what |
 //! |---|---|
 //! | first | the SHA-256 of all other lines |
-//! | others | one row each: hash, version, counts by strategy, earliest expiry (0: none), ids, names of files |
+//! | others | one row each: hash, version, counts by strategy, earliest expiry (0: none), ids, names of files, bytes of contents |
 
 use std::collections::BTreeMap;
 
@@ -47,6 +47,8 @@ pub struct CatalogRow {
     pub version: Version,
     /// Its entries by strategy, and the earliest expiry.
     pub counts: Counts,
+    /// Bytes of its contents, each counted once.
+    pub bytes: u64,
     /// Its entries; `None` when they are more than [`MAX_ROW_ENTRIES`], or not all in its head.
     pub entries: Option<Vec<CatalogEntry>>,
 }
@@ -62,7 +64,7 @@ pub struct CatalogEntry {
 
 /// A row as a line of JSON.
 #[derive(Serialize, Deserialize)]
-struct Line(CacheHash, String, [u64; Strategy::ALL.len()], UnixMillis, Option<Vec<CacheId>>, Vec<(usize, String)>);
+struct Line(CacheHash, String, [u64; Strategy::ALL.len()], UnixMillis, Option<Vec<CacheId>>, Vec<(usize, String)>, u64);
 
 impl Shard {
     /// Reads what [`Shard::encode`] wrote; `None` when it is anything else.
@@ -147,7 +149,8 @@ impl CatalogRow {
         let rows = manifest.log().rows();
         let has_all = manifest.log().pages().is_empty() && rows.len() <= MAX_ROW_ENTRIES;
         let entries = has_all.then(|| rows.iter().map(CatalogEntry::of).collect());
-        Self { version, counts: *manifest.counts(), entries }
+        let bytes = manifest.contents().iter().map(|content| content.size).sum();
+        Self { version, counts: *manifest.counts(), bytes, entries }
     }
 
     fn to_line(&self, hash: &CacheHash) -> Line {
@@ -157,11 +160,11 @@ impl CatalogRow {
         let ids = self.entries.as_ref().map(|entries| entries.iter().map(|entry| entry.cache_id).collect());
         let by_strategy = Strategy::ALL.map(|strategy| self.counts.of(strategy));
         let expiry = self.counts.earliest_expiry().unwrap_or_default();
-        Line(hash.clone(), self.version.to_string(), by_strategy, expiry, ids, names)
+        Line(hash.clone(), self.version.to_string(), by_strategy, expiry, ids, names, self.bytes)
     }
 
     fn from_line(line: Line) -> (CacheHash, Self) {
-        let Line(hash, version, by_strategy, expiry, ids, names) = line;
+        let Line(hash, version, by_strategy, expiry, ids, names, bytes) = line;
         let entry = |cache_id| CatalogEntry { cache_id, direct_file: usual_file(cache_id) };
         let mut entries: Option<Vec<CatalogEntry>> = ids.map(|ids| ids.into_iter().map(entry).collect());
         for (at, name) in names {
@@ -170,7 +173,7 @@ impl CatalogRow {
             }
         }
         let expiry = Some(expiry).filter(|expiry| *expiry != UnixMillis::default());
-        (hash, Self { version: Version::new(version), counts: Counts::new(by_strategy, expiry), entries })
+        (hash, Self { version: Version::new(version), counts: Counts::new(by_strategy, expiry), bytes, entries })
     }
 }
 
@@ -205,10 +208,11 @@ mod tests {
             CatalogEntry { cache_id, direct_file: if is_usual { usual_file(cache_id) } else { file } }
         });
         let entries = proptest::option::of(proptest::collection::vec(entry, 0..4));
-        let row = ("[0-9a-f]{10,16}", ".{1,9}", any::<[u64; 5]>(), proptest::option::of(1..9u64), entries);
-        let row = row.prop_map(|(hash, version, counts, expiry, entries)| {
+        let row =
+            ("[0-9a-f]{10,16}", ".{1,9}", any::<[u64; 5]>(), proptest::option::of(1..9u64), entries, any::<u64>());
+        let row = row.prop_map(|(hash, version, counts, expiry, entries, bytes)| {
             let counts = Counts::new(counts, expiry.map(UnixMillis::new));
-            (hash.parse().unwrap(), CatalogRow { version: Version::new(version), counts, entries })
+            (hash.parse().unwrap(), CatalogRow { version: Version::new(version), counts, bytes, entries })
         });
         proptest::collection::vec(row, 0..9)
     }
@@ -238,8 +242,12 @@ mod tests {
     fn a_shard_that_is_too_large_is_split_by_longer_prefixes() {
         let entries =
             (0..MAX_ROW_ENTRIES).map(|n| CatalogEntry { cache_id: CacheId::from_u128(n as u128), direct_file: None });
-        let row =
-            CatalogRow { version: Version::new("v"), counts: Counts::default(), entries: Some(entries.collect()) };
+        let row = CatalogRow {
+            version: Version::new("v"),
+            counts: Counts::default(),
+            bytes: 0,
+            entries: Some(entries.collect()),
+        };
         let hashes = (0..2_000u64).map(|n| format!("ab{:x}{:x}{n:012x}", n % 3, n % 16).parse::<CacheHash>().unwrap());
         let rows: BTreeMap<_, _> = hashes.map(|hash| (hash, row.clone())).collect();
         let parts = Shard { rows: rows.clone() }.into_parts("ab".to_owned());

@@ -50,6 +50,9 @@ pub enum Error {
         #[source]
         source: Option<Source>,
     },
+    /// The namespace has as much as its settings allow.
+    #[error("{0}")]
+    QuotaExceeded(String),
     /// The storage refuses what we ask of it: an operator has to set it up.
     #[error("the storage refused the call for {key}")]
     Refused {
@@ -90,7 +93,7 @@ impl Error {
             Self::Invalid { .. } | Self::TooLarge { .. } => ErrorKind::Invalid,
             Self::PreconditionFailed(_) => ErrorKind::Precondition,
             Self::Unavailable { .. } => ErrorKind::Unavailable,
-            Self::Full { .. } => ErrorKind::Full,
+            Self::Full { .. } | Self::QuotaExceeded(_) => ErrorKind::Full,
             Self::Refused { .. } | Self::Corrupt { .. } => ErrorKind::Internal,
         }
     }

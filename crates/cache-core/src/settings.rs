@@ -29,6 +29,12 @@ pub struct Settings {
     /// Whether everybody may read the namespace, also without an API key.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub public_read: bool,
+    /// How many entries the namespace may have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_entries: Option<u64>,
+    /// How many bytes the contents of the namespace may have, each distinct content of a hash counted once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_bytes: Option<u64>,
 }
 
 /// What happens to an entry at the end of its time to live.

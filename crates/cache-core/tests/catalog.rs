@@ -76,16 +76,22 @@ fn steps() -> impl Generator<Value = Vec<Step>> {
     proptest::collection::vec(step, 1..40)
 }
 
+/// What entries are updated to.
+const UPDATED: &str = "updated";
+
 /// A world, and what it has to list.
 struct Checked {
     world: World,
     entries: BTreeMap<CacheId, Entry>,
+    /// Entries that have the content [`UPDATED`], too.
+    updated: BTreeSet<CacheId>,
     old_shards: Vec<(ObjectKey, Bytes)>,
 }
 
 impl Checked {
     async fn new() -> Self {
-        let mut checked = Self { world: World::with_small_heads(), entries: BTreeMap::new(), old_shards: Vec::new() };
+        let world = World::with_small_heads();
+        let mut checked = Self { world, entries: BTreeMap::new(), updated: BTreeSet::new(), old_shards: Vec::new() };
         for content in 0..CONTENTS {
             let entry = checked.world.store(&content.to_string()).await;
             checked.entries.insert(entry.cache_id, entry);
@@ -123,7 +129,8 @@ impl Checked {
             }
             Step::Update(at) => {
                 if let Some(id) = self.pick(at) {
-                    self.world.update(id, "updated").await;
+                    self.world.update(id, UPDATED).await;
+                    self.updated.insert(id);
                 }
             }
             Step::List(limit) => self.check(*limit).await,
@@ -163,6 +170,13 @@ impl Checked {
         let hashes: Vec<_> = hashes.into_iter().collect();
         let mut stats = Stats { hashes: hashes.len() as u64, ids: ids.len() as u64, ..Stats::default() };
         self.entries.values().for_each(|entry| stats.entries[entry.strategy as usize] += 1);
+        let contents = self.entries.values().flat_map(|entry| {
+            let is_updated = self.updated.contains(&entry.cache_id);
+            let updated = is_updated.then_some((&entry.cache_hash, UPDATED.len() as u64));
+            [(&entry.cache_hash, entry.content.size)].into_iter().chain(updated)
+        });
+        // No stored content is as long as the other.
+        stats.bytes = contents.collect::<BTreeSet<_>>().into_iter().map(|(_, size)| size).sum();
         assert_eq!(demo.stats().await.unwrap(), stats);
         assert_eq!(demo.ids().await.unwrap(), ids);
         assert_eq!(demo.hashes().await.unwrap(), hashes);

@@ -9,7 +9,7 @@ mod responses;
 
 use utoipa::openapi::path::PathsBuilder;
 use utoipa::openapi::schema::ComponentsBuilder;
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
 
 use self::operation::Operation;
@@ -20,8 +20,8 @@ pub const VERSION: &str = concat!("v", env!("CARGO_PKG_VERSION"));
 
 /// The name of the API key's header if no key is configured.
 const KEY_HEADER: &str = "x-api-key";
-/// The names of the security schemes: the API key in a header, and in a cookie.
-const SCHEMES: [&str; 2] = ["header", "cookie"];
+/// The names of the security schemes: the API key in a header, in a cookie, and as a bearer token.
+const SCHEMES: [&str; 3] = ["header", "cookie", "bearer"];
 
 const ABOUT: &str = "A content-addressed cache. Entries are retrieved by id, by content hash, or by a versioned key.
 
@@ -42,14 +42,15 @@ pub fn document(auth: &Auth, operations: &[Operation]) -> OpenApi {
     let license = LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build();
     let info =
         InfoBuilder::new().title("mgraph-cache").version(VERSION).description(Some(ABOUT)).license(Some(license));
-    let [header, cookie] = SCHEMES;
+    let [header, cookie, bearer] = SCHEMES;
     let (in_header, in_cookie) = match auth {
         Auth::ApiKey { name, cookie, .. } => (name.as_str(), cookie.as_str()),
         Auth::Disabled | Auth::DenyAll { .. } => (KEY_HEADER, KEY_HEADER),
     };
     let components = components
         .security_scheme(header, SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new(in_header))))
-        .security_scheme(cookie, SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(in_cookie))));
+        .security_scheme(cookie, SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(in_cookie))))
+        .security_scheme(bearer, SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
     OpenApiBuilder::new().info(info).paths(paths).components(Some(components.build())).build()
 }
 

@@ -380,6 +380,7 @@ impl From<Error> for Problem {
             }
             Error::PreconditionFailed(message) => Self::precondition_failed(message),
             Error::Unavailable { .. } => Self::unavailable(error_chain(&error)),
+            Error::QuotaExceeded(message) => Self::quota_exceeded(message),
             Error::Full { .. } => Self::storage_full(error_chain(&error)),
             Error::Refused { .. } | Error::Corrupt { .. } => Self::internal(error_chain(&error)),
         }

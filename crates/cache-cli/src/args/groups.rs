@@ -144,6 +144,12 @@ pub enum Ns {
         /// Let everybody read the namespace, also without an API key
         #[arg(long)]
         public_read: bool,
+        /// How many entries the namespace may have
+        #[arg(long)]
+        max_entries: Option<u64>,
+        /// How many bytes its contents may have
+        #[arg(long)]
+        max_bytes: Option<u64>,
         /// Say what would be set
         #[arg(long)]
         dry_run: bool,

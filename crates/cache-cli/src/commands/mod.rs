@@ -2,7 +2,9 @@
 
 mod data;
 mod describe;
+mod describe_key;
 mod entries;
+mod keys;
 mod list;
 mod local;
 mod memo;
@@ -51,6 +53,7 @@ async fn dispatch(context: &Context<'_>, command: Command) -> Result<u8, Failure
         Command::Zip(zip) => zip::run(context, zip).await,
         Command::Data(data) => data::run(context, data).await,
         Command::Ns(ns) => namespaces::run(context, ns).await,
+        Command::Keys(keys) => keys::run(context, keys).await,
         Command::Copy { from, to, convert, overwrite, parallel } => {
             stores::copy(context, from, to, CopyOptions { parallel: parallel.into(), overwrite, convert }).await
         }

@@ -16,17 +16,19 @@ pub async fn run(context: &Context<'_>, command: Ns) -> Result<u8, Failure> {
             let stats = context.namespace(name.as_deref())?.stats().await?;
             show(context, &stats)
         }
-        Ns::Settings { name, ttl_hours, delete_expired, strategies, public_read, dry_run } => {
+        Ns::Settings { name, ttl_hours, delete_expired, strategies, public_read, max_entries, max_bytes, dry_run } => {
             let namespace = context.namespace(name.as_deref())?;
-            if ttl_hours.is_none() && !delete_expired && strategies.is_empty() && !public_read {
-                return show(context, &namespace.settings().await?);
-            }
             let settings = NewSettings {
                 ttl_hours,
                 on_expiry: delete_expired.then_some(OnExpiry::Delete),
                 strategies: (!strategies.is_empty()).then_some(strategies),
                 public_read,
+                max_entries,
+                max_bytes,
             };
+            if settings == NewSettings::default() {
+                return show(context, &namespace.settings().await?);
+            }
             if dry_run {
                 context.output.note("(dry run) would replace the settings by these; what is not named is unset");
                 return show(context, &settings);

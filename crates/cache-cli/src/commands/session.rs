@@ -6,6 +6,7 @@ use cache_client::{Check, Client, Permissions};
 use serde_json::json;
 
 use super::describe::to_json;
+use super::describe_key;
 use crate::args::Login;
 use crate::context::Context;
 use crate::failure::{Failure, NOT_PERMITTED, OK, TEMPORARY};
@@ -91,11 +92,15 @@ pub fn logout(context: &Context<'_>) -> Result<u8, Failure> {
 pub async fn whoami(context: &Context<'_>) -> Result<u8, Failure> {
     let check = context.client()?.check().await;
     let permissions = match check.permissions {
-        Some(Permissions::All) => "everything is permitted",
-        Some(Permissions::None) => "nothing is permitted",
-        None => "what is permitted is not known",
+        Some(Permissions::All) => "everything is permitted".to_owned(),
+        Some(Permissions::Granted) => check.caller.as_ref().map(describe_key::caller).unwrap_or_default(),
+        Some(Permissions::None) => "nothing is permitted".to_owned(),
+        None => "what is permitted is not known".to_owned(),
     };
     context.output.result(&check, &format!("{}: {permissions}", check.url))?;
+    if check.caller.as_ref().is_some_and(|caller| caller.read_only) {
+        context.output.note("this service only reads");
+    }
     finish(context, &check)
 }
 

@@ -8,6 +8,8 @@ use crate::support::{World, finish_with};
 const MARK: &str = "\u{1}";
 /// Where the server of the page listens.
 const URL: &str = "http://127.0.0.1:10017";
+/// Where a server listens that asks for a key.
+const KEYED_URL: &str = "https://cache.example.com";
 
 /// A command of a page, with the lines that are printed below it.
 #[derive(Debug)]
@@ -63,8 +65,10 @@ fn a_line_is_like_what_is_shown() {
 #[tokio::test]
 async fn every_command_of_the_page_prints_what_stands_there() {
     let world = World::on_disk().await;
-    let url = world.server.url();
-    let page = include_str!("../../../../docs/cli.md").replace(URL, &url);
+    let keyed = World::with_key("the-root-key").await;
+    world.write("root.key", "the-root-key");
+    let page = include_str!("../../../../docs/cli.md").replace(URL, &world.server.url());
+    let page = page.replace(KEYED_URL, &keyed.server.url());
     let commands = shown(&page);
     assert!(commands.len() > 20, "{} commands", commands.len());
     let mut script = String::new();

@@ -5,6 +5,7 @@
 //! | [`docs`] | what `docs/cli.md` prints is what is printed |
 //! | [`entries`] | what is printed can be pasted back, with `--json` as without |
 //! | [`folders`] | `sync` and `rm` say what they would do, and send only what differs |
+//! | [`keys`] | a new key is alone on stdout, and does what was granted |
 //! | [`sessions`] | keys come from files, variables, commands and stdin, and are shown nowhere |
 //! | [`walk`] | every command prints JSON with `--json`, over memory and S3 |
 //! | [`running`] | `serve`, `memo`, `run` and Ctrl-C |
@@ -14,6 +15,7 @@
 mod docs;
 mod entries;
 mod folders;
+mod keys;
 mod running;
 mod sessions;
 mod support;

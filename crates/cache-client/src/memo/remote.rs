@@ -147,7 +147,7 @@ impl Remote {
         let now = Instant::now();
         let log = {
             let mut breaker = self.breaker();
-            if matches!(error, Error::Temporary(_)) {
+            if error.is_temporary() {
                 breaker.open_until = Some(now + PAUSE);
             }
             let log = breaker.logged.is_none_or(|logged| now - logged >= LOG_INTERVAL);

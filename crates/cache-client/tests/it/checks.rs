@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cache_storage::memory::Memory;
+use mgraph_cache_client::api::keys::{Grant, KeyLimits, NewKey};
+use mgraph_cache_client::api::kinds::Permission;
 use mgraph_cache_client::testing::{LocalServer, in_memory};
-use mgraph_cache_client::{Client, Permissions, Policy};
+use mgraph_cache_client::{Client, Error, Permissions, Policy};
 
 use crate::support::{answer, scripted};
 
@@ -31,8 +33,41 @@ async fn a_key_is_missing_wrong_or_right() {
     let wrong = server.client().key_in_header("X-Test-Key", "wrong").build().unwrap().check().await;
     assert_eq!((wrong.key_found, wrong.key_valid, wrong.permissions), (true, Some(false), Some(Permissions::None)));
     let right = server.client().key_in_header("X-Test-Key", "right").build().unwrap().check().await;
-    assert!(right.is_ok(), "{right:?}");
+    assert!(right.is_ok() && right.permissions == Some(Permissions::All), "{right:?}");
     assert_eq!((right.key_valid, right.environment.as_deref()), (Some(true), Some("local")));
+}
+
+fn with_key(server: &LocalServer, key: &str) -> Client {
+    server.client().key_in_header("X-Test-Key", key).build().unwrap()
+}
+
+/// A client with a new key that may read one namespace.
+async fn reader(server: &LocalServer, limits: Option<KeyLimits>) -> Client {
+    let grants = vec![Grant { namespaces: vec!["demo".to_owned()], permissions: vec![Permission::Read] }];
+    let new = NewKey { name: "ci".to_owned(), grants, note: None, not_before: None, expires_at: None, limits };
+    let made = with_key(server, "right").keys().create(&new).await.unwrap();
+    with_key(server, &made.key)
+}
+
+#[tokio::test]
+async fn a_key_with_permissions_is_right_and_shows_its_grants() {
+    let server = LocalServer::over(Arc::new(Memory::default()), &KEY).unwrap();
+    let check = reader(&server, None).await.check().await;
+    assert!(check.is_ok() && check.key_valid == Some(true), "{check:?}");
+    let namespaces = check.caller.unwrap().grants.remove(0).namespaces;
+    assert_eq!((check.permissions, namespaces), (Some(Permissions::Granted), vec!["demo".to_owned()]));
+}
+
+#[tokio::test]
+async fn a_key_beyond_a_limit_is_valid_all_the_same() {
+    let server = LocalServer::over(Arc::new(Memory::default()), &KEY).unwrap();
+    let limits = KeyLimits { bytes_per_day: Some(1), ..KeyLimits::default() };
+    let client = reader(&server, Some(limits)).await;
+    client.whoami().await.unwrap();
+    assert!(matches!(client.whoami().await, Err(Error::LimitExceeded(_))));
+    let check = client.check().await;
+    assert!(!check.is_ok() && check.problem.unwrap().contains("in a day"));
+    assert_eq!((check.reachable, check.key_valid), (true, Some(true)));
 }
 
 #[tokio::test]

@@ -156,6 +156,36 @@ async fn retry_after_is_waited_for() {
     assert_eq!(requests.lock().unwrap().len(), 2);
 }
 
+/// A limit is checked before anything is done, so this is safe of every call.
+#[tokio::test]
+async fn what_is_beyond_a_limit_is_sent_again_after_retry_after() {
+    let limited = answer("429 Too Many Requests", "retry-after: 1\r\n", "{\"message\":\"slow\",\"detail\":{}}");
+    let (url, requests) = scripted(vec![limited, answer("200 OK", "", "{}")]).await;
+    let began = Instant::now();
+    Client::builder(url).build().unwrap().test_data().minimal().await.unwrap();
+    assert!(began.elapsed() >= Duration::from_secs(1), "{:?}", began.elapsed());
+    assert_eq!(requests.lock().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_long_retry_after_is_left_to_the_caller() {
+    let limited = answer("429 Too Many Requests", "retry-after: 3600\r\n", "{\"message\":\"day\",\"detail\":{}}");
+    let (url, requests) = scripted(vec![limited]).await;
+    let error = Client::builder(url).build().unwrap().info().health().await.unwrap_err();
+    assert!(matches!(error, Error::LimitExceeded(_)) && error.is_temporary(), "{error}");
+    assert_eq!(error.failure().retry_after(), Some(Duration::from_secs(3600)));
+    assert_eq!(requests.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_missing_permission_is_not_asked_for_again() {
+    let body = "{\"message\":\"no 'write'\",\"detail\":{\"error_type\":\"PERMISSION_MISSING\"}}";
+    let (url, requests) = scripted(vec![answer("403 Forbidden", "", body), String::new()]).await;
+    let error = Client::builder(url).build().unwrap().info().health().await.unwrap_err();
+    assert!(matches!(error, Error::PermissionMissing(_)) && !error.is_temporary(), "{error}");
+    assert_eq!(requests.lock().unwrap().len(), 1);
+}
+
 #[tokio::test]
 async fn a_retry_that_would_end_after_the_budget_is_not_made() {
     let busy = answer("503 Service Unavailable", "retry-after: 30\r\n", "{\"message\":\"busy\",\"detail\":\"busy\"}");
@@ -198,17 +228,19 @@ async fn a_call_that_is_not_safe_to_repeat_is_sent_once() {
 async fn errors_say_what_the_caller_can_do() {
     let json = "content-type: application/json\r\nfast-api-request-id: id-1\r\n";
     let message = "{\"message\":\"do this\",\"detail\":\"do this\"}";
+    let permission_missing = message.replace("\"do this\"}", "{\"error_type\":\"PERMISSION_MISSING\"}}");
     let no_retry = Policy { max_attempts: 1, ..Policy::default() };
     for (status, body, kind) in [
         ("401 Unauthorized", message, "NotPermitted"),
         ("403 Forbidden", message, "NotPermitted"),
+        ("403 Forbidden", &permission_missing, "PermissionMissing"),
         ("400 Bad Request", message, "InvalidRequest"),
         ("404 Not Found", message, "InvalidRequest"),
         ("404 Not Found", "{\"message\":\"no route\",\"detail\":\"Not Found\"}", "InvalidRequest"),
         ("404 Not Found", "<h1>nginx</h1>", "Protocol"),
         ("409 Conflict", message, "Conflict"),
         ("412 Precondition Failed", message, "Conflict"),
-        ("429 Too Many Requests", message, "Temporary"),
+        ("429 Too Many Requests", message, "LimitExceeded"),
         ("500 Internal Server Error", message, "Server"),
         ("502 Bad Gateway", "<h1>no</h1>", "Temporary"),
         ("507 Insufficient Storage", message, "Full"),

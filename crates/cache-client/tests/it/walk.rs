@@ -22,6 +22,8 @@ use serde_json::{Value, json};
 
 use crate::support::Recorder;
 
+mod api_keys;
+
 /// How the client reaches the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
@@ -33,11 +35,16 @@ enum Mode {
     Remote,
 }
 
+/// The settings of a server with a root key: another one makes no keys.
+const ROOT_KEY: &str = "root-key";
+const KEYED: [(&str, &str); 2] =
+    [("FAST_API__AUTH__API_KEY__NAME", "x-api-key"), ("FAST_API__AUTH__API_KEY__VALUE", ROOT_KEY)];
+
 /// Does everything, and compares what was sent with the operations of the client.
 async fn check(mode: Mode, storage: Arc<dyn Storage>, presigns: bool) {
-    let server = LocalServer::over(Arc::clone(&storage), &[]).unwrap();
+    let server = LocalServer::over(Arc::clone(&storage), &KEYED).unwrap();
     let (url, transport) = match mode {
-        Mode::InProcess => ("http://localhost".to_owned(), transport(storage, &[])),
+        Mode::InProcess => ("http://localhost".to_owned(), transport(storage, &KEYED)),
         Mode::LocalServer => (server.url(), remote(&server.url())),
         Mode::Remote => {
             let url = FaultyProxy::start(&server.url(), 1).await.endpoint_url();
@@ -46,8 +53,12 @@ async fn check(mode: Mode, storage: Arc<dyn Storage>, presigns: bool) {
         }
     };
     let recorder = Recorder::new(transport);
-    let client = Client::builder(url).transport(Arc::clone(&recorder) as Arc<dyn Transport>).build().unwrap();
+    let with_key = {
+        let transport = Arc::clone(&recorder) as Arc<dyn Transport>;
+        move |key: &str| Client::builder(&url).transport(Arc::clone(&transport)).key(key.to_owned()).build().unwrap()
+    };
     let walk = tokio::spawn(async move {
+        let client = with_key(ROOT_KEY);
         let cache = client.namespace("walk").unwrap();
         stores_and_reads(&cache).await;
         entries(&cache).await;
@@ -57,6 +68,7 @@ async fn check(mode: Mode, storage: Arc<dyn Storage>, presigns: bool) {
         namespaces(&client, &cache).await;
         admin(&client, &cache).await;
         info_and_test_data(&client).await;
+        api_keys::all(&client, with_key).await;
     });
     walk.await.unwrap();
     let sent: BTreeSet<String> = recorder.seen().iter().map(ToString::to_string).collect();

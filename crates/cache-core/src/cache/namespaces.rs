@@ -9,6 +9,7 @@ use std::str::FromStr;
 use futures::future::try_join;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
+use crate::catalog::CatalogRow;
 use crate::error::Error;
 use crate::ids::{CacheHash, CacheId, InvalidName, Namespace};
 use crate::strategy::Strategy;
@@ -27,6 +28,8 @@ pub struct Stats {
     pub hashes: u64,
     /// Entries.
     pub ids: u64,
+    /// Bytes of contents; what several entries of one hash share counts once. Contents of the Python service do not count.
+    pub bytes: u64,
 }
 
 impl Cache {
@@ -94,7 +97,11 @@ impl NamespaceCache {
         let mut stats = Stats::default();
         let mut walk = self.walk_all();
         while let Some(manifests) = walk.next(MAX_LISTED).await? {
-            for counts in manifests.iter().map(|manifest| &manifest.row.counts).filter(|counts| !counts.is_zero()) {
+            for CatalogRow { counts, bytes, .. } in manifests.iter().map(|manifest| &manifest.row) {
+                if counts.is_zero() {
+                    continue;
+                }
+                stats.bytes += bytes;
                 stats.hashes += 1;
                 stats.ids += counts.total();
                 for strategy in Strategy::ALL {

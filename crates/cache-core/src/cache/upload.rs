@@ -95,6 +95,7 @@ impl NamespaceCache {
             None => self.settings().await?,
         };
         self.check_strategy(&settings, request.strategy)?;
+        self.check_quota(&settings, request.size).await?;
         let upload_id = match idempotency_key {
             Some(key) => self.repeatable_id(request, key).await?,
             None => request.make_id(self.cache.random()),

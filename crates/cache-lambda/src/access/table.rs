@@ -32,7 +32,7 @@ impl Access {
         let is_it = |operation: &&str| {
             operation.split_once(' ').is_some_and(|(of, at)| of.eq_ignore_ascii_case(verb) && at == path)
         };
-        TABLE.iter().find(|(_, operations)| operations.iter().any(|row| is_it(&row))).map_or(Self::Root, |row| row.0)
+        TABLE.iter().find(|(_, operations)| operations.iter().any(&is_it)).map_or(Self::Root, |row| row.0)
     }
 
     /// Whether an operation changes anything that is stored.

@@ -1,6 +1,6 @@
 //! One operation of the OpenAPI document: a method on a path, its parameters, body and responses.
 //!
-//! Path parameters, the 413 of requests with a body, and the errors of the middleware (401, 403, 500, 503) are added
+//! Path parameters, the 413 of requests with a body, and the errors of the middleware (401, 403, 429, 500, 503) are added
 //! automatically.
 //!
 //! Every start builds all operations, but most processes never serve `/openapi.json`. So schemas are kept as functions,
@@ -292,7 +292,9 @@ impl Operation {
             responses.push((StatusCode::PAYLOAD_TOO_LARGE, responses::reference(StatusCode::PAYLOAD_TOO_LARGE)));
         }
         if self.needs_key() {
-            responses.push((StatusCode::UNAUTHORIZED, responses::reference(StatusCode::UNAUTHORIZED)));
+            for status in [StatusCode::UNAUTHORIZED, StatusCode::TOO_MANY_REQUESTS] {
+                responses.push((status, responses::reference(status)));
+            }
         }
         for status in [StatusCode::FORBIDDEN, StatusCode::INTERNAL_SERVER_ERROR, StatusCode::SERVICE_UNAVAILABLE] {
             responses.push((status, responses::reference(status)));

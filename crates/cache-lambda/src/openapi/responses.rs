@@ -7,11 +7,20 @@ use utoipa::{PartialSchema, ToSchema};
 
 use cache_api::errors::{Denied, ErrorAnswer};
 
-const SHARED: [(StatusCode, &str, &str); 6] = [
+const SHARED: [(StatusCode, &str, &str); 7] = [
     (StatusCode::BAD_REQUEST, "Refused", "A parameter or the body is refused; `message` says why"),
     (StatusCode::UNAUTHORIZED, "Denied", "The API key is missing or wrong"),
-    (StatusCode::FORBIDDEN, "ForeignPage", "A page of another origin calls a server without a key"),
+    (
+        StatusCode::FORBIDDEN,
+        "Forbidden",
+        "The API key has no permission for this, or the service does not allow it; `message` says why",
+    ),
     (StatusCode::PAYLOAD_TOO_LARGE, "TooLarge", "The body is above the limit, as it is or inflated"),
+    (
+        StatusCode::TOO_MANY_REQUESTS,
+        "Limited",
+        "The API key is used more than it may be: try again after `Retry-After`",
+    ),
     (StatusCode::INTERNAL_SERVER_ERROR, "Failed", "The service failed; `request_id` finds the reason in its log"),
     (StatusCode::SERVICE_UNAVAILABLE, "Unavailable", "The storage did not answer: try again after `Retry-After`"),
 ];

@@ -56,6 +56,11 @@ impl Problem {
         )
     }
 
+    /// A store beyond a quota of its namespace. A retry does not help.
+    pub fn quota_exceeded(message: String) -> Self {
+        Self::fields(StatusCode::FORBIDDEN, "QUOTA_EXCEEDED", message, Vec::new())
+    }
+
     /// A request beyond a limit of its key.
     pub fn limit_exceeded(limit: &str, retry_after: Duration) -> Self {
         let seconds = retry_after.as_millis().div_ceil(1000).max(1) as u64;

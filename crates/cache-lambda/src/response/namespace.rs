@@ -40,6 +40,7 @@ pub fn namespace_stats(
         refs_hash_files: stats.hashes,
         refs_id_files: stats.ids,
         total_files: stats.entries.iter().sum::<u64>() + stats.hashes + stats.ids,
+        content_bytes: stats.bytes,
         s3_prefix: s3_bucket.is_some().then(|| name(namespace)),
         s3_bucket,
     }
@@ -57,12 +58,14 @@ pub fn entries(entries: &[DatedEntry], next_cursor: Option<String>) -> Entries {
 
 /// The settings of a namespace.
 pub fn namespace_settings(namespace: &Namespace, settings: Settings) -> NamespaceSettings {
-    let Settings { ttl_hours, on_expiry: after, strategies, public_read } = settings;
+    let Settings { ttl_hours, on_expiry: after, strategies, public_read, max_entries, max_bytes } = settings;
     NamespaceSettings {
         namespace: name(namespace),
         ttl_hours,
         on_expiry: on_expiry(after),
         strategies: strategies.map(|allowed| allowed.into_iter().map(strategy).collect()),
         public_read,
+        max_entries,
+        max_bytes,
     }
 }

@@ -307,18 +307,39 @@ mod tests {
     async fn settings_are_replaced_as_a_whole_and_obeyed() {
         let app = App::new();
         let put = async |body: &'static str| app.send(Call::post("/ns/settings", body).method(Method::PUT)).await;
-        let nothing = json!({"namespace": "ns", "ttl_hours": null, "on_expiry": "keep", "strategies": null, "public_read": false});
+        let nothing = json!({"namespace": "ns", "ttl_hours": null, "on_expiry": "keep", "strategies": null, "public_read": false, "max_entries": null, "max_bytes": null});
         assert_eq!(app.json(Call::get("/ns/settings")).await, nothing);
         let changed = put("{\"ttl_hours\":2,\"strategies\":[\"direct\"]}").await.json();
         assert_eq!(
             changed,
-            json!({"namespace": "ns", "ttl_hours": 2, "on_expiry": "keep", "strategies": ["direct"], "public_read": false})
+            json!({"namespace": "ns", "ttl_hours": 2, "on_expiry": "keep", "strategies": ["direct"], "public_read": false, "max_entries": null, "max_bytes": null})
         );
         assert_eq!(app.json(Call::get("/ns/settings")).await, changed);
         assert_eq!(app.json(Call::get("/ns/stats")).await["ttl_hours"], 2);
         assert_eq!(app.send(Call::post("/ns/temporal/store/string", "x")).await.status, 400);
         assert_eq!(put("{\"namespace\":\"ns\"}").await.json(), nothing);
         app.json(Call::post("/ns/temporal/store/string", "x")).await;
+    }
+
+    #[tokio::test]
+    async fn a_store_beyond_a_quota_is_403_with_the_numbers_until_there_is_room() {
+        let app = App::new();
+        let put = async |body: &'static str| app.json(Call::post("/ns/settings", body).method(Method::PUT)).await;
+        let store =
+            async |path: &str, content: &'static str| app.send(Call::post(&format!("/ns/{path}"), content)).await;
+        put("{\"max_entries\":2}").await;
+        assert_eq!(store("direct/store/string", "one").await.status, 200);
+        assert_eq!(store("temporal/store/string", "two").await.status, 200);
+        let refused = store("direct/store/string", "three").await;
+        assert_eq!(refused.status, 403, "{}", refused.text());
+        assert!(refused.text().contains("would have 3 entries, and its quota is 2"), "{}", refused.text());
+        assert_eq!(app.json(Call::get("/ns/stats")).await["refs_id_files"], 2, "nothing is half stored");
+        put("{\"max_entries\":9,\"max_bytes\":10}").await;
+        assert_eq!(store("direct/store/string", "four").await.status, 200);
+        let refused = store("key_based/zip/create/k/f", "").await;
+        assert_eq!(refused.status, 403, "{}", refused.text());
+        assert!(refused.text().contains("bytes, and its quota is 10"), "{}", refused.text());
+        assert_eq!(app.json(Call::get("/ns/stats")).await["content_bytes"], 10);
     }
 
     #[tokio::test]

@@ -41,6 +41,7 @@ impl Store<'_> {
         let cached = self.cache.cached_settings();
         if let Some(CachedSettings { settings, .. }) = &cached {
             self.apply_settings(settings)?;
+            self.cache.check_quota(settings, self.size()).await?;
             self.read_first_version().await?;
         }
         let first = match &cached {
@@ -92,7 +93,9 @@ impl Store<'_> {
         )
         .await?;
         self.own_blob = blob;
-        if let Err(refused) = self.apply_settings(&settings) {
+        let applied = self.apply_settings(&settings);
+        let is_within = self.cache.check_quota(&settings, self.size()).await;
+        if let Err(refused) = applied.and(is_within) {
             self.remove_own_blob().await;
             return Err(refused);
         }

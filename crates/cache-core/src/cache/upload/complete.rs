@@ -142,6 +142,7 @@ impl Completion<'_> {
         head: &ObjectHead,
     ) -> Result<Stored, Error> {
         self.cache.check_strategy(settings, self.request.strategy)?;
+        self.cache.check_quota(settings, self.request.size).await?;
         let content = self.cache.check_upload(self.request, &self.blob, head).await?;
         let stored_at = self.started_at;
         let spec = self.request.spec(stored_at, self.cache.expiry(settings, None, stored_at));
