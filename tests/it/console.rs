@@ -14,6 +14,11 @@ async fn each_view_of_the_console_shows_what_the_api_says() {
 }
 
 #[tokio::test]
+async fn the_modules_of_the_console_compute_what_they_say() {
+    check("modules.py", &Mode::Memory).await;
+}
+
+#[tokio::test]
 async fn each_action_of_the_console_does_what_it_says() {
     check("actions.py", &Mode::Memory).await;
 }

@@ -267,7 +267,7 @@ def a_read_is_copied_for_other_tools(browser):
     console.open(f"actions-copy/id/{cache_id}")
     expect(page.get_by_role("region", name="Content")).to_contain_text("hello")
     page.keyboard.press("c")
-    wait_for(lambda: page.evaluate("navigator.clipboard.readText()") == "actions-copy:key@key_based/it_s/f", "the reference", page=page)
+    wait_for(lambda: page.evaluate("navigator.clipboard.readText()") == f"actions-copy:{cache_id}", "the reference", page=page)
     page.get_by_role("button", name="Copy as…").click()
     page.get_by_role("button", name="Copy as curl").click()
     copied = wait_for(lambda: (text := page.evaluate("navigator.clipboard.readText()")).startswith("curl") and text, "the call", page=page)

@@ -1,6 +1,6 @@
 // Where the key is typed. It stays in this tab (`sessionStorage`), and is sent as a header, never as a cookie.
 
-import { DEFAULT_HEADER, getJson, session, useKey } from '../lib/api.js';
+import { DEFAULT_HEADER, getJson, session, setKey } from '../lib/api.js';
 import { html, useEffect, useState } from '../lib/html.js';
 import { useStore } from '../lib/store.js';
 
@@ -19,14 +19,14 @@ export function KeyForm({ why }) {
   }, []);
   const submit = (event) => {
     event.preventDefault();
-    useKey(header.trim() || DEFAULT_HEADER, new FormData(event.target).get('key').trim());
+    setKey(header.trim() || DEFAULT_HEADER, new FormData(event.target).get('key').trim());
   };
   return html`<form class="key-form" aria-label="API key" onSubmit=${submit}>
     ${why && html`<p role="alert">${why}</p>`}
     <label>API key <input name="key" type="password" autocomplete="off" spellcheck="false" required autofocus /></label>
     <label>Header <input name="header" value=${header} spellcheck="false" pattern="[A-Za-z0-9_\\-]+" required onInput=${(event) => setHeader(event.target.value)} /></label>
     <button type="submit" class="primary">Use this key</button>
-    ${now.key && html`<button type="button" onClick=${() => useKey(header, '')}>Forget the key</button>`}
+    ${now.key && html`<button type="button" onClick=${() => setKey(header, '')}>Forget the key</button>`}
     <button type="button" class="quiet" onClick=${() => session.set({ ...session.get(), locked: null })}>Close</button>
     <p class="fine">Kept until this tab is closed, and sent to this service alone.</p>
   </form>`;

@@ -41,7 +41,7 @@ function remembered() {
 }
 
 /** Uses a key from now on, until the tab is closed; an empty one forgets it. */
-export function useKey(header, key) {
+export function setKey(header, key) {
   if (key) sessionStorage.setItem(STORAGE, JSON.stringify({ header, key }));
   else sessionStorage.removeItem(STORAGE);
   session.set({ header, key, locked: null, epoch: session.get().epoch + 1 });

@@ -122,6 +122,8 @@ export async function scan(namespace, filter, visit, signal) {
   } while (cursor && !signal.aborted);
 }
 
-/** How an entry is referred to in the CLI and the log. */
-export const reference = (namespace, one) =>
-  one.key ? `${namespace}:key@${one.strategy}/${one.key}/${one.fileId}` : `${namespace}:${one.id}`;
+/** How the command line refers to an entry. */
+export const reference = (namespace, one) => `${namespace}:${one.id}`;
+
+/** How the command line refers to the newest entry under its key, which may be another one; `null` without a key. */
+export const keyReference = (namespace, one) => (one.key ? `${namespace}:key@${one.strategy}/${one.key}/${one.fileId}` : null);

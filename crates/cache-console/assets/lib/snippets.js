@@ -1,6 +1,6 @@
 // The same read for other tools. The key is never part of them: it comes from the environment.
 
-import { DEFAULT_HEADER, path, session, url } from './api.js';
+import { BASE, DEFAULT_HEADER, path, session, url } from './api.js';
 import { reference } from './entries.js';
 
 /** In single quotes for a shell. */
@@ -17,12 +17,13 @@ const python = (text) => JSON.stringify(text).replace(/[\u007f-\uffff]/g, (char)
 export function snippets(namespace, entry) {
   const { header, key } = session.get();
   const target = url(path(namespace, 'retrieve', entry.id, entry.kind));
-  const base = target.origin;
-  const curlKey = key ? `-H "${header}: $MGRAPH_CACHE_KEY" ` : '';
+  const base = BASE.href.replace(/\/$/, '');
+  // With `-L` curl would send the key to the storage as well.
+  const curlOptions = key ? `-H "${header}: $MGRAPH_CACHE_KEY"` : '-L';
   const keyName = key && header !== DEFAULT_HEADER ? `MGRAPH_CACHE_KEY_NAME=${header} ` : '';
   const pythonKey = key ? `, api_key=os.environ["MGRAPH_CACHE_KEY"], api_key_header=${python(header)}` : '';
   return [
-    ['curl', `curl -L ${curlKey}${shell(target.href)}`],
+    ['curl', `curl ${curlOptions} ${shell(target.href)}`],
     ['CLI', `${keyName}mgraph-cache --url ${shell(base)} get ${shell(reference(namespace, entry))}`],
     ['Python', pythonText(base, namespace, entry, pythonKey)],
   ];

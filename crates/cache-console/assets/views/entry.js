@@ -100,7 +100,7 @@ function Actions({ namespace, entry }) {
     <${ErrorBox} error=${saving.error} />
     ${asking &&
     html`<${Confirm} title="Delete this entry?" action="Delete" busy=${removing.busy} error=${removing.error} onYes=${remove} onClose=${() => ask(false)}>
-      <p><code>${reference(namespace, entry)}</code></p>
+      <p><code>${reference(namespace, entry)}</code>${entry.key && html`<br /><code>${entry.key}/${entry.fileId}</code>`}</p>
       <p>Version ${number(entry.version)}, ${size(entry.size)}, is deleted with its child data. That cannot be undone.</p>
     <//>`}`;
 }

@@ -12,17 +12,23 @@ export function Settings({ namespace }) {
   useTitle(`${namespace}: settings`);
   const call = useCall((signal) => getJson(path(namespace, 'settings'), { signal }), [namespace]);
   const stats = useCall((signal) => getJson(path(namespace, 'stats'), { signal }), [namespace]);
+  const [said, say] = useState('');
+  const saved = () => {
+    say('Saved.');
+    call.reload();
+    stats.reload();
+  };
   return html`<${NamespaceFrame} namespace=${namespace} current="settings">
     <${Loaded} call=${call} what="Loading the settings">
-      ${(settings) => html`<${Form} key=${JSON.stringify(settings)} namespace=${namespace} settings=${settings} usual=${stats.data?.ttl_hours} saved=${call.reload} />`}
+      ${(settings) => html`<${Form} key=${JSON.stringify(settings)} namespace=${namespace} settings=${settings} usual=${stats.data?.ttl_hours} saved=${saved} edited=${() => say('')} />`}
     <//>
+    <p role="status">${said}</p>
   <//>`;
 }
 
-function Form({ namespace, settings, usual, saved }) {
+function Form({ namespace, settings, usual, saved, edited }) {
   const denied = useDenied(namespace)('manage');
   const [limited, limit] = useState(settings.strategies !== null);
-  const [said, say] = useState('');
   const action = useAction();
   const submit = (event) => {
     event.preventDefault();
@@ -30,10 +36,9 @@ function Form({ namespace, settings, usual, saved }) {
     const hours = form.get('ttl_hours');
     const json = { ttl_hours: hours ? Number(hours) : null, on_expiry: form.get('on_expiry'), strategies: limited ? form.getAll('strategies') : null };
     if (settings.public_read !== undefined) json.public_read = form.get('public_read') !== null;
-    say('');
+    edited();
     action.run(async () => {
       await send('PUT', path(namespace, 'settings'), { json });
-      say('Saved.');
       saved();
     });
   };
@@ -56,6 +61,6 @@ function Form({ namespace, settings, usual, saved }) {
     </div>
     <p class="fine">${usual ? `Now ${lifetime(usual)}. ` : ''}They hold for entries that are stored from then on.</p>
     <${ErrorBox} error=${action.error} />
-    <p class="bar"><${Button} type="submit" kind="primary" denied=${denied} busy=${action.busy}>Save<//> <span role="status">${said}</span></p>
+    <p class="bar"><${Button} type="submit" kind="primary" denied=${denied} busy=${action.busy}>Save<//></p>
   </form>`;
 }

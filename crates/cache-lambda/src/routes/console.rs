@@ -9,7 +9,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use crate::conditional::{CachePolicy, ConditionalHeaders};
 use crate::extract::Params;
-use crate::media_type::{BYTES, HTML};
+use crate::media_type::HTML;
 use crate::problem::Problem;
 use crate::routing::Routes;
 use crate::static_file::StaticFile;
@@ -31,7 +31,12 @@ pub fn routes() -> Routes {
         })
         .get("/console/", page, |op| op.summary("The web console").raw_response(HTML).not_modified())
         .get("/console/assets/{build}/{*file}", file, |op| {
-            op.summary("A file of the console").raw_response(BYTES).not_modified().not_found()
+            op.summary("A file of the console")
+                .raw_response("text/javascript")
+                .raw_response("text/css")
+                .raw_response("image/svg+xml")
+                .not_modified()
+                .not_found()
         })
 }
 
