@@ -1,5 +1,7 @@
 //! API keys: what each may do, and how much. Times are milliseconds since 1970 UTC.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::kinds::Permission;
@@ -170,7 +172,7 @@ pub struct KeyInfo {
 }
 
 /// A key that was just made. This is the only time that it is shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct KeyCreated {
     /// What has to be sent.
@@ -178,6 +180,13 @@ pub struct KeyCreated {
     /// What is stored of it.
     #[serde(flatten)]
     pub info: KeyInfo,
+}
+
+impl fmt::Debug for KeyCreated {
+    /// Leaves out the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyCreated").field("info", &self.info).finish_non_exhaustive()
+    }
 }
 
 /// Keys, in the order of their ids.
