@@ -1,6 +1,6 @@
 // Sends files, with progress, which `fetch` does not tell.
 
-import { ApiError, askForKey, BASE, keyHeaders, message, path, postJson, url } from './api.js';
+import { ApiError, askForKey, BASE, getJson, keyHeaders, message, path, postJson, url } from './api.js';
 import { asText } from './content.js';
 import { sha256 } from './sha256.js';
 
@@ -43,8 +43,10 @@ function isJson(text) {
  */
 export async function store(file, target, way) {
   const kind = await kindOf(file, target.kind);
-  if (file.size > MAX_DIRECT && kind !== 'json') return storeLarge(file, kind, target, way);
-  const { namespace, strategy, key, fileId } = target;
+  return file.size > MAX_DIRECT && kind !== 'json' ? storeLarge(file, kind, target, way) : storeAtOnce(file, kind, target, way);
+}
+
+async function storeAtOnce(file, kind, { namespace, strategy, key, fileId }, way) {
   const route = path(namespace, strategy, 'store', kind, ...(key ? [key] : []));
   const headers = { ...keyHeaders(), ...way.idempotency, 'content-type': TYPES[kind] };
   return JSON.parse(await transfer('POST', url(route, key ? { file_id: fileId } : {}), file, headers, way.progress, way.signal));
@@ -56,6 +58,8 @@ async function storeLarge(file, data_type, { namespace, strategy, key, fileId },
   const started = await postJson(path(namespace, strategy, 'upload'), { json: fields, headers: idempotency, signal });
   const target = new URL(started.url, BASE);
   if (target.origin !== BASE.origin) {
+    // A server on a machine takes it as well, up to the size that it is configured for.
+    if ((await getJson('info/status', { signal })).environment === 'local') return storeAtOnce(file, data_type, { namespace, strategy, key, fileId }, { progress, signal, idempotency });
     const asKey = key ? ` -k '${key}' -f '${fileId}'` : '';
     throw new ApiError(`A content of this size goes to the storage itself, which this page may not call. Use the command line: mgraph-cache put FILE -n ${namespace} -s ${strategy}${asKey}`);
   }

@@ -1,12 +1,10 @@
-// All namespaces: how many entries each has, and how long they live.
+// All namespaces: how many entries and bytes each has, and how long they live.
 
 import { getJson, path } from '../lib/api.js';
 import { Badge, Empty, ErrorBox, Loaded } from '../components/basics.js';
 import { lifetime, number, size } from '../lib/format.js';
 import { html, useEffect, useState } from '../lib/html.js';
 import { go, link, setQuery, useRoute } from '../lib/router.js';
-import { counted } from '../lib/totals.js';
-import { useStore } from '../lib/store.js';
 import { useCall, useTitle } from '../lib/use.js';
 
 /** How many namespaces are counted at once. */
@@ -41,20 +39,19 @@ function NewNamespace() {
 
 function Table({ names, all }) {
   const stats = useStats(names);
-  const totals = useStore(counted);
   if (!all) return html`<${Empty}><p>Nothing is stored yet. Name a namespace above, and upload into it.</p><//>`;
   if (!names.length) return html`<${Empty}><p>No namespace has such a name.</p><//>`;
-  const sum = names.reduce((total, name) => total + (stats[name]?.refs_id_files || 0), 0);
+  const sum = (field) => names.reduce((total, name) => total + (stats[name]?.[field] || 0), 0);
   return html`<div class="scroll"><table class="list">
     <thead>
       <tr><th>Namespace</th><th class="number">Entries</th><th class="number">Contents</th><th class="number">Bytes</th><th>Lifetime</th><th>Strategies</th></tr>
     </thead>
-    <tbody>${names.map((name) => html`<${Row} key=${name} name=${name} stats=${stats[name]} total=${totals[name]} />`)}</tbody>
-    <tfoot><tr><th>${names.length} of ${all}</th><td class="number">${number(sum)}</td><td colspan="4"></td></tr></tfoot>
+    <tbody>${names.map((name) => html`<${Row} key=${name} name=${name} stats=${stats[name]} />`)}</tbody>
+    <tfoot><tr><th>${names.length} of ${all}</th><td class="number">${number(sum('refs_id_files'))}</td><td></td><td class="number">${size(sum('content_bytes'))}</td><td colspan="2"></td></tr></tfoot>
   </table></div>`;
 }
 
-function Row({ name, stats, total }) {
+function Row({ name, stats }) {
   const used = stats && !stats.error ? Object.entries(STRATEGY_FIELDS).filter(([, field]) => stats[field] > 0) : [];
   return html`<tr>
     <th scope="row"><a href=${link([name])} data-item>${name}</a></th>
@@ -62,7 +59,7 @@ function Row({ name, stats, total }) {
       ? html`<td colspan="5"><${ErrorBox} error=${stats.error} /></td>`
       : html`<td class="number">${number(stats?.refs_id_files)}</td>
           <td class="number">${number(stats?.refs_hash_files)}</td>
-          <td class="number">${total ? size(total.bytes) : html`<a class="fine" href=${link([name, ':statistics'])}>count</a>`}</td>
+          <td class="number">${size(stats?.content_bytes)}</td>
           <td>${stats ? lifetime(stats.ttl_hours) : '–'}</td>
           <td>${used.map(([strategy, field]) => html`<${Badge} key=${strategy}>${strategy} ${number(stats[field])}<//> `)}</td>`}
   </tr>`;

@@ -1,4 +1,4 @@
-// The settings of a namespace: how long entries live, what happens then, and which strategies are allowed.
+// The settings of a namespace: how long entries live, what happens then, which strategies are allowed, who reads, and quotas.
 
 import { Button, Denied, ErrorBox, Loaded } from '../components/basics.js';
 import { NamespaceFrame } from '../components/namespace-frame.js';
@@ -7,6 +7,8 @@ import { lifetime, strategyName } from '../lib/format.js';
 import { html, useState } from '../lib/html.js';
 import { useAction, useCall, useTitle } from '../lib/use.js';
 import { useDenied } from '../lib/whoami.js';
+
+const QUOTAS = { max_entries: 'At most so many entries', max_bytes: 'At most so many bytes' };
 
 export function Settings({ namespace }) {
   useTitle(`${namespace}: settings`);
@@ -36,6 +38,9 @@ function Form({ namespace, settings, usual, saved, edited }) {
     const hours = form.get('ttl_hours');
     const json = { ttl_hours: hours ? Number(hours) : null, on_expiry: form.get('on_expiry'), strategies: limited ? form.getAll('strategies') : null };
     if (settings.public_read !== undefined) json.public_read = form.get('public_read') !== null;
+    for (const quota of Object.keys(QUOTAS)) {
+      if (settings[quota] !== undefined) json[quota] = form.get(quota) === '' ? null : Number(form.get(quota));
+    }
     edited();
     action.run(async () => {
       await send('PUT', path(namespace, 'settings'), { json });
@@ -58,6 +63,8 @@ function Form({ namespace, settings, usual, saved, edited }) {
       ${settings.public_read !== undefined &&
       html`<fieldset disabled=${Boolean(denied)}><legend>Readers</legend>
         <label><input type="checkbox" name="public_read" defaultChecked=${settings.public_read} />anybody may read, without a key</label></fieldset>`}
+      ${Object.entries(QUOTAS).map(([quota, label]) => settings[quota] !== undefined &&
+      html`<label key=${quota}>${label} <input name=${quota} type="number" min="0" defaultValue=${settings[quota] ?? ''} placeholder="any number" disabled=${Boolean(denied)} /></label>`)}
     </div>
     <p class="fine">${usual ? `Now ${lifetime(usual)}. ` : ''}They hold for entries that are stored from then on.</p>
     <${ErrorBox} error=${action.error} />

@@ -7,7 +7,6 @@ import { getJson, path, STRATEGIES } from '../lib/api.js';
 import { count, lifetime, number, size, strategyName, time } from '../lib/format.js';
 import { html, useEffect, useMemo } from '../lib/html.js';
 import { entryLink, link } from '../lib/router.js';
-import { remember } from '../lib/totals.js';
 import { useCall, useTitle } from '../lib/use.js';
 import { useScan } from '../lib/use-scan.js';
 
@@ -31,7 +30,7 @@ function Counts({ namespace, stats }) {
     <section class="panel" aria-label="Entries">
       <p class="big">${number(stats.refs_id_files)}</p>
       <p class="fine">${count(stats.refs_id_files, 'entry', 'entries').replace(/^\S+ /, '')} of ${count(stats.refs_hash_files, 'content')}</p>
-      <${Facts} of=${[['Lifetime', lifetime(stats.ttl_hours)], ['Files', number(stats.total_files)], ['Bucket', stats.s3_bucket], ['Settings', html`<a href=${link([namespace, ':settings'])}>change</a>`]]} />
+      <${Facts} of=${[['Bytes', size(stats.content_bytes)], ['Lifetime', lifetime(stats.ttl_hours)], ['Files', number(stats.total_files)], ['Bucket', stats.s3_bucket], ['Settings', html`<a href=${link([namespace, ':settings'])}>change</a>`]]} />
     </section>
     <section class="panel" aria-label="By strategy"><h2>Entries by strategy</h2><${Bars} label="Entries by strategy" bars=${bars} /></section>
   </div>`;
@@ -44,9 +43,6 @@ function Walked({ namespace, total }) {
   }, [total]);
   const { state, looked, entries } = scan;
   const sums = useMemo(() => summarize(entries), [looked, entries]);
-  useEffect(() => {
-    if (state === 'ended') remember(namespace, { bytes: sums.bytes, entries: entries.length });
-  }, [state]);
   if (!total) return null;
   return html`<div class="bar">
       ${state === 'running'
