@@ -156,7 +156,8 @@ impl Admission {
         let look_up = Box::pin(keyring.look_up(&digest));
         match select(look_up, Box::pin(next.run(request))).await {
             Either::Left((found, operation)) => {
-                let admitted = found.map_err(Problem::from).and_then(|found| admit(&state, access, &place, found));
+                let found = found.map_err(Problem::from);
+                let admitted = found.and_then(|found| received.admit(&state, access, &place, found));
                 match admitted {
                     Ok(record) => received.count(&state, record, operation).await,
                     // The rest of the operation is dropped, so the answer takes as long whatever is stored.
@@ -165,7 +166,7 @@ impl Admission {
             }
             Either::Right((response, look_up)) => {
                 let found = look_up.await.map_err(Problem::from);
-                match found.and_then(|found| admit(&state, access, &place, found)) {
+                match found.and_then(|found| received.admit(&state, access, &place, found)) {
                     Ok(record) => received.count(&state, record, std::future::ready(response)).await,
                     Err(problem) => problem.into_response(),
                 }
@@ -175,10 +176,10 @@ impl Admission {
 
     async fn decide(self, record: Option<Arc<KeyRecord>>, next: Next) -> Response {
         let Self { state, access, place, mut request } = self;
-        match admit(&state, access, &place, record) {
+        let received = Received::of(&request);
+        match received.admit(&state, access, &place, record) {
             Err(problem) => problem.into_response(),
             Ok(record) => {
-                let received = Received::of(&request);
                 let caller = Caller::Key(Arc::clone(&record));
                 if let Place::Namespace(namespace) = &place {
                     let may_write = caller.permissions_on(namespace).allow(Permission::Write);
@@ -204,6 +205,20 @@ impl Received {
         Self { name: request.extensions().get().cloned(), bytes: length.unwrap_or(0) }
     }
 
+    /// As [`admit`]. A key that exists is named in the log and the metrics also when it is refused.
+    fn admit(
+        &self,
+        state: &Service,
+        access: Access,
+        place: &Place,
+        record: Option<Arc<KeyRecord>>,
+    ) -> Result<Arc<KeyRecord>, Problem> {
+        if let (Some(name), Some(record)) = (&self.name, &record) {
+            name.set(&Caller::Key(Arc::clone(record)));
+        }
+        admit(state, access, place, record)
+    }
+
     /// Runs an operation whose key was admitted, and counts its bytes.
     async fn count(
         self,
@@ -211,9 +226,6 @@ impl Received {
         record: Arc<KeyRecord>,
         operation: impl Future<Output = Response>,
     ) -> Response {
-        if let Some(name) = &self.name {
-            name.set(&Caller::Key(Arc::clone(&record)));
-        }
         let response = match state.keyring().due_usage(&record) {
             None => operation.await,
             // What goes on after the response may be frozen with the function.

@@ -232,11 +232,13 @@ async fn metrics_and_log_name_a_key_by_its_id() {
     let app = App::with(keyed_config());
     let key = key(&app, "ns", &["read"]).await;
     app.send(with(Call::get("/ns/file-ids"), &key)).await;
+    app.send(with(Call::get("/other/file-ids"), &key)).await;
     app.send(Call::get("/ns/file-ids")).await;
     let id = app.json(with(Call::get("/auth/whoami"), &key)).await["id"].as_str().unwrap().to_owned();
     let page = app.send(with(Call::get("/metrics"), KEY.1)).await.text();
     for sample in [
         format!("mgraph_cache_key_requests_total{{key=\"{id}\",outcome=\"ok\"}} 2"),
+        format!("mgraph_cache_key_requests_total{{key=\"{id}\",outcome=\"client_error\"}} 1"),
         "mgraph_cache_key_requests_total{key=\"-\",outcome=\"client_error\"} 1".to_owned(),
         "mgraph_cache_key_requests_total{key=\"root\",outcome=\"ok\"} 1".to_owned(),
     ] {
