@@ -5,7 +5,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .PHONY: help run test test-s3-engines test-python-stores events fuzz-api fuzz-events advisories check format lint docs boundaries cycles licences model \
 	simulate chaos release release-lambda bench-local bench-cold bench-s3 bench-http bench-growth bench-herd bench-inline \
-	bench-client clean-tools deploy-tools \
+	bench-client bench-load clean-tools deploy-tools \
 	validate build build-lambda deploy local-lambda replay
 
 PYTHON ?= python3
@@ -134,6 +134,9 @@ bench-s3: release ## Measures each operation on a slow S3 beside the same bare c
 bench-herd: release ## Stores one content by up to 100 processes at once over a slow S3, and simulates it by 1,000 (HERD=n).
 	cargo bench --package cache-tests --bench herd
 	HERD=$(HERD) cargo test --profile simulation --package cache-core --test herd -- --nocapture
+
+bench-load: release ## Greedy and slow clients, and what others notice of them (BENCH_SECONDS=n).
+	$(PYTHON) benches/bench_load.py target/release/cache-lambda
 
 bench-client: ## Measures the Rust client beside bare reqwest, within the process and over loopback.
 	cargo bench --package mgraph-cache-client --features testing --bench overhead

@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+"""Greedy and slow clients against a release server on this machine, and what the others notice.
+
+    make bench-load        builds the server, runs each load for some seconds, and prints a table
+
+Loads: 64 bodies of 64 MiB at once, 5,000 idle connections, 500 senders of one byte a second, 10 MB of headers. Beside each of them one
+client reads a small content all the time. It must not wait more than twice as long as alone (p95), and the memory of the process
+must stay below what is configured and 64 MiB for everything else.
+"""
+
+import asyncio
+import json
+import os
+import pathlib
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+MIB = 1 << 20
+IN_FLIGHT = 128 * MIB
+ALLOWED = IN_FLIGHT + 64 * MIB
+SECONDS = float(os.environ.get("BENCH_SECONDS", "5"))
+PORT = int(os.environ.get("PORT", "18933"))
+
+
+def start(binary, folder):
+    env = {
+        "CACHE__SERVICE__STORAGE_MODE": "local_disk",
+        "CACHE__SERVICE__LOCAL_DISK_PATH": folder,
+        "CACHE__SERVICE__LISTEN": f"127.0.0.1:{PORT}",
+        "CACHE__SERVICE__MAX_IN_FLIGHT_BYTES": str(IN_FLIGHT),
+        "CACHE__SERVICE__OBJECT_CACHE_BYTES": str(8 * MIB),
+        "RUST_LOG": "off",
+    }
+    server = subprocess.Popen([binary], env=env, stderr=subprocess.DEVNULL)
+    for _ in range(200):
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{PORT}/info/health").read()
+            return server
+        except OSError:
+            time.sleep(0.05)
+    raise SystemExit("the server did not start")
+
+
+def rss(server):
+    lines = pathlib.Path(f"/proc/{server.pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS"))
+
+
+async def request(head, body=b"", connection=None):
+    """The status of a request; 0 if the server hung up."""
+    reader, writer = connection or await asyncio.open_connection("127.0.0.1", PORT)
+    try:
+        writer.write(head)
+        for start_at in range(0, len(body), MIB):
+            writer.write(body[start_at : start_at + MIB])
+            await writer.drain()
+        line = await reader.readline()
+        return int(line.split()[1]) if line else 0
+    except (ConnectionError, OSError):
+        return 0
+    finally:
+        writer.close()
+
+
+async def reads(path, until):
+    """Times of reads one after the other, in seconds, and how many failed."""
+    head = f"GET {path} HTTP/1.1\r\nhost: 127.0.0.1:{PORT}\r\nconnection: close\r\n\r\n".encode()
+    times, failed = [], 0
+    while not until.is_set():
+        began = time.perf_counter()
+        failed += await request(head) != 200
+        times.append(time.perf_counter() - began)
+        await asyncio.sleep(0.005)
+    return times, failed
+
+
+async def nothing():
+    await asyncio.sleep(SECONDS)
+    return "alone"
+
+
+async def large_bodies():
+    body = os.urandom(64 * MIB)
+    head = f"POST /load/direct/store/binary HTTP/1.1\r\nhost: 127.0.0.1:{PORT}\r\ncontent-type: application/octet-stream\r\ncontent-length: {len(body)}\r\n\r\n".encode()
+    statuses = await asyncio.gather(*(request(head, body) for _ in range(64)))
+    return f"64 bodies of 64 MiB: {({status: statuses.count(status) for status in sorted(set(statuses))})}"
+
+
+async def idle_connections():
+    opened = []
+    for _ in range(5000):
+        try:
+            opened.append(await asyncio.wait_for(asyncio.open_connection("127.0.0.1", PORT), 1))
+        except (OSError, asyncio.TimeoutError):
+            break
+    await asyncio.sleep(SECONDS)
+    for _, writer in opened:
+        writer.close()
+    return f"{len(opened):,} idle connections"
+
+
+async def slow_senders():
+    head = f"POST /load/direct/store/binary HTTP/1.1\r\nhost: 127.0.0.1:{PORT}\r\ncontent-type: application/octet-stream\r\ncontent-length: 1000000\r\n\r\n".encode()
+
+    async def send():
+        _, writer = await asyncio.open_connection("127.0.0.1", PORT)
+        try:
+            writer.write(head)
+            for _ in range(int(SECONDS)):
+                writer.write(b"x")
+                await writer.drain()
+                await asyncio.sleep(1)
+        except (ConnectionError, OSError):
+            pass
+        writer.close()
+
+    await asyncio.gather(*(send() for _ in range(500)))
+    return "500 slow senders"
+
+
+async def large_heads():
+    line = b"x-filler: " + b"a" * 990 + b"\r\n"
+    head = b"GET /info/health HTTP/1.1\r\nhost: 127.0.0.1\r\n" + line * 10_000 + b"\r\n"
+    statuses = await asyncio.gather(*(request(head) for _ in range(16)))
+    return f"16 heads of 10 MB: {({status: statuses.count(status) for status in sorted(set(statuses))})}"
+
+
+async def measure(server, load, path):
+    until, peak = asyncio.Event(), 0
+    watch = asyncio.create_task(reads(path, until))
+    work = asyncio.create_task(load())
+    while not work.done():
+        peak = max(peak, rss(server))
+        await asyncio.sleep(0.02)
+    until.set()
+    times, failed = await watch
+    p95 = statistics.quantiles(times, n=20)[-1] if len(times) > 1 else times[0]
+    return work.result(), p95, max(times), len(times), failed, peak
+
+
+async def main(binary):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    failures = []
+    with tempfile.TemporaryDirectory() as folder:
+        server = start(binary, folder)
+        try:
+            store = urllib.request.Request(f"http://127.0.0.1:{PORT}/load/direct/store/string", b"hello", {"content-type": "text/plain"})
+            cache_id = json.load(urllib.request.urlopen(store))["cache_id"]
+            alone = None
+            print("| load | reads beside it | failed | p95 | longest | peak memory |\n|---|---|---|---|---|---|")
+            for load in (nothing, large_bodies, idle_connections, slow_senders, large_heads):
+                what, p95, longest, count, failed, peak = await measure(server, load, f"/load/retrieve/{cache_id}/string")
+                alone = alone or p95
+                print(f"| {what} | {count} | {failed} | {p95 * 1e3:.1f} ms | {longest * 1e3:.0f} ms | {peak / MIB:.0f} MiB |", flush=True)
+                if failed or p95 > 2 * alone or peak > ALLOWED:
+                    failures.append(what)
+        finally:
+            server.terminate()
+            server.wait()
+    if failures:
+        print(f"beyond the goals (p95 at most twice that of alone, {ALLOWED // MIB} MiB, nothing fails): {'; '.join(failures)}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main(sys.argv[1])))
