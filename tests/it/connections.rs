@@ -1,7 +1,7 @@
 //! No caller holds a connection, or memory, for longer than the server lets it.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -86,6 +86,25 @@ async fn more_connections_than_allowed_wait_and_the_log_says_so() {
     assert!(held.iter().all(Result::is_ok));
     let log = server.log_when(|log| log.contains("connections are in use")).await;
     assert_eq!(log.matches("all 2 connections are in use").count(), 1, "{log}");
+}
+
+#[tokio::test]
+async fn idle_connections_make_room_for_new_ones_and_busy_ones_stay() {
+    let server = Server::start_with(&Mode::Memory, &[("CACHE__SERVICE__MAX_CONNECTIONS", "3")]).await;
+    let mut busy = raw::send(&server, &store(2)).await.unwrap();
+    let idle = [raw::send(&server, b"").await.unwrap(), raw::send(&server, b"").await.unwrap()];
+    let began = Instant::now();
+    raw::answers(&server).await;
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    let mut closed = 0;
+    for mut stream in idle {
+        closed += usize::from(timeout(Duration::from_secs(1), stream.read(&mut [0])).await.is_ok());
+    }
+    assert!(closed > 0, "no idle connection was closed");
+    busy.write_all(b"xx").await.unwrap();
+    let mut head = [0; 12];
+    busy.read_exact(&mut head).await.unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200");
 }
 
 #[tokio::test]

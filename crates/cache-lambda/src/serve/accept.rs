@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -19,6 +19,9 @@ use crate::config::limits::Limits;
 const BACKLOG: u32 = 4096;
 /// How long to wait after an error that will not go away at once, such as no free descriptor.
 const PAUSE: Duration = Duration::from_millis(200);
+/// How many idle connections are closed at once when all are in use, as nginx does, and how often.
+const CLOSED_AT_ONCE: usize = 32;
+const MAKE_ROOM_EVERY: Duration = Duration::from_millis(50);
 /// How often the same error is logged.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -42,31 +45,45 @@ pub(super) async fn accept(
 ) {
     let max = descriptors::connections(limits.max_connections);
     let slots = Arc::new(Semaphore::new(max));
+    let wanted = Arc::new(Notify::new());
     let (mut all_in_use, mut not_accepted) = (Seldom::default(), Seldom::default());
     let accept_all = async {
         loop {
+            let stream = next(&listener, &mut not_accepted).await;
             let slot = match Arc::clone(&slots).try_acquire_owned() {
                 Ok(slot) => slot,
                 Err(_) => {
                     all_in_use.log(|| {
                         tracing::warn!(
-                            "all {max} connections are in use, so new ones wait: raise CACHE__SERVICE__MAX_CONNECTIONS and \
-                             the limit of descriptors, or lower CACHE__SERVICE__IDLE_TIMEOUT_SECONDS"
+                            "all {max} connections are in use, so idle ones are closed, and if there are none, new ones wait: raise \
+                             CACHE__SERVICE__MAX_CONNECTIONS and the limit of descriptors"
                         );
                     });
-                    // The semaphore is never closed.
-                    let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
+                    let Some(slot) = make_room(&slots, &wanted).await else { return };
                     slot
                 }
             };
-            let stream = next(&listener, &mut not_accepted).await;
-            let serving = connection::serve(stream, app.clone(), limits.clone(), stopping.clone());
+            let serving = connection::serve(stream, app.clone(), limits.clone(), stopping.clone(), Arc::clone(&wanted));
             connections.spawn(keep(slot, serving));
         }
     };
     tokio::select! {
         () = accept_all => {}
         () = stopping.cancelled() => {}
+    }
+}
+
+/// Closes idle connections until one more can be accepted. `wanted` wakes those first that have waited longest.
+async fn make_room(slots: &Arc<Semaphore>, wanted: &Notify) -> Option<OwnedSemaphorePermit> {
+    loop {
+        for _ in 0..CLOSED_AT_ONCE {
+            wanted.notify_one();
+        }
+        let slot = tokio::time::timeout(MAKE_ROOM_EVERY, Arc::clone(slots).acquire_owned()).await;
+        if let Ok(slot) = slot {
+            // The semaphore is never closed.
+            return slot.ok();
+        }
     }
 }
 

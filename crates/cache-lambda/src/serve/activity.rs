@@ -2,8 +2,9 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, HttpBody};
 use bytes::Bytes;
@@ -33,19 +34,40 @@ pub(super) enum Waiting {
 }
 
 /// What a connection is doing. Clones share it.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Activity(Arc<AtomicU8>);
+#[derive(Debug, Clone)]
+pub(super) struct Activity(Arc<State>);
+
+#[derive(Debug)]
+struct State {
+    flags: AtomicU8,
+    opened: Instant,
+    /// When the last response ended, in milliseconds since the connection was opened.
+    idle_since_ms: AtomicU64,
+}
+
+impl Default for Activity {
+    fn default() -> Self {
+        let (flags, idle_since_ms) = (AtomicU8::default(), AtomicU64::default());
+        Self(Arc::new(State { flags, opened: Instant::now(), idle_since_ms }))
+    }
+}
 
 impl Activity {
     /// What the peer is expected to send.
     pub(super) fn waiting(&self) -> Waiting {
-        let flags = self.0.load(Ordering::Relaxed);
+        let flags = self.0.flags.load(Ordering::Relaxed);
         match (flags & BODY != 0, flags & REQUEST != 0, flags & HEAD != 0) {
             (true, ..) => Waiting::Body,
             (false, true, _) => Waiting::Nothing,
             (false, false, true) => Waiting::Head,
             (false, false, false) => Waiting::Idle,
         }
+    }
+
+    /// How long it has waited for a request; `None` if it does not.
+    pub(super) fn idle_for(&self) -> Option<Duration> {
+        let since = Duration::from_millis(self.0.idle_since_ms.load(Ordering::Relaxed));
+        (self.waiting() == Waiting::Idle).then(|| self.0.opened.elapsed().saturating_sub(since))
     }
 
     /// Bytes were received.
@@ -57,7 +79,7 @@ impl Activity {
 
     /// A request has begun: its body and its response keep this up to date.
     pub(super) fn begin(&self, request: Request<Incoming>) -> Request<Body> {
-        self.0.store(REQUEST, Ordering::Relaxed);
+        self.0.flags.store(REQUEST, Ordering::Relaxed);
         request.map(|body| match body.is_end_stream() {
             true => Body::empty(),
             false => {
@@ -73,11 +95,11 @@ impl Activity {
     }
 
     fn set(&self, flag: u8) {
-        self.0.fetch_or(flag, Ordering::Relaxed);
+        self.0.flags.fetch_or(flag, Ordering::Relaxed);
     }
 
     fn clear(&self, flag: u8) {
-        self.0.fetch_and(!flag, Ordering::Relaxed);
+        self.0.flags.fetch_and(!flag, Ordering::Relaxed);
     }
 }
 
@@ -122,6 +144,9 @@ pub(super) struct RequestGuard(Activity);
 
 impl Drop for RequestGuard {
     fn drop(&mut self) {
-        self.0.clear(REQUEST);
+        let activity = &self.0;
+        let now_ms = u64::try_from(activity.0.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
+        activity.0.idle_since_ms.store(now_ms, Ordering::Relaxed);
+        activity.clear(REQUEST);
     }
 }

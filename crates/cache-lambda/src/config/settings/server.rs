@@ -8,7 +8,7 @@ const SECONDS: &str = "a number of seconds from 1, such as 30";
 pub const MAX_CONNECTIONS: Setting = Setting {
     name: "CACHE__SERVICE__MAX_CONNECTIONS",
     default: DefaultValue::Value("1024"),
-    help: "how many connections may be open, at most half of the process's descriptors; further ones wait",
+    help: "how many connections may be open, at most half of the process's descriptors; beyond that idle ones are closed, and if there are none, new ones wait",
     expected: "a number from 1, such as 1024",
 };
 /// The limit of bodies and contents in memory.
