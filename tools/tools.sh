@@ -77,6 +77,7 @@ axe() {
   (cd .tools/console && npm pack --silent "axe-core@$version" >/dev/null && tar -xzf "axe-core-$version.tgz" --strip-components=1 package/axe.min.js && rm "axe-core-$version.tgz")
 }
 
-if [[ -n $any ]]; then
-  browser && environment "$any" console playwright==1.61.0 && axe
+if [[ -n $any ]] && browser; then
+  environment "$any" console playwright==1.61.0
+  axe
 fi

@@ -7,7 +7,7 @@ export const KEYS = [
   ['?', 'Show these keys'],
   ['/', 'Search'],
   ['f', 'Filter'],
-  ['j, ↓ and k, ↑', 'Next and previous row'],
+  ['j ↓ and k ↑', 'Next and previous row'],
   ['Enter', 'Open the row'],
   ['1 to 6', 'Tabs'],
   ['n and N', 'Next and previous namespace'],

@@ -20,11 +20,13 @@ export function snippets(namespace, entry) {
   const base = BASE.href.replace(/\/$/, '');
   // With `-L` curl would send the key to the storage as well.
   const curlOptions = key ? `-H "${header}: $MGRAPH_CACHE_KEY"` : '-L';
+  // Bytes are nothing for a terminal.
+  const output = entry.kind === 'binary' ? '-o content.bin ' : '';
   const keyName = key && header !== DEFAULT_HEADER ? `MGRAPH_CACHE_KEY_NAME=${header} ` : '';
   const pythonKey = key ? `, api_key=os.environ["MGRAPH_CACHE_KEY"], api_key_header=${python(header)}` : '';
   return [
-    ['curl', `curl ${curlOptions} ${shell(target.href)}`],
-    ['CLI', `${keyName}mgraph-cache --url ${shell(base)} get ${shell(reference(namespace, entry))}`],
+    ['curl', `curl ${curlOptions} ${output}${shell(target.href)}`],
+    ['CLI', `${keyName}mgraph-cache --url ${shell(base)} get ${output}${shell(reference(namespace, entry))}`],
     ['Python', pythonText(base, namespace, entry, pythonKey)],
   ];
 }

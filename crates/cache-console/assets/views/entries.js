@@ -44,6 +44,7 @@ function Nothing({ filtered }) {
 
 function State({ list, sort }) {
   if (list.busy && !list.looked) return html`<${Loading} what="Loading the entries" />`;
+  if (list.error && !list.looked) return null;
   const partly = sort && !list.ended ? ' Sorted are those shown so far.' : '';
   return html`<p class="bar fine" role="status">
     ${count(list.entries.length, 'entry', 'entries')}${list.looked > list.entries.length ? ` of ${number(list.looked)} looked at` : ''}${list.ended ? '' : ', more follow'}.${partly}
