@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 /// The highest rate that can be set, per second.
 pub const MAX_REQUESTS_PER_SECOND: u32 = 1_000_000;
 
+/// The largest number that every reader of JSON takes exactly (RFC 8259, section 6).
+pub(crate) const MAX_NUMBER: u64 = (1 << 53) - 1;
+
 /// How much a key may be used. Exact within one process; several processes share a limit once they know of each other, which takes
 /// about a minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -48,8 +51,8 @@ impl Limits {
         if self.burst.is_some() && self.requests_per_second.is_none() {
             return Err(("limits.burst", "means nothing without 'requests_per_second': set it, too".to_owned()));
         }
-        if self.bytes_per_day == Some(0) {
-            return Err(("limits.bytes_per_day", "must be 1 or more, or null for no limit".to_owned()));
+        if self.bytes_per_day.is_some_and(|bytes| bytes == 0 || bytes > MAX_NUMBER) {
+            return Err(("limits.bytes_per_day", format!("must be from 1 to {MAX_NUMBER}, or null for no limit")));
         }
         Ok(())
     }

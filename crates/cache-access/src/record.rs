@@ -4,7 +4,7 @@ use cache_core::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
 use crate::api_key::KeyId;
-use crate::limits::Limits;
+use crate::limits::{Limits, MAX_NUMBER};
 use crate::permission::Grants;
 
 /// The longest name of a key, in characters.
@@ -121,6 +121,11 @@ impl KeySpec {
             }
             if grant.permissions.is_empty() {
                 return Err(("grants", "each must name at least one of 'permissions'".to_owned()));
+            }
+        }
+        for (field, time) in [("not_before", self.not_before), ("expires_at", self.expires_at)] {
+            if time.is_some_and(|time| time.get() > MAX_NUMBER) {
+                return Err((field, format!("must be at most {MAX_NUMBER}, in milliseconds since 1970 UTC")));
             }
         }
         if let (Some(from), Some(to)) = (self.not_before, self.expires_at)

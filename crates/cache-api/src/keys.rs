@@ -13,7 +13,7 @@ use crate::names::KeyId;
 #[serde(deny_unknown_fields)]
 pub struct Grant {
     /// Names of namespaces, or beginnings of names with `*` at the end; `*` alone means all.
-    #[cfg_attr(feature = "openapi", schema(min_items = 1, max_items = 64))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<crate::names::NamespacePattern>, min_items = 1, max_items = 64))]
     pub namespaces: Vec<String>,
     /// What the key may do in each of them.
     #[cfg_attr(feature = "openapi", schema(min_items = 1))]
@@ -35,7 +35,7 @@ pub struct KeyLimits {
     pub burst: Option<u32>,
     /// Bytes of requests and responses in a day (UTC).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(minimum = 1))]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 9007199254740991_u64))]
     pub bytes_per_day: Option<u64>,
     /// Whether a request beyond a limit is only reported in the log.
     #[serde(default)]
@@ -49,7 +49,10 @@ pub struct KeyLimits {
 #[serde(deny_unknown_fields)]
 pub struct NewKey {
     /// What people call it.
-    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 100))]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(min_length = 1, max_length = 100, pattern = r"^(?=.*\S)[^\u0000-\u001f\u007f-\u009f]+$")
+    )]
     pub name: String,
     /// What people should know of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -60,9 +63,11 @@ pub struct NewKey {
     pub grants: Vec<Grant>,
     /// It is refused before this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(maximum = 9007199254740991_u64))]
     pub not_before: Option<u64>,
     /// It is refused from this time on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(maximum = 9007199254740991_u64))]
     pub expires_at: Option<u64>,
     /// How much it may be used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -76,7 +81,15 @@ pub struct NewKey {
 pub struct KeyChange {
     /// What people call it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 100, nullable = false))]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(
+            min_length = 1,
+            max_length = 100,
+            pattern = r"^(?=.*\S)[^\u0000-\u001f\u007f-\u009f]+$",
+            nullable = false
+        )
+    )]
     pub name: Option<String>,
     /// What people should know of it.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
@@ -88,11 +101,11 @@ pub struct KeyChange {
     pub grants: Option<Vec<Grant>>,
     /// It is refused before this time.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>, maximum = 9007199254740991_u64))]
     pub not_before: Option<Option<u64>>,
     /// It is refused from this time on.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>, maximum = 9007199254740991_u64))]
     pub expires_at: Option<Option<u64>>,
     /// Whether it is refused from now on.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -62,6 +62,10 @@ name! {
 }
 
 name! {
+    /// Some namespaces: the name of one, or the beginning of names and `*`.
+    NamespacePattern
+}
+name! {
     /// The id of an API key: 12 lowercase hex digits. It is no secret.
     KeyId
 }

@@ -118,10 +118,10 @@ pub struct NewSettings {
     pub public_read: bool,
     /// How many entries the namespace may have; any number without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(minimum = 0))]
+    #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 9007199254740991_u64))]
     pub max_entries: Option<u64>,
     /// How many bytes its contents may have; any number without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(minimum = 0))]
+    #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 9007199254740991_u64))]
     pub max_bytes: Option<u64>,
 }

@@ -8,7 +8,7 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaFormat, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::names::{CacheHash, CacheId, CacheKey, DataKey, FileId, KeyId, Namespace, Sha256Digest};
+use crate::names::{CacheHash, CacheId, CacheKey, DataKey, FileId, KeyId, Namespace, NamespacePattern, Sha256Digest};
 
 /// The longest namespace or file id, in characters.
 const MAX_ID_CHARS: usize = 128;
@@ -62,4 +62,11 @@ schema!(
         .format(Some(SchemaFormat::Custom("uuid".to_owned())))
 );
 schema!(Sha256Digest, text("^[a-f0-9]{64}$", "A SHA-256"));
+schema!(
+    NamespacePattern,
+    text(
+        r"^([A-Za-z0-9_-]{0,128}\*|(?!_+$)[A-Za-z0-9_-]{1,128})$",
+        "A namespace, or the beginning of names and `*`; `*` alone means all"
+    )
+);
 schema!(KeyId, text("^[a-f0-9]{12}$", "Names an API key in lists and logs; it is no secret"));

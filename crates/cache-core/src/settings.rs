@@ -13,6 +13,9 @@ use crate::time::UnixMillis;
 /// The longest time to live: ten years, in hours.
 pub const MAX_TTL_HOURS: u32 = 10 * 365 * 24;
 
+/// The largest quota: the largest number that every reader of JSON takes exactly (RFC 8259, section 6).
+pub const MAX_QUOTA: u64 = (1 << 53) - 1;
+
 /// The settings of a namespace. A namespace without any keeps everything for ever and takes all strategies.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -79,6 +82,12 @@ impl Settings {
         if self.strategies.as_ref().is_some_and(Vec::is_empty) {
             let message = "must name at least one strategy, or be null for all".to_owned();
             return Err(InvalidSetting { field: "strategies", message });
+        }
+        for (field, quota) in [("max_entries", self.max_entries), ("max_bytes", self.max_bytes)] {
+            if quota.is_some_and(|quota| quota > MAX_QUOTA) {
+                let message = format!("must be at most {MAX_QUOTA}, or null for no quota");
+                return Err(InvalidSetting { field, message });
+            }
         }
         Ok(())
     }

@@ -322,7 +322,7 @@ impl Operation {
         let response = ResponseBuilder::new().description(when);
         match status {
             StatusCode::NOT_MODIFIED => response.into(),
-            StatusCode::TEMPORARY_REDIRECT => response.into(),
+            StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => response.into(),
             StatusCode::PARTIAL_CONTENT => response.content(BYTES, content(text())).into(),
             _ => response.content(JSON, content(responses::problem())).into(),
         }

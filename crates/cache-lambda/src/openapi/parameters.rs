@@ -1,7 +1,7 @@
 //! The parameters, each described once.
 
 use cache_api::kinds::Strategy;
-use cache_api::names::{CacheHash, CacheId, CacheKey, DataKey, FileId, Namespace};
+use cache_api::names::{CacheHash, CacheId, CacheKey, DataKey, FileId, KeyId, Namespace};
 use cache_core::cache::{MAX_TTL, MIN_TTL};
 use utoipa::ToSchema;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
@@ -36,6 +36,8 @@ fn in_path(name: &str, path: &str) -> Parameter {
         "cache_key" => (named::<CacheKey>(), "The key; it may have several segments"),
         "data_key" => (named::<DataKey>(), "The folder of child data; it may have several segments"),
         "file_id" | "data_file_id" => (named::<FileId>(), "The name of the file"),
+        "key_id" => (named::<KeyId>(), "The API key"),
+        "build" => (text("^[0-9a-f]{16}$"), "The hash of the files of this build"),
         "data_type" => (words(&["json", "string", "binary", "type-safe"]), "The type of the child"),
         "file_path" => (named::<CacheKey>(), "The path of the member within the archive"),
         _ => (file_path(), "The path of a file or folder in the storage"),
