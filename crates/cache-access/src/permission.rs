@@ -20,7 +20,7 @@ pub enum Permission {
     Write,
     /// To delete entries and child data.
     Delete,
-    /// To change settings, to use the storage as files, and to make keys for the namespace. Whoever may manage a namespace can
+    /// To change settings, to use the storage as files, and to make keys for the namespace. A key that may manage a namespace can
     /// make a key with all permissions on it.
     Manage,
 }

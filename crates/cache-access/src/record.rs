@@ -68,18 +68,6 @@ pub enum KeyStatus {
     NotYetValid,
 }
 
-impl KeyStatus {
-    /// The name in JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Disabled => "disabled",
-            Self::Expired => "expired",
-            Self::NotYetValid => "not_yet_valid",
-        }
-    }
-}
-
 impl KeyRecord {
     /// Whether it is accepted at this time.
     pub fn status(&self, now: UnixMillis) -> KeyStatus {

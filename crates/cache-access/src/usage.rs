@@ -140,7 +140,7 @@ impl KeyUsage {
         state.counted.bytes = state.counted.bytes.saturating_add(bytes);
     }
 
-    /// What should be written down now, if it is time. Whoever takes it has to write it.
+    /// What should be written down now, if it is time. The caller has to write it.
     pub(crate) fn take_due(&self, id: &KeyId, limits: &Limits, now: UnixMillis) -> Option<Due> {
         let mut state = self.state(now);
         let every = if limits.is_any() { EXCHANGE_EVERY } else { NOTE_EVERY };

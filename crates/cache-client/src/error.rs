@@ -14,7 +14,7 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 pub enum Error {
     /// The API key is missing, wrong, or of another kind than this needs: configure another one. (401, 403)
     NotPermitted(Failure),
-    /// The API key is right, but lacks a permission, which the message names: whoever manages the namespace can give it. (403)
+    /// The API key is right, but lacks a permission, which the message names: a manager of the namespace can give it. (403)
     PermissionMissing(Failure),
     /// The request is wrong, and would be refused again: correct it. (400, 404 of an operation, 405, 413, 415, 416)
     InvalidRequest(Failure),

@@ -13,6 +13,7 @@ use cache_core::error::Error;
 use cache_core::time::Deadline;
 use cache_storage::instrumented::RequestMetrics;
 use futures::future::{Either, select};
+use http::Extensions;
 use http::request::Parts;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
@@ -42,12 +43,7 @@ impl FromRequestParts<AppState> for RequestCache {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
-        let explicit_deadline = parts.extensions.get().copied();
-        let meter = parts.extensions.get().map_or_else(|| state.metrics.meter(), Arc::clone);
-        let deadline = explicit_deadline.unwrap_or_else(|| default_deadline(state));
-        let cache = state.cache_with_deadline(deadline, &meter);
-        let share = Share::of(&parts.extensions);
-        Ok(Self { cache, service: Arc::clone(state), explicit_deadline, meter, share })
+        Ok(Self::of(&parts.extensions, state))
     }
 }
 
@@ -65,6 +61,16 @@ impl Deref for RequestCache {
 }
 
 impl RequestCache {
+    /// The cache as a request with these extensions uses it.
+    pub fn of(extensions: &Extensions, state: &AppState) -> Self {
+        let explicit_deadline = extensions.get().copied();
+        let meter = extensions.get().map_or_else(|| state.metrics.meter(), Arc::clone);
+        let deadline = explicit_deadline.unwrap_or_else(|| default_deadline(state));
+        let cache = state.cache_with_deadline(deadline, &meter);
+        let share = Share::of(extensions);
+        Self { cache, service: Arc::clone(state), explicit_deadline, meter, share }
+    }
+
     /// The use cases of the namespace in the path.
     pub fn namespace_of(&self, params: &Params) -> Result<NamespaceCache, Problem> {
         Ok(self.cache.namespace(&params.namespace()?))

@@ -11,7 +11,7 @@
 //! times and children, listed under their keys in the order of time. Then nothing of its files is in the target.
 //!
 //! Left out is what belongs to no entry or rebuilds itself: blobs and pages that nothing references, intents, the catalog. So are
-//! the API keys: whoever may use one store need not be let into its copy.
+//! the API keys: who may use one store need not be let into its copy.
 //!
 //! The source may be in use. What was stored before the copy began is in the copy; an entry that is stored, updated or deleted
 //! meanwhile may be in it or not. Repeat the copy once nobody writes, with [`CopyOptions::overwrite`].

@@ -48,7 +48,7 @@ def first_view(console):
 @check
 def the_first_view_of_many_entries_comes_within_a_second(browser):
     fill("many")
-    # The first list of a namespace makes its catalog, whoever asks for it.
+    # The first list of a namespace makes its catalog.
     Api().json("GET", "/many/file-ids?limit=1")
     console = Console(browser)
     page = console.page

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use cache_core::error::Error;
 use cache_core::layout::reserved;
-use cache_core::storage::{GetOptions, GetResult, ListRequest, ListedObject, ObjectKey, PutMode};
+use cache_core::storage::{
+    GetOptions, GetResult, InvalidObjectKey, ListRequest, ListedObject, ObjectKey, PutMode, Version,
+};
 use cache_core::time::UnixMillis;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
@@ -97,12 +99,10 @@ impl Keyring {
         Ok(count)
     }
 
-    async fn read_usage(
-        &self,
-        object: ListedObject,
-    ) -> Result<(String, (cache_core::storage::Version, Counted)), Error> {
-        let key: ObjectKey = object.key.parse().map_err(|error: cache_core::storage::InvalidObjectKey| {
-            Error::Corrupt { object: object.key.clone(), problem: error.to_string() }
+    async fn read_usage(&self, object: ListedObject) -> Result<(String, (Version, Counted)), Error> {
+        let key: ObjectKey = object.key.parse().map_err(|error: InvalidObjectKey| Error::Corrupt {
+            object: object.key.clone(),
+            problem: error.to_string(),
         })?;
         let found = self.storage.get(&key, &GetOptions::default()).await?.and_then(GetResult::into_object);
         let counted = found.and_then(|found| serde_json::from_slice(&found.bytes).ok()).unwrap_or_default();

@@ -11,16 +11,14 @@ use axum::body::HttpBody;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use cache_access::keyring::Keyring;
 use cache_access::permission::Permission;
 use cache_access::record::{KeyRecord, KeyStatus};
 use cache_access::usage::{Due, Exceeded, ExceededLimit};
+use cache_core::cache::NamespaceCache;
 use cache_core::digest::Sha256Digest;
 use cache_core::error::Error;
-use cache_core::ids::Namespace;
 use cache_core::time::Deadline;
-use cache_storage::instrumented::RequestMetrics;
-use futures::future::{Either, join, select};
+use futures::future::{Either, join, ready, select};
 use http::header;
 use tracing::Instrument;
 
@@ -29,6 +27,7 @@ use super::credentials::{self, Credentials};
 use super::place::{self, Place};
 use super::table::Access;
 use crate::problem::Problem;
+use crate::request_cache::RequestCache;
 use crate::routes::routes;
 use crate::state::{AppState, Service};
 
@@ -55,15 +54,13 @@ pub async fn authorize(State(state): State<AppState>, request: Request, next: Ne
         Ok(Credentials::Root) => pass(Caller::Root, request, next).await,
         Ok(Credentials::None) => anonymous(&state, access, request, next).await,
         Ok(Credentials::Key(digest)) => {
-            let keyring = Budget::of(&state, &request).keyring(&state);
-            let known = keyring.in_memory(&digest);
             let admission = match Admission::of(state, access, request).await {
                 Ok(admission) => admission,
                 Err(problem) => return problem.into_response(),
             };
-            match known {
+            match admission.state.keyring().in_memory(&digest) {
                 Some(record) => admission.decide(record, next).await,
-                None => admission.look_up(&keyring, digest, next).await,
+                None => admission.look_up(digest, next).await,
             }
         }
     }
@@ -82,36 +79,18 @@ fn name(caller: &Caller, request: &Request) {
     }
 }
 
-/// How a request uses the storage: until when, and with which counters.
-struct Budget {
-    deadline: Deadline,
-    meter: Arc<RequestMetrics>,
-}
-
-impl Budget {
-    fn of(state: &Service, request: &Request) -> Self {
-        let explicit = request.extensions().get::<Deadline>().copied();
-        let deadline = explicit.unwrap_or_else(|| Deadline::at(state.clock.now().plus(state.config.request_timeout)));
-        Self { deadline, meter: request.extensions().get().map_or_else(|| state.metrics.meter(), Arc::clone) }
-    }
-
-    fn keyring(&self, state: &Service) -> Keyring {
-        state.keyring_with_deadline(self.deadline, &self.meter)
-    }
-}
-
 /// A request without a key passes if it reads a namespace that everybody may read.
 async fn anonymous(state: &AppState, access: Access, request: Request, next: Next) -> Response {
     let missing = || credentials::missing(&state.config.auth).into_response();
     if access != Access::Namespace(Permission::Read) {
         return missing();
     }
-    let budget = Budget::of(state, &request);
+    let cache = RequestCache::of(request.extensions(), state);
     let (mut parts, body) = request.into_parts();
     let place = place::of(access, &mut parts, state).await;
     let request = Request::from_parts(parts, body);
     let Ok(Place::Namespace(namespace)) = place else { return missing() };
-    match is_public(state, &budget, &namespace).await {
+    match is_public(state, &cache.namespace(&namespace)).await {
         Ok(true) => pass(Caller::Anonymous, request, next).await,
         Ok(false) => missing(),
         Err(error) => Problem::from(error).into_response(),
@@ -119,8 +98,7 @@ async fn anonymous(state: &AppState, access: Access, request: Request, next: Nex
 }
 
 /// Whether everybody may read a namespace. Its settings are read with the budget of unknown keys, since anybody can ask.
-async fn is_public(state: &Service, budget: &Budget, namespace: &Namespace) -> Result<bool, Error> {
-    let namespace = state.cache_with_deadline(budget.deadline, &budget.meter).namespace(namespace);
+async fn is_public(state: &Service, namespace: &NamespaceCache) -> Result<bool, Error> {
     if let Some(settings) = namespace.settings_in_memory() {
         return Ok(settings.public_read);
     }
@@ -144,7 +122,8 @@ impl Admission {
     }
 
     /// Looks the key up: beside the operation if that only reads, else before it.
-    async fn look_up(self, keyring: &Keyring, digest: Sha256Digest, next: Next) -> Response {
+    async fn look_up(self, digest: Sha256Digest, next: Next) -> Response {
+        let keyring = RequestCache::of(self.request.extensions(), &self.state).keyring();
         if self.access != Access::Namespace(Permission::Read) {
             return match keyring.look_up(&digest).await {
                 Ok(record) => self.decide(record, next).await,
@@ -154,23 +133,15 @@ impl Admission {
         let Self { state, access, place, request } = self;
         let received = Received::of(&request);
         let look_up = Box::pin(keyring.look_up(&digest));
-        match select(look_up, Box::pin(next.run(request))).await {
-            Either::Left((found, operation)) => {
-                let found = found.map_err(Problem::from);
-                let admitted = found.and_then(|found| received.admit(&state, access, &place, found));
-                match admitted {
-                    Ok(record) => received.count(&state, record, operation).await,
-                    // The rest of the operation is dropped, so the answer takes as long whatever is stored.
-                    Err(problem) => problem.into_response(),
-                }
-            }
-            Either::Right((response, look_up)) => {
-                let found = look_up.await.map_err(Problem::from);
-                match found.and_then(|found| received.admit(&state, access, &place, found)) {
-                    Ok(record) => received.count(&state, record, std::future::ready(response)).await,
-                    Err(problem) => problem.into_response(),
-                }
-            }
+        let (found, operation) = match select(look_up, Box::pin(next.run(request))).await {
+            Either::Left((found, operation)) => (found, Either::Left(operation)),
+            Either::Right((response, look_up)) => (look_up.await, Either::Right(ready(response))),
+        };
+        let found = found.map_err(Problem::from);
+        match found.and_then(|found| received.admit(&state, access, &place, found)) {
+            Ok(record) => received.count(&state, record, operation).await,
+            // The rest of the operation is dropped, so the answer takes as long whatever is stored.
+            Err(problem) => problem.into_response(),
         }
     }
 

@@ -19,9 +19,9 @@ use crate::state::AppState;
 pub enum Caller {
     /// Anybody, because nobody is asked for a key.
     Open,
-    /// Whoever has the key that the operator configured.
+    /// A caller with the key that the operator configured.
     Root,
-    /// Whoever has this key.
+    /// A caller with this key.
     Key(Arc<KeyRecord>),
     /// Somebody without a key, who reads a namespace that everybody may read.
     #[default]
@@ -81,7 +81,7 @@ impl FromRequestParts<AppState> for Caller {
 }
 
 /// Whether the caller of a store may replace what others read: by a new version under a key, or by another content under a hash.
-/// Whoever has only the permission to create may not.
+/// A caller that has only the permission to create may not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MayReplace(pub bool);
 

@@ -82,7 +82,12 @@ impl Metrics {
     }
 
     fn of_key(&self, key: &str) -> Arc<Outcomes> {
-        let known = self.keys.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned();
+        let known = {
+            let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+            // Once there are as many as may be, a key of its own that is not there is one of the others.
+            let other = if keys.len() > MAX_KEYS { keys.get(OTHER_KEYS) } else { None };
+            keys.get(key).or(other).cloned()
+        };
         known.unwrap_or_else(|| {
             let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
             let key = if keys.len() < MAX_KEYS || keys.contains_key(key) { key } else { OTHER_KEYS };

@@ -59,8 +59,7 @@ async fn files(
     folder: &str,
 ) -> Result<Json<List<String>>, Problem> {
     let query = ListQuery::of(params, folder, caller)?;
-    let mut found = cache.files(&query.list).await?;
-    query.hide(caller, &mut found);
+    let found = query.visible(cache.files(&query.list).await?);
     let shown = if query.full_paths || query.list.recursive { found } else { below(folder, found) };
     Ok(Json(query.answer(shown)))
 }
@@ -73,8 +72,7 @@ async fn all_files(
 ) -> Result<Response, Problem> {
     let mut query = ListQuery::of(&params, params.path("path"), &caller)?;
     query.list.recursive = true;
-    let mut found = cache.files(&query.list).await?;
-    query.hide(&caller, &mut found);
+    let found = query.visible(cache.files(&query.list).await?);
     if query.paged {
         return Ok(Json(query.answer(found)).into_response());
     }
@@ -97,8 +95,7 @@ async fn folders_below(
     folder: &str,
 ) -> Result<Json<List<String>>, Problem> {
     let query = ListQuery::of(params, folder, caller)?;
-    let mut found = cache.folders(&query.list).await?;
-    query.hide(caller, &mut found);
+    let mut found = query.visible(cache.folders(&query.list).await?);
     for name in &mut found.items {
         name.truncate(name.trim_end_matches('/').len());
     }
@@ -108,13 +105,14 @@ async fn folders_below(
 
 /// The parameters of a listing.
 struct ListQuery<'a> {
+    caller: &'a Caller,
     list: ListFiles<'a>,
     full_paths: bool,
     paged: bool,
 }
 
 impl<'a> ListQuery<'a> {
-    fn of(params: &'a Params, folder: &'a str, caller: &Caller) -> Result<Self, Problem> {
+    fn of(params: &'a Params, folder: &'a str, caller: &'a Caller) -> Result<Self, Problem> {
         let folder = folder.strip_suffix('/').unwrap_or(folder);
         if !folder.is_empty() {
             parse(folder)?;
@@ -131,18 +129,18 @@ impl<'a> ListQuery<'a> {
             cursor: paging.and_then(|paging| paging.cursor),
             physical: params.flag("physical", false)?,
         };
-        Ok(Self { list, full_paths: params.flag("return_full_path", false)?, paged: paging.is_some() })
+        Ok(Self { caller, list, full_paths: params.flag("return_full_path", false)?, paged: paging.is_some() })
     }
 
-    /// Takes out what lies in namespaces that the caller does not manage. Within a folder, that was checked before.
-    fn hide(&self, caller: &Caller, found: &mut NamePage<String>) {
-        if caller.is_unlimited() || !self.list.folder.is_empty() {
-            return;
+    /// What lies in namespaces that the caller manages. Within a folder, that was checked before.
+    fn visible(&self, mut found: NamePage<String>) -> NamePage<String> {
+        if self.list.folder.is_empty() && !self.caller.is_unlimited() {
+            found.items.retain(|path| match place::first_folder(path) {
+                Place::Namespace(namespace) => self.caller.permissions_on(&namespace).allow(Permission::Manage),
+                Place::Service | Place::Elsewhere(_) => false,
+            });
         }
-        found.items.retain(|path| {
-            let place = place::first_folder(path);
-            matches!(place, Place::Namespace(namespace) if caller.permissions_on(&namespace).allow(Permission::Manage))
-        });
+        found
     }
 
     fn answer(&self, found: NamePage<String>) -> List<String> {
