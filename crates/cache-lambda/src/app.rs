@@ -11,19 +11,23 @@ use crate::problem::Problem;
 use crate::state::AppState;
 use crate::{access, conditional, cors, middleware, normalize_path, protocol, routes};
 
-/// The whole HTTP interface. Layers run from the last to the first.
+/// The whole HTTP interface.
 pub fn app(state: AppState) -> Router {
+    // The first one is the outermost. As one layer, since a router wraps each of its routes in every layer that it is given.
+    let layers = (
+        from_fn_with_state(Arc::clone(&state), middleware::answer),
+        from_fn(protocol::refuse_malformed),
+        from_fn_with_state(Arc::clone(&state), cors::refuse_foreign_pages),
+        cors::layer(&state.config),
+        CatchPanicLayer::custom(middleware::panic_response),
+        from_fn_with_state(Arc::clone(&state), access::authorize::authorize),
+    );
     let routed = routes::routes()
         .router()
         .route_layer(from_fn(conditional::refuse_if_match_of_writes))
         .fallback(async || Problem::route_not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
-        .layer(from_fn_with_state(Arc::clone(&state), access::authorize::authorize))
-        .layer(CatchPanicLayer::custom(middleware::panic_response))
-        .layer(cors::layer(&state.config))
-        .layer(from_fn_with_state(Arc::clone(&state), cors::refuse_foreign_pages))
-        .layer(from_fn(protocol::refuse_malformed))
-        .layer(from_fn_with_state(Arc::clone(&state), middleware::answer))
+        .layer(layers)
         .with_state(state);
     // A router's own layers run after routing, so the path is normalized in front of the router.
     Router::new().fallback_service(routed.map_request(normalize_path::normalize))

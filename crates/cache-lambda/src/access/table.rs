@@ -29,8 +29,10 @@ pub enum Access {
 impl Access {
     /// What an operation needs, by its method and its path as `/openapi.json` has it.
     pub fn of(verb: &str, path: &str) -> Self {
+        // By the end first, which tells most of them apart: every operation is looked up at every start.
         let is_it = |operation: &&str| {
-            operation.split_once(' ').is_some_and(|(of, at)| of.eq_ignore_ascii_case(verb) && at == path)
+            let of = operation.strip_suffix(path).and_then(|rest| rest.strip_suffix(' '));
+            of.is_some_and(|of| of.eq_ignore_ascii_case(verb))
         };
         TABLE.iter().find(|(_, operations)| operations.iter().any(&is_it)).map_or(Self::Root, |row| row.0)
     }

@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use aws_config::{Region, SdkConfig};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::{ClassifyRetry, RetryAction, RetryConfig};
 use aws_sdk_s3::config::timeout::TimeoutConfig;
-use aws_sdk_s3::config::{Builder, ProvideCredentials, RequestChecksumCalculation, ResponseChecksumValidation};
+use aws_sdk_s3::config::{Builder, Region, RequestChecksumCalculation, ResponseChecksumValidation};
 use aws_smithy_http_client::tls::{Provider, TlsContext, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
-use cache_core::error::error_chain;
+use aws_types::SdkConfig;
 
 use super::S3Config;
 use super::environment::{Environment, behavior_version};
@@ -40,19 +39,36 @@ pub(super) async fn client(config: &S3Config) -> Result<S3Client, S3Error> {
     if environment.get("AWS_CA_BUNDLE").is_some() {
         tracing::warn!("AWS_CA_BUNDLE is ignored: name the file of certificates in SSL_CERT_FILE");
     }
-    let sdk = match environment.sdk_config() {
+    let sdk = match environment.of_function() {
         Some(sdk) => sdk,
-        None => load_sdk_config().await?,
+        None => load_sdk_config(&environment).await?,
     };
     build(&sdk, config, &environment)
 }
 
 /// The configuration that the SDK loads from the environment, files, and the metadata service of the machine.
-async fn load_sdk_config() -> Result<SdkConfig, S3Error> {
+#[cfg(feature = "credential-chain")]
+async fn load_sdk_config(_: &Environment) -> Result<SdkConfig, S3Error> {
     // Credentials may have to be fetched from other services than S3.
-    let sdk = aws_config::defaults(behavior_version()).http_client(http_client(TrustRoots::System)?).load().await;
+    let http_client = http_client(TrustRoots::System)?;
+    let sdk = aws_config::defaults(behavior_version()).http_client(http_client).load().await;
     require_credentials(&sdk).await?;
     Ok(sdk)
+}
+
+/// The configuration of the environment. A function must not fail to start because Lambda sets another variable, so
+/// what is not known is ignored.
+#[cfg(not(feature = "credential-chain"))]
+async fn load_sdk_config(environment: &Environment) -> Result<SdkConfig, S3Error> {
+    for name in environment.unknown() {
+        tracing::warn!("{name} is ignored: this program was built for Lambda, without the feature credential-chain");
+    }
+    environment.sdk_config().ok_or_else(|| {
+        S3Error::Refused(Cause::new(
+            "there are no AWS credentials: this program was built for Lambda and reads AWS_ACCESS_KEY_ID and \
+             AWS_SECRET_ACCESS_KEY; for profiles and roles build it with the feature credential-chain",
+        ))
+    })
 }
 
 /// A client with these credentials instead of those of the environment.
@@ -132,7 +148,11 @@ fn is_amazon(url: &str) -> bool {
 }
 
 /// Without credentials, each call would wait for its retries and then report that it could not connect.
+#[cfg(feature = "credential-chain")]
 async fn require_credentials(sdk: &SdkConfig) -> Result<(), S3Error> {
+    use aws_sdk_s3::config::ProvideCredentials;
+    use cache_core::error::error_chain;
+
     const ADVICE: &str = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run with a role";
 
     let Some(provider) = sdk.credentials_provider() else {
