@@ -33,8 +33,10 @@ pub enum Operation {
     StoreChild,
     RetrieveChild,
     Delete,
-    /// With a key and a file id.
+    /// The only version of a key.
     DeleteKeyed,
+    /// The newest of several versions of a key, so that the one before takes its place.
+    DeleteNewest,
     Update,
     /// With a key and a file id.
     UpdateKeyed,
@@ -71,7 +73,7 @@ const fn gets(most: f64, measured: Measured) -> Measured {
 }
 
 /// All that is measured. `crates/cache-core/tests/budget.rs` holds the use cases to the same figures.
-pub const MEASURED: [Measured; 28] = [
+pub const MEASURED: [Measured; 29] = [
     puts(1.15, within(Operation::StoreNew("direct"), 2, 1)),
     within(Operation::StoreKnown("direct"), 3, 2),
     puts(1.15, within(Operation::StoreNew("temporal"), 3, 1)),
@@ -96,6 +98,7 @@ pub const MEASURED: [Measured; 28] = [
     within(Operation::RetrieveChild, 2, 1),
     puts(2.2, within(Operation::Delete, 3, 2)),
     within(Operation::DeleteKeyed, 8, 6),
+    within(Operation::DeleteNewest, 10, 7),
     puts(2.2, within(Operation::Update, 2, 2)),
     within(Operation::UpdateKeyed, 8, 6),
     // Of fewer entries than there are repetitions, none of them in a catalog yet.
@@ -124,6 +127,7 @@ impl fmt::Display for Operation {
             Self::RetrieveChild => f.write_str("child retrieve"),
             Self::Delete => f.write_str("delete"),
             Self::DeleteKeyed => f.write_str("delete with a key"),
+            Self::DeleteNewest => f.write_str("delete, newest of a key"),
             Self::Update => f.write_str("update"),
             Self::UpdateKeyed => f.write_str("update with a key"),
             Self::Ids => f.write_str("list of ids"),
@@ -161,6 +165,11 @@ impl Fixtures {
             Operation::Ids => self.about_few("file-ids", &text).await,
             Operation::Stats => self.about_few("stats", &text).await,
             Operation::DeleteKeyed => {
+                let (id, _) = self.send(store("key_based", &format!("/only{number}?file_id=f"), &text)).await;
+                Request::delete(&place(&format!("delete/{id}")))
+            }
+            Operation::DeleteNewest => {
+                self.send(store("key_based", &keyed(number), &format!("{text} before"))).await;
                 let (id, _) = self.send(store("key_based", &keyed(number), &text)).await;
                 Request::delete(&place(&format!("delete/{id}")))
             }

@@ -415,6 +415,16 @@ async fn the_view_of_a_key_is_removed_beside_the_commit_of_a_delete() {
 }
 
 #[tokio::test]
+async fn the_view_of_a_key_returns_to_the_version_before_within_7_round_trips() {
+    let world = SharedStorage::new();
+    let cache = world.process().await;
+    store(&cache, &keyed(Strategy::KeyBased, text("before"))).await;
+    let id = store(&cache, &keyed(Strategy::KeyBased, text("x"))).await.entry.cache_id;
+    let (_, cost) = world.cost_of(delete(&cache, id)).await;
+    assert_eq!(cost, "3 PUT+5 GET+HEAD+LIST (7)");
+}
+
+#[tokio::test]
 async fn children_are_deleted_with_their_entry_side_by_side() {
     let world = SharedStorage::new();
     let cache = world.process().await;
