@@ -8,5 +8,5 @@
 pub mod authorize;
 pub mod caller;
 pub mod credentials;
-pub mod place;
+pub mod resource;
 pub mod table;
