@@ -84,7 +84,7 @@ pub use self::sweep::{MAX_REPORTED_DAMAGED, SWEEP_MIN_AGE, SweepReport};
 pub use self::update::UpdateRequest;
 pub use self::upload::{MAX_TEXT_UPLOAD_BYTES, Upload, UploadLimits, UploadRequest};
 pub use self::versions::{ListedVersion, Versions, VersionsOf};
-pub use self::zip::{ArchiveEntry, ArchiveError, ArchivePlace, Archives, Edited, StoredArchive};
+pub use self::zip::{ArchiveDestination, ArchiveEntry, ArchiveError, Archives, Edited, StoredArchive};
 
 use self::group_commit::GroupCommit;
 use self::object_cache::ObjectCache;
