@@ -58,6 +58,7 @@ pub mod nonce;
 pub mod python_files;
 pub mod representation;
 pub mod rng;
+mod sanitize;
 pub mod settings;
 pub mod storage;
 pub mod strategy;

@@ -251,7 +251,7 @@ impl Payload {
         Ok(match encoding {
             None => Content::binary(bytes)?,
             Some(encoding) if encoding == GZIP => Content::gzip(bytes, max_bytes)?,
-            Some(label) => Content::binary_encoded(bytes, label)?,
+            Some(label) => Content::binary_encoded(bytes, &label)?,
         })
     }
 
