@@ -115,12 +115,12 @@ macro_rules! name_type {
             }
         }
 
-        text_form!($name);
+        display_as_text!($name);
     };
 }
 
 /// `Display` as the exact inverse of `FromStr`, and the same text in JSON.
-macro_rules! text_form {
+macro_rules! display_as_text {
     ($name:ident) => {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -143,7 +143,7 @@ macro_rules! serde_as_text {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                crate::text_form::deserialize(deserializer)
+                crate::serde_text::deserialize(deserializer)
             }
         }
     };
@@ -194,7 +194,7 @@ impl FromStr for CacheHash {
     }
 }
 
-text_form!(CacheHash);
+display_as_text!(CacheHash);
 
 /// The name of one stored entry, a UUID with dashes in lowercase.
 ///
@@ -336,7 +336,7 @@ impl FromStr for CacheId {
     }
 }
 
-text_form!(CacheId);
+display_as_text!(CacheId);
 
 /// Tells the blobs under one cache hash apart: 20 random bits. A token is never used again once its blob was deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
