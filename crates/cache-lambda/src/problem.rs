@@ -91,14 +91,14 @@ impl Problem {
         Self { wording: Some(text.into()), ..self }
     }
 
-    fn item(kind: &str, loc: Value, message: String, input: Value, ctx: Option<Value>) -> Self {
-        let text = wording::of_item(kind).unwrap_or(&message).to_owned();
-        Self::item_worded(kind, loc, message, &text, input, ctx)
+    fn item(item_type: &str, loc: Value, message: String, input: Value, ctx: Option<Value>) -> Self {
+        let text = wording::of_item(item_type).unwrap_or(&message).to_owned();
+        Self::item_worded(item_type, loc, message, &text, input, ctx)
     }
 
-    fn item_worded(kind: &str, loc: Value, message: String, text: &str, input: Value, ctx: Option<Value>) -> Self {
+    fn item_worded(item_type: &str, loc: Value, message: String, text: &str, input: Value, ctx: Option<Value>) -> Self {
         let mut item =
-            json!({"type": kind, "loc": short_loc(loc), "msg": short_message(text), "input": short_value(input)});
+            json!({"type": item_type, "loc": short_loc(loc), "msg": short_message(text), "input": short_value(input)});
         if let Some(ctx) = ctx {
             item["ctx"] = ctx;
         }
@@ -112,9 +112,15 @@ impl Problem {
         Self::item_worded("value_error", json!(["query", name]), message, &text, json!(raw), None)
     }
 
-    /// A query parameter of the wrong type. `kind` is the type of the item, such as `bool_parsing`.
-    pub fn query(kind: &str, name: &str, raw: &str, reason: impl Display) -> Self {
-        Self::item(kind, json!(["query", name]), format!("{name} {}", short(&reason.to_string())), json!(raw), None)
+    /// A query parameter of the wrong type. `item_type` is the `type` of the item, such as `bool_parsing`.
+    pub fn query(item_type: &str, name: &str, raw: &str, reason: impl Display) -> Self {
+        Self::item(
+            item_type,
+            json!(["query", name]),
+            format!("{name} {}", short(&reason.to_string())),
+            json!(raw),
+            None,
+        )
     }
 
     /// A header that is not understood.
@@ -151,9 +157,9 @@ impl Problem {
         Self::not_one_of("path", "strategy", &error.0, &Strategy::ALL.map(Strategy::name))
     }
 
-    /// A body of the wrong type. `kind` is the type of the item, such as `dict_type`.
-    pub fn body(kind: &str, message: &str, input: Value) -> Self {
-        Self::item(kind, json!(["body"]), message.to_owned(), input, None)
+    /// A body of the wrong type. `item_type` is the `type` of the item, such as `dict_type`.
+    pub fn body(item_type: &str, message: &str, input: Value) -> Self {
+        Self::item(item_type, json!(["body"]), message.to_owned(), input, None)
     }
 
     /// No body at all.
