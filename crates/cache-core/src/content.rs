@@ -42,6 +42,10 @@ pub struct Content {
 
 impl Content {
     /// A text. The empty text is refused.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidContent::Empty`].
     pub fn string(text: String) -> Result<Self, InvalidContent> {
         Self::hashed_as_stored(ContentKind::String, text.into())
     }
@@ -54,6 +58,10 @@ impl Content {
     }
 
     /// A JSON document that is found by the value of one of its fields.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidContent::Field`]: the document has no such field, or its value is null or empty.
     pub fn json_by_field(document: Document, path: FieldPath) -> Result<Self, InvalidContent> {
         let mut hasher = Sha256::new();
         document.root().field_to(&path, &mut |part| hasher.update(part))?;
@@ -63,17 +71,29 @@ impl Content {
     }
 
     /// Bytes. No bytes at all are refused.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidContent::Empty`].
     pub fn binary(bytes: Bytes) -> Result<Self, InvalidContent> {
         Self::hashed_as_stored(ContentKind::Binary, bytes)
     }
 
     /// Bytes with an opaque content encoding, such as `br` or even `GZIP`. The label is sanitized. For [`GZIP`] itself, [`Content::gzip`] is the constructor.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidContent::Empty`].
     pub fn binary_encoded(bytes: Bytes, label: &str) -> Result<Self, InvalidContent> {
         debug_assert_ne!(label, GZIP, "such bytes have to be inflated for their hash");
         Ok(Self { content_encoding: Some(sanitize(label, "")), ..Self::binary(bytes)? })
     }
 
     /// Bytes that a sender compressed with gzip. They may inflate to nothing, but to `max_inflated` bytes at most.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidContent`]: there are no bytes, they do not inflate, or to too many.
     pub fn gzip(bytes: Bytes, max_inflated: u64) -> Result<Self, InvalidContent> {
         if bytes.is_empty() {
             return Err(InvalidContent::Empty { kind: ContentKind::Binary });

@@ -111,6 +111,10 @@ enum Opened {
 
 impl EncodedContent<'_> {
     /// The form that suits the kind of content.
+    ///
+    /// # Errors
+    ///
+    /// [`Unreadable`]: the stored bytes are not what their kind and encoding say.
     pub fn generic(&self) -> Result<Generic, Unreadable> {
         Ok(match self.embedded()? {
             Embedded::Json { data_type, json_text } => Generic::Data { data_type, json_text },
@@ -119,6 +123,10 @@ impl EncodedContent<'_> {
     }
 
     /// The same with all bytes: as [`EncodedContent::as_binary`] has them.
+    ///
+    /// # Errors
+    ///
+    /// [`Unreadable`].
     pub fn embedded(&self) -> Result<Embedded, Unreadable> {
         Ok(match self.open()? {
             Opened::Text(text) => Embedded::Json { data_type: "string", json_text: json_string(&text)? },
@@ -128,6 +136,10 @@ impl EncodedContent<'_> {
     }
 
     /// The content as text.
+    ///
+    /// # Errors
+    ///
+    /// [`Unreadable`].
     pub fn as_string(&self, by: LookupKind) -> Result<TextForm, Unreadable> {
         Ok(match self.open()? {
             Opened::Text(text) => TextForm::Text(text),
@@ -140,6 +152,10 @@ impl EncodedContent<'_> {
     }
 
     /// The content as JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`JsonFormError`]: the content is a text that is not JSON, or it is unreadable.
     pub fn as_json(&self, by: LookupKind) -> Result<JsonForm, JsonFormError> {
         Ok(match self.open()? {
             Opened::Text(text) => JsonForm::Value(json_in(&text, by)?),
@@ -149,6 +165,10 @@ impl EncodedContent<'_> {
     }
 
     /// The content as bytes, without its compression.
+    ///
+    /// # Errors
+    ///
+    /// [`Unreadable`].
     pub fn as_binary(&self) -> Result<Bytes, Unreadable> {
         match self.kind {
             ContentKind::Json => dumps(self.bytes),
