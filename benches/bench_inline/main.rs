@@ -2,7 +2,7 @@
 //!
 //! Two caches work in turns on one storage, one keeps every content inline and one none. So their ratio shows the
 //! effect of a limit in between. The storages are a look-alike of S3 behind a proxy that delays every call, and a disk.
-//! The tables are Markdown: `docs/measurements.md` has them, and what follows from them. `BENCH_DELAY_MS` (15) and
+//! The tables are Markdown: `docs/measurements/inline-contents.md` has them, and what follows from them. `BENCH_DELAY_MS` (15) and
 //! `BENCH_REPETITIONS` (11) change the measurement.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on panics")]

@@ -1,6 +1,6 @@
 //! The binary as a Lambda function: the events in `events/` are answered as their event sources expect.
 //!
-//! `events/requests.json` lists requests of every route group and their answers; the other folders have the event that
+//! `events/requests.json` lists requests of most route groups and their answers; the other folders have the event that
 //! each source makes of them. The test stands in for Lambda's Runtime API, from which the binary takes an event and to
 //! which it posts the answer. `tools/replay_events.py` sends the same events to the binary that is deployed.
 

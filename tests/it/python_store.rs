@@ -34,7 +34,7 @@ use crate::support::{Client, Mode, Request, Server, say};
 /// How many stores are made in a store that Python writes.
 const STORES: usize = 210;
 /// How many answers are asked for at the same time. On SQLite the Python service stands one only.
-const AT_ONCE: usize = 4;
+const CONCURRENCY: usize = 4;
 /// How many are in the fixture.
 const FIXTURE_STORES: usize = 8;
 /// How many stores of ours run at the same time.
@@ -205,7 +205,7 @@ async fn a_store_that_the_python_service_wrote_on_disk_is_answered_alike() {
     let disk = folder.path().to_str().unwrap();
     let settings = [("CACHE__SERVICE__LOCAL_DISK_PATH", disk)];
     let Some(reference) = Reference::start("local_disk", &settings).await else { return };
-    let recorded = write_store(&reference.client(), STORES, AT_ONCE).await;
+    let recorded = write_store(&reference.client(), STORES, CONCURRENCY).await;
     drop(reference);
     check(&Mode::Disk, &settings, &recorded).await;
 }
@@ -233,7 +233,7 @@ async fn a_store_that_the_python_service_wrote_is_answered_alike_on_s3() {
         environment.iter().map(|(variable, value)| (name(variable), value.as_str())).collect();
     settings.push(("CACHE__SERVICE__BUCKET_NAME", BUCKET));
     let Some(reference) = Reference::start("s3", &settings).await else { return };
-    let recorded = write_store(&reference.client(), STORES, AT_ONCE).await;
+    let recorded = write_store(&reference.client(), STORES, CONCURRENCY).await;
     drop(reference);
     check(&mode, &[], &recorded).await;
 }
@@ -246,7 +246,7 @@ async fn the_fixture_is_written_again_on_request() {
     let folder = tempfile::tempdir().unwrap();
     let settings = [("CACHE__SERVICE__LOCAL_DISK_PATH", folder.path().to_str().unwrap())];
     let Some(reference) = Reference::start("local_disk", &settings).await else { return };
-    let recorded = write_store(&reference.client(), FIXTURE_STORES, AT_ONCE).await;
+    let recorded = write_store(&reference.client(), FIXTURE_STORES, CONCURRENCY).await;
     let as_text = |path: &PathBuf| {
         let bytes = fs::read(path).unwrap();
         String::from_utf8(bytes).unwrap_or_else(|bytes| format!("base64:{}", STANDARD.encode(bytes.as_bytes())))

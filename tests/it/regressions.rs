@@ -143,7 +143,7 @@ impl Space {
         self.get(&format!("exists/id/{id}")).await.json()["exists"].clone()
     }
 
-    /// The paths of all files in the namespace, graves included.
+    /// The paths of all files in the namespace, tombstones included.
     async fn files(&self) -> Vec<String> {
         let listed = self.succeeds(Request::get(&format!("/admin/storage/files/all/{}", self.namespace))).await.json();
         listed["files"].as_array().unwrap().iter().map(text).collect()

@@ -124,7 +124,7 @@ impl Keyring {
             let page = self.storage.list(&request).await?;
             let objects = page.objects.into_iter().filter_map(|object| object.key.parse::<ObjectKey>().ok());
             let reads = stream::iter(objects).map(|key| async move { self.read(&key).await }).buffered(CONCURRENCY);
-            let read: Vec<Option<Stored>> = reads.try_collect().await?;
+            let read: Vec<Option<StoredKey>> = reads.try_collect().await?;
             keys.extend(read.into_iter().flatten().map(|stored| stored.record).filter(&is_shown));
             if keys.len() > limit {
                 keys.truncate(limit);
@@ -150,7 +150,7 @@ impl Keyring {
         change: impl Fn(&mut KeyRecord) -> Result<(), E>,
     ) -> Result<Option<KeyRecord>, E> {
         for _ in 0..MAX_ATTEMPTS {
-            let Some(Stored { key, digest, mut record, version }) = self.load(id).await? else { return Ok(None) };
+            let Some(StoredKey { key, digest, mut record, version }) = self.load(id).await? else { return Ok(None) };
             change(&mut record)?;
             check(&record.spec)?;
             match self.storage.put(&key, encode(&record).into(), PutMode::Update(version)).await {
@@ -295,7 +295,7 @@ impl Keyring {
     }
 
     /// The key of this id: its object is found by the beginning of its name.
-    async fn load(&self, id: &KeyId) -> Result<Option<Stored>, Error> {
+    async fn load(&self, id: &KeyId) -> Result<Option<StoredKey>, Error> {
         let prefix = format!("{}{id}", reserved::API_KEYS);
         let request = ListRequest { prefix, limit: 1, ..ListRequest::default() };
         let page = self.storage.list(&request).await?;
@@ -305,17 +305,17 @@ impl Keyring {
         }
     }
 
-    async fn read(&self, key: &ObjectKey) -> Result<Option<Stored>, Error> {
+    async fn read(&self, key: &ObjectKey) -> Result<Option<StoredKey>, Error> {
         let Some(digest) = reserved::api_key_digest(key) else { return Ok(None) };
         let object = self.storage.get(key, &GetOptions::default()).await?.and_then(GetResult::into_object);
         let Some(object) = object else { return Ok(None) };
         let record = decode(key, &object.bytes)?;
-        Ok(Some(Stored { key: key.clone(), digest, record, version: object.version }))
+        Ok(Some(StoredKey { key: key.clone(), digest, record, version: object.version }))
     }
 }
 
 /// A key as it was read.
-struct Stored {
+struct StoredKey {
     key: ObjectKey,
     digest: Sha256Digest,
     record: KeyRecord,

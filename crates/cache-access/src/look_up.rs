@@ -26,12 +26,12 @@ const LOOK_UPS: Rate = Rate { interval_us: 50_000, burst: 20 };
 
 /// What is in memory of keys.
 pub(crate) struct KnownKeys {
-    known: Kept<Known>,
-    unknown: Kept<UnixMillis>,
+    known: KeyCache<Known>,
+    unknown: KeyCache<UnixMillis>,
     look_ups: Mutex<Gcra>,
 }
 
-type Kept<T> = Cache<Sha256Digest, T>;
+type KeyCache<T> = Cache<Sha256Digest, T>;
 
 /// A key that was read.
 #[derive(Debug, Clone)]
@@ -57,11 +57,11 @@ pub(crate) enum InMemory {
 
 impl Default for KnownKeys {
     fn default() -> Self {
-        Self { known: kept(), unknown: kept(), look_ups: Mutex::default() }
+        Self { known: key_cache(), unknown: key_cache(), look_ups: Mutex::default() }
     }
 }
 
-fn kept<T: Clone>() -> Kept<T> {
+fn key_cache<T: Clone>() -> KeyCache<T> {
     let mut options = OptionsBuilder::new();
     // One shard: under its lock there are only look-ups, and the library need not ask how many processors there are.
     options.shards(1).weight_capacity(MAX_KEPT as u64).estimated_items_capacity(16);

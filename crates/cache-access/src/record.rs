@@ -60,7 +60,7 @@ pub struct KeySpec {
 pub enum KeyStatus {
     /// It is.
     Active,
-    /// Somebody disabled it.
+    /// It was disabled.
     Disabled,
     /// Its `expires_at` has passed.
     Expired,

@@ -144,7 +144,7 @@ pub struct Rotation {
 pub enum KeyStatus {
     /// It is.
     Active,
-    /// Somebody disabled it.
+    /// It was disabled.
     Disabled,
     /// Its `expires_at` has passed.
     Expired,
@@ -222,12 +222,12 @@ pub struct KeyDeleted {
     pub deleted: bool,
 }
 
-/// What kind of caller somebody is.
+/// Which kind of caller it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum CallerKind {
-    /// The server asks nobody for a key.
+    /// The server requires no key.
     Open,
     /// The key that the operator configured: it may do everything.
     Root,

@@ -61,3 +61,19 @@ pub enum Permission {
     /// To change settings, to use the storage as files, and to make keys for the namespace.
     Manage,
 }
+
+impl Permission {
+    /// All of them, in the order in which they are shown.
+    pub const ALL: [Self; 5] = [Self::Read, Self::Create, Self::Write, Self::Delete, Self::Manage];
+
+    /// The name in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Create => "create",
+            Self::Write => "write",
+            Self::Delete => "delete",
+            Self::Manage => "manage",
+        }
+    }
+}

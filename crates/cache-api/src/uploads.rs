@@ -38,6 +38,7 @@ pub struct NewUpload {
 }
 
 /// An upload whose content was sent: the same fields as before, and the id.
+// They are repeated, because serde cannot flatten a struct into one that denies unknown fields.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]

@@ -204,7 +204,7 @@ impl Command {
     }
 }
 
-// How the server stores. What is not named here, the environment says: see `docs/operations.md`.
+// How the server stores. What is not named here, the environment says: see `docs/settings.md`.
 #[derive(Debug, Args)]
 pub struct Serve {
     /// Where to listen [default: 127.0.0.1:10017]

@@ -89,7 +89,7 @@ impl Entry {
         self.get(&op::GET_RETRIEVE_ID_REFS).await
     }
 
-    /// The same, with its record and hash index.
+    /// The same, with the reference files of the entry and of its hash.
     ///
     /// # Errors
     ///

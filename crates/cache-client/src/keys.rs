@@ -55,7 +55,7 @@ impl Keys {
     ///
     /// # Errors
     ///
-    /// See [`Error`]; [`Error::Conflict`] of a server that asks nobody for a key. After [`Error::Temporary`] there may be a key
+    /// See [`Error`]; [`Error::Conflict`] of a server that requires no key. After [`Error::Temporary`] there may be a key
     /// that nobody knows: delete it.
     pub async fn create(&self, key: &NewKey) -> Result<KeyCreated, Error> {
         self.client.send(&Call::new(&op::POST_KEYS, &[])?.json(key)?).await?.json()

@@ -23,7 +23,7 @@ use crate::operations::{
 use crate::progress::Progress;
 use crate::retrieved::{GZIP, sha256_hex, wrong_bytes};
 use crate::selector::strategy_name;
-use crate::upload::{self, Place, Upload};
+use crate::upload::{self, Destination, Upload};
 
 pub use cache_api::entries::Store as Stored;
 
@@ -51,7 +51,7 @@ enum Source {
 /// What a store may be asked for beside its content.
 #[derive(Debug, Clone)]
 struct Options {
-    place: Place,
+    destination: Destination,
     ttl: Option<Duration>,
     if_absent: bool,
     hash_field: Option<String>,
@@ -88,7 +88,7 @@ impl Namespace {
 impl Store {
     fn new(namespace: Namespace, content: Result<Source, Error>) -> Self {
         let options = Options {
-            place: Place { strategy: Strategy::Direct, key: None, file_id: None, idempotency_key: None },
+            destination: Destination { strategy: Strategy::Direct, key: None, file_id: None, idempotency_key: None },
             ttl: None,
             if_absent: false,
             hash_field: None,
@@ -99,19 +99,19 @@ impl Store {
 
     /// How the entry can be found beside its id and hash. [`Strategy::Direct`] without it.
     pub fn strategy(mut self, strategy: Strategy) -> Self {
-        self.options.place.strategy = strategy;
+        self.options.destination.strategy = strategy;
         self
     }
 
     /// The key to store under, such as `users/ada`.
     pub fn key(mut self, key: impl Into<String>) -> Self {
-        self.options.place.key = Some(key.into());
+        self.options.destination.key = Some(key.into());
         self
     }
 
     /// The name under the key. With it, each store is a new version, and can be read by [`Selector::key`](crate::Selector::key).
     pub fn file_id(mut self, file_id: impl Into<String>) -> Self {
-        self.options.place.file_id = Some(file_id.into());
+        self.options.destination.file_id = Some(file_id.into());
         self
     }
 
@@ -149,7 +149,7 @@ impl Store {
 
     /// The `Idempotency-Key`, in place of a random one: the same store in another process is the same entry.
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
-        self.options.place.idempotency_key = Some(key.into());
+        self.options.destination.idempotency_key = Some(key.into());
         self
     }
 
@@ -179,7 +179,7 @@ impl Store {
                 if size > MAX_DIRECT_STORE_BYTES && options.can_be_uploaded() {
                     let sha256 = upload::sha256_of_file(path.clone()).await?;
                     let body = RequestBody::File { path, size, progress };
-                    return Upload { namespace, place: options.place, kind, sha256, body }.send().await;
+                    return Upload { namespace, destination: options.destination, kind, sha256, body }.send().await;
                 }
                 let read = tokio::fs::read(&path).await;
                 (kind, read.map_err(|error| Error::file(&path, "storing a file", error))?.into())
@@ -187,7 +187,7 @@ impl Store {
         };
         if bytes.len() as u64 > MAX_DIRECT_STORE_BYTES && options.can_be_uploaded() {
             let (sha256, body) = (sha256_hex(&bytes), RequestBody::Bytes(bytes));
-            return Upload { namespace, place: options.place, kind, sha256, body }.send().await;
+            return Upload { namespace, destination: options.destination, kind, sha256, body }.send().await;
         }
         store(&namespace, &options, if kind == UploadType::String { "string" } else { "binary" }, bytes).await
     }
@@ -195,12 +195,12 @@ impl Store {
 
 impl Options {
     fn check(&self) -> Result<(), Error> {
-        self.place.key.as_deref().map_or(Ok(()), |key| names::check_path("the key", key))?;
-        self.place.file_id.as_deref().map_or(Ok(()), |id| names::check_id("the file id", id))?;
-        match (&self.place.key, &self.place.file_id, &self.hash_field) {
+        self.destination.key.as_deref().map_or(Ok(()), |key| names::check_path("the key", key))?;
+        self.destination.file_id.as_deref().map_or(Ok(()), |id| names::check_id("the file id", id))?;
+        match (&self.destination.key, &self.destination.file_id, &self.hash_field) {
             (None, Some(_), _) => Err(Error::argument("a file id", "needs a key, too")),
             (None, _, Some(_)) => Err(Error::argument("a hash field", "needs a key, too")),
-            _ if self.if_absent && self.place.file_id.is_none() => {
+            _ if self.if_absent && self.destination.file_id.is_none() => {
                 Err(Error::argument("`if_absent`", "needs a key and a file id: else every store is the first"))
             }
             _ => Ok(()),
@@ -219,15 +219,15 @@ async fn store(namespace: &Namespace, options: &Options, form: &str, bytes: Byte
         "string" => (&POST_STORE_STRING, &POST_STORE_STRING_UNDER_KEY, "text/plain; charset=utf-8"),
         _ => (&POST_STORE_BINARY, &POST_STORE_BINARY_UNDER_KEY, "application/octet-stream"),
     };
-    let strategy = strategy_name(options.place.strategy);
-    let mut call: Call = match &options.place.key {
+    let strategy = strategy_name(options.destination.strategy);
+    let mut call: Call = match &options.destination.key {
         Some(key) => namespace.call(keyed, &[strategy, key])?,
         None => namespace.call(operation, &[strategy])?,
     };
     let seconds = options.ttl.map(|ttl| ttl.as_secs() + u64::from(ttl.subsec_nanos() > 0));
-    call = call.query("file_id", options.place.file_id.as_deref()).query("ttl_seconds", seconds);
+    call = call.query("file_id", options.destination.file_id.as_deref()).query("ttl_seconds", seconds);
     call = call.query("json_field_path", options.hash_field.as_deref());
-    if let Some(key) = &options.place.idempotency_key {
+    if let Some(key) = &options.destination.idempotency_key {
         call = call.idempotency_key(key)?;
     }
     if options.if_absent {

@@ -21,7 +21,7 @@ const CHUNK_BYTES: usize = 1024 * 1024;
 
 /// Where an entry is stored, and by what a repeat is known.
 #[derive(Debug, Clone)]
-pub(crate) struct Place {
+pub(crate) struct Destination {
     pub(crate) strategy: Strategy,
     pub(crate) key: Option<String>,
     pub(crate) file_id: Option<String>,
@@ -31,7 +31,7 @@ pub(crate) struct Place {
 /// A content on its way to the storage.
 pub(crate) struct Upload {
     pub(crate) namespace: Namespace,
-    pub(crate) place: Place,
+    pub(crate) destination: Destination,
     pub(crate) kind: UploadType,
     pub(crate) sha256: String,
     pub(crate) body: RequestBody,
@@ -39,9 +39,9 @@ pub(crate) struct Upload {
 
 impl Upload {
     pub(crate) async fn send(self) -> Result<Stored, Error> {
-        let Self { namespace, place, kind, sha256, body } = self;
-        let (size, strategy) = (body.len(), strategy_name(place.strategy));
-        let (cache_key, file_id) = (place.key.map(Into::into), place.file_id.map(Into::into));
+        let Self { namespace, destination, kind, sha256, body } = self;
+        let (size, strategy) = (body.len(), strategy_name(destination.strategy));
+        let (cache_key, file_id) = (destination.key.map(Into::into), destination.file_id.map(Into::into));
         let sha256: cache_api::names::Sha256Digest = sha256.into();
         let announced = NewUpload {
             data_type: kind,
@@ -51,7 +51,7 @@ impl Upload {
             file_id: file_id.clone(),
         };
         let mut call = namespace.call(&POST_UPLOAD, &[strategy])?;
-        if let Some(key) = &place.idempotency_key {
+        if let Some(key) = &destination.idempotency_key {
             call = call.idempotency_key(key)?;
         }
         let started: UploadStarted = namespace.json(&call.json(&announced)?).await?;

@@ -23,6 +23,7 @@ use crate::digest::Sha256Digest;
 use crate::entry::Entry;
 use crate::ids::CacheHash;
 use crate::json::{Document, FieldPath, UnusableField};
+use crate::sanitize::sanitize;
 use crate::strategy::ContentKind;
 
 /// The only content encoding that is decoded. It must be spelled in lower case.
@@ -41,6 +42,10 @@ pub struct Content {
 
 impl Content {
     /// A text. The empty text is refused.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidContent::Empty`].
     pub fn string(text: String) -> Result<Self, InvalidContent> {
         Self::hashed_as_stored(ContentKind::String, text.into())
     }
@@ -53,6 +58,10 @@ impl Content {
     }
 
     /// A JSON document that is found by the value of one of its fields.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidContent::Field`]: the document has no such field, or its value is null or empty.
     pub fn json_by_field(document: Document, path: FieldPath) -> Result<Self, InvalidContent> {
         let mut hasher = Sha256::new();
         document.root().field_to(&path, &mut |part| hasher.update(part))?;
@@ -62,20 +71,29 @@ impl Content {
     }
 
     /// Bytes. No bytes at all are refused.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidContent::Empty`].
     pub fn binary(bytes: Bytes) -> Result<Self, InvalidContent> {
         Self::hashed_as_stored(ContentKind::Binary, bytes)
     }
 
-    /// Bytes with a opaque content encoding, such as `br` or even `GZIP`. In the label, each character
-    /// outside of `A-Za-z0-9_-` becomes `_`. For [`GZIP`] itself, [`Content::gzip`] is the constructor.
-    pub fn binary_encoded(bytes: Bytes, label: String) -> Result<Self, InvalidContent> {
+    /// Bytes with an opaque content encoding, such as `br` or even `GZIP`. The label is sanitized. For [`GZIP`] itself, [`Content::gzip`] is the constructor.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidContent::Empty`].
+    pub fn binary_encoded(bytes: Bytes, label: &str) -> Result<Self, InvalidContent> {
         debug_assert_ne!(label, GZIP, "such bytes have to be inflated for their hash");
-        let is_allowed = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
-        let label = label.chars().map(|c| if is_allowed(c) { c } else { '_' }).collect();
-        Ok(Self { content_encoding: Some(label), ..Self::binary(bytes)? })
+        Ok(Self { content_encoding: Some(sanitize(label, "")), ..Self::binary(bytes)? })
     }
 
     /// Bytes that a sender compressed with gzip. They may inflate to nothing, but to `max_inflated` bytes at most.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidContent`]: there are no bytes, they do not inflate, or to too many.
     pub fn gzip(bytes: Bytes, max_inflated: u64) -> Result<Self, InvalidContent> {
         if bytes.is_empty() {
             return Err(InvalidContent::Empty { kind: ContentKind::Binary });
@@ -260,14 +278,14 @@ mod tests {
         let empty = |kind| Err(InvalidContent::Empty { kind });
         assert_eq!(Content::string(String::new()), empty(ContentKind::String));
         assert_eq!(Content::binary(Bytes::new()), empty(ContentKind::Binary));
-        assert_eq!(Content::binary_encoded(Bytes::new(), "br".to_owned()), empty(ContentKind::Binary));
+        assert_eq!(Content::binary_encoded(Bytes::new(), "br"), empty(ContentKind::Binary));
         assert_eq!(Content::gzip(Bytes::new(), 10), empty(ContentKind::Binary));
         assert_eq!(Content::gzip(gzipped(b"").into(), 10).unwrap().cache_hash().as_str(), "e3b0c44298fc1c14");
     }
 
     #[test]
     fn another_encoding_is_a_label_only() {
-        let content = Content::binary_encoded("abc".into(), "br!#".to_owned()).unwrap();
+        let content = Content::binary_encoded("abc".into(), "br!#").unwrap();
         assert_eq!(content.content_encoding(), Some("br__"));
         assert_eq!(content.cache_hash(), Content::binary("abc".into()).unwrap().cache_hash());
     }

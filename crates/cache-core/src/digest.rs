@@ -68,7 +68,7 @@ impl Serialize for Sha256Digest {
 
 impl<'de> Deserialize<'de> for Sha256Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        crate::text_form::deserialize(deserializer)
+        crate::serde_text::deserialize(deserializer)
     }
 }
 

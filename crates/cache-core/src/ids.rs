@@ -1,9 +1,9 @@
 //! Names that a request may carry, as types. A value of one of these types is valid; nothing behind the door checks again.
 //!
 //! Parsing **sanitizes**, as the Python service does: white space around the name is cut, and each character outside the
-//! name's alphabet becomes `_`. What cleaning leaves must then be usable: not empty, not `_` alone (unless it was sent like
-//! that as a file id), and for paths free of `.` and `..` segments. A caller who wants no cleaning compares the parsed name with what it
-//! was parsed from.
+//! name's alphabet becomes `_`. The result must be usable: not empty, not `_` alone (unless it was sent like
+//! that as a file id), and for paths free of `.` and `..` segments. A caller who wants no
+//! sanitizing compares the parsed name with what it was parsed from.
 
 mod paths;
 
@@ -14,9 +14,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 use uuid::Uuid;
 
+use crate::sanitize::sanitize;
 use crate::strategy::{ContentKind, Strategy};
 
-pub(crate) use paths::sanitize_member_name;
+pub(crate) use paths::valid_member_name;
 pub use paths::{CacheKey, DataKey};
 
 /// The longest namespace or file id, in characters.
@@ -64,8 +65,11 @@ pub enum InvalidName {
     NotAToken,
 }
 
-/// Cuts and replaces as the module's docs say. `path` keeps `.`, `/`, `\` and spaces as well.
-fn sanitize(raw: &str, limit: usize, path: bool) -> Result<String, InvalidName> {
+/// What paths may have beside the characters of other names. A backslash is judged by the name's type.
+const PATH_CHARS: &str = "./\\ ";
+
+/// Trims, checks and sanitizes, as the module's docs say. `also` is which characters stay beside `A-Za-z0-9_-`.
+fn valid_text(raw: &str, limit: usize, also: &str) -> Result<String, InvalidName> {
     let trimmed = raw.trim();
     let chars = trimmed.chars().count();
     if chars == 0 {
@@ -74,24 +78,23 @@ fn sanitize(raw: &str, limit: usize, path: bool) -> Result<String, InvalidName> 
     if chars > limit {
         return Err(InvalidName::TooLong { was: chars, limit });
     }
-    let keeps = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c) || (path && "./\\ ".contains(c));
-    let cleaned: String = trimmed.chars().map(|c| if keeps(c) { c } else { '_' }).collect();
-    if cleaned.bytes().all(|b| b == b'_') {
+    let sanitized = sanitize(trimmed, also);
+    if sanitized.bytes().all(|b| b == b'_') {
         return Err(InvalidName::OnlyUnderscores);
     }
-    Ok(cleaned)
+    Ok(sanitized)
 }
 
-/// As [`sanitize`], but a file may be called `_`.
-fn sanitize_file_id(raw: &str) -> Result<String, InvalidName> {
+/// As [`valid_text`], but a file may be called `_`.
+fn valid_file_id(raw: &str) -> Result<String, InvalidName> {
     let sent = raw.trim();
     let is_underscores = !sent.is_empty() && sent.len() <= MAX_ID_CHARS && sent.bytes().all(|b| b == b'_');
-    if is_underscores { Ok(sent.to_owned()) } else { sanitize(raw, MAX_ID_CHARS, false) }
+    if is_underscores { Ok(sent.to_owned()) } else { valid_text(raw, MAX_ID_CHARS, "") }
 }
 
-/// A name that is a cleaned text behind a private field.
+/// A name that is a sanitized text behind a private field.
 macro_rules! name_type {
-    ($(#[$docs:meta])* $name:ident, $clean:expr) => {
+    ($(#[$docs:meta])* $name:ident, $parse:expr) => {
         $(#[$docs])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $name(String);
@@ -108,16 +111,16 @@ macro_rules! name_type {
 
             fn from_str(raw: &str) -> Result<Self, InvalidName> {
                 #[allow(clippy::redundant_closure_call, reason = "the macro takes the rule as a closure")]
-                ($clean)(raw).map(Self)
+                ($parse)(raw).map(Self)
             }
         }
 
-        text_form!($name);
+        display_as_text!($name);
     };
 }
 
 /// `Display` as the exact inverse of `FromStr`, and the same text in JSON.
-macro_rules! text_form {
+macro_rules! display_as_text {
     ($name:ident) => {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -140,7 +143,7 @@ macro_rules! serde_as_text {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                crate::text_form::deserialize(deserializer)
+                crate::serde_text::deserialize(deserializer)
             }
         }
     };
@@ -149,11 +152,11 @@ pub(crate) use serde_as_text;
 
 name_type! {
     /// An isolated namespace: nothing is shared between two of them. 1 to 128 characters of `A-Za-z0-9_-`.
-    Namespace, |raw| sanitize(raw, MAX_ID_CHARS, false)
+    Namespace, |raw| valid_text(raw, MAX_ID_CHARS, "")
 }
 name_type! {
     /// The name of a file under a key, of an entry or of child data. 1 to 128 characters of `A-Za-z0-9_-`.
-    FileId, sanitize_file_id
+    FileId, valid_file_id
 }
 /// The hash that contents are found by: 10 to 96 lowercase hex digits; those that this service makes have 16.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -191,7 +194,7 @@ impl FromStr for CacheHash {
     }
 }
 
-text_form!(CacheHash);
+display_as_text!(CacheHash);
 
 /// The name of one stored entry, a UUID with dashes in lowercase.
 ///
@@ -333,7 +336,7 @@ impl FromStr for CacheId {
     }
 }
 
-text_form!(CacheId);
+display_as_text!(CacheId);
 
 /// Tells the blobs under one cache hash apart: 20 random bits. A token is never used again once its blob was deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -375,7 +378,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_trimmed_and_cleaned() {
+    fn a_name_is_trimmed_and_sanitized() {
         assert_eq!(" a.b c ".parse::<Namespace>().unwrap().as_str(), "a_b_c");
         assert_eq!("café/x y".parse::<CacheKey>().unwrap().as_str(), "caf_/x y");
     }
@@ -445,7 +448,7 @@ mod tests {
         }
 
         #[test]
-        fn cleaning_a_clean_name_changes_nothing(raw in ".{0,40}") {
+        fn sanitizing_a_valid_name_changes_nothing(raw in ".{0,40}") {
             if let Ok(name) = raw.parse::<Namespace>() {
                 prop_assert_eq!(name.to_string().parse::<Namespace>(), Ok(name));
             }

@@ -39,7 +39,7 @@ pub struct KeyIndex {
     kinds: Vec<ContentKind>,
     log: VersionLog<KeyRow>,
     newest: Option<Newest>,
-    recent: Vec<Recent>,
+    recent: Vec<RecentEvent>,
 }
 
 /// One version under a key.
@@ -69,15 +69,15 @@ pub struct Newest {
 
 /// What happened lately, and until when it is remembered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Recent {
+struct RecentEvent {
     #[serde(flatten)]
-    event: RecentEvent,
+    event: Event,
     until: UnixMillis,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum RecentEvent {
+enum Event {
     /// The entry is being deleted.
     Removed(CacheId),
     /// The entry is being updated.
@@ -285,7 +285,7 @@ impl KeyIndex {
     ///
     /// When too much happened lately.
     pub fn note_removed(&mut self, id: CacheId, now: UnixMillis) -> Result<(), RecentIsFull> {
-        self.note(RecentEvent::Removed(id), now.plus(REMEMBERED_FOR), now)
+        self.note(Event::Removed(id), now.plus(REMEMBERED_FOR), now)
     }
 
     /// Takes out the copy of an entry, and notes that the entry is being updated, with a content of this kind if it is known.
@@ -301,7 +301,7 @@ impl KeyIndex {
     ) -> Result<(), RecentIsFull> {
         self.forget_copy(id);
         kind.into_iter().for_each(|kind| self.note_kind(kind));
-        self.note(RecentEvent::Updated(id), now.plus(REMEMBERED_FOR), now)
+        self.note(Event::Updated(id), now.plus(REMEMBERED_FOR), now)
     }
 
     /// Refuses a store and its repeats.
@@ -310,34 +310,34 @@ impl KeyIndex {
     ///
     /// When too much happened lately.
     pub fn note_refused(&mut self, nonce: Nonce, now: UnixMillis) -> Result<(), RecentIsFull> {
-        self.note(RecentEvent::Refused(nonce), now.plus(nonce.remembered_for()), now)
+        self.note(Event::Refused(nonce), now.plus(nonce.remembered_for()), now)
     }
 
     /// Whether an entry was deleted lately.
     pub fn is_removed(&self, id: CacheId) -> bool {
-        self.happened(RecentEvent::Removed(id))
+        self.happened(Event::Removed(id))
     }
 
     /// Whether an entry was updated lately.
     pub fn is_updated(&self, id: CacheId) -> bool {
-        self.happened(RecentEvent::Updated(id))
+        self.happened(Event::Updated(id))
     }
 
     /// Whether a store was refused because of another live version.
     pub fn is_refused(&self, nonce: Nonce) -> bool {
-        self.happened(RecentEvent::Refused(nonce))
+        self.happened(Event::Refused(nonce))
     }
 
-    fn happened(&self, event: RecentEvent) -> bool {
+    fn happened(&self, event: Event) -> bool {
         self.recent.iter().any(|recent| recent.event == event)
     }
 
-    fn note(&mut self, event: RecentEvent, until: UnixMillis, now: UnixMillis) -> Result<(), RecentIsFull> {
+    fn note(&mut self, event: Event, until: UnixMillis, now: UnixMillis) -> Result<(), RecentIsFull> {
         self.recent.retain(|recent| recent.until > now && recent.event != event);
         if self.recent.len() >= MAX_RECENT {
             return Err(RecentIsFull);
         }
-        self.recent.push(Recent { event, until });
+        self.recent.push(RecentEvent { event, until });
         Ok(())
     }
 

@@ -111,7 +111,7 @@ impl Serialize for Nonce {
 
 impl<'de> Deserialize<'de> for Nonce {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        crate::text_form::deserialize(deserializer)
+        crate::serde_text::deserialize(deserializer)
     }
 }
 

@@ -22,7 +22,7 @@ pub const MAX_PREVIEW_CHARS: usize = 100;
 
 /// Content as it was read from the storage. It is not empty.
 #[derive(Debug, Clone, Copy)]
-pub struct Stored<'a> {
+pub struct EncodedContent<'a> {
     /// The kind of content.
     pub kind: ContentKind,
     /// The content encoding of the bytes.
@@ -54,7 +54,7 @@ pub enum Generic {
     },
     /// A content that has to be read as binary.
     Binary {
-        /// How many bytes [`Stored::as_binary`] has.
+        /// How many bytes [`EncodedContent::as_binary`] has.
         size: usize,
     },
 }
@@ -109,8 +109,12 @@ enum Opened {
     Binary(Bytes),
 }
 
-impl Stored<'_> {
+impl EncodedContent<'_> {
     /// The form that suits the kind of content.
+    ///
+    /// # Errors
+    ///
+    /// [`Unreadable`]: the stored bytes are not what their kind and encoding say.
     pub fn generic(&self) -> Result<Generic, Unreadable> {
         Ok(match self.embedded()? {
             Embedded::Json { data_type, json_text } => Generic::Data { data_type, json_text },
@@ -118,7 +122,11 @@ impl Stored<'_> {
         })
     }
 
-    /// The same with all bytes: as [`Stored::as_binary`] has them.
+    /// The same with all bytes: as [`EncodedContent::as_binary`] has them.
+    ///
+    /// # Errors
+    ///
+    /// [`Unreadable`].
     pub fn embedded(&self) -> Result<Embedded, Unreadable> {
         Ok(match self.open()? {
             Opened::Text(text) => Embedded::Json { data_type: "string", json_text: json_string(&text)? },
@@ -128,6 +136,10 @@ impl Stored<'_> {
     }
 
     /// The content as text.
+    ///
+    /// # Errors
+    ///
+    /// [`Unreadable`].
     pub fn as_string(&self, by: LookupKind) -> Result<TextForm, Unreadable> {
         Ok(match self.open()? {
             Opened::Text(text) => TextForm::Text(text),
@@ -140,6 +152,10 @@ impl Stored<'_> {
     }
 
     /// The content as JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`JsonFormError`]: the content is a text that is not JSON, or it is unreadable.
     pub fn as_json(&self, by: LookupKind) -> Result<JsonForm, JsonFormError> {
         Ok(match self.open()? {
             Opened::Text(text) => JsonForm::Value(json_in(&text, by)?),
@@ -149,6 +165,10 @@ impl Stored<'_> {
     }
 
     /// The content as bytes, without its compression.
+    ///
+    /// # Errors
+    ///
+    /// [`Unreadable`].
     pub fn as_binary(&self) -> Result<Bytes, Unreadable> {
         match self.kind {
             ContentKind::Json => dumps(self.bytes),
@@ -244,8 +264,8 @@ mod tests {
         encoder.finish().unwrap().into()
     }
 
-    fn stored<'a>(kind: ContentKind, content_encoding: Option<&'a str>, bytes: &'a Bytes) -> Stored<'a> {
-        Stored { kind, content_encoding, bytes, max_inflated: 1000 }
+    fn stored<'a>(kind: ContentKind, content_encoding: Option<&'a str>, bytes: &'a Bytes) -> EncodedContent<'a> {
+        EncodedContent { kind, content_encoding, bytes, max_inflated: 1000 }
     }
 
     fn data(data_type: &'static str, json_text: &'static str) -> Generic {
@@ -262,7 +282,7 @@ mod tests {
 
     /// One row of the table: the forms of a content that has them all, by id and by hash alike.
     #[track_caller]
-    fn check(stored: Stored, generic: Generic, string: TextForm, json: JsonForm, binary: &[u8]) {
+    fn check(stored: EncodedContent, generic: Generic, string: TextForm, json: JsonForm, binary: &[u8]) {
         assert_eq!(stored.generic().unwrap(), generic);
         for by in [LookupKind::Id, LookupKind::Hash] {
             assert_eq!(stored.as_string(by).unwrap(), string);
@@ -273,7 +293,7 @@ mod tests {
 
     /// One row of the table: a content that is binary to the reader, and by hash its text, when it is one.
     #[track_caller]
-    fn check_binary(stored: Stored, bytes: &[u8], by_hash: TextForm) {
+    fn check_binary(stored: EncodedContent, bytes: &[u8], by_hash: TextForm) {
         let raw = Bytes::copy_from_slice(bytes);
         assert_eq!(stored.generic().unwrap(), Generic::Binary { size: bytes.len() });
         assert_eq!(stored.as_string(LookupKind::Id).unwrap(), TextForm::Base64(raw.clone()));

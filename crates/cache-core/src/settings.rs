@@ -16,7 +16,7 @@ pub const MAX_TTL_HOURS: u32 = 10 * 365 * 24;
 /// The largest quota: the largest number that every reader of JSON takes exactly (RFC 8259, section 6).
 pub const MAX_QUOTA: u64 = (1 << 53) - 1;
 
-/// The settings of a namespace. A namespace without any keeps everything for ever and takes all strategies.
+/// The settings of a namespace. A namespace without any keeps everything forever and takes all strategies.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {

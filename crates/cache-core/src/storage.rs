@@ -50,18 +50,39 @@ pub const MAX_KEY_BYTES: usize = 1024;
 #[async_trait]
 pub trait Storage: fmt::Debug + Send + Sync + 'static {
     /// Reads an object, a range of it, or nothing if the caller has this version already.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Unavailable`] and [`StorageError::Refused`].
     async fn get(&self, key: &ObjectKey, options: &GetOptions) -> Result<Option<GetResult>, StorageError>;
 
     /// Size and version of an object, without its bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Unavailable`] and [`StorageError::Refused`].
     async fn head(&self, key: &ObjectKey) -> Result<Option<ObjectHead>, StorageError>;
 
     /// Writes an object as `mode` says and returns the version it now has.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Precondition`] when the state is not the one that `mode` names, [`StorageError::Full`], and as
+    /// [`Storage::get`]. After `Unavailable` the object may have been written.
     async fn put(&self, key: &ObjectKey, bytes: Bytes, mode: PutMode) -> Result<Version, StorageError>;
 
     /// Removes an object.
+    ///
+    /// # Errors
+    ///
+    /// As [`Storage::get`]. After `Unavailable` the object may be gone.
     async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError>;
 
     /// One page of the keys under a prefix.
+    ///
+    /// # Errors
+    ///
+    /// As [`Storage::get`].
     async fn list(&self, request: &ListRequest) -> Result<ListPage, StorageError>;
 
     /// How clients can transfer single objects directly, if the backend supports that.
@@ -75,6 +96,10 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
 #[async_trait]
 pub trait Presign: fmt::Debug + Send + Sync {
     /// A request that creates an object of this size and SHA-256, and nothing else, within this time.
+    ///
+    /// # Errors
+    ///
+    /// When there are no credentials to sign with.
     async fn presigned_put(
         &self,
         key: &ObjectKey,
@@ -84,6 +109,10 @@ pub trait Presign: fmt::Debug + Send + Sync {
     ) -> Result<PresignedRequest, StorageError>;
 
     /// The URL of a GET that reads an object or a range of it within this time, and sends these headers.
+    ///
+    /// # Errors
+    ///
+    /// When there are no credentials to sign with.
     async fn presigned_get(
         &self,
         key: &ObjectKey,

@@ -6,15 +6,17 @@ mod shared_storage;
 
 use cache_core::archive::batch::{Batch, BatchRequest};
 use cache_core::archive::{Archive, Limits};
-use cache_core::cache::{ArchiveError, ArchivePlace, Archives, IdempotencyKey, NamespaceCache, Selector, VersionsOf};
+use cache_core::cache::{
+    ArchiveDestination, ArchiveError, Archives, IdempotencyKey, NamespaceCache, Selector, VersionsOf,
+};
 use cache_core::ids::CacheId;
 use cache_core::strategy::Strategy;
 
 use self::shared_storage::*;
 
-fn place() -> ArchivePlace {
+fn destination() -> ArchiveDestination {
     let key = key_ref(Strategy::KeyBased);
-    ArchivePlace { strategy: key.strategy, cache_key: Some(key.cache_key), file_id: Some(key.file_id) }
+    ArchiveDestination { strategy: key.strategy, cache_key: Some(key.cache_key), file_id: Some(key.file_id) }
 }
 
 fn archive() -> bytes::Bytes {
@@ -29,7 +31,7 @@ fn archive() -> bytes::Bytes {
 async fn with_archive() -> (NamespaceCache, Archives, CacheId) {
     let cache = SharedStorage::new().process().await;
     let archives = cache.archives(Limits::default());
-    let stored = archives.store(place(), archive()).await.unwrap().stored;
+    let stored = archives.store(destination(), archive()).await.unwrap().stored;
     (cache, archives, stored.entry.cache_id)
 }
 
@@ -86,8 +88,8 @@ async fn what_is_not_there_is_none_and_a_missing_member_is_not() {
 async fn a_repeated_store_of_an_archive_is_one_entry() {
     let (cache, archives, original) = with_archive().await;
     let archives = archives.with_idempotency_key(Some(IdempotencyKey::new("k", "caller").unwrap()));
-    let first = archives.store(place(), archive()).await.unwrap().stored.entry.cache_id;
-    let again = archives.store(place(), archive()).await.unwrap().stored.entry.cache_id;
+    let first = archives.store(destination(), archive()).await.unwrap().stored.entry.cache_id;
+    let again = archives.store(destination(), archive()).await.unwrap().stored.entry.cache_id;
     assert_eq!(first, again);
     assert_eq!(cache.ids().await.unwrap().len(), 2, "it and {original}");
 }

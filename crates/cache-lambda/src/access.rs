@@ -2,11 +2,12 @@
 //!
 //! 1. [`table`] says what each operation needs. An operation that is not in it is for the root key alone.
 //! 2. [`credentials`] finds the key in a request.
-//! 3. [`authorize`] looks it up, compares it with what the operation needs, and counts its use.
-//! 4. [`caller`] is what handlers know of it: those whose answer depends on what the caller may see.
+//! 3. [`resource`] says what the request acts on, as its handler will read it.
+//! 4. [`authorize`] looks it up, compares it with what the operation needs, and counts its use.
+//! 5. [`caller`] is what handlers know of it: those whose answer depends on what the caller may see.
 
 pub mod authorize;
 pub mod caller;
 pub mod credentials;
-pub mod place;
+pub mod resource;
 pub mod table;

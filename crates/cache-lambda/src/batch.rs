@@ -83,5 +83,5 @@ fn cause(body: JsonValue<'_>, error: &InvalidBatch) -> Value {
 }
 
 fn needs_sanitizing(raw: &str) -> bool {
-    raw.parse::<MemberName>().is_ok_and(|cleaned| cleaned.as_str() != raw)
+    raw.parse::<MemberName>().is_ok_and(|sanitized| sanitized.as_str() != raw)
 }

@@ -173,27 +173,28 @@ impl Payload {
         self.object("dict_type")
     }
 
-    /// A JSON object. `kind` is the type of the item when it is none, such as `dict_type`.
-    pub fn object(self, kind: &str) -> Result<Document, Problem> {
+    /// A JSON object. `item_type` is the `type` of the item when it is none, such as `dict_type`.
+    pub fn object(self, item_type: &str) -> Result<Document, Problem> {
         const MESSAGE: &str = "the body should be a JSON object, sent with 'Content-Type: application/json'";
         self.refuse_nothing()?;
         if self.declared == Declared::Other {
-            return Err(Problem::body(kind, MESSAGE, shown(&self.bytes)));
+            return Err(Problem::body(item_type, MESSAGE, shown(&self.bytes)));
         }
         let document = self.parse()?;
         if document.root().kind() != JsonKind::Object {
-            return Err(Problem::body(kind, MESSAGE, shown_json(document.root())));
+            return Err(Problem::body(item_type, MESSAGE, shown_json(document.root())));
         }
         Ok(document)
     }
 
-    /// The fields of a JSON object that holds no content, in at most [`MAX_FIELDS_BYTES`]. `kind` is as for
+    /// The fields of a JSON object that holds no content, in at most [`MAX_FIELDS_BYTES`]. `item_type` is as for
     /// [`Payload::object`]. A tree of values takes up to 100 times the memory of its text, so it is not made of more.
-    pub fn fields(self, kind: &str) -> Result<Map<String, Value>, Problem> {
+    pub fn fields(self, item_type: &str) -> Result<Map<String, Value>, Problem> {
         if self.bytes.len() as u64 > MAX_FIELDS_BYTES {
             return Err(Problem::body_too_large(MAX_FIELDS_BYTES));
         }
-        serde_json::from_slice(self.object(kind)?.text()).map_err(|error| Problem::unreadable_body(error.to_string()))
+        serde_json::from_slice(self.object(item_type)?.text())
+            .map_err(|error| Problem::unreadable_body(error.to_string()))
     }
 
     /// Bytes, of which there may be none when they were sent as the JSON string `""`.
@@ -251,7 +252,7 @@ impl Payload {
         Ok(match encoding {
             None => Content::binary(bytes)?,
             Some(encoding) if encoding == GZIP => Content::gzip(bytes, max_bytes)?,
-            Some(label) => Content::binary_encoded(bytes, label)?,
+            Some(label) => Content::binary_encoded(bytes, &label)?,
         })
     }
 
@@ -268,10 +269,10 @@ impl Payload {
         Document::parse(&self.bytes).map_err(|error| Problem::json(&error))
     }
 
-    fn json_string(&self, kind: &str, message: &str) -> Result<String, Problem> {
+    fn json_string(&self, item_type: &str, message: &str) -> Result<String, Problem> {
         let document = self.parse()?;
         let text = document.root().as_string().map(Cow::into_owned);
-        text.ok_or_else(|| Problem::body(kind, message, shown_json(document.root())))
+        text.ok_or_else(|| Problem::body(item_type, message, shown_json(document.root())))
     }
 }
 

@@ -58,7 +58,7 @@ pub async fn run(state: AppState) -> Result<(), lambda_http::Error> {
 /// The answer to an event.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-enum Answer<R> {
+enum InvocationResponse<R> {
     /// As the library writes it for the event's source.
     Response(R),
     /// A proxy response that every source understands.
@@ -76,7 +76,7 @@ async fn answer(
     state: AppState,
     app: Router,
     LambdaEvent { payload, context }: LambdaEvent<Box<RawValue>>,
-) -> Result<Answer<LibraryResponse>, lambda_http::Error> {
+) -> Result<InvocationResponse<LibraryResponse>, lambda_http::Error> {
     let (request, taken) = match Event::read(&payload) {
         Event::Request(request, taken) => (*request, taken),
         Event::Other(text) => return scheduled(&state, &text, &context).await,
@@ -99,18 +99,18 @@ async fn answer(
         adapter.call(LambdaEvent::new(request, context)).await
     });
     Ok(match answered.catch_unwind().await {
-        Ok(Ok(response)) => Answer::Response(response),
+        Ok(Ok(response)) => InvocationResponse::Response(response),
         // The library refuses by a panic what is no URL.
         Err(_) => refusal(&state, "the request cannot be read: its URL is too long, or not one"),
     })
 }
 
 /// A proxy response for an event of which no request can be made.
-fn refusal<R>(state: &AppState, reason: &str) -> Answer<R> {
+fn refusal<R>(state: &AppState, reason: &str) -> InvocationResponse<R> {
     tracing::warn!("an event was refused: {reason}");
     let context = ErrorContext { request_id: &Uuid::new_v4().to_string(), now_ms: state.now_ms() };
     let body = Problem::unreadable_body(reason).json_body(context);
-    Answer::Refusal(json!({
+    InvocationResponse::Refusal(json!({
         "statusCode": 400,
         "headers": {"content-type": JSON, REQUEST_ID.as_str(): context.request_id},
         "isBase64Encoded": false,
@@ -132,7 +132,11 @@ struct Scheduled {
     sweep: Option<Vec<Namespace>>,
 }
 
-async fn scheduled<R>(state: &AppState, event: &str, context: &Context) -> Result<Answer<R>, lambda_http::Error> {
+async fn scheduled<R>(
+    state: &AppState,
+    event: &str,
+    context: &Context,
+) -> Result<InvocationResponse<R>, lambda_http::Error> {
     let namespaces = match serde_json::from_str(event) {
         Ok(Scheduled { sweep: Some(namespaces), .. }) => namespaces,
         Ok(Scheduled { detail_type: Some(kind), .. }) if kind == "Scheduled Event" => Vec::new(),
@@ -142,7 +146,7 @@ async fn scheduled<R>(state: &AppState, event: &str, context: &Context) -> Resul
         }
     };
     let deadline = deadline(Some(context), state.now_ms()).unwrap_or(Deadline::NEVER);
-    Ok(Answer::Reports(sweep::run(state, namespaces, deadline).await?))
+    Ok(InvocationResponse::Reports(sweep::run(state, namespaces, deadline).await?))
 }
 
 async fn respond(

@@ -23,12 +23,12 @@ mod archive;
 mod batch;
 mod echo;
 mod not_found;
+mod render;
 mod server;
 mod wording;
 
 use std::fmt::Display;
 
-use axum::response::{IntoResponse, Response};
 use cache_core::cache::Selector;
 use cache_core::content::InvalidContent;
 use cache_core::error::{Error, error_chain};
@@ -36,12 +36,13 @@ use cache_core::ids::{CacheHash, CacheId, Namespace};
 use cache_core::json::{JsonError, JsonErrorKind};
 use cache_core::representation::{JsonFormError, Unreadable};
 use cache_core::strategy::{ContentKind, InvalidStrategy, Strategy};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::StatusCode;
 use serde_json::{Value, json};
 
 use echo::{short, short_loc, short_message, short_value};
 
 pub use archive::ArchiveOp;
+pub use render::ErrorContext;
 pub use wording::ChildOp;
 
 /// A text or bytes without content.
@@ -78,15 +79,6 @@ enum Detail {
     Unauthorized,
 }
 
-/// The part of the request that the body of an error shows.
-#[derive(Debug, Clone, Copy)]
-pub struct ErrorContext<'a> {
-    /// The id in the response header.
-    pub request_id: &'a str,
-    /// Milliseconds since 1970, UTC.
-    pub now_ms: u64,
-}
-
 impl Problem {
     fn new(status: StatusCode, detail: Detail, message: impl Into<String>) -> Self {
         let retry_after_seconds = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER_SECONDS);
@@ -99,14 +91,14 @@ impl Problem {
         Self { wording: Some(text.into()), ..self }
     }
 
-    fn item(kind: &str, loc: Value, message: String, input: Value, ctx: Option<Value>) -> Self {
-        let text = wording::of_item(kind).unwrap_or(&message).to_owned();
-        Self::item_worded(kind, loc, message, &text, input, ctx)
+    fn item(item_type: &str, loc: Value, message: String, input: Value, ctx: Option<Value>) -> Self {
+        let text = wording::of_item(item_type).unwrap_or(&message).to_owned();
+        Self::item_worded(item_type, loc, message, &text, input, ctx)
     }
 
-    fn item_worded(kind: &str, loc: Value, message: String, text: &str, input: Value, ctx: Option<Value>) -> Self {
+    fn item_worded(item_type: &str, loc: Value, message: String, text: &str, input: Value, ctx: Option<Value>) -> Self {
         let mut item =
-            json!({"type": kind, "loc": short_loc(loc), "msg": short_message(text), "input": short_value(input)});
+            json!({"type": item_type, "loc": short_loc(loc), "msg": short_message(text), "input": short_value(input)});
         if let Some(ctx) = ctx {
             item["ctx"] = ctx;
         }
@@ -120,9 +112,15 @@ impl Problem {
         Self::item_worded("value_error", json!(["query", name]), message, &text, json!(raw), None)
     }
 
-    /// A query parameter of the wrong type. `kind` is the type of the item, such as `bool_parsing`.
-    pub fn query(kind: &str, name: &str, raw: &str, reason: impl Display) -> Self {
-        Self::item(kind, json!(["query", name]), format!("{name} {}", short(&reason.to_string())), json!(raw), None)
+    /// A query parameter of the wrong type. `item_type` is the `type` of the item, such as `bool_parsing`.
+    pub fn query(item_type: &str, name: &str, raw: &str, reason: impl Display) -> Self {
+        Self::item(
+            item_type,
+            json!(["query", name]),
+            format!("{name} {}", short(&reason.to_string())),
+            json!(raw),
+            None,
+        )
     }
 
     /// A header that is not understood.
@@ -159,9 +157,9 @@ impl Problem {
         Self::not_one_of("path", "strategy", &error.0, &Strategy::ALL.map(Strategy::name))
     }
 
-    /// A body of the wrong type. `kind` is the type of the item, such as `dict_type`.
-    pub fn body(kind: &str, message: &str, input: Value) -> Self {
-        Self::item(kind, json!(["body"]), message.to_owned(), input, None)
+    /// A body of the wrong type. `item_type` is the `type` of the item, such as `dict_type`.
+    pub fn body(item_type: &str, message: &str, input: Value) -> Self {
+        Self::item(item_type, json!(["body"]), message.to_owned(), input, None)
     }
 
     /// No body at all.
@@ -271,80 +269,6 @@ impl Problem {
     pub fn cause(&self) -> Option<&str> {
         self.cause.as_deref()
     }
-
-    /// The response with its body. `headers` are those that it already has, such as `Allow`.
-    pub fn render(&self, context: ErrorContext<'_>, headers: HeaderMap) -> Response {
-        let body = self.json_body(context);
-        let text = match *self.detail {
-            Detail::Unauthorized | Detail::File { .. } => pretty(&body),
-            Detail::Text(_)
-            | Detail::Message
-            | Detail::Items(_)
-            | Detail::Input { .. }
-            | Detail::NotFound { .. }
-            | Detail::Fields { .. } => body.to_string(),
-        };
-        let mut response = (self.status, headers, text).into_response();
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Some(seconds) = self.retry_after_seconds {
-            headers.insert(header::RETRY_AFTER, seconds.into());
-        }
-        response
-    }
-
-    /// The body, for what is no response of the application.
-    pub fn json_body(&self, context: ErrorContext<'_>) -> Value {
-        let message = &self.message;
-        let text = self.wording.as_deref().unwrap_or(message);
-        let detail = match self.detail.as_ref() {
-            // Here the clients know the text of `message` itself.
-            Detail::Unauthorized => {
-                return json!({"data": null, "error": null, "message": text, "status": "error", "detail": message});
-            }
-            Detail::File { path } => {
-                return json!({
-                    "error_type": "FILE_NOT_FOUND", "resource": "file", "message": text, "path": path, "detail": message,
-                });
-            }
-            Detail::Fields { error_type, fields } => {
-                let mut detail = json!({"error_type": error_type, "message": text});
-                for (name, value) in fields {
-                    detail[name] = value.clone();
-                }
-                detail
-            }
-            Detail::Text(text) => json!(text),
-            Detail::Message => json!(text),
-            Detail::Items(items) => items.clone(),
-            Detail::Input { field, expected } => json!({
-                "field_value": null, "constraints": null, "error_type": "INVALID_INPUT", "message": text,
-                "timestamp": context.now_ms, "request_id": context.request_id,
-                "field_name": field, "expected_type": expected,
-            }),
-            Detail::NotFound { namespace, hash, id } => json!({
-                "resource_id": null, "cache_hash": hash, "cache_id": id, "namespace": namespace,
-                "error_type": "NOT_FOUND", "message": text, "timestamp": context.now_ms,
-                "request_id": context.request_id, "resource_type": "cache_entry",
-            }),
-        };
-        let mut body = json!({"detail": detail, "message": message});
-        if self.status.is_server_error() {
-            body["request_id"] = json!(context.request_id);
-        }
-        body
-    }
-}
-
-/// JSON with an indent of four, as the clients expect for these bodies.
-fn pretty(body: &Value) -> String {
-    let mut text = Vec::new();
-    let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
-    let mut serializer = serde_json::Serializer::with_formatter(&mut text, formatter);
-    match serde::Serialize::serialize(body, &mut serializer) {
-        Ok(()) => String::from_utf8_lossy(&text).into_owned(),
-        Err(_) => body.to_string(),
-    }
 }
 
 fn absence(namespace: &Namespace, selector: &Selector) -> String {
@@ -357,15 +281,6 @@ fn absence(namespace: &Namespace, selector: &Selector) -> String {
         }
     };
     format!("there is no {wanted} in namespace {namespace}")
-}
-
-impl IntoResponse for Problem {
-    /// A response without a body: [`crate::middleware`] renders it.
-    fn into_response(self) -> Response {
-        let mut response = self.status.into_response();
-        response.extensions_mut().insert(self);
-        response
-    }
 }
 
 impl From<Error> for Problem {

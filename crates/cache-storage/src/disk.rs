@@ -94,14 +94,14 @@ impl Disk {
     }
 
     /// The right to change the objects of a key's shard, as far as this process is concerned.
-    async fn turn(&self, key: &ObjectKey) -> Turn {
+    async fn lock_shard(&self, key: &ObjectKey) -> ShardLock {
         let shard = shard(key);
-        Turn { shard, _guard: self.queues[shard].clone().lock_owned().await }
+        ShardLock { shard, _guard: self.queues[shard].clone().lock_owned().await }
     }
 }
 
 /// Held while an object of a shard is changed.
-struct Turn {
+struct ShardLock {
     shard: usize,
     _guard: OwnedMutexGuard<()>,
 }
@@ -139,22 +139,22 @@ impl Storage for Disk {
         if mode == PutMode::Create {
             return self.run(key.as_str(), move |store| store.put(&path, &bytes, &mode)).await;
         }
-        let turn = self.turn(key).await;
+        let lock = self.lock_shard(key).await;
         let put = move |store: &Store| {
             let put = || store.put(&path, &bytes, &mode);
-            store.change(turn, put, || store.is_reserved_for(&path, bytes.len(), &mode))
+            store.change(lock, put, || store.is_reserved_for(&path, bytes.len(), &mode))
         };
         self.run(key.as_str(), put).await
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
         let path = path_encoding::path(key.as_str());
-        let turn = self.turn(key).await;
+        let lock = self.lock_shard(key).await;
         let plain = path_encoding::plain_path(key.as_str());
         let delete = move |store: &Store| {
             let delete =
                 || store.delete(&path).and_then(|()| plain.as_ref().map_or(Ok(()), |plain| store.delete(plain)));
-            store.change(turn, delete, || true)?;
+            store.change(lock, delete, || true)?;
             // After it was removed, the first deletes free space for it.
             store.workspace.reserve.fill();
             Ok(())
@@ -173,12 +173,12 @@ impl Store {
     /// if it may have that.
     fn change<T>(
         &self,
-        turn: Turn,
+        lock: ShardLock,
         change: impl Fn() -> Result<T, DiskError>,
         may_use_reserve: impl Fn() -> bool,
     ) -> Result<T, DiskError> {
         let locked = || {
-            let _between_processes = self.workspace.lock(turn.shard, &self.root)?;
+            let _between_processes = self.workspace.lock(lock.shard, &self.root)?;
             change()
         };
         let changed = locked();

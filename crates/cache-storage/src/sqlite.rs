@@ -6,7 +6,7 @@
 //! | `contents` | the bytes, under their version |
 //!
 //! A [`Version`] is the row id of the content. SQLite never gives one twice (`AUTOINCREMENT`), whatever is deleted, so a
-//! version names one state of one key for ever.
+//! version names one state of one key, forever.
 //!
 //! The file is in WAL mode with `synchronous=FULL`: a write is acknowledged when it is flushed to the disk, and readers
 //! never wait for writers. One thread of the process writes; what arrives while it flushes is committed together next

@@ -139,7 +139,7 @@ async fn unknown_keys_are_remembered_for_ten_seconds_and_looked_up_twenty_times_
 }
 
 #[tokio::test]
-async fn trouble_with_the_storage_is_neither_a_yes_nor_a_no() {
+async fn a_storage_failure_is_neither_a_yes_nor_a_no() {
     let clock = Arc::new(MockClock::default());
     let storage = Arc::new(FaultInjectingStorage::new(Arc::new(Memory::default())));
     let keyring = keyring(storage.clone(), &clock, 1);

@@ -8,10 +8,6 @@ use cache_client::api::kinds::Permission;
 use cache_client::{STRATEGIES, Strategy, parse_strategy, strategy_name};
 use chrono::DateTime;
 
-/// All permissions.
-const PERMISSIONS: [Permission; 5] =
-    [Permission::Read, Permission::Create, Permission::Write, Permission::Delete, Permission::Manage];
-
 /// A strategy, as paths spell it.
 pub fn strategy(name: &str) -> Result<Strategy, String> {
     parse_strategy(name).map_err(|_| format!("one of {}", STRATEGIES.map(|(it, _)| strategy_name(it)).join(", ")))
@@ -79,20 +75,15 @@ pub fn grant(text: &str) -> Result<Grant, String> {
 }
 
 fn permission(name: &str) -> Result<Permission, String> {
-    let named = PERMISSIONS.into_iter().find(|permission| permission_name(*permission) == name);
-    named
-        .ok_or_else(|| format!("there is no permission '{name}', only {}", PERMISSIONS.map(permission_name).join(", ")))
+    let named = Permission::ALL.into_iter().find(|permission| permission.name() == name);
+    named.ok_or_else(|| {
+        format!("there is no permission '{name}', only {}", Permission::ALL.map(Permission::name).join(", "))
+    })
 }
 
 /// The name of a permission in JSON.
 pub fn permission_name(permission: Permission) -> &'static str {
-    match permission {
-        Permission::Read => "read",
-        Permission::Create => "create",
-        Permission::Write => "write",
-        Permission::Delete => "delete",
-        Permission::Manage => "manage",
-    }
+    permission.name()
 }
 
 #[cfg(test)]

@@ -37,6 +37,10 @@ struct Packed {
 
 impl CentralDirectory {
     /// Reads the list of members, and checks that it is whole, not too long, and that no two members share bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidArchive`]: the bytes are no archive, its list of members is damaged, or it is beyond the limits.
     pub fn read(bytes: Bytes, limits: &Limits) -> Result<Self, InvalidArchive> {
         let archive =
             ZipLocator::new().max_search_space(MAX_END_BYTES).locate_in_slice(bytes).map_err(|(_, err)| {
@@ -63,11 +67,19 @@ impl CentralDirectory {
     }
 
     /// Resolves a name in a request: the member with exactly this name when there is one, else the sanitized name.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidName`]: no member has this name, and none could.
     pub fn member_name(&self, raw: &str) -> Result<MemberName, InvalidName> {
         MemberName::resolve(raw, |name| self.members.contains_key(name))
     }
 
     /// Unpacks and verifies the content of a member; `None` when there is no such member.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidArchive`]: the member is damaged, encrypted, packed by an unknown method, or beyond the limits.
     pub fn get(&self, name: &MemberName) -> Result<Option<Bytes>, InvalidArchive> {
         self.content(name.as_str())
     }

@@ -6,6 +6,10 @@ use super::{Archive, EditError, MemberName};
 
 impl Archive {
     /// Sets a member's content, whether it exists or not, and returns the content that it replaced.
+    ///
+    /// # Errors
+    ///
+    /// [`EditError`]: the name is that of a folder, or the archive would be beyond its limits.
     pub fn add(&mut self, name: &MemberName, content: Bytes) -> Result<Option<Bytes>, EditError> {
         if name.is_folder() {
             return Err(EditError::IsFolder(name.to_string()));
@@ -14,11 +18,19 @@ impl Archive {
     }
 
     /// Removes a member and returns its content. The members of a removed folder stay.
+    ///
+    /// # Errors
+    ///
+    /// [`EditError::NotFound`]: there is no such member.
     pub fn remove(&mut self, name: &MemberName) -> Result<Bytes, EditError> {
         self.take(name.as_str()).ok_or_else(|| EditError::NotFound(name.to_string()))
     }
 
     /// Gives a member another name, which must be free.
+    ///
+    /// # Errors
+    ///
+    /// [`EditError`]: one name is that of a folder, there is no member of the first name, or there is one of the second.
     pub fn rename(&mut self, from: &MemberName, to: &MemberName) -> Result<(), EditError> {
         if let Some(folder) = [from, to].into_iter().find(|name| name.is_folder()) {
             return Err(EditError::IsFolder(folder.to_string()));

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use flate2::Crc;
 use thiserror::Error;
 
-use crate::ids::{InvalidName, MAX_PATH_CHARS, sanitize_member_name};
+use crate::ids::{InvalidName, MAX_PATH_CHARS, valid_member_name};
 
 /// The name of a member, as a request gives it: a path such as `docs/readme.txt`.
 ///
@@ -40,7 +40,7 @@ impl FromStr for MemberName {
     type Err = InvalidName;
 
     fn from_str(raw: &str) -> Result<Self, InvalidName> {
-        sanitize_member_name(raw).map(Self)
+        valid_member_name(raw).map(Self)
     }
 }
 

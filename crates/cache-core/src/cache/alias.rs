@@ -26,8 +26,8 @@ use super::NamespaceCache;
 use super::backoff::Backoff;
 use super::commit::History;
 use super::load::Part;
+use super::locate::{Alias, Reference, TOMBSTONE};
 use super::manifest_changes::{Insert, ListedEntry, ManifestChange, ManifestOutcome, Target};
-use super::place::{Alias, Reference, TOMBSTONE};
 
 /// How often an entry looks for a place for its content.
 const MAX_PLACES: usize = 8;

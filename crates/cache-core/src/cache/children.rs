@@ -64,6 +64,10 @@ impl NamespaceCache {
     }
 
     /// Writes a child that is there already and returns its path; `None` when there is no such entry or child.
+    ///
+    /// # Errors
+    ///
+    /// As [`NamespaceCache::store_child`].
     pub async fn update_child(&self, id: CacheId, name: &ChildName, content: Bytes) -> Result<Option<String>, Error> {
         if !self.child_exists(id, name).await? {
             return Ok(None);
@@ -74,6 +78,10 @@ impl NamespaceCache {
     }
 
     /// The content of a child; `None` when there is no such entry or child.
+    ///
+    /// # Errors
+    ///
+    /// As [`NamespaceCache::store_child`].
     pub async fn retrieve_child(&self, id: CacheId, name: &ChildName) -> Result<Option<Bytes>, Error> {
         let key = child_key(self.layout(), id, name)?;
         let (entry, content) = try_join(self.exists(id), self.cache.read(&key)).await?;
@@ -84,6 +92,10 @@ impl NamespaceCache {
     }
 
     /// Whether there is such a child.
+    ///
+    /// # Errors
+    ///
+    /// As [`NamespaceCache::store_child`].
     pub async fn child_exists(&self, id: CacheId, name: &ChildName) -> Result<bool, Error> {
         let key = child_key(self.layout(), id, name)?;
         let head = async { Ok(self.cache.storage.head(&key).await?) };
@@ -93,6 +105,10 @@ impl NamespaceCache {
 
     /// The children of an entry, or those under a data key, in the order of their paths; `None` when there is no such entry.
     /// Without `recursive` only those directly in that folder.
+    ///
+    /// # Errors
+    ///
+    /// When the storage fails.
     pub async fn children(
         &self,
         id: CacheId,
@@ -108,6 +124,10 @@ impl NamespaceCache {
     }
 
     /// Removes a child; `false` when there is no such entry or child.
+    ///
+    /// # Errors
+    ///
+    /// As [`NamespaceCache::store_child`].
     pub async fn delete_child(&self, id: CacheId, name: &ChildName) -> Result<bool, Error> {
         if !self.child_exists(id, name).await? {
             return Ok(false);
@@ -118,6 +138,10 @@ impl NamespaceCache {
     }
 
     /// Removes all children of an entry, or those under a data key, and returns their paths.
+    ///
+    /// # Errors
+    ///
+    /// When the storage fails. What was removed before stays removed.
     pub async fn delete_children(&self, id: CacheId, data_key: Option<&DataKey>) -> Result<Vec<String>, Error> {
         let mut removed = self.remove_folder(&self.layout().children(id, data_key)).await?;
         removed.extend(self.remove_python_children(id, data_key).await?);

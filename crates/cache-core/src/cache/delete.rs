@@ -15,8 +15,8 @@ use crate::storage::{ListPage, ObjectKey};
 use super::commit::History;
 use super::head::Loaded;
 use super::load::{Current, Part};
+use super::locate::EntryLocation;
 use super::manifest_changes::{ManifestChange, ManifestOutcome, Target};
-use super::place::Place;
 use super::views::entry_view;
 use super::{NamespaceCache, Paths};
 
@@ -50,7 +50,7 @@ impl NamespaceCache {
 
     async fn delete_before_deadline(&self, id: CacheId) -> Result<Option<Deleted>, Error> {
         let started_at = self.cache.now();
-        if let Place::PythonFiles(_) | Place::PythonRemains = self.place_of(id).await? {
+        if let EntryLocation::PythonFiles(_) | EntryLocation::PythonRemains = self.locate_entry(id).await? {
             return self.delete_python_entry(id).await;
         }
         let folder = self.layout().children(id, None);

@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::ids::{CacheHash, CacheId};
 
-use super::place::Place;
+use super::locate::EntryLocation;
 use super::{NamespaceCache, Selector};
 
 impl NamespaceCache {
@@ -14,7 +14,7 @@ impl NamespaceCache {
     /// As [`NamespaceCache::entry`].
     pub async fn exists(&self, id: CacheId) -> Result<bool, Error> {
         // The content of an entry of the Python service need not be read for this.
-        if id.parts().is_none() && matches!(self.place_of(id).await?, Place::PythonFiles(_)) {
+        if id.parts().is_none() && matches!(self.locate_entry(id).await?, EntryLocation::PythonFiles(_)) {
             return Ok(true);
         }
         Ok(self.entry(&Selector::Id(id)).await?.is_some())

@@ -22,9 +22,9 @@ use super::commit::History;
 use super::head::Loaded;
 use super::key_changes::{KeyChange, KeyOutcome, List};
 use super::load::Part;
+use super::locate::EntryLocation;
 use super::manifest_changes::{ListedEntry, Target};
 use super::pages::Pages;
-use super::place::Place;
 use super::views::has_key_view;
 
 /// How an entry is listed under its key.
@@ -132,10 +132,10 @@ impl NamespaceCache {
     pub(super) async fn live_version(&self, index_key: &ObjectKey, index: &KeyIndex) -> Result<Option<KeyRow>, Error> {
         let newest = Pages::new(self, index_key).newest_live(index.log(), self.cache.now()).await?;
         let Some(row) = newest.map(|newest| newest.row().clone()) else { return Ok(None) };
-        let is_there = match self.place_of(row.cache_id).await? {
-            Place::Manifest(cache_hash, target) => self.is_in_manifest(&cache_hash, target).await?,
-            Place::PythonFiles(_) => true,
-            Place::PythonRemains | Place::Gone | Place::Unknown => false,
+        let is_there = match self.locate_entry(row.cache_id).await? {
+            EntryLocation::Manifest(cache_hash, target) => self.is_in_manifest(&cache_hash, target).await?,
+            EntryLocation::PythonFiles(_) => true,
+            EntryLocation::PythonRemains | EntryLocation::Gone | EntryLocation::Unknown => false,
         };
         Ok(Some(row).filter(|_| is_there))
     }

@@ -10,8 +10,8 @@ use crate::storage::{GetOptions, GetResult, ObjectKey};
 
 use super::NamespaceCache;
 use super::head::{Head, Loaded};
+use super::locate::EntryLocation;
 use super::manifest_changes::{Target, content_unknown};
-use super::place::Place;
 
 /// How much of an object is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub(super) struct Current {
 impl NamespaceCache {
     /// An entry as its manifest lists it now, to be changed; `None` when none does.
     pub(super) async fn current(&self, id: CacheId) -> Result<Option<Current>, Error> {
-        let Place::Manifest(cache_hash, target) = self.place_of(id).await? else { return Ok(None) };
+        let EntryLocation::Manifest(cache_hash, target) = self.locate_entry(id).await? else { return Ok(None) };
         let key = self.layout().manifest(&cache_hash);
         let found = self.retry_replaced(|| async {
             let manifest = self.load::<Manifest>(&key, Part::Whole).await?;

@@ -15,8 +15,8 @@ use crate::ids::{CacheHash, CacheId, InvalidName, Namespace};
 use crate::strategy::Strategy;
 
 use super::listing::{MAX_LISTED, NamePage};
+use super::locate::is_id_file;
 use super::page_tree::Presence;
-use super::place::is_id_file;
 use super::{CONCURRENCY, Cache, NamespaceCache};
 
 /// How much a namespace holds.

@@ -12,8 +12,8 @@ use crate::storage::ObjectKey;
 use crate::version_log::{PageRef, Row, VersionLog};
 
 use super::load::Part;
+use super::locate::EntryLocation;
 use super::pages::Pages;
-use super::place::Place;
 use super::{CONCURRENCY, NamespaceCache};
 
 /// All pages of one head.
@@ -89,11 +89,11 @@ impl NamespaceCache {
     ///
     /// `Corrupt` when the manifest cannot be read.
     pub(super) async fn presence(&self, id: CacheId) -> Result<Presence, Error> {
-        let (hash, target) = match self.place_of(id).await? {
-            Place::Manifest(hash, target) => (hash, target),
-            Place::PythonFiles(_) => return Ok(Presence::InPythonFiles),
-            Place::PythonRemains | Place::Gone => return Ok(Presence::Gone),
-            Place::Unknown => return Ok(Presence::Unknown),
+        let (hash, target) = match self.locate_entry(id).await? {
+            EntryLocation::Manifest(hash, target) => (hash, target),
+            EntryLocation::PythonFiles(_) => return Ok(Presence::InPythonFiles),
+            EntryLocation::PythonRemains | EntryLocation::Gone => return Ok(Presence::Gone),
+            EntryLocation::Unknown => return Ok(Presence::Unknown),
         };
         let key = self.layout().manifest(&hash);
         self.retry_replaced(|| async {

@@ -19,9 +19,9 @@ use crate::storage::{ObjectKey, ResponseHeaders};
 use super::NamespaceCache;
 use super::content::{ContentError, Prefetched};
 use super::load::{MAX_READ_ATTEMPTS, Part};
+use super::locate::EntryLocation;
 use super::manifest_changes::{Target, content_unknown};
 use super::pages::{Located, Pages};
-use super::place::Place;
 
 /// For how long a presigned GET is valid: a client follows a redirect at once.
 const PRESIGNED_GET_TTL: Duration = Duration::from_secs(5 * 60);
@@ -227,10 +227,10 @@ impl NamespaceCache {
     }
 
     async fn find_by_id(&self, id: CacheId, revision: Option<u64>, want: Want) -> Result<Option<Found>, Error> {
-        let (hash, target) = match self.place_of(id).await? {
-            Place::Manifest(hash, target) => (hash, target),
-            Place::PythonFiles(file) => return self.find_in_python_files(*file, revision).await,
-            Place::PythonRemains | Place::Gone | Place::Unknown => return Ok(None),
+        let (hash, target) = match self.locate_entry(id).await? {
+            EntryLocation::Manifest(hash, target) => (hash, target),
+            EntryLocation::PythonFiles(file) => return self.find_in_python_files(*file, revision).await,
+            EntryLocation::PythonRemains | EntryLocation::Gone | EntryLocation::Unknown => return Ok(None),
         };
         let token = id.parts().and_then(|parts| parts.locator.token());
         // The blob of an older revision may be another one.

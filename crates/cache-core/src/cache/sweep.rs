@@ -18,7 +18,7 @@
 //! that was never completed, stays and is reported until another store of its content has made a manifest. A readable copy of an
 //! entry with a file id but no key says not whose it is; it is left, too.
 //!
-//! Tombstones stay for ever, because versions and ids are never given twice.
+//! Tombstones stay forever, because versions and ids are never given twice.
 
 mod keys;
 mod manifests;

@@ -29,7 +29,7 @@ pub struct Archives {
 
 /// Where an archive is stored, and how it is to be found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ArchivePlace {
+pub struct ArchiveDestination {
     /// How it can be found beside its id and hash.
     pub strategy: Strategy,
     /// The readable path it is stored under.
@@ -119,18 +119,30 @@ impl Archives {
     }
 
     /// Stores an archive without members.
-    pub async fn create(&self, place: ArchivePlace) -> Result<StoredArchive, ArchiveError> {
+    ///
+    /// # Errors
+    ///
+    /// When the storage fails, or the settings of the namespace refuse the store.
+    pub async fn create(&self, destination: ArchiveDestination) -> Result<StoredArchive, ArchiveError> {
         let archive = Archive::empty(&self.limits);
-        self.put(place, &archive, archive.to_bytes()?).await
+        self.put(destination, &archive, archive.to_bytes()?).await
     }
 
     /// Stores an archive byte for byte. Every member is verified first, and its name must not lead out of a folder.
-    pub async fn store(&self, place: ArchivePlace, bytes: Bytes) -> Result<StoredArchive, ArchiveError> {
+    ///
+    /// # Errors
+    ///
+    /// When the bytes are no sound archive within the limits, and as [`Archives::create`].
+    pub async fn store(&self, destination: ArchiveDestination, bytes: Bytes) -> Result<StoredArchive, ArchiveError> {
         let archive = Archive::read(bytes.clone(), &self.limits)?;
-        self.put(place, &archive, bytes).await
+        self.put(destination, &archive, bytes).await
     }
 
     /// An entry that is an archive; `None` when there is no such entry. Its members are not verified.
+    ///
+    /// # Errors
+    ///
+    /// When the entry is no archive within the limits, or the storage fails.
     pub async fn find(&self, selector: &Selector) -> Result<Option<ArchiveEntry>, ArchiveError> {
         let Some((entry, bytes)) = self.entry_bytes(selector).await? else { return Ok(None) };
         let directory = CentralDirectory::read(bytes.clone(), &self.limits)?;
@@ -138,6 +150,10 @@ impl Archives {
     }
 
     /// The content of a member, verified; `None` when there is no such entry.
+    ///
+    /// # Errors
+    ///
+    /// As [`Archives::find`], and [`ArchiveError::NoMember`] or [`ArchiveError::Path`]; the member may be damaged.
     pub async fn member(&self, selector: &Selector, path: &str) -> Result<Option<Bytes>, ArchiveError> {
         let Some(entry) = self.find(selector).await? else { return Ok(None) };
         let name = resolve_member(path, entry.directory.member_name(path))?;
@@ -146,6 +162,10 @@ impl Archives {
     }
 
     /// Sets the content of a member, whether it exists or not, and tells its name; `None` when there is no such entry.
+    ///
+    /// # Errors
+    ///
+    /// As [`Archives::find`] and [`Archives::create`], and when the edit is refused ([`EditError`]).
     pub async fn add(
         &self,
         selector: &Selector,
@@ -161,6 +181,10 @@ impl Archives {
     }
 
     /// Removes a member and tells its name; `None` when there is no such entry.
+    ///
+    /// # Errors
+    ///
+    /// As [`Archives::add`].
     pub async fn remove(&self, selector: &Selector, path: &str) -> Result<Option<Edited<MemberName>>, ArchiveError> {
         let remove = |archive: &mut Archive| {
             let name = resolve_member(path, archive.member_name(path))?;
@@ -171,6 +195,10 @@ impl Archives {
     }
 
     /// Gives a member another name, which must be free, and tells that; `None` when there is no such entry.
+    ///
+    /// # Errors
+    ///
+    /// As [`Archives::add`].
     pub async fn rename(
         &self,
         selector: &Selector,
@@ -229,15 +257,20 @@ impl Archives {
         if archive == before {
             return Ok(Edited { original, cache_id: original, members: archive.len(), size, done });
         }
-        let place = ArchivePlace { strategy: entry.strategy, cache_key: None, file_id: None };
-        let StoredArchive { stored, members } = self.put(place, &archive, archive.to_bytes()?).await?;
+        let destination = ArchiveDestination { strategy: entry.strategy, cache_key: None, file_id: None };
+        let StoredArchive { stored, members } = self.put(destination, &archive, archive.to_bytes()?).await?;
         let Entry { cache_id, content, .. } = stored.entry;
         Ok(Edited { original, cache_id, members, size: content.size, done })
     }
 
     /// Stores the bytes of an archive under the hash of its members.
-    async fn put(&self, place: ArchivePlace, archive: &Archive, bytes: Bytes) -> Result<StoredArchive, ArchiveError> {
-        let ArchivePlace { strategy, cache_key, file_id } = place;
+    async fn put(
+        &self,
+        destination: ArchiveDestination,
+        archive: &Archive,
+        bytes: Bytes,
+    ) -> Result<StoredArchive, ArchiveError> {
+        let ArchiveDestination { strategy, cache_key, file_id } = destination;
         let idempotency_key = self.idempotency_key.clone();
         let content = Content::zip(bytes, archive.content_hash());
         let request = StoreRequest { cache_key, file_id, idempotency_key, ..StoreRequest::new(strategy, content) };

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{InvalidName, MAX_PATH_CHARS, sanitize, serde_as_text};
+use super::{InvalidName, MAX_PATH_CHARS, PATH_CHARS, serde_as_text, valid_text};
 
 /// A path in two forms. Two of them are equal if they lead to the same place.
 macro_rules! path_type {
@@ -36,7 +36,7 @@ macro_rules! path_type {
             type Err = InvalidName;
 
             fn from_str(raw: &str) -> Result<Self, InvalidName> {
-                let sent = sanitize(raw, MAX_PATH_CHARS, true)?;
+                let sent = valid_text(raw, MAX_PATH_CHARS, PATH_CHARS)?;
                 #[allow(clippy::redundant_closure_call, reason = "the macro takes the rule as a closure")]
                 let path = segments(&($prepare)(&sent)?)?;
                 let sent = (sent != path).then(|| sent.into_boxed_str());
@@ -95,8 +95,8 @@ path_type! {
 }
 
 /// The name of a file in an archive: a path without empty segments.
-pub(crate) fn sanitize_member_name(raw: &str) -> Result<String, InvalidName> {
-    let name = without_backslash(&sanitize(raw, MAX_PATH_CHARS, true)?)?;
+pub(crate) fn valid_member_name(raw: &str) -> Result<String, InvalidName> {
+    let name = without_backslash(&valid_text(raw, MAX_PATH_CHARS, PATH_CHARS)?)?;
     if segments(&name)? == name { Ok(name) } else { Err(InvalidName::EmptySegment) }
 }
 

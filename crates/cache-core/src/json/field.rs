@@ -9,6 +9,7 @@ use thiserror::Error;
 use super::escape::Unescaped;
 use super::tokens::{Token, Tokens};
 use super::{JsonKind, JsonValue};
+use crate::sanitize::sanitize;
 
 /// The longest field path, in characters.
 pub const MAX_FIELD_PATH_CHARS: usize = 256;
@@ -43,8 +44,7 @@ impl FromStr for FieldPath {
         if raw.starts_with('.') || raw.ends_with('.') {
             return Err(InvalidFieldPath::OuterDot);
         }
-        let is_allowed = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
-        Ok(Self(raw.chars().map(|c| if is_allowed(c) { c } else { '_' }).collect()))
+        Ok(Self(sanitize(raw, ".")))
     }
 }
 

@@ -296,7 +296,7 @@ fn an_error_says_where_and_what_to_do() {
 }
 
 #[test]
-fn a_field_path_is_cleaned_or_refused() {
+fn a_field_path_is_sanitized_or_refused() {
     let path = |text: &str| text.parse::<FieldPath>();
     assert_eq!(path("user.full name.é").unwrap().as_str(), "user.full_name._");
     assert_eq!(path(""), Err(InvalidFieldPath::Empty));

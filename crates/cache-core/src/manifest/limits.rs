@@ -18,7 +18,7 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// Contents of up to 64 KiB are inline: `docs/measurements.md` says why.
+    /// Contents of up to 64 KiB are inline: `docs/measurements/inline-contents.md` says why.
     fn default() -> Self {
         Self {
             max_inline_bytes: 64 * 1024,

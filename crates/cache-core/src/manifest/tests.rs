@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use proptest::strategy::Strategy as _;
 
 use super::*;
+use crate::ids::{CacheHash, Locator};
 use crate::strategy::{ContentKind, Strategy};
 
 const NOW: UnixMillis = UnixMillis::new(1_795_176_411_520);

@@ -24,7 +24,7 @@ use tracing::Instrument;
 
 use super::caller::{Caller, CallerName, MayReplace};
 use super::credentials::{self, Credentials};
-use super::place::{self, Place};
+use super::resource::{self, Resource};
 use super::table::Access;
 use crate::problem::Problem;
 use crate::request_cache::RequestCache;
@@ -87,9 +87,9 @@ async fn anonymous(state: &AppState, access: Access, request: Request, next: Nex
     }
     let cache = RequestCache::of(request.extensions(), state);
     let (mut parts, body) = request.into_parts();
-    let place = place::of(access, &mut parts, state).await;
+    let resource = resource::of(access, &mut parts, state).await;
     let request = Request::from_parts(parts, body);
-    let Ok(Place::Namespace(namespace)) = place else { return missing() };
+    let Ok(Resource::Namespace(namespace)) = resource else { return missing() };
     match is_public(state, &cache.namespace(&namespace)).await {
         Ok(true) => pass(Caller::Anonymous, request, next).await,
         Ok(false) => missing(),
@@ -110,15 +110,15 @@ async fn is_public(state: &Service, namespace: &NamespaceCache) -> Result<bool, 
 struct Admission {
     state: AppState,
     access: Access,
-    place: Place,
+    resource: Resource,
     request: Request,
 }
 
 impl Admission {
     async fn of(state: AppState, access: Access, request: Request) -> Result<Self, Problem> {
         let (mut parts, body) = request.into_parts();
-        let place = place::of(access, &mut parts, &state).await?;
-        Ok(Self { access, place, request: Request::from_parts(parts, body), state })
+        let resource = resource::of(access, &mut parts, &state).await?;
+        Ok(Self { access, resource, request: Request::from_parts(parts, body), state })
     }
 
     /// Looks the key up: beside the operation if that only reads, else before it.
@@ -130,7 +130,7 @@ impl Admission {
                 Err(error) => Problem::from(error).into_response(),
             };
         }
-        let Self { state, access, place, request } = self;
+        let Self { state, access, resource, request } = self;
         let received = Received::of(&request);
         let look_up = Box::pin(keyring.look_up(&digest));
         let (found, operation) = match select(look_up, Box::pin(next.run(request))).await {
@@ -138,7 +138,7 @@ impl Admission {
             Either::Right((response, look_up)) => (look_up.await, Either::Right(ready(response))),
         };
         let found = found.map_err(Problem::from);
-        match found.and_then(|found| received.admit(&state, access, &place, found)) {
+        match found.and_then(|found| received.admit(&state, access, &resource, found)) {
             Ok(record) => received.count(&state, record, operation).await,
             // The rest of the operation is dropped, so the answer takes as long whatever is stored.
             Err(problem) => problem.into_response(),
@@ -146,13 +146,13 @@ impl Admission {
     }
 
     async fn decide(self, record: Option<Arc<KeyRecord>>, next: Next) -> Response {
-        let Self { state, access, place, mut request } = self;
+        let Self { state, access, resource, mut request } = self;
         let received = Received::of(&request);
-        match received.admit(&state, access, &place, record) {
+        match received.admit(&state, access, &resource, record) {
             Err(problem) => problem.into_response(),
             Ok(record) => {
                 let caller = Caller::Key(Arc::clone(&record));
-                if let Place::Namespace(namespace) = &place {
+                if let Resource::Namespace(namespace) = &resource {
                     let may_write = caller.permissions_on(namespace).allow(Permission::Write);
                     request.extensions_mut().insert(MayReplace(may_write));
                 }
@@ -181,13 +181,13 @@ impl Received {
         &self,
         state: &Service,
         access: Access,
-        place: &Place,
+        resource: &Resource,
         record: Option<Arc<KeyRecord>>,
     ) -> Result<Arc<KeyRecord>, Problem> {
         if let (Some(name), Some(record)) = (&self.name, &record) {
             name.set(&Caller::Key(Arc::clone(record)));
         }
-        admit(state, access, place, record)
+        admit(state, access, resource, record)
     }
 
     /// Runs an operation whose key was admitted, and counts its bytes.
@@ -226,14 +226,14 @@ async fn write_down(state: &Service, due: Due) {
 fn admit(
     state: &Service,
     access: Access,
-    place: &Place,
+    resource: &Resource,
     record: Option<Arc<KeyRecord>>,
 ) -> Result<Arc<KeyRecord>, Problem> {
     let now = state.clock.now();
     let accepted = record.filter(|record| record.status(now) == KeyStatus::Active);
     let record = accepted.ok_or_else(|| credentials::refused(&state.config.auth))?;
     let caller = Caller::Key(Arc::clone(&record));
-    check(&caller, access, place)?;
+    check(&caller, access, resource)?;
     let limits = &record.spec.limits;
     match state.keyring().usage(&record.id).admit(limits, now) {
         Ok(()) => Ok(record),
@@ -245,26 +245,28 @@ fn admit(
     }
 }
 
-fn check(caller: &Caller, access: Access, place: &Place) -> Result<(), Problem> {
+fn check(caller: &Caller, access: Access, resource: &Resource) -> Result<(), Problem> {
     let Caller::Key(record) = caller else { return Ok(()) };
     let grants = &record.spec.grants;
-    match (access, place) {
+    match (access, resource) {
         (Access::Public | Access::SignedUrl | Access::AnyKey, _) => Ok(()),
-        (Access::Namespace(permission) | Access::Folder(permission), Place::Namespace(namespace)) => {
+        (Access::Namespace(permission) | Access::Folder(permission), Resource::Namespace(namespace)) => {
             caller.check(permission, namespace)
         }
         // A handler of a store asks for more if it is to replace something.
-        (Access::Store, Place::Namespace(namespace)) => caller.check(Permission::Create, namespace),
-        (Access::Folder(permission), Place::Service) if grants.allow_anywhere(permission) => Ok(()),
-        (Access::Folder(permission), Place::Service) => Err(Problem::permission_missing(permission, "*")),
-        (Access::Namespace(_) | Access::Store | Access::Folder(_), Place::Elsewhere(folder)) => {
+        (Access::Store, Resource::Namespace(namespace)) => caller.check(Permission::Create, namespace),
+        (Access::Folder(permission), Resource::Service) if grants.allow_anywhere(permission) => Ok(()),
+        (Access::Folder(permission), Resource::Service) => Err(Problem::permission_missing(permission, "*")),
+        (Access::Namespace(_) | Access::Store | Access::Folder(_), Resource::Elsewhere(folder)) => {
             Err(Problem::no_such_namespace(folder))
         }
         (Access::AllNamespaces(permission), _) if grants.on_all().allow(permission) => Ok(()),
         (Access::AllNamespaces(permission), _) => Err(Problem::permission_missing(permission, "*")),
         (Access::Keys, _) if grants.allow_anywhere(Permission::Manage) => Ok(()),
         (Access::Keys, _) => Err(Problem::permission_missing(Permission::Manage, "*")),
-        (Access::Namespace(_) | Access::Store, Place::Service) | (Access::Root, _) => Err(Problem::root_key_needed()),
+        (Access::Namespace(_) | Access::Store, Resource::Service) | (Access::Root, _) => {
+            Err(Problem::root_key_needed())
+        }
     }
 }
 

@@ -17,13 +17,13 @@ use crate::state::AppState;
 /// Who calls.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Caller {
-    /// Anybody, because nobody is asked for a key.
+    /// Anyone: the server requires no key.
     Open,
     /// A caller with the key that the operator configured.
     Root,
     /// A caller with this key.
     Key(Arc<KeyRecord>),
-    /// Somebody without a key, who reads a namespace that everybody may read.
+    /// A caller without a key, who reads a namespace that is open to all.
     #[default]
     Anonymous,
 }

@@ -15,7 +15,7 @@ const NO_KEY: &str = "the operator has to set FAST_API__AUTH__API_KEY__NAME and 
 /// What a request shows of its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Credentials {
-    /// Nobody is asked for a key.
+    /// No key is required.
     Open,
     /// The key that the operator configured.
     Root,

@@ -1,6 +1,6 @@
 //! Every environment variable that the service or a library under it reads.
 //!
-//! [`SETTINGS`] is the one list: `--help`, the table in docs/operations.md and the check for misspelt names are made
+//! [`SETTINGS`] is the one list: `--help`, the table in docs/settings.md and the check for misspelt names are made
 //! from it.
 
 use std::fmt::Write;
@@ -273,7 +273,7 @@ pub fn help() -> String {
     help
 }
 
-/// The settings as the table in docs/operations.md.
+/// The settings as the table in docs/settings.md.
 pub fn markdown() -> String {
     let mut table = "| variable | default | what it sets |\n|---|---|---|\n".to_owned();
     for Setting { name, default, help, .. } in SETTINGS {
@@ -304,14 +304,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_readme_has_the_table_of_settings() {
-        let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operations.md");
-        let readme = std::fs::read_to_string(readme).unwrap();
-        assert!(
-            readme.contains(&markdown()),
-            "docs/operations.md, \"Settings\" should have this table:\n{}",
-            markdown()
-        );
+    fn the_docs_have_the_table_of_settings() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/settings.md");
+        let page = std::fs::read_to_string(path).unwrap();
+        assert!(page.contains(&markdown()), "docs/settings.md should have this table:\n{}", markdown());
     }
 
     #[test]

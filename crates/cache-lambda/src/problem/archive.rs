@@ -115,15 +115,15 @@ impl Problem {
         }
     }
 
-    /// A field of a body that has another type than it should. `kind` is the type of the item, such as `list_type`.
-    pub fn field(kind: &str, place: &[Value], expected: &str, input: &Value) -> Self {
-        let name = place.iter().fold(String::new(), |name, step| match step {
+    /// A field of a body that has another type than it should. `item_type` is the `type` of the item, such as `list_type`.
+    pub fn field(item_type: &str, loc: &[Value], expected: &str, input: &Value) -> Self {
+        let name = loc.iter().fold(String::new(), |name, step| match step {
             Value::String(field) if name.is_empty() => field.clone(),
             Value::String(field) => format!("{name}.{field}"),
             index => format!("{name}[{index}]"),
         });
-        let loc = [&[json!("body")], place].concat();
-        Self::item(kind, json!(loc), format!("{name} should be {expected}"), input.clone(), None)
+        let loc = [&[json!("body")], loc].concat();
+        Self::item(item_type, json!(loc), format!("{name} should be {expected}"), input.clone(), None)
     }
 }
 

@@ -16,14 +16,14 @@ impl Problem {
         Self::item("too_long", json!(["body", "items"]), message, Value::Null, None)
     }
 
-    /// An item that names no entry. `field` is the part of it that is wrong, if it is not the whole; `kind` is the type of the
+    /// An item that names no entry. `field` is the part of it that is wrong, if it is not the whole; `item_type` is the `type` of the
     /// error, such as `string_type`.
-    pub fn batch_item(index: usize, field: Option<&str>, kind: &str, reason: impl Display, input: Value) -> Self {
+    pub fn batch_item(index: usize, field: Option<&str>, item_type: &str, reason: impl Display, input: Value) -> Self {
         let (loc, name) = match field {
             Some(field) => (json!(["body", "items", index, field]), format!("items[{index}].{field}")),
             None => (json!(["body", "items", index]), format!("items[{index}]")),
         };
-        Self::item(kind, loc, format!("{name} {}", short(&reason.to_string())), input, None)
+        Self::item(item_type, loc, format!("{name} {}", short(&reason.to_string())), input, None)
     }
 
     /// A content for which an answer to a batch has no room. `path` leads to the content alone.

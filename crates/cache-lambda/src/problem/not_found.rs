@@ -106,9 +106,9 @@ impl Problem {
         Self { cause: Some(cause.into()), ..Self::new(StatusCode::INSUFFICIENT_STORAGE, Detail::Message, message) }
     }
 
-    /// A field of a JSON body that has the wrong type. `kind` is the type of the item, such as `string_type`.
-    pub fn body_field(kind: &str, field: &str, message: &str, input: Value) -> Self {
-        Self::item(kind, json!(["body", field]), format!("{} {}", short(field), short(message)), input, None)
+    /// A field of a JSON body that has the wrong type. `item_type` is the `type` of the item, such as `string_type`.
+    pub fn body_field(item_type: &str, field: &str, message: &str, input: Value) -> Self {
+        Self::item(item_type, json!(["body", field]), format!("{} {}", short(field), short(message)), input, None)
     }
 
     fn not_found(message: impl Into<String>, fields: Vec<(&'static str, Value)>) -> Self {

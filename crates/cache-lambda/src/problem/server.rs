@@ -69,9 +69,9 @@ impl Problem {
         Self { retry_after_seconds: Some(seconds), ..problem }
     }
 
-    /// A key for a server that asks nobody for one.
+    /// A key for a server that requires none.
     pub fn keys_without_root_key() -> Self {
-        let message = "the server asks nobody for a key, so a key would restrict nothing: the operator has to set \
+        let message = "the server requires no key, so a key would restrict nothing: the operator has to set \
                        FAST_API__AUTH__API_KEY__NAME and FAST_API__AUTH__API_KEY__VALUE first";
         Self::new(StatusCode::CONFLICT, Detail::Message, message)
     }

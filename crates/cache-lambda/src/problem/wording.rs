@@ -9,8 +9,8 @@ use cache_core::json::JsonErrorKind;
 struct Class(&'static str, usize, bool);
 
 /// The text for an item of this type; `None` if it is our own type, or depends on the value.
-pub(super) fn of_item(kind: &str) -> Option<&'static str> {
-    Some(match kind {
+pub(super) fn of_item(item_type: &str) -> Option<&'static str> {
+    Some(match item_type {
         "missing" => "Field required",
         "json_invalid" => "JSON decode error",
         "string_type" => "Input should be a valid string",

@@ -8,7 +8,7 @@ use cache_api::contents;
 use cache_core::cache::{Retrieved, Selector};
 use cache_core::content::GZIP;
 use cache_core::entry::Entry;
-use cache_core::representation::{Generic, JsonForm, LookupKind, Stored, TextForm};
+use cache_core::representation::{EncodedContent, Generic, JsonForm, LookupKind, TextForm};
 use http::{HeaderValue, header};
 use serde_json::value::RawValue;
 
@@ -97,8 +97,8 @@ impl EntryRead {
         Ok(Json(content::metadata(&entry)).into_response())
     }
 
-    fn stored<'a>(&self, found: &'a Retrieved) -> Stored<'a> {
-        Stored {
+    fn stored<'a>(&self, found: &'a Retrieved) -> EncodedContent<'a> {
+        EncodedContent {
             kind: found.entry.content.kind,
             content_encoding: found.entry.content.content_encoding.as_deref(),
             bytes: &found.bytes,

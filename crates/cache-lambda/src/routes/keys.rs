@@ -52,7 +52,7 @@ pub fn routes() -> Routes {
             op.summary("Makes a key, which only this response shows")
                 .json_body::<wire::NewKey>()
                 .response::<wire::KeyCreated>()
-                .status(StatusCode::CONFLICT, "The server asks nobody for a key")
+                .status(StatusCode::CONFLICT, "The server requires no key")
         })
         .get("/{key_id}", get, |op| one(op, "A key, without the key itself").response::<wire::KeyInfo>())
         .patch("/{key_id}", change, |op| {

@@ -29,8 +29,8 @@ async fn metrics(State(state): State<AppState>) -> Result<Response, Problem> {
         storage_mode: state.config.storage.mode(),
         started_ms: state.started_ms,
     };
-    let page = prometheus::page(&state.metrics, state.cache().object_cache(), &process);
-    Ok(([(header::CONTENT_TYPE, prometheus::MEDIA)], page).into_response())
+    let exposition = prometheus::exposition(&state.metrics, state.cache().object_cache(), &process);
+    Ok(([(header::CONTENT_TYPE, prometheus::MEDIA)], exposition).into_response())
 }
 
 #[cfg(test)]

@@ -370,7 +370,7 @@ mod tests {
         for namespace in ["ns", "ns-2"] {
             app.json(Call::post(&format!("/{namespace}/direct/store/string"), "hello")).await;
         }
-        // The record, the content; the index of the hash stays as a tombstone.
+        // The reference file of the entry, and that of its hash with it.
         check(&app, Method::DELETE, "/test-data/clear/ns", json!({"namespace": "ns", "files_deleted": 2})).await;
         check(&app, Method::DELETE, "/test-data/clear/ns", json!({"files_deleted": 0})).await;
         assert_eq!(app.json(Call::get("/ns-2/stats")).await["refs_id_files"], 1);

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use cache_api::archives::{ArchiveBatch, ArchiveOperation, ArchiveStore, BatchRequest};
 use cache_core::archive::Limits;
-use cache_core::cache::{ArchiveError, ArchivePlace, Archives, Cache, IdempotencyKey, Selector};
+use cache_core::cache::{ArchiveDestination, ArchiveError, Archives, Cache, IdempotencyKey, Selector};
 use cache_core::content::GZIP;
 use cache_core::ids::Namespace;
 use cache_core::storage::ResponseHeaders;
@@ -85,8 +85,8 @@ const NO_ENTRY: &str = "Zip file not found in cache";
 const TOO_LARGE: &str = "The archive is above a limit when it is inflated";
 
 async fn create(request: ArchiveRequest, replace: MayReplace, params: Params) -> Result<Json<ArchiveStore>, Problem> {
-    let (namespace, place) = (params.namespace()?, place(&params, replace)?);
-    let stored = request.run(namespace, async move |archives| archives.create(place).await).await?;
+    let (namespace, destination) = (params.namespace()?, destination(&params, replace)?);
+    let stored = request.run(namespace, async move |archives| archives.create(destination).await).await?;
     stored.map(|stored| Json(zip::archive_store(stored))).map_err(|error| Problem::archive(ArchiveOp::Store, error))
 }
 
@@ -96,9 +96,9 @@ async fn store(
     params: Params,
     payload: Payload,
 ) -> Result<Json<ArchiveStore>, Problem> {
-    let (namespace, place) = (params.namespace()?, place(&params, replace)?);
+    let (namespace, destination) = (params.namespace()?, destination(&params, replace)?);
     let bytes = payload.compute(Payload::bytes).await?;
-    let stored = request.run(namespace, async move |archives| archives.store(place, bytes).await).await?;
+    let stored = request.run(namespace, async move |archives| archives.store(destination, bytes).await).await?;
     stored.map(|stored| Json(zip::archive_store(stored))).map_err(|error| Problem::archive(ArchiveOp::Store, error))
 }
 
@@ -185,10 +185,10 @@ async fn operations(request: ArchiveRequest, params: Params, payload: Payload) -
     }
 }
 
-fn place(params: &Params, replace: MayReplace) -> Result<ArchivePlace, Problem> {
+fn destination(params: &Params, replace: MayReplace) -> Result<ArchiveDestination, Problem> {
     let (cache_key, file_id) = params.key_and_file()?;
     replace.check_key(cache_key.as_ref(), file_id.as_ref(), params)?;
-    Ok(ArchivePlace { strategy: params.strategy()?, cache_key, file_id })
+    Ok(ArchiveDestination { strategy: params.strategy()?, cache_key, file_id })
 }
 
 /// A request about an archive.

@@ -20,7 +20,7 @@ const BACKLOG: u32 = 4096;
 /// How long to wait after an error that will not go away at once, such as no free descriptor.
 const PAUSE: Duration = Duration::from_millis(200);
 /// How many idle connections are closed at once when all are in use, as nginx does, and how often.
-const CLOSED_AT_ONCE: usize = 32;
+const MAX_CLOSED: usize = 32;
 const MAKE_ROOM_EVERY: Duration = Duration::from_millis(50);
 /// How often the same error is logged.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
@@ -76,7 +76,7 @@ pub(super) async fn accept(
 /// Closes idle connections until one more can be accepted. `wanted` wakes those first that have waited longest.
 async fn make_room(slots: &Arc<Semaphore>, wanted: &Notify) -> Option<OwnedSemaphorePermit> {
     loop {
-        for _ in 0..CLOSED_AT_ONCE {
+        for _ in 0..MAX_CLOSED {
             wanted.notify_one();
         }
         let slot = tokio::time::timeout(MAKE_ROOM_EVERY, Arc::clone(slots).acquire_owned()).await;

@@ -73,7 +73,7 @@ impl Queue {
         self.filled.notify_one();
     }
 
-    /// Writes what waits, all of it at once, for ever.
+    /// Writes what waits, all of it at once, until the process ends.
     fn write_to(&self, mut target: impl Write) {
         let mut batch = Vec::new();
         loop {

@@ -27,23 +27,24 @@ pub struct Process<'a> {
     pub started_ms: u64,
 }
 
-/// All metrics of a process.
-pub fn page(metrics: &Metrics, object_cache: ObjectCacheCounts, process: &Process<'_>) -> String {
-    let mut page = Page(String::new());
-    page.requests(metrics);
-    page.keys(metrics);
-    page.durations(metrics);
-    page.family("mgraph_cache_requests_in_flight", "gauge", "Requests in flight.");
-    page.sample("mgraph_cache_requests_in_flight", &[], metrics.in_flight());
-    page.storage(metrics);
-    page.object_cache(object_cache);
-    page.process(process);
-    page.0
+/// All metrics of a process, in the exposition format of Prometheus.
+pub fn exposition(metrics: &Metrics, object_cache: ObjectCacheCounts, process: &Process<'_>) -> String {
+    let mut exposition = Exposition(String::new());
+    exposition.requests(metrics);
+    exposition.keys(metrics);
+    exposition.durations(metrics);
+    exposition.family("mgraph_cache_requests_in_flight", "gauge", "Requests in flight.");
+    exposition.sample("mgraph_cache_requests_in_flight", &[], metrics.in_flight());
+    exposition.storage(metrics);
+    exposition.object_cache(object_cache);
+    exposition.process(process);
+    exposition.0
 }
 
-struct Page(String);
+/// The text so far.
+struct Exposition(String);
 
-impl Page {
+impl Exposition {
     fn requests(&mut self, metrics: &Metrics) {
         const NAME: &str = "mgraph_cache_requests_total";
         self.family(NAME, "counter", "Completed requests, by operation and outcome.");

@@ -49,7 +49,7 @@ enum Kind {
 }
 
 /// An entry of a folder.
-struct Entry {
+struct FolderEntry {
     /// The key; of a folder with a `/` at the end.
     key: String,
     /// The path, relative to the folder that was read.
@@ -73,7 +73,7 @@ fn walk(
 ) -> Result<ControlFlow<()>, DiskError> {
     let folders = open_all(root, paths, base)?;
     for group in entries_of(&folders, base, page)?.chunk_by(|one, other| one.1.key == other.1.key) {
-        let Some((folder, Entry { key, path, kind })) = group.first() else { continue };
+        let Some((folder, FolderEntry { key, path, kind })) = group.first() else { continue };
         let below = || group.iter().map(|(folder, entry)| folder.path.join(&entry.path)).collect::<Vec<_>>();
         let full = if *kind == Kind::File {
             folder.listed(key.clone(), path)?.map_or(ControlFlow::Continue(()), |object| page.push_object(object))
@@ -112,7 +112,7 @@ fn entries_of<'f, 'a>(
     folders: &'f [Folder<'a>],
     base: &str,
     page: &ListPageBuilder<'_>,
-) -> Result<Vec<(&'f Folder<'a>, Entry)>, DiskError> {
+) -> Result<Vec<(&'f Folder<'a>, FolderEntry)>, DiskError> {
     let mut all = Vec::new();
     for folder in folders {
         all.extend(folder.entries(base, page)?.into_iter().map(|entry| (folder, entry)));
@@ -131,7 +131,7 @@ impl<'a> Folder<'a> {
     }
 
     /// The entries that the listing can need, in key order.
-    fn entries(&self, base: &str, page: &ListPageBuilder<'_>) -> Result<Vec<Entry>, DiskError> {
+    fn entries(&self, base: &str, page: &ListPageBuilder<'_>) -> Result<Vec<FolderEntry>, DiskError> {
         let mut entries = Vec::new();
         self.collect(Path::new(""), base, &mut entries)?;
         entries
@@ -144,7 +144,7 @@ impl<'a> Folder<'a> {
     }
 
     /// Reads the names of the folder, and of those inside of it that continue a long segment: in key order, they mix.
-    fn collect(&self, inside: &Path, base: &str, entries: &mut Vec<Entry>) -> Result<(), DiskError> {
+    fn collect(&self, inside: &Path, base: &str, entries: &mut Vec<FolderEntry>) -> Result<(), DiskError> {
         let names = match self.root.open_folder(&self.path.join(inside)) {
             Err(errno) if is_missing(errno) => return Ok(()),
             opened => Dir::new(opened?)?,
@@ -155,8 +155,10 @@ impl<'a> Folder<'a> {
             let Some(kind) = self.kind(&entry, &path)? else { continue };
             let Ok(name) = entry.file_name().to_str() else { continue };
             match decode(name, kind) {
-                Some(Name::File(segment)) => entries.push(Entry { key: format!("{base}{segment}"), path, kind }),
-                Some(Name::Folder(segment)) => entries.push(Entry { key: format!("{base}{segment}/"), path, kind }),
+                Some(Name::File(segment)) => entries.push(FolderEntry { key: format!("{base}{segment}"), path, kind }),
+                Some(Name::Folder(segment)) => {
+                    entries.push(FolderEntry { key: format!("{base}{segment}/"), path, kind })
+                }
                 Some(Name::Beginning(segment)) => self.collect(&path, &format!("{base}{segment}"), entries)?,
                 None => {}
             }

@@ -21,7 +21,7 @@ use std::path::PathBuf;
 /// The most bytes of a segment that share one name. With `%+` at its end, such a name stays below 255 bytes.
 const CHUNK_BYTES: usize = 250;
 /// The longest text that stands for one character in a name: four bytes of UTF-8.
-const LONGEST_PIECE: usize = 4;
+const MAX_PIECE_BYTES: usize = 4;
 
 /// Continues in the names inside of this folder.
 const GOES_ON: &str = "%+";
@@ -72,7 +72,7 @@ pub(super) fn is_plain_folder(name: &str) -> bool {
 /// The meaning of a name, or `None` when no key leads to it.
 pub(super) fn decode(name: &str, is_folder: bool) -> Option<Name> {
     if let Some(beginning) = name.strip_suffix(GOES_ON).filter(|_| is_folder) {
-        let full = beginning.len() <= CHUNK_BYTES && beginning.len() + LONGEST_PIECE > CHUNK_BYTES;
+        let full = beginning.len() <= CHUNK_BYTES && beginning.len() + MAX_PIECE_BYTES > CHUNK_BYTES;
         return full.then(|| unescape(beginning)).flatten().map(Name::Beginning);
     }
     let escaped = name.strip_suffix(UNUSUAL).unwrap_or(name);
@@ -107,7 +107,7 @@ fn is_unusual(segment: &str, is_folder: bool) -> bool {
 fn escape_chunk(segment: &str) -> (String, &str) {
     let mut name = String::with_capacity(segment.len());
     for (at, char) in segment.char_indices() {
-        let mut buffer = [0; LONGEST_PIECE];
+        let mut buffer = [0; MAX_PIECE_BYTES];
         let piece = match char {
             '%' => "%25",
             '.' if at == 0 => "%2E",

@@ -100,7 +100,7 @@ impl Archive {
         Some(content.map(|content| slice_object(content.into(), member.version(), range)))
     }
 
-    /// Reads an object or a range of it. The file is this state for ever, even if it has no name any more.
+    /// Reads an object or a range of it. The file is this state forever, even if it has no name any more.
     pub(super) fn read(
         &self,
         key: &ObjectKey,

@@ -9,8 +9,8 @@ use crate::storage::{PutMode, StorageError};
 use super::super::NamespaceCache;
 use super::super::alias::ForeignEntry;
 use super::super::backoff::Backoff;
+use super::super::locate::Reference;
 use super::super::manifest_changes::Target;
-use super::super::place::Reference;
 
 impl NamespaceCache {
     /// Makes the manifest of its hash list an entry, if it is still in the files of the Python service. These files stay. Several

@@ -12,7 +12,7 @@ use crate::storage::ObjectKey;
 
 use super::super::NamespaceCache;
 use super::super::children::{Child, ChildName, file_name, parse_name};
-use super::super::place::Reference;
+use super::super::locate::Reference;
 
 impl NamespaceCache {
     /// The content of a child in the first folder that has it.

@@ -10,7 +10,7 @@ use crate::storage::ObjectKey;
 use crate::time::UnixMillis;
 
 use super::super::alias::ForeignEntry;
-use super::super::place::Reference;
+use super::super::locate::Reference;
 use super::super::{CONCURRENCY, NamespaceCache};
 use super::listing::id_of_file;
 

@@ -9,7 +9,7 @@ use crate::python_files::{CONFIG_SUFFIX, HashFile, IdFile, METADATA_SUFFIX, Pyth
 use crate::storage::{ObjectKey, PutMode, StorageError, Version};
 
 use super::super::backoff::Backoff;
-use super::super::place::Reference;
+use super::super::locate::Reference;
 use super::super::{Deleted, NamespaceCache};
 
 impl NamespaceCache {

@@ -11,8 +11,8 @@ use crate::manifest::Manifest;
 use crate::storage::ListedObject;
 
 use super::super::load::Part;
+use super::super::locate::{EntryLocation, is_id_file};
 use super::super::namespaces::Stats;
-use super::super::place::{Place, is_id_file};
 use super::super::{CONCURRENCY, NamespaceCache};
 
 impl NamespaceCache {
@@ -41,11 +41,11 @@ impl NamespaceCache {
         }
         let mut pages = self.list(&self.layout().aliases());
         while let Some(page) = pages.next().await? {
-            let reads = page.objects.iter().filter_map(id_of_file).map(async |id| self.place_of(id).await);
-            let places = stream::iter(reads.collect::<Vec<_>>()).buffered(CONCURRENCY);
-            let places: Vec<Place> = places.try_collect().await?;
-            for place in places {
-                if let Place::PythonFiles(file) = place {
+            let reads = page.objects.iter().filter_map(id_of_file).map(async |id| self.locate_entry(id).await);
+            let locations = stream::iter(reads.collect::<Vec<_>>()).buffered(CONCURRENCY);
+            let locations: Vec<EntryLocation> = locations.try_collect().await?;
+            for location in locations {
+                if let EntryLocation::PythonFiles(file) = location {
                     stats.entries[file.strategy as usize] += 1;
                     stats.ids += 1;
                 }

@@ -8,7 +8,7 @@ use crate::python_files::{HashFile, HashFileRow, IdFile};
 use crate::storage::{GetOptions, GetResult, Version};
 use crate::strategy::Strategy;
 
-use super::super::place::Place;
+use super::super::locate::EntryLocation;
 use super::super::versions::{ListedVersion, Versions};
 use super::super::{CONCURRENCY, NamespaceCache};
 
@@ -46,7 +46,7 @@ impl NamespaceCache {
             Some(version) => *listed == version && above == 0,
             None => *listed > above,
         }) {
-            if let Place::PythonFiles(file) = self.place_of(row.cache_id).await? {
+            if let EntryLocation::PythonFiles(file) = self.locate_entry(row.cache_id).await? {
                 return Ok(Some(*file));
             }
         }
@@ -83,7 +83,7 @@ impl NamespaceCache {
     }
 
     async fn python_version(&self, version: u64, row: &HashFileRow) -> Result<Option<ListedVersion>, Error> {
-        let Place::PythonFiles(file) = self.place_of(row.cache_id).await? else { return Ok(None) };
+        let EntryLocation::PythonFiles(file) = self.locate_entry(row.cache_id).await? else { return Ok(None) };
         Ok(Some(of_python(version, row, file.strategy)))
     }
 }

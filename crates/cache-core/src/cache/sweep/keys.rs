@@ -17,7 +17,7 @@ use super::super::pages::Pages;
 use super::{Group, SweepReport};
 
 /// How many rows of one key index are looked up at the same time.
-const ROWS_AT_ONCE: usize = 8;
+const ROW_CONCURRENCY: usize = 8;
 
 /// What is wrong with a row.
 enum Finding {
@@ -38,7 +38,7 @@ impl NamespaceCache {
         };
         let rows = self.retry_replaced(|| async { Pages::new(self, index_key).tree(index.log()).await }).await?.rows;
         let findings = stream::iter(rows.iter().map(|row| self.check_key_row(&index, row)).collect::<Vec<_>>())
-            .buffered(ROWS_AT_ONCE);
+            .buffered(ROW_CONCURRENCY);
         let findings: Vec<Option<Finding>> = findings.try_collect().await?;
         let findings: Vec<Finding> = findings.into_iter().flatten().collect();
         if findings.is_empty() {

@@ -15,9 +15,9 @@ use super::super::manifest_changes::ManifestChange;
 use super::{Sweep, SweepReport, report_corrupt};
 
 /// How many manifests are worked on at the same time; each takes several calls at once.
-const MANIFESTS_AT_ONCE: usize = 8;
+const MANIFEST_CONCURRENCY: usize = 8;
 /// How many entries of one manifest are deleted at the same time. Their deletes share writes.
-const DELETES_AT_ONCE: usize = 8;
+const DELETE_CONCURRENCY: usize = 8;
 
 impl Sweep {
     /// Looks at all manifests, from a random place on and around.
@@ -43,7 +43,7 @@ impl Sweep {
             };
             let wanted = manifests[..in_part].iter().filter(has_work);
             let mut swept = stream::iter(wanted.map(|manifest| cache.sweep_manifest(manifest)).collect::<Vec<_>>())
-                .buffer_unordered(MANIFESTS_AT_ONCE);
+                .buffer_unordered(MANIFEST_CONCURRENCY);
             while let Some(swept) = swept.next().await {
                 self.report.add(report_corrupt(swept)?);
                 if cache.cache.is_over() {
@@ -71,7 +71,7 @@ impl NamespaceCache {
         let now = self.cache.now();
         let expired = tree.pages.rows.iter().filter(|row| row.spec.is_expired(now));
         let mut deletes = stream::iter(expired.map(|row| self.delete_expired(row)).collect::<Vec<_>>())
-            .buffer_unordered(DELETES_AT_ONCE);
+            .buffer_unordered(DELETE_CONCURRENCY);
         let mut report = SweepReport::default();
         while let Some(deleted) = deletes.next().await {
             match deleted {

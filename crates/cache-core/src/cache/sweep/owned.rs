@@ -11,9 +11,9 @@ use crate::storage::ObjectKey;
 
 use super::super::NamespaceCache;
 use super::super::load::Part;
+use super::super::locate::EntryLocation;
 use super::super::page_tree::{ManifestTree, Presence};
 use super::super::pages::Pages;
-use super::super::place::Place;
 use super::{Group, SweepReport};
 
 impl NamespaceCache {
@@ -111,7 +111,7 @@ impl NamespaceCache {
     pub(super) async fn sweep_aliases(&self, group: &Group) -> Result<SweepReport, Error> {
         let Some((_, ObjectKind::Alias(cache_id))) = group.first() else { return Ok(SweepReport::default()) };
         // An id that says itself which manifest lists its entry is not looked up here; and a tombstone leads nowhere.
-        if cache_id.parts().is_some() || matches!(self.place_of(*cache_id).await?, Place::Gone) {
+        if cache_id.parts().is_some() || matches!(self.locate_entry(*cache_id).await?, EntryLocation::Gone) {
             return Ok(SweepReport::default());
         }
         match self.presence(*cache_id).await? {

@@ -19,13 +19,13 @@ use super::{Group, SweepReport};
 const RANDOM_PLACE_WITHIN: Duration = Duration::from_secs(2 * 366 * 24 * 60 * 60);
 
 /// Whether the entry of a view is there.
-enum Shown {
+enum EntryState {
     Live,
     Gone,
     /// What would say so is missing.
     Unknown,
     /// It does not say whose view it is.
-    Nobody,
+    NotNamed,
 }
 
 /// A place somewhere among the names of views: they begin with a time, or with a key.
@@ -42,11 +42,11 @@ impl NamespaceCache {
     /// One view.
     pub(super) async fn sweep_views(&self, group: &Group) -> Result<SweepReport, Error> {
         let Some((view, kind)) = group.first() else { return Ok(SweepReport::default()) };
-        let (shown, key) = match kind {
-            ObjectKind::Dated { strategy, name } => (self.shown_by_dated(*strategy, name).await?, None),
-            ObjectKind::Latest(key) => (self.shown_by_key(key).await?, Some(key.clone())),
+        let (state, key) = match kind {
+            ObjectKind::Dated { strategy, name } => (self.state_by_dated(*strategy, name).await?, None),
+            ObjectKind::Latest(key) => (self.state_by_key(key).await?, Some(key.clone())),
             ObjectKind::Readable { cache_key, file_name } => {
-                self.shown_by_copy(view, cache_key.as_ref(), file_name).await?
+                self.state_by_copy(view, cache_key.as_ref(), file_name).await?
             }
             ObjectKind::Manifest(_)
             | ObjectKind::HashFile(_)
@@ -58,13 +58,13 @@ impl NamespaceCache {
             | ObjectKind::Child(_)
             | ObjectKind::Catalog
             | ObjectKind::Settings
-            | ObjectKind::Other => (Shown::Nobody, None),
+            | ObjectKind::Other => (EntryState::NotNamed, None),
         };
-        match shown {
-            Shown::Live | Shown::Nobody => Ok(SweepReport::default()),
-            Shown::Unknown | Shown::Gone if self.is_python_file(view).await? => Ok(SweepReport::default()),
-            Shown::Unknown => Ok(SweepReport::without_owner(group)),
-            Shown::Gone => self.remove_view(view, key.as_ref()).await,
+        match state {
+            EntryState::Live | EntryState::NotNamed => Ok(SweepReport::default()),
+            EntryState::Unknown | EntryState::Gone if self.is_python_file(view).await? => Ok(SweepReport::default()),
+            EntryState::Unknown => Ok(SweepReport::without_owner(group)),
+            EntryState::Gone => self.remove_view(view, key.as_ref()).await,
         }
     }
 
@@ -77,41 +77,41 @@ impl NamespaceCache {
         Ok(SweepReport { orphaned_views: 1, ..SweepReport::default() })
     }
 
-    async fn shown_by_dated(&self, strategy: Strategy, name: &DatedName) -> Result<Shown, Error> {
+    async fn state_by_dated(&self, strategy: Strategy, name: &DatedName) -> Result<EntryState, Error> {
         Ok(match self.presence(name.cache_id).await? {
-            Presence::Listed(row) if row.nonce == name.nonce && row.spec.strategy == strategy => Shown::Live,
-            Presence::Listed(_) | Presence::InPythonFiles | Presence::Gone => Shown::Gone,
-            Presence::Unknown => Shown::Unknown,
+            Presence::Listed(row) if row.nonce == name.nonce && row.spec.strategy == strategy => EntryState::Live,
+            Presence::Listed(_) | Presence::InPythonFiles | Presence::Gone => EntryState::Gone,
+            Presence::Unknown => EntryState::Unknown,
         })
     }
 
-    async fn shown_by_key(&self, key: &KeyRef) -> Result<Shown, Error> {
+    async fn state_by_key(&self, key: &KeyRef) -> Result<EntryState, Error> {
         let index = self.load::<KeyIndex>(&self.layout().key_index(key), Part::Head).await?.head;
         Ok(match index {
-            Some(index) if index.log().is_empty() => Shown::Gone,
-            Some(_) => Shown::Live,
-            None => Shown::Unknown,
+            Some(index) if index.log().is_empty() => EntryState::Gone,
+            Some(_) => EntryState::Live,
+            None => EntryState::Unknown,
         })
     }
 
-    /// As [`NamespaceCache::shown_by_key`], but a copy of another kind than the newest version is what a store has left that
+    /// As [`NamespaceCache::state_by_key`], but a copy of another kind than the newest version is what a store has left that
     /// broke off.
-    async fn newest_shown_by(&self, view: &ObjectKey, key: &KeyRef) -> Result<Shown, Error> {
-        let shown = self.shown_by_key(key).await?;
-        let Some(newest) = self.newest_under(key).await? else { return Ok(shown) };
-        let Presence::Listed(row) = self.presence(newest).await? else { return Ok(shown) };
+    async fn newest_shown_by(&self, view: &ObjectKey, key: &KeyRef) -> Result<EntryState, Error> {
+        let state = self.state_by_key(key).await?;
+        let Some(newest) = self.newest_under(key).await? else { return Ok(state) };
+        let Presence::Listed(row) = self.presence(newest).await? else { return Ok(state) };
         let kind = row.revision().map_or(row.spec.kind, |revision| revision.kind);
         let expected = self.layout().readable(Some(&key.cache_key), key.file_id.as_str(), kind);
-        Ok(if expected.as_ref() == Ok(view) { shown } else { Shown::Gone })
+        Ok(if expected.as_ref() == Ok(view) { state } else { EntryState::Gone })
     }
 
     /// What a readable copy shows: the newest under its key, or an entry that has no file id, and whose id is the name.
-    async fn shown_by_copy(
+    async fn state_by_copy(
         &self,
         view: &ObjectKey,
         cache_key: Option<&CacheKey>,
         file_name: &FileId,
-    ) -> Result<(Shown, Option<KeyRef>), Error> {
+    ) -> Result<(EntryState, Option<KeyRef>), Error> {
         let id = file_name.as_str().parse::<CacheId>().ok();
         let by_id = match id {
             Some(id) => Some(self.presence(id).await?),
@@ -125,13 +125,13 @@ impl NamespaceCache {
             Some(key) => Some(self.newest_shown_by(view, key).await?),
             None => None,
         };
-        let shown = match (by_id, by_key) {
-            (Some(Presence::Listed(_) | Presence::InPythonFiles), _) | (_, Some(Shown::Live)) => Shown::Live,
-            (Some(Presence::Gone), _) | (_, Some(Shown::Gone)) => Shown::Gone,
-            (Some(Presence::Unknown), _) => Shown::Unknown,
+        let state = match (by_id, by_key) {
+            (Some(Presence::Listed(_) | Presence::InPythonFiles), _) | (_, Some(EntryState::Live)) => EntryState::Live,
+            (Some(Presence::Gone), _) | (_, Some(EntryState::Gone)) => EntryState::Gone,
+            (Some(Presence::Unknown), _) => EntryState::Unknown,
             // A file that is not of this service, or the copy of an entry with a file id and no key.
-            (None, Some(Shown::Unknown | Shown::Nobody) | None) => Shown::Nobody,
+            (None, Some(EntryState::Unknown | EntryState::NotNamed) | None) => EntryState::NotNamed,
         };
-        Ok((shown, key))
+        Ok((state, key))
     }
 }

@@ -177,7 +177,7 @@ async fn a_key_that_is_not_in_memory_costs_a_read_one_more_get_and_no_round_trip
 }
 
 #[tokio::test]
-async fn trouble_with_the_storage_is_503_and_neither_allows_nor_denies() {
+async fn a_storage_failure_is_503_and_neither_allows_nor_denies() {
     let storage = Arc::new(FaultInjectingStorage::new(Arc::new(Memory::default())));
     let maker = over(storage.clone());
     let key = key(&maker, "ns", &["read", "write"]).await;

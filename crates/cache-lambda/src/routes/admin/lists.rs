@@ -10,7 +10,7 @@ use cache_core::cache::{ListFiles, NamePage};
 
 use super::{STORAGE, parse, physical};
 use crate::access::caller::Caller;
-use crate::access::place::{self, Place};
+use crate::access::resource::{self, Resource};
 use crate::extract::Params;
 use crate::openapi::operation::Operation;
 use crate::openapi::parameters;
@@ -135,9 +135,9 @@ impl<'a> ListQuery<'a> {
     /// What lies in namespaces that the caller manages. Within a folder, that was checked before.
     fn visible(&self, mut found: NamePage<String>) -> NamePage<String> {
         if self.list.folder.is_empty() && !self.caller.is_unlimited() {
-            found.items.retain(|path| match place::first_folder(path) {
-                Place::Namespace(namespace) => self.caller.permissions_on(&namespace).allow(Permission::Manage),
-                Place::Service | Place::Elsewhere(_) => false,
+            found.items.retain(|path| match resource::first_folder(path) {
+                Resource::Namespace(namespace) => self.caller.permissions_on(&namespace).allow(Permission::Manage),
+                Resource::Service | Resource::Elsewhere(_) => false,
             });
         }
         found

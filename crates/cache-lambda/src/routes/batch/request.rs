@@ -183,12 +183,12 @@ impl<'a> Item<'a> {
         }
     }
 
-    fn wrong(&self, kind: &str, reason: impl Display) -> Problem {
-        Problem::batch_item(self.index, None, kind, reason, shown_json(self.sent))
+    fn wrong(&self, item_type: &str, reason: impl Display) -> Problem {
+        Problem::batch_item(self.index, None, item_type, reason, shown_json(self.sent))
     }
 
-    fn wrong_field(&self, field: &str, kind: &str, reason: impl Display) -> Problem {
+    fn wrong_field(&self, field: &str, item_type: &str, reason: impl Display) -> Problem {
         let input = self.sent.member(field).map_or(Value::Null, shown_json);
-        Problem::batch_item(self.index, Some(field), kind, reason, input)
+        Problem::batch_item(self.index, Some(field), item_type, reason, input)
     }
 }

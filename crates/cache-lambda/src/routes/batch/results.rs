@@ -10,7 +10,7 @@ use cache_core::cache::{BatchItem, Retrieved, RetrievedOrTooLarge, Selector};
 use cache_core::content::InflateError;
 use cache_core::entry::Entry;
 use cache_core::ids::Namespace;
-use cache_core::representation::{Embedded, Stored, Unreadable};
+use cache_core::representation::{Embedded, EncodedContent, Unreadable};
 use cache_core::strategy::ContentKind;
 use http::StatusCode;
 use serde::Serialize;
@@ -126,7 +126,7 @@ impl<'a> Results<'a> {
     fn embedded(&mut self, entry: &Entry, bytes: &Bytes) -> Result<Embedded, Problem> {
         let max_inflated = self.inflatable.min(self.room() as u64);
         let (kind, content_encoding) = (entry.content.kind, entry.content.content_encoding.as_deref());
-        let stored = Stored { kind, content_encoding, bytes, max_inflated };
+        let stored = EncodedContent { kind, content_encoding, bytes, max_inflated };
         let embedded = stored.embedded();
         if stored.is_gzip() {
             self.inflatable -= embedded.as_ref().map_or(max_inflated, |form| max_inflated.min(form.size() as u64));

@@ -129,7 +129,7 @@ async fn a_histogram_grows_up_to_its_count() {
 #[test]
 fn the_value_of_a_label_comes_back_as_it_was() {
     for value in ["plain", "with \"quotes\"", "back\\slash", "two\nlines", "\\n", "a,b=\"c\"} 1", ""] {
-        let mut page = Page(String::new());
+        let mut page = Exposition(String::new());
         page.family("family", "gauge", "A help.");
         page.sample("family", &[("first", value), ("second", value)], 1);
         let families = parse(&page.0);

@@ -1,4 +1,4 @@
-//! Where a request is to act, read as its handler reads it.
+//! What a request acts on, read as its handler reads it.
 
 use axum::extract::FromRequestParts;
 use cache_core::ids::Namespace;
@@ -9,26 +9,26 @@ use crate::extract::Params;
 use crate::problem::Problem;
 use crate::state::AppState;
 
-/// Where a request is to act.
+/// What a request acts on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
-    /// In no namespace, or in all.
+pub enum Resource {
+    /// No namespace, or all of them.
     Service,
-    /// In this one.
+    /// This one.
     Namespace(Namespace),
-    /// In a folder of the storage that is no namespace.
+    /// A folder of the storage that is no namespace.
     Elsewhere(String),
 }
 
-/// Where a request is to act.
+/// What a request acts on.
 ///
 /// # Errors
 ///
 /// 400 when the path is malformed, as the handler would answer.
-pub async fn of(access: Access, parts: &mut Parts, state: &AppState) -> Result<Place, Problem> {
+pub async fn of(access: Access, parts: &mut Parts, state: &AppState) -> Result<Resource, Problem> {
     match access {
         Access::Namespace(_) | Access::Store => {
-            Ok(Place::Namespace(Params::from_request_parts(parts, state).await?.namespace()?))
+            Ok(Resource::Namespace(Params::from_request_parts(parts, state).await?.namespace()?))
         }
         Access::Folder(_) => {
             let params = Params::from_request_parts(parts, state).await?;
@@ -44,17 +44,17 @@ pub async fn of(access: Access, parts: &mut Parts, state: &AppState) -> Result<P
         | Access::AnyKey
         | Access::AllNamespaces(_)
         | Access::Keys
-        | Access::Root => Ok(Place::Service),
+        | Access::Root => Ok(Resource::Service),
     }
 }
 
 /// The namespace that a path in the storage leads into. A folder whose name would have to be sanitized is none.
-pub fn first_folder(path: &str) -> Place {
+pub fn first_folder(path: &str) -> Resource {
     let folder = path.split('/').next().unwrap_or_default();
     match folder.parse::<Namespace>() {
-        Ok(namespace) if namespace.as_str() == folder => Place::Namespace(namespace),
-        Ok(_) | Err(_) if path.is_empty() => Place::Service,
-        Ok(_) | Err(_) => Place::Elsewhere(folder.to_owned()),
+        Ok(namespace) if namespace.as_str() == folder => Resource::Namespace(namespace),
+        Ok(_) | Err(_) if path.is_empty() => Resource::Service,
+        Ok(_) | Err(_) => Resource::Elsewhere(folder.to_owned()),
     }
 }
 
@@ -64,10 +64,10 @@ mod tests {
 
     #[test]
     fn a_path_leads_into_the_namespace_of_its_first_folder_only_if_that_is_one() {
-        let namespace = |name: &str| Place::Namespace(name.parse().unwrap());
-        let elsewhere = |name: &str| Place::Elsewhere(name.to_owned());
-        for (path, place) in [
-            ("", Place::Service),
+        let namespace = |name: &str| Resource::Namespace(name.parse().unwrap());
+        let elsewhere = |name: &str| Resource::Elsewhere(name.to_owned());
+        for (path, resource) in [
+            ("", Resource::Service),
             ("team-a", namespace("team-a")),
             ("team-a/data/x.json", namespace("team-a")),
             ("team a/data", elsewhere("team a")),
@@ -75,7 +75,7 @@ mod tests {
             ("../team-a", elsewhere("..")),
             (".mgraph-cache/keys", elsewhere(".mgraph-cache")),
         ] {
-            assert_eq!(first_folder(path), place, "{path}");
+            assert_eq!(first_folder(path), resource, "{path}");
         }
     }
 }

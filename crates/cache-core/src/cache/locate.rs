@@ -35,7 +35,7 @@ pub(super) enum Reference {
 
 /// Where an entry is.
 #[derive(Debug)]
-pub(super) enum Place {
+pub(super) enum EntryLocation {
     /// This manifest may list it, as this version.
     Manifest(CacheHash, Target),
     /// In the files of the Python service.
@@ -50,22 +50,22 @@ pub(super) enum Place {
 
 impl NamespaceCache {
     /// Where an entry is: by what its id says, else by what is under the path of its alias.
-    pub(super) async fn place_of(&self, id: CacheId) -> Result<Place, Error> {
+    pub(super) async fn locate_entry(&self, id: CacheId) -> Result<EntryLocation, Error> {
         if let Some(parts) = id.parts() {
             let target = Target { cache_id: id, version: parts.locator.version() };
-            return Ok(Place::Manifest(parts.cache_hash, target));
+            return Ok(EntryLocation::Manifest(parts.cache_hash, target));
         }
         let Some((reference, _)) = self.load_reference(&self.layout().alias(id)).await? else {
-            return Ok(Place::Unknown);
+            return Ok(EntryLocation::Unknown);
         };
-        let in_manifest = |hash, version| Place::Manifest(hash, Target { cache_id: id, version });
+        let in_manifest = |hash, version| EntryLocation::Manifest(hash, Target { cache_id: id, version });
         Ok(match reference {
-            Reference::Tombstone => Place::Gone,
+            Reference::Tombstone => EntryLocation::Gone,
             Reference::Alias(alias) => in_manifest(alias.cache_hash, alias.version),
-            Reference::Python(file) if file.is_deleted => Place::PythonRemains,
+            Reference::Python(file) if file.is_deleted => EntryLocation::PythonRemains,
             Reference::Python(file) => match file.manifest_version {
                 Some(version) => in_manifest(file.cache_hash, version),
-                None => Place::PythonFiles(file),
+                None => EntryLocation::PythonFiles(file),
             },
         })
     }
