@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help run test test-s3-engines test-python-stores events fuzz-api fuzz-events advisories check format lint docs boundaries cycles licences model \
-	simulate chaos release release-lambda bench-local bench-cold bench-s3 bench-http bench-growth bench-herd bench-inline \
+	simulate chaos release release-lambda bench-local bench-cold bench-memory bench-s3 bench-http bench-growth bench-herd bench-inline \
 	bench-client bench-load clean-tools deploy-tools \
 	validate build build-lambda deploy local-lambda replay
 
@@ -48,8 +48,8 @@ fuzz-api: ## Walks /openapi.json against the running server with every check tha
 	@tools/tools.sh || echo "not set up: see above"
 	tools/fuzz_api.sh
 
-fuzz-events: ## Sends 100,000 mutated events of each front door to the function (EVENT_MUTATIONS=n; `make test` sends 3,000 of each).
-	EVENT_MUTATIONS=$(EVENT_MUTATIONS) cargo test --workspace --all-features --lib mutated
+fuzz-events: ## Sends 100,000 mutated events of each front door to the application, and to the binary (EVENT_MUTATIONS=n).
+	EVENT_MUTATIONS=$(EVENT_MUTATIONS) cargo test --workspace --all-features --lib --test it mutated
 
 check: format lint docs boundaries cycles licences ## Checks formatting, lints, docs, dependencies between crates and modules, and licences.
 
@@ -149,6 +149,9 @@ bench-cold: release-lambda ## Measures a cold start in Lambda beside a function 
 	cargo build --release --package hello-lambda
 	$(PYTHON) benches/bench_cold.py target/release/cache-lambda target/release/hello-lambda $(BENCH_STARTS)
 
+bench-memory: release-lambda ## Sends 5.9 MB of JSON of the worst shapes to every operation of the function: at most 128 MB (Linux).
+	$(PYTHON) benches/bench_memory.py target/release/cache-lambda
+
 # One environment for all three: cargo-lambda takes its linker (Zig) from it, and sam takes cargo-lambda.
 .tools/deploy/ready:
 	$(PYTHON) -m venv --clear .tools/deploy
@@ -183,8 +186,9 @@ local-lambda: export FAST_API__AUTH__API_KEY__VALUE ?= sample-key
 local-lambda: deploy-tools ## Runs the function on http://localhost:9000 without AWS, as events/ expects it. Ctrl-C stops it.
 	cargo lambda watch --package cache-lambda --invoke-address ::1
 
-replay: build ## Sends the events in events/ to the built function under `cargo lambda watch`, and checks the answers.
+replay: build ## Sends the events in events/ to the built function under `cargo lambda watch`, and mutations of them by the thousand.
 	$(PYTHON) tools/replay_events.py target/lambda/cache-lambda/bootstrap
+	MGRAPH_SERVER_BIN=$(CURDIR)/target/lambda/cache-lambda/bootstrap cargo test --workspace --all-features --test it mutated
 
 clean-tools: ## Removes .tools/: the Python environments, moto, cargo-deny and what deploys.
 	rm -rf .tools

@@ -26,12 +26,19 @@ stop() {
   rm -rf "$folder"
 }
 
+give_up() {
+  echo "ceph_s3.sh: $*" >&2
+  exit 1
+}
+
 packages() {
-  local command
-  for command in ceph ceph-mon ceph-osd radosgw radosgw-admin; do
+  local command said
+  for command in ceph ceph-mon ceph-osd radosgw radosgw-admin curl; do
     command -v "$command" >/dev/null && continue
-    apt-get update -qq
-    apt-get install -y -qq --no-install-recommends ceph-mon ceph-osd radosgw ceph-mgr ceph-common >/dev/null
+    [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null || give_up "$command is missing, and only root can install it, with apt-get"
+    export DEBIAN_FRONTEND=noninteractive
+    said=$({ apt-get update -qq && apt-get install -y -qq --no-install-recommends ceph-mon ceph-osd radosgw ceph-mgr ceph-common curl; } 2>&1) ||
+      give_up "apt-get cannot install Ceph: $(grep -m 1 '^E:' <<<"$said")"
     return
   done
 }
@@ -99,7 +106,7 @@ start() {
     curl -s -o /dev/null "http://127.0.0.1:$port/" && break
     sleep 1
   done
-  curl -s -o /dev/null "http://127.0.0.1:$port/" || { echo "the gateway does not answer: see $folder/log" >&2; exit 1; }
+  curl -s -o /dev/null "http://127.0.0.1:$port/" || give_up "the gateway does not answer: see $folder/log"
   radosgw-admin -c "$config" -n client.rgw user create --uid=test --display-name=test --access-key=test --secret-key=test-secret >/dev/null 2>&1
   echo "MGRAPH_S3_ENDPOINT=http://127.0.0.1:$port AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test-secret"
 }

@@ -11,8 +11,8 @@ tests=(on_s3 over_a_failing_s3 a_repeat_after_lost_replies an_s3_that_fails noth
 
 if [[ -z ${MGRAPH_S3_ENDPOINT:-} ]]; then
   trap 'tools/ceph_s3.sh stop' EXIT
-  if ! variables=$(tools/ceph_s3.sh start 17480 | tail -n 1) || [[ $variables != MGRAPH_* ]]; then
-    echo "not run: Ceph cannot be set up here"
+  if ! variables=$(tools/ceph_s3.sh start 17480 2>&1 | tail -n 1) || [[ $variables != MGRAPH_* ]]; then
+    echo "not run: the tests on Ceph (${variables#ceph_s3.sh: })"
     exit 0
   fi
   # Three assignments, without blanks in their values.

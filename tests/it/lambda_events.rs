@@ -12,6 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use cache_testing::event_mutations::{Mutations, events_in};
 use serde_json::{Value, json};
 
 use self::event_sources::{Answer, EventSource, Sample};
@@ -24,6 +25,10 @@ const KEY: [(&str, &str); 2] =
 /// A function that answers all the events.
 const SETTINGS: [(&str, &str); 4] =
     [KEY[0], KEY[1], ("CACHE__SERVICE__STORAGE_MODE", "memory"), ("CACHE__SERVICE__TEST_ROUTES", "true")];
+
+/// How many mutated events of each front door the binary gets unless `EVENT_MUTATIONS` says otherwise. The application alone
+/// gets more of them in tests of its own; this is for what lies between it and the Runtime API.
+const MUTATIONS: u64 = 500;
 
 /// The time limit of an event unless a test sets another one.
 const AMPLE: Duration = Duration::from_secs(30);
@@ -157,6 +162,25 @@ async fn an_unanswered_call_is_503_before_the_invocation_ends() {
         assert!(began.elapsed() < limit, "answered after {:?}", began.elapsed());
     }
     assert!(function.log().contains("no response before the request deadline"), "{}", function.log());
+}
+
+#[tokio::test]
+async fn no_mutated_event_ends_in_a_function_error() {
+    for folder_name in ["rest-api", "http-api", "function-url", "schedule"] {
+        let mut function = Function::start(&SETTINGS).await;
+        let events = events_in(&folder(folder_name));
+        let mut refused = 0;
+        for (seed, event) in Mutations::of(events, MUTATIONS).enumerate() {
+            let answer = function.invoke(&event.to_string(), AMPLE).await;
+            // Others are reports of a sweep.
+            if let Some(status) = answer["statusCode"].as_u64() {
+                assert!((200..500).contains(&status) || status == 501, "{folder_name}, seed {seed}: {answer}, {event}");
+                refused += u64::from(status >= 400);
+            }
+        }
+        assert!(refused > 0, "{folder_name}: the mutations change nothing");
+        assert!(function.is_alive(), "{folder_name}: {}", function.log());
+    }
 }
 
 /// Sends the events of a source in order, and compares the answers. `CACHE_ID` stands for the entry that was stored

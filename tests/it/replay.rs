@@ -17,7 +17,7 @@ mod names;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::compat_deviations::{self, DEVIATIONS};
+use crate::compat_deviations::DEVIATIONS;
 use crate::support::{Client, Mode, Reply, Server, say};
 pub use compare::Mismatch;
 pub use exchange::Exchange;
@@ -76,16 +76,16 @@ struct Replay {
     names: Names,
     alike: usize,
     void: usize,
-    /// How many exchanges each row explains.
-    used_rows: BTreeMap<usize, usize>,
+    /// How many exchanges each pattern of each row explains.
+    used: BTreeMap<(usize, &'static str), usize>,
     unexplained: Vec<String>,
 }
 
 /// The outcome of a comparison.
 enum Verdict {
     Alike,
-    /// As the row at this place of the table says.
-    Wanted(usize),
+    /// As the row at this place of the table says, by this pattern.
+    Wanted(usize, &'static str),
     Unexplained(Vec<Mismatch>),
 }
 
@@ -122,7 +122,7 @@ impl Replay {
         let reply = client.send(exchange.request.assemble(&self.names)).await;
         match self.judge(exchange, &reply) {
             Verdict::Alike => self.alike += 1,
-            Verdict::Wanted(row) => *self.used_rows.entry(row).or_default() += 1,
+            Verdict::Wanted(row, pattern) => *self.used.entry((row, pattern)).or_default() += 1,
             Verdict::Unexplained(mismatches) => self.unexplained.push(describe(line, exchange, &reply, &mismatches)),
         }
         self.learn(&exchange.response, &reply);
@@ -136,11 +136,11 @@ impl Replay {
         if mismatches.is_empty() {
             return Verdict::Alike;
         }
-        let explains = |row: &compat_deviations::Deviation| row.names(exchange) && row.ours.expects(reply, &mismatches);
-        match DEVIATIONS.iter().position(explains) {
-            Some(row) if !self.python => Verdict::Wanted(row),
-            _ => Verdict::Unexplained(mismatches),
-        }
+        let explanation = DEVIATIONS.iter().enumerate().find_map(|(at, row)| {
+            let pattern = row.pattern_of(exchange)?;
+            row.ours.expects(reply, &mismatches).then_some(Verdict::Wanted(at, pattern))
+        });
+        explanation.filter(|_| !self.python).unwrap_or(Verdict::Unexplained(mismatches))
     }
 
     /// Learns the names that our response introduced; those that it refused do not exist.
@@ -155,12 +155,15 @@ impl Replay {
         }
     }
 
-    fn unused_rows(&self) -> impl Iterator<Item = usize> {
-        (0..DEVIATIONS.len()).filter(|row| !self.used_rows.contains_key(row))
+    /// Patterns that explain nothing.
+    fn unused(&self) -> impl Iterator<Item = &'static str> {
+        let patterns =
+            DEVIATIONS.iter().enumerate().flat_map(|(at, row)| row.exchanges.iter().map(move |&one| (at, one)));
+        patterns.filter(|pattern| !self.used.contains_key(pattern)).map(|(_, pattern)| pattern)
     }
 
     fn is_clean(&self) -> bool {
-        self.unexplained.is_empty() && self.unused_rows().next().is_none()
+        self.unexplained.is_empty() && self.unused().next().is_none()
     }
 
     fn report(&self) -> String {
@@ -168,15 +171,16 @@ impl Replay {
         for difference in &self.unexplained {
             let _ = writeln!(text, "{difference}");
         }
-        for row in self.unused_rows().filter(|_| !self.python) {
-            let _ = writeln!(text, "no exchange uses the row {:?}\n", DEVIATIONS[row]);
+        for pattern in self.unused().filter(|_| !self.python) {
+            let _ = writeln!(text, "no exchange is explained by {pattern:?}\n");
         }
         let _ = writeln!(text, "{} alike", self.alike);
         let _ = writeln!(text, "{} void: about an entry that was refused or not made", self.void);
         let _ = writeln!(text, "{} different without a row", self.unexplained.len());
-        let _ = writeln!(text, "{} different on purpose:", self.used_rows.values().sum::<usize>());
-        for (row, count) in &self.used_rows {
-            let _ = writeln!(text, "  {count:4} {}", DEVIATIONS[*row].reason);
+        let _ = writeln!(text, "{} different on purpose:", self.used.values().sum::<usize>());
+        for (at, row) in DEVIATIONS.iter().enumerate() {
+            let count: usize = row.exchanges.iter().filter_map(|&pattern| self.used.get(&(at, pattern))).sum();
+            let _ = writeln!(text, "  {count:4} {}", row.reason);
         }
         text
     }

@@ -10,7 +10,7 @@ mod shared_storage;
 use std::time::Duration;
 
 use cache_core::cache::{
-    CacheConfig, ChildName, NamespaceCache, Selector, StoreRequest, UploadLimits, UploadRequest, VersionsOf,
+    CacheConfig, ChildName, NamespaceCache, Selector, StoreRequest, Upload, UploadLimits, UploadRequest, VersionsOf,
 };
 use cache_core::content::Content;
 use cache_core::entry::Entry;
@@ -211,8 +211,8 @@ async fn an_upload_takes_one_put_and_its_completion_2_round_trips() {
     let (request, limits) = (upload_request(&content), UploadLimits { content: u64::MAX, copy: u64::MAX });
     let (upload, cost) = world.cost_of(cache.begin_upload(&request, limits, None)).await;
     assert_eq!(cost, "(0)", "begin");
-    let id = upload.unwrap().upload_id;
-    let (received, cost) = world.cost_of(cache.receive_upload(id, &request, content.bytes().clone())).await;
+    let Upload { upload_id: id, expires_at, .. } = upload.unwrap();
+    let (received, cost) = world.cost_of(cache.receive_upload(id, &request, expires_at, content.bytes().clone())).await;
     assert_eq!((received.unwrap(), &*cost), (true, "PUT (1)"), "receive");
     let (completed, cost) = world.cost_of(cache.complete_upload(id, &request, limits)).await;
     assert_eq!(cost, "PUT+GET+HEAD (2)", "complete");

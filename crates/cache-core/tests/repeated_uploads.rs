@@ -12,6 +12,7 @@ use cache_core::digest::Sha256Digest;
 use cache_core::error::{Error, ErrorKind};
 use cache_core::ids::CacheId;
 use cache_core::strategy::{ContentKind, Strategy};
+use cache_core::time::UnixMillis;
 use cache_storage::operation::StorageOp;
 use cache_testing::fault_injection::{Fault, FaultRates};
 use futures::future::join_all;
@@ -48,7 +49,7 @@ async fn begin(cache: &NamespaceCache, request: &UploadRequest, key: &Idempotenc
 async fn upload(cache: &NamespaceCache, request: &UploadRequest) -> Result<Stored, Error> {
     let id = cache.begin_upload(request, LIMITS, Some(&key("k"))).await?.upload_id;
     // `false`: an earlier attempt has sent it.
-    cache.receive_upload(id, request, content()).await?;
+    cache.receive_upload(id, request, NEVER, content()).await?;
     cache.complete_upload(id, request, LIMITS).await
 }
 
@@ -56,6 +57,8 @@ fn names(stored: &Stored) -> (CacheId, u64, Option<u64>) {
     (stored.entry.cache_id, stored.entry.version, stored.key_version)
 }
 
+/// How long announcements live is no part of these tests.
+const NEVER: UnixMillis = UnixMillis::new(u64::MAX);
 const HOUR: Duration = Duration::from_secs(3600);
 const QUARTER: Duration = Duration::from_secs(900);
 
@@ -75,7 +78,7 @@ async fn what_was_sent_is_found_within_the_hour_at_any_time_of_the_day() {
         let (cache, other) = (world.process().await, world.new_process());
         let request = request(Strategy::Direct);
         let first = begin(&cache, &request, &key("k")).await;
-        assert!(cache.receive_upload(first, &request, content()).await.unwrap());
+        assert!(cache.receive_upload(first, &request, NEVER, content()).await.unwrap());
         world.clock.advance(HOUR);
         assert_eq!(begin(&other, &request, &key("k")).await, first, "quarter {quarter}");
     }
@@ -110,7 +113,7 @@ async fn a_blob_name_is_not_used_again_when_the_sweep_may_have_removed_it() {
         if first_use.is_none() {
             first_uses.push((id, now));
         }
-        cache.receive_upload(id, &request, content()).await.unwrap();
+        cache.receive_upload(id, &request, NEVER, content()).await.unwrap();
         world.clock.advance(QUARTER);
     }
     assert!(first_uses.len() >= 6, "{first_uses:?}");
@@ -211,6 +214,6 @@ async fn a_repeat_after_a_delete_stores_nothing() {
     assert!(has_kind(&again, ErrorKind::Invalid), "{again:?}");
     assert_eq!(cache.ids().await.unwrap(), []);
     let id = begin(&cache, &request(Strategy::Direct), &key("l")).await;
-    assert!(cache.receive_upload(id, &request(Strategy::Direct), content()).await.unwrap());
+    assert!(cache.receive_upload(id, &request(Strategy::Direct), NEVER, content()).await.unwrap());
     cache.complete_upload(id, &request(Strategy::Direct), LIMITS).await.unwrap();
 }

@@ -49,9 +49,9 @@ async fn take_over(cache: &NamespaceCache, content: Content) -> CacheId {
 
 async fn send(cache: &NamespaceCache, content: &Bytes) -> CacheId {
     let request = upload_request(content);
-    let id = cache.begin_upload(&request, LIMITS, None).await.unwrap().upload_id;
-    assert!(cache.receive_upload(id, &request, content.clone()).await.unwrap());
-    id
+    let upload = cache.begin_upload(&request, LIMITS, None).await.unwrap();
+    assert!(cache.receive_upload(upload.upload_id, &request, upload.expires_at, content.clone()).await.unwrap());
+    upload.upload_id
 }
 
 async fn revision(cache: &NamespaceCache, id: CacheId, number: u64) -> Bytes {

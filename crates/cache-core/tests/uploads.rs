@@ -7,9 +7,9 @@ mod shared_storage;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cache_core::cache::{CacheConfig, NamespaceCache, Selector, UploadLimits, UploadRequest};
+use cache_core::cache::{CacheConfig, NamespaceCache, Selector, Upload, UploadLimits, UploadRequest};
 use cache_core::digest::Sha256Digest;
-use cache_core::error::ErrorKind;
+use cache_core::error::{Error, ErrorKind};
 use cache_core::ids::{BlobToken, CacheId};
 use cache_core::layout::Layout;
 use cache_core::settings::Settings;
@@ -33,15 +33,24 @@ fn content(number: u8) -> Bytes {
     vec![number; SIZE].into()
 }
 
-async fn begin(cache: &NamespaceCache, request: &UploadRequest) -> CacheId {
-    cache.begin_upload(request, LIMITS, None).await.unwrap().upload_id
+async fn begin(cache: &NamespaceCache, request: &UploadRequest) -> Upload {
+    cache.begin_upload(request, LIMITS, None).await.unwrap()
 }
 
 /// Begins an upload and sends its content.
 async fn send(cache: &NamespaceCache, request: &UploadRequest, content: &Bytes) -> CacheId {
-    let id = begin(cache, request).await;
-    assert!(cache.receive_upload(id, request, content.clone()).await.unwrap());
-    id
+    let upload = begin(cache, request).await;
+    assert!(receive(cache, &upload, request, content).await.unwrap());
+    upload.upload_id
+}
+
+async fn receive(
+    cache: &NamespaceCache,
+    upload: &Upload,
+    request: &UploadRequest,
+    content: &Bytes,
+) -> Result<bool, Error> {
+    cache.receive_upload(upload.upload_id, request, upload.expires_at, content.clone()).await
 }
 
 fn upload_blob(id: CacheId) -> ObjectKey {
@@ -140,10 +149,10 @@ async fn a_content_that_is_not_there_yet_is_asked_for() {
     let world = SharedStorage::new();
     let (cache, content) = (world.process().await, content(1));
     let request = upload_request(&content);
-    let id = begin(&cache, &request).await;
-    assert!(is_refused(&cache, id, &request).await);
-    assert!(cache.receive_upload(id, &request, content).await.unwrap());
-    cache.complete_upload(id, &request, LIMITS).await.unwrap();
+    let upload = begin(&cache, &request).await;
+    assert!(is_refused(&cache, upload.upload_id, &request).await);
+    assert!(receive(&cache, &upload, &request, &content).await.unwrap());
+    cache.complete_upload(upload.upload_id, &request, LIMITS).await.unwrap();
 }
 
 #[tokio::test]
@@ -152,10 +161,10 @@ async fn what_is_not_what_was_announced_is_refused() {
     let (cache, announced) = (world.process().await, content(1));
     let request = upload_request(&announced);
     for sent in [content(2), announced.slice(1..)] {
-        let id = begin(&cache, &request).await;
-        assert!(has_kind(&cache.receive_upload(id, &request, sent.clone()).await, ErrorKind::Invalid));
-        world.put(&upload_blob(id), sent).await;
-        assert!(is_refused(&cache, id, &request).await);
+        let upload = begin(&cache, &request).await;
+        assert!(has_kind(&receive(&cache, &upload, &request, &sent).await, ErrorKind::Invalid));
+        world.put(&upload_blob(upload.upload_id), sent).await;
+        assert!(is_refused(&cache, upload.upload_id, &request).await);
     }
     assert_eq!(cache.ids().await.unwrap(), []);
 }
@@ -165,8 +174,22 @@ async fn an_upload_is_sent_once() {
     let world = SharedStorage::new();
     let (cache, content) = (world.process().await, content(1));
     let request = upload_request(&content);
-    let id = send(&cache, &request, &content).await;
-    assert!(!cache.receive_upload(id, &request, content).await.unwrap());
+    let upload = begin(&cache, &request).await;
+    assert!(receive(&cache, &upload, &request, &content).await.unwrap());
+    assert!(!receive(&cache, &upload, &request, &content).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_content_that_arrives_long_after_its_url_expired_is_refused() {
+    let world = SharedStorage::new();
+    let (cache, content) = (world.process().await, content(1));
+    let request = upload_request(&content);
+    let (slow, late) = (begin(&cache, &request).await, begin(&cache, &request).await);
+    world.clock.advance(Duration::from_secs(2 * 3600 - 1));
+    assert!(receive(&cache, &slow, &request, &content).await.unwrap(), "it began in time");
+    world.clock.advance(Duration::from_secs(1));
+    assert!(has_kind(&receive(&cache, &late, &request, &content).await, ErrorKind::Invalid));
+    assert_eq!(world.keys("blobs/").await, [upload_blob(slow.upload_id)]);
 }
 
 #[tokio::test]

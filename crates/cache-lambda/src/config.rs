@@ -30,6 +30,13 @@ use crate::telemetry::logging::LogFormat;
 const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 /// Set by Lambda.
 const FUNCTION_NAME: &str = "AWS_LAMBDA_FUNCTION_NAME";
+/// What Lambda calls the memory of the function, in MiB.
+const FUNCTION_MEMORY: &str = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE";
+
+/// How many bytes of contents are kept in memory unless the configuration says otherwise.
+const DEFAULT_OBJECT_CACHE_BYTES: u64 = 64 * 1024 * 1024;
+/// At most this fraction of a function's memory is for them: the rest is for bodies of up to 6 MB, and what is made of them.
+const OBJECT_CACHE_FRACTION: u64 = 8;
 
 /// The least that [`Config::max_in_memory_bytes`] can be, in bytes.
 const MIN_IN_MEMORY_BYTES: u64 = 64 * 1024 * 1024;
@@ -92,7 +99,7 @@ impl Config {
             auth,
             read_only: reader.parsed::<BoolValue>(&READ_ONLY).0,
             max_body_bytes,
-            object_cache_bytes: reader.parsed(&OBJECT_CACHE_BYTES),
+            object_cache_bytes: object_cache_bytes(&mut reader, in_lambda),
             strict_names: reader.parsed::<BoolValue>(&STRICT_NAMES).0,
             test_routes: reader.parsed::<BoolValue>(&TEST_ROUTES).0,
             request_timeout: Duration::from_secs(reader.parsed(&REQUEST_TIMEOUT)),
@@ -111,6 +118,13 @@ impl Config {
     pub fn max_in_memory_bytes(&self) -> u64 {
         self.max_body_bytes.max(MIN_IN_MEMORY_BYTES)
     }
+}
+
+fn object_cache_bytes(reader: &mut EnvReader<'_>, in_lambda: bool) -> u64 {
+    let memory_mib: Option<u64> =
+        reader.variable(FUNCTION_MEMORY).filter(|_| in_lambda).and_then(|mib| mib.parse().ok());
+    let share = memory_mib.map_or(u64::MAX, |mib| mib.saturating_mul(1 << 20) / OBJECT_CACHE_FRACTION);
+    reader.parsed_or(&OBJECT_CACHE_BYTES, share.min(DEFAULT_OBJECT_CACHE_BYTES))
 }
 
 /// Only Lambda forwards the log to CloudWatch, so elsewhere the metrics would be lost.

@@ -28,6 +28,8 @@ use crate::state::{AppState, Service};
 /// How long after the deadline the response waits for the use case. A use case that is queued behind a request with a
 /// later deadline may take longer.
 const GRACE: Duration = Duration::from_millis(100);
+/// What a whole list counts as while it is read, in bytes: how large it is shows in the end. 100,000 ids take as much.
+const WHOLE_LIST_BYTES: u64 = 16 << 20;
 
 /// The cache with the deadline and the storage counters of a request.
 #[derive(Debug)]
@@ -105,6 +107,11 @@ impl RequestCache {
             Some(share) => share.reserve(bytes).await,
             None => Ok(()),
         }
+    }
+
+    /// Makes room in memory for a list that is read as a whole.
+    pub async fn reserve_whole_list(&self) -> Result<(), Problem> {
+        self.reserve(WHOLE_LIST_BYTES).await
     }
 
     /// As [`RequestCache::run_to_completion`], for a use case that computes for long between its storage calls: it runs

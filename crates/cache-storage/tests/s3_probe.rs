@@ -59,6 +59,14 @@ async fn a_server_that_ignores_a_condition_is_refused() {
 }
 
 #[tokio::test]
+async fn a_server_that_checks_and_then_writes_is_refused() {
+    let creates = Quirks { checks_then_creates: true, ..Quirks::default() };
+    assert_refused(creates, "8 of 8 concurrent creates of one object succeeded").await;
+    let updates = Quirks { checks_then_updates: true, ..Quirks::default() };
+    assert_refused(updates, "8 of 8 concurrent updates of one ETag succeeded").await;
+}
+
+#[tokio::test]
 async fn a_server_that_does_not_respond_is_unavailable() {
     let config = S3Config { endpoint_url: Some("http://127.0.0.1:1".to_owned()), ..S3Config::new("bucket") };
     let probed = S3::with_keys(config, "id", "secret").probe().await;

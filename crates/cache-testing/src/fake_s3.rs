@@ -7,7 +7,8 @@ use std::fmt::Write;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 use std::ops::Bound;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -24,6 +25,9 @@ use crate::loopback;
 /// A listing has at most so many keys.
 const MAX_KEYS: usize = 1000;
 
+/// How long a server that checks first takes until it writes.
+const WRITE_DELAY: Duration = Duration::from_millis(2);
+
 /// The differences between the server and S3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Quirks {
@@ -37,6 +41,11 @@ pub struct Quirks {
     pub compares_unquoted: bool,
     /// A PUT with `If-Match` is not implemented.
     pub lacks_if_match: bool,
+    /// A PUT with `If-None-Match: *` looks for the object first and writes afterwards, so that several of those that race
+    /// succeed, as s3s-fs does.
+    pub checks_then_creates: bool,
+    /// So does a PUT with `If-Match`.
+    pub checks_then_updates: bool,
 }
 
 /// A running server. It ends with the runtime in which it was started.
@@ -70,7 +79,11 @@ impl FakeS3 {
 
     /// The paths of all objects: `/bucket/key`.
     pub fn paths(&self) -> Vec<String> {
-        self.objects.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+        self.objects().keys().cloned().collect()
+    }
+
+    fn objects(&self) -> MutexGuard<'_, Objects> {
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn accept(self, listener: TcpListener) {
@@ -93,16 +106,21 @@ impl FakeS3 {
         let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
         let path = percent_decode_str(head.uri.path()).decode_utf8_lossy().into_owned();
         let header = |name: HeaderName| Some(head.headers.get(name)?.to_str().ok()?.to_owned());
-        let mut objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
+        let checks_first = self.quirks.checks_then_creates && head.headers.contains_key(IF_NONE_MATCH)
+            || self.quirks.checks_then_updates && head.headers.contains_key(IF_MATCH);
+        if head.method == Method::PUT && checks_first {
+            if let Some(refusal) = self.refusal(&self.objects(), &path, header(IF_NONE_MATCH), header(IF_MATCH)) {
+                return refusal;
+            }
+            tokio::time::sleep(WRITE_DELAY).await;
+            return put(&mut self.objects(), path, body);
+        }
+        let mut objects = self.objects();
         let etag = objects.get(&path).map(etag);
         match head.method {
-            Method::PUT => {
-                let refusal = self.refusal(etag.as_deref(), header(IF_NONE_MATCH), header(IF_MATCH));
-                refusal.unwrap_or_else(|| {
-                    objects.insert(path, body.clone());
-                    response(StatusCode::OK, Some(&format!("\"{}\"", self::etag(&body))), Bytes::new())
-                })
-            }
+            Method::PUT => self
+                .refusal(&objects, &path, header(IF_NONE_MATCH), header(IF_MATCH))
+                .unwrap_or_else(|| put(&mut objects, path, body)),
             Method::DELETE => {
                 objects.remove(&path);
                 response(StatusCode::NO_CONTENT, None, Bytes::new())
@@ -121,10 +139,12 @@ impl FakeS3 {
     /// Why a PUT is refused, if it is.
     fn refusal(
         &self,
-        etag: Option<&str>,
+        objects: &Objects,
+        path: &str,
         if_none_match: Option<String>,
         if_match: Option<String>,
     ) -> Option<Response<Full<Bytes>>> {
+        let etag = objects.get(path).map(etag);
         if if_none_match.is_some() && etag.is_some() && !self.quirks.ignores_if_none_match {
             return Some(error(StatusCode::PRECONDITION_FAILED, "PreconditionFailed"));
         }
@@ -136,7 +156,7 @@ impl FakeS3 {
             let ignored = self.quirks.ignores_if_match_of_absent;
             return (!ignored).then(|| error(StatusCode::NOT_FOUND, "NoSuchKey"));
         };
-        let expected = if self.quirks.compares_unquoted { etag.to_owned() } else { format!("\"{etag}\"") };
+        let expected = if self.quirks.compares_unquoted { etag } else { format!("\"{etag}\"") };
         (if_match != expected).then(|| error(StatusCode::PRECONDITION_FAILED, "PreconditionFailed"))
     }
 }
@@ -188,6 +208,12 @@ impl Listing {
         let body = format!("<ListBucketResult><IsTruncated>{truncated}</IsTruncated>{contents}</ListBucketResult>");
         response(StatusCode::OK, None, body.into())
     }
+}
+
+fn put(objects: &mut Objects, path: String, body: Bytes) -> Response<Full<Bytes>> {
+    let etag = format!("\"{}\"", etag(&body));
+    objects.insert(path, body);
+    response(StatusCode::OK, Some(&etag), Bytes::new())
 }
 
 fn escape(text: &str) -> String {

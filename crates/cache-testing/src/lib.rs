@@ -10,8 +10,10 @@
 //! | [`s3_server`] | the S3 server that tests use: moto, or one of your own |
 //! | [`moto`] | an S3 look-alike that runs as long as the test |
 //! | [`fake_s3`] | a minimal S3 with the quirks of look-alikes |
+//! | [`event_mutations`] | mutated events for a function |
 //! | [`faulty_proxy`] | an HTTP proxy in front of S3 that delays, refuses and breaks requests |
 
+pub mod event_mutations;
 pub mod fake_s3;
 pub mod fault_injection;
 pub mod faulty_proxy;

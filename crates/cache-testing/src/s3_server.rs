@@ -8,8 +8,8 @@ use std::env;
 use std::process;
 use std::sync::OnceLock;
 
-use cache_storage::s3::{S3, S3Config};
-use tokio::sync::Mutex;
+use cache_storage::s3::{ETagQuoting, S3, S3Config};
+use tokio::sync::{Mutex, OnceCell};
 
 use crate::moto::Moto;
 
@@ -26,6 +26,8 @@ pub struct S3Server {
     moto: Option<Moto>,
     /// The buckets that exist, by the names in tests.
     buckets: Mutex<HashSet<String>>,
+    /// What the probe has found, once for all tests.
+    etag_quoting: OnceCell<ETagQuoting>,
 }
 
 impl S3Server {
@@ -43,6 +45,7 @@ impl S3Server {
             secret_access_key: variable("AWS_SECRET_ACCESS_KEY"),
             moto: None,
             buckets: Mutex::default(),
+            etag_quoting: OnceCell::new(),
         })
     }
 
@@ -54,6 +57,7 @@ impl S3Server {
             secret_access_key: MOTO_KEY.to_owned(),
             moto: Some(moto),
             buckets: Mutex::default(),
+            etag_quoting: OnceCell::new(),
         })
     }
 
@@ -85,7 +89,7 @@ impl S3Server {
         // Locked until the bucket exists, since others may wait for the same one.
         let mut buckets = self.buckets.lock().await;
         if buckets.insert(name.to_owned()) {
-            let created = self.client(self.endpoint_url(), &bucket).create_bucket().await;
+            let created = self.own_client(&bucket).create_bucket().await;
             created.unwrap_or_else(|error| panic!("the bucket {bucket} is not created: {error:?}"));
         }
         bucket
@@ -106,15 +110,24 @@ impl S3Server {
     ///
     /// As [`S3Server::storage`].
     pub async fn storage_at(&self, endpoint_url: String, bucket: &str) -> S3 {
-        let storage = self.client(endpoint_url, &self.bucket(bucket).await);
-        match self.moto {
-            Some(_) => storage,
-            None => storage.probe().await.unwrap_or_else(|error| panic!("the server is not fit: {error:?}")),
-        }
+        let bucket = self.bucket(bucket).await;
+        let etag_quoting = match self.moto {
+            Some(_) => ETagQuoting::Quoted,
+            None => *self.etag_quoting.get_or_init(|| self.probe(&bucket)).await,
+        };
+        self.client(S3Config { endpoint_url: Some(endpoint_url), etag_quoting, ..S3Config::new(bucket) })
     }
 
-    fn client(&self, endpoint_url: String, bucket: &str) -> S3 {
-        let config = S3Config { endpoint_url: Some(endpoint_url), ..S3Config::new(bucket) };
+    async fn probe(&self, bucket: &str) -> ETagQuoting {
+        let probed = self.own_client(bucket).probe().await;
+        probed.unwrap_or_else(|error| panic!("the server is not fit: {error:?}")).etag_quoting()
+    }
+
+    fn own_client(&self, bucket: &str) -> S3 {
+        self.client(S3Config { endpoint_url: Some(self.endpoint_url()), ..S3Config::new(bucket) })
+    }
+
+    fn client(&self, config: S3Config) -> S3 {
         S3::with_keys(config, &self.access_key_id, &self.secret_access_key)
     }
 }

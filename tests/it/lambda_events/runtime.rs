@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::{HeaderMap, Method, StatusCode, Uri};
@@ -30,9 +30,12 @@ const MAX_WAITING: usize = 8;
 /// The id of an invocation that waits alone.
 pub const REQUEST_ID: &str = "0";
 
+/// The largest answer that Lambda takes, in bytes.
+const MAX_ANSWER_BYTES: usize = 6_291_556;
+
 /// The binary, running as a Lambda function. Gone when dropped.
 pub struct Function {
-    _process: Child,
+    process: Child,
     invocations: mpsc::Sender<Invocation>,
     answers: mpsc::Receiver<Answer>,
     scratch: TempDir,
@@ -45,8 +48,13 @@ struct Invocation {
     deadline_ms: u128,
 }
 
-/// A response of the function, and its invocation.
-type Answer = (usize, Bytes);
+/// What the function has posted for an invocation.
+struct Answer {
+    request_id: usize,
+    /// Not a response: Lambda makes a function error of it, and the caller gets a 502.
+    is_error: bool,
+    body: Bytes,
+}
 
 /// The channels of the Runtime API.
 struct Desk {
@@ -63,6 +71,7 @@ impl Function {
         let router = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next))
             .route("/2018-06-01/runtime/invocation/{request_id}/{outcome}", post(done))
+            .layer(DefaultBodyLimit::disable())
             .with_state(Arc::new(desk));
         let runtime_api = serve(router).await.to_string();
         let scratch = tempfile::tempdir().unwrap();
@@ -80,10 +89,10 @@ impl Function {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        Self { _process: process, invocations, answers, scratch }
+        Self { process, invocations, answers, scratch }
     }
 
-    /// Lets the function answer an event; panics with its log when it does not.
+    /// Lets the function answer an event; panics with its log when it does not, or the answer is a function error.
     pub async fn invoke(&mut self, event: &str, limit: Duration) -> Value {
         let [answer] = self.invoke_all([event], limit).await;
         answer
@@ -99,11 +108,17 @@ impl Function {
         let mut answers = BTreeMap::new();
         while answers.len() < N {
             match tokio::time::timeout(ANSWER_WITHIN, self.answers.recv()).await {
-                Ok(Some((request_id, answer))) => answers.insert(request_id, serde_json::from_slice(&answer).unwrap()),
+                Ok(Some(answer)) if answer.is_error => panic!("a function error: {:?}\n{}", answer.body, self.log()),
+                Ok(Some(answer)) => answers.insert(answer.request_id, serde_json::from_slice(&answer.body).unwrap()),
                 Ok(None) | Err(_) => panic!("no answer within {ANSWER_WITHIN:?}:\n{}", self.log()),
             };
         }
         answers.into_values().collect::<Vec<_>>().try_into().unwrap()
+    }
+
+    /// Whether the process still runs.
+    pub fn is_alive(&mut self) -> bool {
+        self.process.try_wait().unwrap().is_none()
     }
 
     /// The log of the function so far.
@@ -126,9 +141,14 @@ async fn next(State(desk): State<Arc<Desk>>) -> Response {
 }
 
 /// The function has responded or failed; the caller sees either.
-async fn done(State(desk): State<Arc<Desk>>, Path((id, _)): Path<(usize, String)>, answer: Bytes) -> StatusCode {
+async fn done(
+    State(desk): State<Arc<Desk>>,
+    Path((request_id, outcome)): Path<(usize, String)>,
+    body: Bytes,
+) -> StatusCode {
+    let is_error = outcome != "response" || body.len() > MAX_ANSWER_BYTES;
     // The receiver is gone when the test has ended.
-    let _ = desk.answers.send((id, answer)).await;
+    let _ = desk.answers.send(Answer { request_id, is_error, body }).await;
     StatusCode::ACCEPTED
 }
 

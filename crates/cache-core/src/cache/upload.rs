@@ -32,6 +32,9 @@ use super::{IdempotencyKey, NamespaceCache};
 
 /// How long a client may take until it begins to send.
 const PRESIGNED_PUT_TTL: Duration = Duration::from_secs(60 * 60);
+/// How long after that a content may arrive at the service. Afterwards the sweep may have removed a content that was sent under
+/// the same id before, and the name of a blob must not be used again.
+const MAX_SENDING: Duration = Duration::from_secs(60 * 60);
 
 /// The largest string, in bytes. Completing reads it, to see that it is UTF-8, and has to get that done within a request: at
 /// 60 MB/s this takes 9 seconds.
@@ -117,17 +120,23 @@ impl NamespaceCache {
     }
 
     /// Writes an uploaded content to the blob that its id names; `false` when something was uploaded under this id before.
+    /// `expires_at` is that of the [`Upload`].
     ///
     /// # Errors
     ///
-    /// `Invalid` when it is not the content that was announced, or the id is not of this upload.
+    /// `Invalid` when it is not the content that was announced, the id is not of this upload, or sending took more than an hour.
     pub async fn receive_upload(
         &self,
         upload_id: CacheId,
         announced: &UploadRequest,
+        expires_at: UnixMillis,
         content: Bytes,
     ) -> Result<bool, Error> {
         let token = announced.token_in(upload_id)?;
+        if self.cache.now() >= expires_at.plus(MAX_SENDING) {
+            let message = "was announced too long ago for a content that arrives now: begin a new upload";
+            return Err(Error::invalid("upload_id", message));
+        }
         announced.check_size(content.len() as u64)?;
         announced.check_digest(Sha256Digest::of(&content))?;
         self.cache.create(&self.layout().blob(&announced.cache_hash(), token), content).await

@@ -164,9 +164,10 @@ pub fn announcement(rng: &mut Rng) -> Announcement {
 pub async fn send(cache: NamespaceCache, announcement: Announcement, began_at: UnixMillis) -> Ended {
     let Announcement { request, idempotency_key } = &announcement;
     let sent = async {
-        let id = cache.begin_upload(request, UPLOAD_LIMITS, idempotency_key.as_ref()).await?.upload_id;
-        cache.receive_upload(id, request, Bytes::from_static(FIELD.as_bytes())).await?;
-        Ok(id)
+        let upload = cache.begin_upload(request, UPLOAD_LIMITS, idempotency_key.as_ref()).await?;
+        let content = Bytes::from_static(FIELD.as_bytes());
+        cache.receive_upload(upload.upload_id, request, upload.expires_at, content).await?;
+        Ok(upload.upload_id)
     };
     Ended::Send(sent.await, announcement, began_at)
 }

@@ -118,7 +118,7 @@ pub const MAX_BODY_BYTES: Setting = Setting {
 /// The size of the cache in memory.
 pub const OBJECT_CACHE_BYTES: Setting = Setting {
     name: "CACHE__SERVICE__OBJECT_CACHE_BYTES",
-    default: DefaultValue::Value("67108864"),
+    default: DefaultValue::Rule("`67108864`, in Lambda at most an eighth of the function's memory"),
     help: "how many bytes of contents the process keeps in memory, to read and hash them only once; 0 for none",
     expected: "a number of bytes such as 67108864, or 0 for none",
 };

@@ -69,6 +69,11 @@ fn contents_are_cached_in_memory_by_default() {
     let kept = |variables: &[(&str, &str)]| read(variables).unwrap().object_cache_bytes;
     assert_eq!(kept(&[]), 64 * 1024 * 1024);
     assert_eq!(kept(&[(BUCKET_NAME.name, "b")]), 64 * 1024 * 1024);
+    for (mib, expected) in [("128", 16 << 20), ("512", 64 << 20), ("10240", 64 << 20), ("?", 64 << 20)] {
+        let function = [(BUCKET_NAME.name, "b"), (RUNTIME_API, "x"), (FUNCTION_MEMORY, mib)];
+        assert_eq!(kept(&function), expected, "{mib}");
+    }
+    assert_eq!(kept(&[(FUNCTION_MEMORY, "128")]), 64 << 20, "not in Lambda");
     assert_eq!(kept(&[(OBJECT_CACHE_BYTES.name, "1000")]), 1000);
     assert_eq!(kept(&[(OBJECT_CACHE_BYTES.name, "0")]), 0);
     check(&[(OBJECT_CACHE_BYTES.name, "64M")], "or 0 for none");

@@ -9,15 +9,20 @@ use cache_core::cache::{Retrieved, Selector};
 use cache_core::content::GZIP;
 use cache_core::entry::Entry;
 use cache_core::representation::{EncodedContent, Generic, JsonForm, LookupKind, TextForm};
+use cache_core::strategy::ContentKind;
 use http::{HeaderValue, header};
 use serde_json::value::RawValue;
 
 use super::{EntryRead, ReadOutcome, is_gzip, vary_on_encoding};
+use crate::compute;
 use crate::conditional::ETag;
 use crate::media_type::{BYTES, JSON, TEXT_UTF_8};
 use crate::problem::Problem;
 use crate::redirect::Representation;
 use crate::response::content;
+
+/// What the gzip of a text inflates to at most, times its size. Zeros inflate to more, but that is quickly done.
+const INFLATION: usize = 16;
 
 impl EntryRead {
     /// The content within JSON, or where to read it when it is binary.
@@ -28,33 +33,41 @@ impl EntryRead {
         let number = found.entry.revision.as_ref().map_or(0, |revision| revision.number).to_string();
         let url = self.binary_url(&found.entry);
         let etag = etag(&found.entry, &["generic", &found.entry.cache_id.to_string(), &number, &url]);
-        self.respond(&found.entry, &etag, || match self.stored(&found).generic()? {
-            Generic::Data { data_type, json_text } => {
-                let data: &RawValue = serde_json::from_slice(&json_text).map_err(|error| {
-                    Problem::internal(format!("{}: the JSON form is not JSON: {error}", found.entry.cache_id))
-                })?;
-                let metadata = content::metadata(&found.entry);
-                let body = contents::Retrieved { data, metadata, data_type: data_type.to_owned() };
-                Ok(Json(body).into_response())
-            }
-            Generic::Binary { size } => Ok(Json(content::binary_reference(&found.entry, size, url)).into_response()),
+        self.compute(computed_bytes(&found), found, move |read, found| {
+            read.respond(&found.entry, &etag, || match read.stored(found).generic()? {
+                Generic::Data { data_type, json_text } => {
+                    let data: &RawValue = serde_json::from_slice(&json_text).map_err(|error| {
+                        Problem::internal(format!("{}: the JSON form is not JSON: {error}", found.entry.cache_id))
+                    })?;
+                    let metadata = content::metadata(&found.entry);
+                    let body = contents::Retrieved { data, metadata, data_type: data_type.to_owned() };
+                    Ok(Json(body).into_response())
+                }
+                Generic::Binary { size } => {
+                    Ok(Json(content::binary_reference(&found.entry, size, url)).into_response())
+                }
+            })
         })
+        .await
     }
 
     /// The content as text; bytes in base64.
     pub async fn string(self, by: LookupKind) -> Result<Response, Problem> {
-        let etag = |entry: &Entry| etag(entry, &["string", by_name(by)]);
+        let etag = move |entry: &Entry| etag(entry, &["string", by_name(by)]);
         let found = match self.read(Representation::String, etag).await? {
             ReadOutcome::Content(found) => *found,
             ReadOutcome::Redirect(response) => return Ok(response),
         };
-        self.respond(&found.entry, &etag(&found.entry), || {
-            let text = match self.stored(&found).as_string(by)? {
-                TextForm::Text(text) => text,
-                TextForm::Base64(bytes) => BASE64_STANDARD.encode(bytes).into(),
-            };
-            Ok(([(header::CONTENT_TYPE, TEXT_UTF_8)], text).into_response())
+        self.compute(computed_bytes(&found), found, move |read, found| {
+            read.respond(&found.entry, &etag(&found.entry), || {
+                let text = match read.stored(found).as_string(by)? {
+                    TextForm::Text(text) => text,
+                    TextForm::Base64(bytes) => BASE64_STANDARD.encode(bytes).into(),
+                };
+                Ok(([(header::CONTENT_TYPE, TEXT_UTF_8)], text).into_response())
+            })
         })
+        .await
     }
 
     /// The content as JSON; bytes in base64 within JSON.
@@ -64,30 +77,53 @@ impl EntryRead {
             ReadOutcome::Content(found) => *found,
             ReadOutcome::Redirect(response) => return Ok(response),
         };
-        let form = self.stored(&found).as_json(by).map_err(Problem::json_form)?;
-        self.respond(&found.entry, &etag(&found.entry), || match form {
-            JsonForm::Value(json_text) => Ok(([(header::CONTENT_TYPE, JSON)], json_text).into_response()),
-            JsonForm::Base64(bytes) => Ok(Json(content::base64(BASE64_STANDARD.encode(bytes))).into_response()),
+        self.compute(computed_bytes(&found), found, move |read, found| {
+            let form = read.stored(found).as_json(by).map_err(Problem::json_form)?;
+            read.respond(&found.entry, &etag(&found.entry), || match form {
+                JsonForm::Value(json_text) => Ok(([(header::CONTENT_TYPE, JSON)], json_text).into_response()),
+                JsonForm::Base64(bytes) => Ok(Json(content::base64(BASE64_STANDARD.encode(bytes))).into_response()),
+            })
         })
+        .await
     }
 
     /// The bytes, or a range of them. Gzip content is sent compressed to callers that accept it.
     pub async fn binary(self) -> Result<Response, Problem> {
         let conditions = &self.reader.conditions;
-        let as_gzip = |entry: &Entry| is_gzip(entry) && conditions.accepts_gzip && !conditions.has_range();
-        let etag = |entry: &Entry| etag(entry, &["binary", if as_gzip(entry) { GZIP } else { "" }]);
+        let sends_gzip = conditions.accepts_gzip && !conditions.has_range();
+        let as_gzip = move |entry: &Entry| sends_gzip && is_gzip(entry);
+        let etag = move |entry: &Entry| etag(entry, &["binary", if as_gzip(entry) { GZIP } else { "" }]);
         let found = match self.read(Representation::Binary, etag).await? {
             ReadOutcome::Content(found) => *found,
             ReadOutcome::Redirect(response) => return Ok(response),
         };
-        let (stored, etag) = (self.stored(&found), etag(&found.entry));
-        let response = self.respond(&found.entry, &etag, || {
-            Ok(match as_gzip(&found.entry) {
-                true => ([(header::CONTENT_ENCODING, GZIP)], typed_as_bytes(stored.bytes.clone())).into_response(),
-                false => typed_as_bytes(conditions.respond_with_range(&etag, stored.as_binary()?)),
-            })
-        })?;
-        Ok(vary_on_encoding(response, &found.entry))
+        let size = match found.entry.content.kind {
+            ContentKind::Json => computed_bytes(&found),
+            ContentKind::Binary if is_gzip(&found.entry) => computed_bytes(&found),
+            // They are sent as they are.
+            ContentKind::String | ContentKind::Binary | ContentKind::Zip => 0,
+        };
+        self.compute(size, found, move |read, found| {
+            let (stored, etag) = (read.stored(found), etag(&found.entry));
+            let response = read.respond(&found.entry, &etag, || {
+                Ok(match as_gzip(&found.entry) {
+                    true => ([(header::CONTENT_ENCODING, GZIP)], typed_as_bytes(stored.bytes.clone())).into_response(),
+                    false => typed_as_bytes(read.reader.conditions.respond_with_range(&etag, stored.as_binary()?)),
+                })
+            })?;
+            Ok(vary_on_encoding(response, &found.entry))
+        })
+        .await
+    }
+
+    /// Renders a content, which takes as long as `size` bytes do.
+    async fn compute(
+        self,
+        size: usize,
+        found: Retrieved,
+        render: impl FnOnce(&Self, &Retrieved) -> Result<Response, Problem> + Send + 'static,
+    ) -> Result<Response, Problem> {
+        compute::on_body(size, move || render(&self, &found)).await?
     }
 
     /// The metadata. The content is not read.
@@ -115,6 +151,12 @@ impl EntryRead {
             }
         }
     }
+}
+
+/// How many bytes a rendering has to go through.
+fn computed_bytes(found: &Retrieved) -> usize {
+    let stored = found.bytes.len();
+    if is_gzip(&found.entry) { stored.saturating_mul(INFLATION) } else { stored }
 }
 
 /// The tag of one representation of an entry's content.

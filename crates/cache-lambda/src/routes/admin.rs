@@ -19,6 +19,7 @@ use cache_core::strategy::ContentKind;
 use http::{StatusCode, header};
 use utoipa::openapi::path::Parameter;
 
+use crate::compute;
 use crate::extract::Params;
 use crate::media_type::{BYTES, HTML, HTML_UTF_8, JSON, TEXT, TEXT_UTF_8};
 use crate::openapi::operation::Operation;
@@ -100,13 +101,15 @@ async fn content(cache: RequestCache, params: Params) -> Result<Response, Proble
 }
 
 async fn json(cache: RequestCache, params: Params) -> Result<Response, Problem> {
-    Ok(typed(JSON, read_json(&cache, &params).await?.into_text()))
+    Ok(typed(JSON, read_json(&cache, &params, Document::into_text).await?))
 }
 
 /// Shows the field `html` of a JSON file. Stored content is untrusted: it may neither run scripts nor send requests.
 async fn html(cache: RequestCache, params: Params) -> Result<Response, Problem> {
-    let document = read_json(&cache, &params).await?;
-    let page = document.root().member("html").and_then(JsonValue::as_string).map_or(String::new(), Cow::into_owned);
+    let page = read_json(&cache, &params, |document| {
+        document.root().member("html").and_then(JsonValue::as_string).map_or(String::new(), Cow::into_owned)
+    });
+    let page = page.await?;
     let policy = [(header::CONTENT_SECURITY_POLICY, STORED_HTML_POLICY)];
     Ok((policy, typed(HTML_UTF_8, page.into())).into_response())
 }
@@ -140,9 +143,15 @@ async fn read(cache: &RequestCache, params: &Params) -> Result<AdminFile, Proble
     file.ok_or_else(|| Problem::file_not_found(params.path("path")))
 }
 
-async fn read_json(cache: &RequestCache, params: &Params) -> Result<Document, Problem> {
+/// What `part` takes of a JSON file.
+async fn read_json<T: Send + 'static>(
+    cache: &RequestCache,
+    params: &Params,
+    part: impl FnOnce(Document) -> T + Send + 'static,
+) -> Result<T, Problem> {
     let file = read(cache, params).await?;
-    Document::parse(&file.bytes).map_err(|_| Problem::file_not_json(params.path("path")))
+    let parsed = compute::on_body(file.bytes.len(), move || Document::parse(&file.bytes).map(part)).await?;
+    parsed.map_err(|_| Problem::file_not_json(params.path("path")))
 }
 
 /// The file that a path names; `None` for an empty path, where no file can be.

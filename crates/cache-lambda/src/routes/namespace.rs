@@ -69,24 +69,31 @@ fn settings_routes() -> Routes {
 
 /// Those that the caller may do anything in.
 async fn namespaces(cache: RequestCache, caller: Caller) -> Result<Json<Vec<wire::Namespace>>, Problem> {
+    cache.reserve_whole_list().await?;
     let mut namespaces = cache.namespaces().await?;
     namespaces.retain(|namespace| !caller.permissions_on(namespace).is_empty());
     Ok(Json(names(&namespaces)))
 }
 
 async fn hashes(cache: RequestCache, params: Params) -> Result<Json<List<wire::CacheHash>>, Problem> {
-    let cache = cache.namespace_of(&params)?;
+    let namespace = cache.namespace_of(&params)?;
     Ok(Json(match params.paging()? {
-        None => List::Whole(names(&cache.hashes().await?)),
-        Some(wanted) => List::Page(page(cache.hash_page(wanted.limit, wanted.cursor).await?)),
+        None => {
+            cache.reserve_whole_list().await?;
+            List::Whole(names(&namespace.hashes().await?))
+        }
+        Some(wanted) => List::Page(page(namespace.hash_page(wanted.limit, wanted.cursor).await?)),
     }))
 }
 
 async fn ids(cache: RequestCache, params: Params) -> Result<Json<List<wire::CacheId>>, Problem> {
-    let cache = cache.namespace_of(&params)?;
+    let namespace = cache.namespace_of(&params)?;
     Ok(Json(match params.paging()? {
-        None => List::Whole(names(&cache.ids().await?)),
-        Some(wanted) => List::Page(page(cache.id_page(wanted.limit, wanted.cursor).await?)),
+        None => {
+            cache.reserve_whole_list().await?;
+            List::Whole(names(&namespace.ids().await?))
+        }
+        Some(wanted) => List::Page(page(namespace.id_page(wanted.limit, wanted.cursor).await?)),
     }))
 }
 
@@ -184,11 +191,14 @@ fn parse_settings(namespace: &Namespace, payload: Payload) -> Result<Settings, P
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use cache_storage::StorageConfig;
     use cache_storage::s3::S3Config;
     use http::Method;
     use serde_json::{Value, json};
 
+    use crate::app;
     use crate::test_support::{App, Call, config};
 
     /// An application with four entries in one namespace: two of one content, one dated, one under a key.
@@ -226,6 +236,20 @@ mod tests {
         config.storage = StorageConfig::S3(S3Config::new("b"));
         let answer = App::with(config).json(Call::get("/ns/stats")).await;
         assert_eq!((&answer["s3_bucket"], &answer["s3_prefix"]), (&json!("b"), &json!("ns")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_whole_list_waits_for_room_in_memory() {
+        let state = App::state_with(config());
+        let app = App::around(app::app(Arc::clone(&state)));
+        let share = state.in_flight.share();
+        share.reserve(state.config.limits.max_in_flight_bytes - (8 << 20)).await.unwrap();
+        for path in ["/ns/file-ids", "/ns/file-hashes", "/namespaces/list", "/admin/storage/files/all/"] {
+            assert_eq!(app.get(path).await.status, 503, "{path}");
+        }
+        assert_eq!(app.get("/ns/file-ids?limit=5").await.status, 200, "a page is small");
+        drop(share);
+        assert_eq!(app.get("/ns/file-ids").await.status, 200);
     }
 
     #[tokio::test]

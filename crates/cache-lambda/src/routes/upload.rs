@@ -143,14 +143,15 @@ async fn receive(
     if state.now_ms() >= grant.expires_at {
         return Err(Problem::forbidden("this URL has expired: begin a new upload"));
     }
-    let UploadGrant { namespace, upload_id, sha256, size, .. } = grant;
+    let UploadGrant { namespace, upload_id, sha256, size, expires_at } = grant;
+    let expires_at = UnixMillis::new(expires_at);
     let kind = upload_id.parts().map_or(ContentKind::Binary, |parts| parts.kind);
     let strategy = params.strategy()?;
     let announced = UploadRequest { strategy, cache_key: None, file_id: None, kind, sha256, size };
     let content = Payload::up_to(size, request, more_than_announced).await?.raw()?;
     let received = cache
         .run_to_completion(async move |cache| {
-            Ok(cache.namespace(&namespace).receive_upload(upload_id, &announced, content).await)
+            Ok(cache.namespace(&namespace).receive_upload(upload_id, &announced, expires_at, content).await)
         })
         .await?;
     match received.map_err(in_body)? {

@@ -14,7 +14,7 @@ use crate::manifest::Manifest;
 
 use super::super::load::Part;
 use super::super::{IdempotencyKey, NamespaceCache, SWEEP_MIN_AGE};
-use super::{PRESIGNED_PUT_TTL, UploadRequest};
+use super::{MAX_SENDING, PRESIGNED_PUT_TTL, UploadRequest};
 
 /// For how long announcements get the same id.
 const WINDOW: Duration = Duration::from_secs(12 * 60 * 60);
@@ -22,7 +22,10 @@ const WINDOW: Duration = Duration::from_secs(12 * 60 * 60);
 const REPEATABLE: Duration = Duration::from_secs(60 * 60);
 
 // The last content is sent before the first one is old enough for the sweep.
-const _: () = assert!(WINDOW.as_secs() + REPEATABLE.as_secs() + PRESIGNED_PUT_TTL.as_secs() < SWEEP_MIN_AGE.as_secs());
+const _: () = {
+    let last_sent = WINDOW.as_secs() + REPEATABLE.as_secs() + PRESIGNED_PUT_TTL.as_secs() + MAX_SENDING.as_secs();
+    assert!(last_sent < SWEEP_MIN_AGE.as_secs());
+};
 
 impl NamespaceCache {
     /// The id of an upload that is announced now. Two announcements at the same moment, of which one is before the end of a

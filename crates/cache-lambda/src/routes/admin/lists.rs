@@ -58,7 +58,7 @@ async fn files(
     params: &Params,
     folder: &str,
 ) -> Result<Json<List<String>>, Problem> {
-    let query = ListQuery::of(params, folder, caller)?;
+    let query = ListQuery::of(cache, params, folder, caller).await?;
     let found = query.visible(cache.files(&query.list).await?);
     let shown = if query.full_paths || query.list.recursive { found } else { below(folder, found) };
     Ok(Json(query.answer(shown)))
@@ -70,7 +70,7 @@ async fn all_files(
     caller: Caller,
     params: Params,
 ) -> Result<Response, Problem> {
-    let mut query = ListQuery::of(&params, params.path("path"), &caller)?;
+    let mut query = ListQuery::of(&cache, &params, params.path("path"), &caller).await?;
     query.list.recursive = true;
     let found = query.visible(cache.files(&query.list).await?);
     if query.paged {
@@ -94,7 +94,7 @@ async fn folders_below(
     params: &Params,
     folder: &str,
 ) -> Result<Json<List<String>>, Problem> {
-    let query = ListQuery::of(params, folder, caller)?;
+    let query = ListQuery::of(cache, params, folder, caller).await?;
     let mut found = query.visible(cache.folders(&query.list).await?);
     for name in &mut found.items {
         name.truncate(name.trim_end_matches('/').len());
@@ -112,7 +112,13 @@ struct ListQuery<'a> {
 }
 
 impl<'a> ListQuery<'a> {
-    fn of(params: &'a Params, folder: &'a str, caller: &'a Caller) -> Result<Self, Problem> {
+    /// Makes room for the list unless it is paged.
+    async fn of(
+        cache: &RequestCache,
+        params: &'a Params,
+        folder: &'a str,
+        caller: &'a Caller,
+    ) -> Result<Self, Problem> {
         let folder = folder.strip_suffix('/').unwrap_or(folder);
         if !folder.is_empty() {
             parse(folder)?;
@@ -121,6 +127,9 @@ impl<'a> ListQuery<'a> {
         // A cursor would name what the caller may not see.
         if paging.is_some() && folder.is_empty() && !caller.is_unlimited() {
             return Err(Problem::paging_needs_folder());
+        }
+        if paging.is_none() {
+            cache.reserve_whole_list().await?;
         }
         let list = ListFiles {
             folder,

@@ -1,3 +1,5 @@
+use std::task::Poll;
+
 use serde_json::{Value, json};
 
 use crate::test_support::{App, Call, gzipped};
@@ -139,4 +141,29 @@ async fn a_key_gives_its_newest_or_a_named_version() {
     assert_eq!(read("?as=json").await.status, 415);
     assert_eq!(read("?as=html").await.status, 400);
     assert_eq!(read("?version=3").await.json()["detail"]["cache_hash"], json!(null));
+}
+
+/// Whether a request is answered without waiting for another thread.
+async fn is_answered_at_once(app: &App, path: &str) -> bool {
+    let mut request = Box::pin(app.get(path));
+    let (at_once, answer) = match futures::poll!(&mut request) {
+        Poll::Ready(answer) => (true, answer),
+        Poll::Pending => (false, request.await),
+    };
+    assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+    at_once
+}
+
+#[tokio::test]
+async fn a_large_content_is_rendered_on_another_thread() {
+    let app = App::new();
+    let stored = async |body: String| app.json(Call::post_json("/ns/direct/store/json", body)).await["cache_id"].take();
+    let large = format!("{{\"a\":\"{}\"}}", "x".repeat(1 << 20));
+    for (body, at_once) in [("{\"a\":1}".to_owned(), true), (large, false)] {
+        let id = stored(body).await;
+        for form in ["", "/string", "/json", "/binary"] {
+            let path = format!("/ns/retrieve/{}{form}", id.as_str().unwrap());
+            assert_eq!(is_answered_at_once(&app, &path).await, at_once, "{path}");
+        }
+    }
 }
