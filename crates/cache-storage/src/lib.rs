@@ -35,6 +35,7 @@ pub mod system;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
 
+mod io_failure;
 mod list_page;
 mod read_cached;
 mod reserve;

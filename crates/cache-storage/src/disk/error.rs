@@ -1,11 +1,13 @@
 //! Why a call to the disk failed.
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::path::PathBuf;
 
 use cache_core::storage::StorageError;
 use rustix::io::Errno;
 use thiserror::Error;
+
+use crate::io_failure::IoFailure;
 
 /// A failed call, before it is sorted into the port's cases.
 #[derive(Debug, Error)]
@@ -42,9 +44,12 @@ impl DiskError {
         let key = key.to_owned();
         match &self {
             Self::Precondition => StorageError::Precondition { key },
-            Self::Io(_) if self.is_full() => StorageError::Full { key, source: self.into() },
-            Self::Io(err) if is_lasting(err) => StorageError::Refused { key, source: self.into() },
-            Self::Io(_) | Self::NotDurable(_) | Self::RootGone(_) | Self::ShuttingDown => {
+            Self::Io(err) => match IoFailure::of(err) {
+                IoFailure::Full => StorageError::Full { key, source: self.into() },
+                IoFailure::Refused => StorageError::Refused { key, source: self.into() },
+                IoFailure::Unavailable => StorageError::Unavailable { key, source: self.into() },
+            },
+            Self::NotDurable(_) | Self::RootGone(_) | Self::ShuttingDown => {
                 StorageError::Unavailable { key, source: self.into() }
             }
             Self::SymbolicLink(_) | Self::NotAFile | Self::CoarseTimes => {
@@ -55,7 +60,7 @@ impl DiskError {
 
     /// Whether the disk is full, or a quota is exhausted, and nothing was written.
     pub(super) fn is_full(&self) -> bool {
-        matches!(self, Self::Io(err) if matches!(err.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded))
+        matches!(self, Self::Io(err) if IoFailure::of(err) == IoFailure::Full)
     }
 }
 
@@ -71,25 +76,6 @@ impl From<Errno> for DiskError {
     }
 }
 
-/// Whether retries fail until permissions or the folder are changed.
-fn is_lasting(err: &io::Error) -> bool {
-    use ErrorKind::{
-        AlreadyExists, CrossesDevices, InvalidFilename, IsADirectory, NotADirectory, PermissionDenied,
-        ReadOnlyFilesystem, Unsupported,
-    };
-    matches!(
-        err.kind(),
-        AlreadyExists
-            | CrossesDevices
-            | InvalidFilename
-            | IsADirectory
-            | NotADirectory
-            | PermissionDenied
-            | ReadOnlyFilesystem
-            | Unsupported
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,23 +85,9 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_or_an_exhausted_quota_is_full() {
-        for errno in [Errno::NOSPC, Errno::DQUOT] {
-            assert!(matches!(failed_with(errno), StorageError::Full { .. }), "{errno}");
-        }
-    }
-
-    #[test]
-    fn a_broken_or_stale_disk_is_unavailable() {
-        for errno in [Errno::IO, Errno::STALE, Errno::MFILE] {
-            assert!(matches!(failed_with(errno), StorageError::Unavailable { .. }), "{errno}");
-        }
-    }
-
-    #[test]
-    fn missing_permissions_and_links_are_refused() {
-        for errno in [Errno::ACCESS, Errno::PERM, Errno::ROFS, Errno::XDEV, Errno::LOOP] {
-            assert!(matches!(failed_with(errno), StorageError::Refused { .. }), "{errno}");
-        }
+    fn a_full_disk_is_full_a_broken_one_unavailable_and_a_link_refused() {
+        assert!(matches!(failed_with(Errno::NOSPC), StorageError::Full { .. }));
+        assert!(matches!(failed_with(Errno::IO), StorageError::Unavailable { .. }));
+        assert!(matches!(failed_with(Errno::LOOP), StorageError::Refused { .. }));
     }
 }

@@ -1,12 +1,14 @@
 //! Why a call to the database failed.
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::path::PathBuf;
 
 use cache_core::storage::StorageError;
 use rusqlite::ffi::{SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_TRUNCATE, SQLITE_IOERR_WRITE};
 use rusqlite::{Error, ErrorCode};
 use thiserror::Error;
+
+use crate::io_failure::IoFailure;
 
 /// A failed call, before it is sorted into the port's cases.
 #[derive(Debug, Error)]
@@ -69,14 +71,10 @@ impl SqliteError {
                 }
                 _ => StorageError::Unavailable { key, source: source.into() },
             },
-            Self::Io(err) => match err.kind() {
-                ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StorageError::Full { key, source: source.into() },
-                ErrorKind::PermissionDenied
-                | ErrorKind::ReadOnlyFilesystem
-                | ErrorKind::NotFound
-                | ErrorKind::NotADirectory
-                | ErrorKind::IsADirectory => StorageError::Refused { key, source: source.into() },
-                _ => StorageError::Unavailable { key, source: source.into() },
+            Self::Io(err) => match IoFailure::of(err) {
+                IoFailure::Full => StorageError::Full { key, source: source.into() },
+                IoFailure::Refused => StorageError::Refused { key, source: source.into() },
+                IoFailure::Unavailable => StorageError::Unavailable { key, source: source.into() },
             },
             Self::Gone(_) | Self::ShuttingDown => StorageError::Unavailable { key, source: source.into() },
             Self::Damaged(_)

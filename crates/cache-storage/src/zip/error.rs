@@ -1,11 +1,13 @@
 //! Why a call to the archive failed.
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use cache_core::storage::StorageError;
 use thiserror::Error;
+
+use crate::io_failure::IoFailure;
 
 /// A failed call, before it is sorted into the port's cases.
 #[derive(Debug, Error)]
@@ -82,13 +84,10 @@ impl ZipError {
         match self {
             Self::Precondition => Case::Precondition,
             Self::LimitReached { .. } | Self::LittleRoom { .. } => Case::Full,
-            Self::Io(err) => match err.kind() {
-                ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Case::Full,
-                ErrorKind::PermissionDenied
-                | ErrorKind::ReadOnlyFilesystem
-                | ErrorKind::NotADirectory
-                | ErrorKind::IsADirectory => Case::Refused,
-                _ => Case::Unavailable,
+            Self::Io(err) => match IoFailure::of(err) {
+                IoFailure::Full => Case::Full,
+                IoFailure::Refused => Case::Refused,
+                IoFailure::Unavailable => Case::Unavailable,
             },
             Self::NotDurable(_) | Self::Gone(_) | Self::ShuttingDown => Case::Unavailable,
             Self::LimitTooHigh(_)
