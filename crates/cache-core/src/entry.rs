@@ -71,7 +71,8 @@ pub struct RevisionInfo {
 impl Entry {
     /// Whether its content is an object of its own, which clients can read from the storage.
     pub fn has_own_object(&self) -> bool {
-        self.content.blob.is_some() || self.python_files.as_ref().is_some_and(|files| files.is_kept_as_bytes())
+        self.content.blob.is_some()
+            || self.python_files.as_ref().is_some_and(|files| files.reference.is_kept_as_bytes())
     }
 
     /// The key index that lists the entry: one exists when both a key and a file id were given.

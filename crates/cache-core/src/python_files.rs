@@ -145,17 +145,17 @@ impl IdFile {
     pub fn is_original(&self) -> bool {
         self.manifest_version.is_none() && !self.is_deleted
     }
+
+    /// Whether the file with the content is the content: bytes are kept as they are, JSON and texts are not.
+    pub fn is_kept_as_bytes(&self) -> bool {
+        self.file_paths.content_files.first().is_some_and(|path| path.ends_with(".bin"))
+    }
 }
 
 impl PythonFiles {
     /// Whether no other entry was stored into the same files later.
     pub fn owns_files(&self) -> bool {
         self.metadata.as_ref().is_none_or(|metadata| metadata.data.cache_id == self.reference.cache_id)
-    }
-
-    /// Whether the file with the content is the content: bytes are kept as they are, JSON and texts are not.
-    pub fn is_kept_as_bytes(&self) -> bool {
-        self.reference.file_paths.content_files.first().is_some_and(|path| path.ends_with(".bin"))
     }
 }
 

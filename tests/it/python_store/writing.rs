@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
+use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +12,7 @@ use futures::stream::{self, StreamExt};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::support::{Client, Reply, Request};
+use crate::support::{Client, Reply, Request, say};
 
 pub const NAMESPACE: &str = "python-store";
 
@@ -32,6 +33,9 @@ pub struct Recorded {
     pub versions: BTreeMap<String, Vec<String>>,
     /// Texts by their hash.
     pub texts: BTreeMap<String, String>,
+    /// By strategy, key and file id, as in the routes for keys: the ids whose files follow from these, oldest first.
+    #[serde(default)]
+    pub keys: BTreeMap<String, Vec<String>>,
 }
 
 /// The answer to a GET.
@@ -88,18 +92,41 @@ impl Recorded {
     }
 }
 
+/// What the Python service is asked about a store that it has written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// Every entry and hash in every form.
+    All,
+    /// Every entry by its content and by all that is beside it, and every [`SAMPLE`]th entry and hash in every form. Over S3 an answer
+    /// takes the Python service and moto a second of a processor where it takes some milliseconds on a disk.
+    Sample,
+}
+
+/// How many entries there are for one that is asked about in every form.
+const SAMPLE: usize = 7;
+
+impl Asked {
+    fn is_in_every_form(self, n: usize) -> bool {
+        self == Self::All || n.is_multiple_of(SAMPLE)
+    }
+}
+
 /// An entry as it was stored.
 struct Stored {
     id: String,
     hash: String,
     /// The files with its content, and what accompanies them.
     files: BTreeSet<String>,
+    /// Its strategy, key and file id, as in the routes for keys, if it has all of them.
+    key: Option<String>,
+    /// The form that is its content.
+    content: &'static str,
     has_children: bool,
 }
 
-/// Makes this many stores of all kinds, some updates and some deletes, and records the answers for everything, so many at the same
-/// time.
-pub async fn write_store(client: &Client, stores: usize, at_once: usize) -> Recorded {
+/// Makes this many stores of all kinds, some updates and some deletes, and records the answers, so many at the same time.
+pub async fn write_store(client: &Client, stores: usize, at_once: usize, asked: Asked) -> Recorded {
+    let started = Instant::now();
     let mut recorded = Recorded::default();
     let mut entries: Vec<Stored> = Vec::new();
     for n in 0..stores {
@@ -110,8 +137,13 @@ pub async fn write_store(client: &Client, stores: usize, at_once: usize) -> Reco
         let (id, hash) = (reply.field("cache_id"), reply.field("cache_hash"));
         let files =
             body["paths"]["data"].as_array().unwrap().iter().map(|path| path.as_str().unwrap().to_owned()).collect();
+        let content = match kind_of(n) {
+            0 | 4 if text.is_some() => "/string",
+            2 | 3 => "/binary",
+            _ => "/json",
+        };
         recorded.texts.extend(text.map(|text| (hash.clone(), text)));
-        entries.push(Stored { id, hash, files, has_children: n % 4 == 1 });
+        entries.push(Stored { id, hash, files, key: key_of(n), content, has_children: n % 4 == 1 });
     }
     for entry in entries.iter().filter(|entry| entry.has_children) {
         write_children(client, &entry.id).await;
@@ -128,8 +160,8 @@ pub async fn write_store(client: &Client, stores: usize, at_once: usize) -> Reco
         deleted.insert(entry.id.clone());
     }
     let mut paths: Vec<String> = Vec::new();
-    for entry in &entries {
-        paths.extend(paths_of_id(entry));
+    for (n, entry) in entries.iter().enumerate() {
+        paths.extend(paths_of_id(entry, asked.is_in_every_form(n)));
         if deleted.contains(&entry.id) {
             continue;
         }
@@ -139,19 +171,33 @@ pub async fn write_store(client: &Client, stores: usize, at_once: usize) -> Reco
             recorded.shared.insert(entry.id.clone());
         }
     }
-    for hash in entries.iter().map(|entry| &entry.hash).collect::<BTreeSet<_>>() {
+    recorded.keys = under_keys(&entries, &deleted);
+    let hashes: BTreeSet<&String> = entries.iter().map(|entry| &entry.hash).collect();
+    for (_, hash) in hashes.into_iter().enumerate().filter(|(n, _)| asked.is_in_every_form(*n)) {
         let forms = ["", "/string", "/json", "/binary", "/metadata", "/refs-hash", "/cache-id"];
         paths.extend(forms.map(|form| format!("/{NAMESPACE}/retrieve/hash/{hash}{form}")));
         paths.push(format!("/{NAMESPACE}/exists/hash/{hash}"));
     }
+    let written = started.elapsed();
     let answers = stream::iter(&paths).map(|path| record(client, path)).buffered(at_once);
     recorded.answers = answers.filter_map(async |answer| answer).collect().await;
+    let answered = (started.elapsed() - written).as_secs_f64();
+    let written = written.as_secs_f64();
+    say(&format!(
+        "the Python service took {written:.0} s for {stores} stores and {answered:.0} s for {} answers",
+        paths.len()
+    ));
     recorded
+}
+
+/// Which of five kinds the nth store is of.
+fn kind_of(n: usize) -> usize {
+    n / 3 % 5
 }
 
 /// The nth store, and its content if that is a text whose hash is its own.
 fn store(n: usize) -> (Request, Option<String>) {
-    let (strategy, shape, kind) = (STRATEGIES[n % 5], n / 5 % 3, n / 3 % 5);
+    let (strategy, shape, kind) = (STRATEGIES[n % 5], n / 5 % 3, kind_of(n));
     let key = match shape {
         0 => String::new(),
         1 => format!("/team-{}/a b/é{}", n % 4, n % 3),
@@ -186,6 +232,32 @@ fn store(n: usize) -> (Request, Option<String>) {
     }
 }
 
+/// The key of the nth store with its strategy and file id, as in the routes for keys.
+fn key_of(n: usize) -> Option<String> {
+    (n / 5 % 3 == 2).then(|| format!("{}/team-{}/page/file_{}.v1", STRATEGIES[n % 5], n % 4, n % 9))
+}
+
+/// What is found under each key: the entries that were stored last into a file whose path follows from the key, unless a
+/// delete took that file with it.
+fn under_keys(entries: &[Stored], deleted: &BTreeSet<String>) -> BTreeMap<String, Vec<String>> {
+    let mut keys: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (n, entry) in entries.iter().enumerate() {
+        let Some(key) = &entry.key else { continue };
+        let found = keys.entry(key.clone()).or_default();
+        let Some(file) = entry.files.iter().find(|path| is_found_by_key(path)) else { continue };
+        let is_last = !entries[n + 1..].iter().any(|later| later.files.contains(file));
+        let is_there = !entries.iter().any(|other| other.files.contains(file) && deleted.contains(&other.id));
+        found.extend((is_last && is_there).then(|| entry.id.clone()));
+    }
+    keys
+}
+
+/// Whether this is a content whose path has no time in it.
+fn is_found_by_key(path: &str) -> bool {
+    let has_no_time = ["/data/direct/", "/data/key-based/", "/latest/"].iter().any(|folder| path.contains(folder));
+    has_no_time && (path.ends_with(".json") || path.ends_with(".bin"))
+}
+
 fn document(n: usize) -> Value {
     match n % 3 {
         0 => json!({"shared": true, "list": [1, 2.5, null, "x"]}),
@@ -211,12 +283,17 @@ async fn write_children(client: &Client, id: &str) {
 }
 
 /// What is asked about an entry.
-fn paths_of_id(entry: &Stored) -> Vec<String> {
+fn paths_of_id(entry: &Stored, in_every_form: bool) -> Vec<String> {
     let id = &entry.id;
-    let forms = ["", "/string", "/json", "/binary", "/config", "/metadata", "/refs", "/refs/all"];
+    let forms = match in_every_form {
+        true => &["", "/string", "/json", "/binary", "/config", "/metadata", "/refs", "/refs/all"][..],
+        false => &[entry.content, "/refs/all"],
+    };
     let mut paths: Vec<String> = forms.iter().map(|form| format!("/{NAMESPACE}/retrieve/{id}{form}")).collect();
-    paths.push(format!("/{NAMESPACE}/exists/id/{id}"));
-    if entry.has_children {
+    if in_every_form {
+        paths.push(format!("/{NAMESPACE}/exists/id/{id}"));
+    }
+    if entry.has_children && in_every_form {
         let children = format!("/{NAMESPACE}/cache/{id}/data");
         paths.extend(CHILDREN.iter().map(|(kind, name)| format!("{children}/{kind}/{name}")));
         paths.extend(CHILDREN.iter().map(|(kind, name)| format!("{children}/exists/{kind}/{name}")));

@@ -261,8 +261,10 @@ impl<H: Head> Write<'_, H> {
         attempt: &mut Attempt<'_>,
     ) -> Result<(Option<H>, Vec<(H::Outcome, bool)>), Error> {
         let first = self.changes.first().expect("a write has at least one change");
-        let absent = || Arc::new(H::absent(first));
-        let before = loaded.head.clone().unwrap_or_else(absent);
+        let before = match &loaded.head {
+            Some(head) => Arc::clone(head),
+            None => Arc::new(H::absent(first, self.cache).await?),
+        };
         let mut head = H::clone(&before);
         let mut results = Vec::with_capacity(self.changes.len());
         for change in self.changes {

@@ -98,7 +98,11 @@ impl NamespaceCache {
     }
 
     /// Brings the view of the entry's key up to date with the key index that was just written, and returns what it removed.
-    async fn settle_view_after_unlisting(&self, entry: &Entry, index: Option<Loaded<KeyIndex>>) -> Vec<ObjectKey> {
+    pub(super) async fn settle_view_after_unlisting(
+        &self,
+        entry: &Entry,
+        index: Option<Loaded<KeyIndex>>,
+    ) -> Vec<ObjectKey> {
         match (entry.key_ref(), index) {
             (Some(key), Some(index)) => self.settle_key_view_from(&key, index).await,
             (None, _) | (_, None) => Vec::new(),

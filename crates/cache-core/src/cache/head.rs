@@ -11,11 +11,11 @@ use crate::manifest::{DecodeError, Encoded, Limits};
 use crate::storage::Version;
 use crate::time::UnixMillis;
 
-use super::Shared;
 use super::attempt::Attempt;
 use super::group_commit::{GroupCommit, Grouped};
 use super::intents::IntentEntry;
 use super::object_cache::CachedObject;
+use super::{NamespaceCache, Shared};
 
 /// An object that is changed by compare-and-swap: a manifest or a key index.
 pub(super) trait Head: Clone + Debug + PartialEq + Send + Sync + Sized + 'static {
@@ -25,7 +25,7 @@ pub(super) trait Head: Clone + Debug + PartialEq + Send + Sync + Sized + 'static
     type Outcome: Clone + Debug + Send + Sync;
 
     /// The state before the first write, for this change.
-    fn absent(change: &Self::Change) -> Self;
+    fn absent(change: &Self::Change, cache: &NamespaceCache) -> impl Future<Output = Result<Self, Error>> + Send;
     /// Reads an object, or only its head.
     fn parse(bytes: &Bytes, head_only: bool) -> Result<Self, DecodeError>;
     /// The object as stored.

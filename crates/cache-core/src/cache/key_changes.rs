@@ -14,13 +14,13 @@ use crate::strategy::ContentKind;
 use crate::time::UnixMillis;
 use crate::version_log::Row;
 
-use super::Shared;
 use super::attempt::Attempt;
 use super::group_commit::GroupCommit;
 use super::head::Head;
 use super::intents::{IntentEntry, IntentPayload};
 use super::object_cache::CachedObject;
 use super::pages::Located;
+use super::{NamespaceCache, Shared};
 
 /// A change of a key index.
 #[derive(Debug, Clone)]
@@ -92,8 +92,8 @@ impl Head for KeyIndex {
     type Change = KeyChange;
     type Outcome = KeyOutcome;
 
-    fn absent(change: &KeyChange) -> Self {
-        Self::new(change.key())
+    async fn absent(change: &KeyChange, cache: &NamespaceCache) -> Result<Self, Error> {
+        cache.first_key_index(change.key()).await
     }
 
     fn parse(bytes: &Bytes, head_only: bool) -> Result<Self, DecodeError> {

@@ -27,6 +27,7 @@ mod children;
 mod convert;
 mod delete;
 mod entry;
+mod keys;
 mod listing;
 mod versions;
 

@@ -154,7 +154,7 @@ impl NamespaceCache {
     fn object_of_content(&self, entry: &Entry) -> Option<ObjectKey> {
         match (entry.content.blob, &entry.python_files) {
             (Some(token), _) => Some(self.layout().blob(&entry.cache_hash, token)),
-            (None, Some(files)) if files.is_kept_as_bytes() => {
+            (None, Some(files)) if files.reference.is_kept_as_bytes() => {
                 self.python_paths(&files.reference.file_paths.content_files).next()
             }
             (None, Some(_) | None) => None,
@@ -304,7 +304,7 @@ impl NamespaceCache {
     ) -> Result<Option<Found>, Error> {
         let index_key = self.layout().key_index(key);
         for _ in 0..MAX_READ_ATTEMPTS {
-            let Some(index) = self.load::<KeyIndex>(&index_key, want.part()).await?.head else { return Ok(None) };
+            let Some(index) = self.load_key_index(key, want.part()).await?.head else { return Ok(None) };
             let located = Pages::new(self, &index_key).select(index.log(), version, self.cache.now()).await?;
             let Some(located) = located else { return Ok(None) };
             let row = located.row();

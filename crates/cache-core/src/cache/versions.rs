@@ -4,7 +4,7 @@ use futures::future::try_join;
 
 use crate::error::Error;
 use crate::ids::{CacheHash, CacheId};
-use crate::key_index::{KeyIndex, KeyRow};
+use crate::key_index::KeyRow;
 use crate::layout::KeyRef;
 use crate::manifest::{EntryRow, EntrySpec, Manifest};
 use crate::strategy::Strategy;
@@ -114,9 +114,9 @@ impl NamespaceCache {
         before: Option<u64>,
         limit: usize,
     ) -> Result<Option<Versions>, Error> {
-        let key = self.layout().key_index(key);
-        let Some(index) = self.load::<KeyIndex>(&key, Part::Head).await?.head else { return Ok(None) };
-        let pages = Pages::new(self, &key);
+        let index_key = self.layout().key_index(key);
+        let Some(index) = self.load_key_index(key, Part::Head).await?.head else { return Ok(None) };
+        let pages = Pages::new(self, &index_key);
         let rows = pages.newest(index.log(), before.unwrap_or(u64::MAX), limit).await?;
         let latest = pages.newest::<KeyRow>(index.log(), u64::MAX, 1).await?;
         Ok(versions(index.log().len(), &rows, &latest))

@@ -8,7 +8,7 @@ use crate::ids::{CacheHash, CacheId, FileId};
 use crate::storage::ObjectKey;
 use crate::strategy::{ContentKind, Strategy};
 
-use super::{Layout, shards};
+use super::{KeyRef, Layout, shards};
 
 impl Layout<'_> {
     /// The reference file of a hash. Where the Python service has stored entries, it is an object.
@@ -34,6 +34,22 @@ impl Layout<'_> {
     }
 }
 
+impl Layout<'_> {
+    /// The files of which the Python service wrote one when it last stored under a key and file id: a `.json` for JSON and texts, a
+    /// `.bin` for bytes. None for `temporal`, whose files lie in folders of the hour; nor where the key makes the path too long.
+    pub fn python_contents(self, key: &KeyRef) -> Vec<ObjectKey> {
+        let folder = match key.strategy {
+            Strategy::Direct => name_shards(key.file_id.as_str()),
+            Strategy::TemporalLatest | Strategy::TemporalVersioned => "latest/".to_owned(),
+            Strategy::KeyBased => format!("{}/", key.cache_key.as_str()),
+            Strategy::Temporal => return Vec::new(),
+        };
+        let (strategy, file_id) = (key.strategy.folder(), &key.file_id);
+        let file = |extension| self.long(format_args!("data/{strategy}/{folder}{file_id}.{extension}")).ok();
+        ["json", "bin"].into_iter().filter_map(file).collect()
+    }
+}
+
 /// The file with a content, below the folder of its strategy: in shards of its file id, or else of its id.
 pub fn content_file(file_id: Option<&FileId>, cache_id: CacheId, kind: ContentKind) -> String {
     let name = file_id.map_or_else(|| cache_id.to_string(), ToString::to_string);
@@ -41,12 +57,16 @@ pub fn content_file(file_id: Option<&FileId>, cache_id: CacheId, kind: ContentKi
         ContentKind::Json | ContentKind::String => "json",
         ContentKind::Binary | ContentKind::Zip => "bin",
     };
+    format!("{}{name}.{extension}", name_shards(&name))
+}
+
+/// The first two pairs of characters, as folders; fewer for a short name.
+fn name_shards(name: &str) -> String {
     let shard = |range: Range<usize>| {
         let end = range.end.min(name.len());
         name.get(range.start.min(end)..end).filter(|shard| !shard.is_empty())
     };
-    let shards: String = [shard(0..2), shard(2..4)].into_iter().flatten().map(|shard| format!("{shard}/")).collect();
-    format!("{shards}{name}.{extension}")
+    [shard(0..2), shard(2..4)].into_iter().flatten().map(|shard| format!("{shard}/")).collect()
 }
 
 #[cfg(test)]
@@ -67,5 +87,19 @@ mod tests {
     fn the_shards_of_a_short_name_are_short() {
         let file = |name: &str| content_file(Some(&name.parse().unwrap()), CacheId::from_u128(0), ContentKind::String);
         assert_eq!([file("a"), file("abc"), file("my-file")], ["a/a.json", "ab/c/abc.json", "my/-f/my-file.json"]);
+    }
+
+    #[test]
+    fn a_key_leads_to_the_newest_files_of_the_python_service() {
+        let namespace: Namespace = "demo".parse().unwrap();
+        let files = |strategy| {
+            let key = KeyRef { strategy, cache_key: "my//key".parse().unwrap(), file_id: "abc".parse().unwrap() };
+            Layout::new(&namespace).python_contents(&key).iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(files(Strategy::Direct), ["demo/data/direct/ab/c/abc.json", "demo/data/direct/ab/c/abc.bin"]);
+        assert_eq!(files(Strategy::TemporalLatest)[0], "demo/data/temporal-latest/latest/abc.json");
+        assert_eq!(files(Strategy::TemporalVersioned)[0], "demo/data/temporal-versioned/latest/abc.json");
+        assert_eq!(files(Strategy::KeyBased)[0], "demo/data/key-based/my/key/abc.json");
+        assert_eq!(files(Strategy::Temporal), Vec::<String>::new());
     }
 }

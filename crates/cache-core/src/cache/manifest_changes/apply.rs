@@ -17,13 +17,13 @@ use crate::strategy::ContentKind;
 use crate::time::UnixMillis;
 use crate::version_log::PageRef;
 
-use super::super::Shared;
 use super::super::attempt::Attempt;
 use super::super::group_commit::GroupCommit;
 use super::super::head::Head;
 use super::super::intents::{IntentEntry, IntentPayload};
 use super::super::object_cache::CachedObject;
 use super::super::pages::{Located, Pages};
+use super::super::{NamespaceCache, Shared};
 use super::{Insert, ListedEntry, ManifestChange, ManifestOutcome, Revise, Target, content_unknown};
 
 /// How many pages a repeat of a store looks for its entry in, at most.
@@ -33,15 +33,15 @@ impl Head for Manifest {
     type Change = ManifestChange;
     type Outcome = ManifestOutcome;
 
-    fn absent(change: &ManifestChange) -> Self {
-        match change {
+    async fn absent(change: &ManifestChange, _: &NamespaceCache) -> Result<Self, Error> {
+        Ok(match change {
             ManifestChange::Insert(insert) => Self::beginning_with(insert.first_version),
             ManifestChange::Remove(_)
             | ManifestChange::Revise(_)
             | ManifestChange::ReplaceBlob { .. }
             | ManifestChange::RollRevisions(_)
             | ManifestChange::Prune => Self::new(),
-        }
+        })
     }
 
     fn parse(bytes: &Bytes, head_only: bool) -> Result<Self, DecodeError> {

@@ -1,20 +1,26 @@
-//! Delete: the reference file says that the entry is gone, then its files go, then the reference file.
+//! Delete: out of the key index, then the reference file says that the entry is gone, then its files go, then the reference file.
 
 use futures::future::try_join_all;
 
+use crate::entry::Entry;
 use crate::error::Error;
 use crate::ids::{CacheHash, CacheId};
+use crate::key_index::KeyIndex;
 use crate::manifest::Manifest;
 use crate::python_files::{CONFIG_SUFFIX, HashFile, IdFile, METADATA_SUFFIX, PythonFiles};
 use crate::storage::{ObjectKey, PutMode, StorageError, Version};
+use crate::time::UnixMillis;
 
 use super::super::backoff::Backoff;
+use super::super::head::Loaded;
+use super::super::load::Part;
 use super::super::locate::Reference;
 use super::super::{Deleted, NamespaceCache};
 
 impl NamespaceCache {
     /// Deletes an entry that is in the files of the Python service, or finishes that; `None` when there is none.
     pub(in crate::cache) async fn delete_python_entry(&self, id: CacheId) -> Result<Option<Deleted>, Error> {
+        let started_at = self.cache.now();
         let key = self.layout().alias(id);
         let mut backoff = Backoff::new(&self.cache);
         let mut is_ours = false;
@@ -30,8 +36,14 @@ impl NamespaceCache {
                     None => None,
                 };
                 let entry = self.python_entry((*file).clone(), metadata, 0);
+                let index = self.unlist_python_entry(&entry, started_at).await?;
                 match self.remove_python_files(*file, version).await {
-                    Ok(paths) => return Ok(Some(Deleted { entry, paths })),
+                    Ok(mut paths) => {
+                        // Its files may have been in the place of a view.
+                        let views = self.settle_view_after_unlisting(&entry, index).await;
+                        paths.extend(views.iter().map(ToString::to_string));
+                        return Ok(Some(Deleted { entry, paths }));
+                    }
                     Err(Error::Unavailable { .. }) if !self.cache.is_over() => is_ours = true,
                     Err(error) => return Err(error),
                 }
@@ -40,6 +52,19 @@ impl NamespaceCache {
             }
             self.remove_python_files(*file, version).await?;
             return Ok(None);
+        }
+    }
+
+    /// Takes an entry out of the index of its key, which is returned; `None` if there is no index that could list it.
+    async fn unlist_python_entry(
+        &self,
+        entry: &Entry,
+        started_at: UnixMillis,
+    ) -> Result<Option<Loaded<KeyIndex>>, Error> {
+        let Some(key) = entry.key_ref() else { return Ok(None) };
+        match self.load_key_index(&key, Part::Head).await?.head {
+            Some(_) => self.unlist_from_key(entry, started_at).await,
+            None => Ok(None),
         }
     }
 

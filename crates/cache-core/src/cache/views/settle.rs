@@ -78,6 +78,8 @@ struct Expected {
     view: ObjectKey,
     bytes: Bytes,
     sha256: Sha256Digest,
+    /// Whether the entry is in the files of the Python service.
+    is_python: bool,
 }
 
 impl ViewState {
@@ -168,13 +170,15 @@ impl Settling<'_> {
             return Ok(false);
         };
         let head = self.head(&expected.view).await?;
-        // A file of the Python service is the content of an entry.
-        let is_taken = self.key.strategy == Strategy::KeyBased && self.cache.is_python_file(&expected.view).await?;
+        // An entry of the Python service is shown by its own files, which are the contents of entries.
+        let is_taken = self.key.strategy == Strategy::KeyBased
+            && (expected.is_python || self.cache.is_python_file(&expected.view).await?);
         let shows_it = is_taken || self.shows(head.as_ref(), &expected).await?;
         if !shows_it {
             self.write(&expected, head).await?;
         }
         let others: Vec<ContentKind> = match self.key.strategy {
+            Strategy::KeyBased if expected.is_python => kinds,
             Strategy::KeyBased => other_kinds(&kinds, expected.kind).collect(),
             Strategy::Direct | Strategy::Temporal | Strategy::TemporalLatest | Strategy::TemporalVersioned => {
                 Vec::new()
@@ -204,7 +208,14 @@ impl Settling<'_> {
         let view = view_of_key(self.cache.layout(), self.key, entry.content.kind);
         let Some(view) = view.map_err(|error| Error::too_long("cache_key", &error))? else { return Ok(None) };
         let bytes = self.cache.view_bytes(&entry, &content);
-        Ok(Some(Expected { cache_id, kind: entry.content.kind, view, sha256: Sha256Digest::of(&bytes), bytes }))
+        Ok(Some(Expected {
+            cache_id,
+            kind: entry.content.kind,
+            view,
+            sha256: Sha256Digest::of(&bytes),
+            bytes,
+            is_python: entry.python_files.is_some(),
+        }))
     }
 
     async fn shows(&self, head: Option<&ObjectHead>, expected: &Expected) -> Result<bool, Error> {
