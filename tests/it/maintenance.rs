@@ -59,6 +59,11 @@ async fn a_finding_is_exit_code_7_and_wrong_arguments_are_2() {
     std::fs::remove_file(blobs.keys().next().unwrap()).unwrap();
     check(&["verify", &store], 7, "missing_content: demo/blobs/");
     check(&["verify", &store, "--repair", "--json"], 7, "\"kind\": \"missing_content\"");
+    check(&["verify", &store], 7, "missing_content: the content is gone: restore it from a copy");
     check(&["verify"], 2, "verify needs a STORE");
+    let mistyped = address("disk", &folder.path().join("mistyped"));
+    check(&["verify", &mistyped], 1, "there is no such store");
+    check(&["copy", "--from", &mistyped, "--to", &store], 1, "there is no such store");
+    assert!(!folder.path().join("mistyped").exists(), "a store is not made by looking for it");
     check(&["copy", "--from", "x"], 2, "give disk:FOLDER");
 }

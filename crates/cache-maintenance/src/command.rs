@@ -1,5 +1,6 @@
 //! The subcommands `copy` and `verify`, for whichever program has them.
 
+use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use tokio::time::{interval, sleep};
 use crate::address::StoreAddress;
 use crate::copy::{CopyOptions, CopyReport, copy};
 use crate::progress::Progress;
-use crate::verify::{RepairReport, VerifyReport, repair, verify};
+use crate::verify::{FindingKind, RepairReport, VerifyReport, repair, verify};
 
 /// Something was found: differences, damage, or what belongs to nothing.
 pub const EXIT_FINDINGS: u8 = 7;
@@ -115,7 +116,7 @@ impl Command {
     pub async fn run(self) -> Result<u8, String> {
         match self.action {
             Action::Copy { ref from, ref to, options } => {
-                let (source, target) = (open(from).await?, open(to).await?);
+                let (source, target) = (open_existing(from).await?, open(to).await?);
                 let work = async |progress: &Progress| copy(source, target, options, progress).await;
                 let started = Instant::now();
                 let report = with_progress(self.shown, work).await?;
@@ -123,14 +124,14 @@ impl Command {
                 Ok(if report.is_clean() { 0 } else { EXIT_FINDINGS })
             }
             Action::Verify { ref store, repair: false } => {
-                let storage = open(store).await?;
+                let storage = open_existing(store).await?;
                 let report =
                     with_progress(self.shown, async |progress: &Progress| verify(storage, progress).await).await?;
                 self.print(&report, &verified(&report))?;
                 Ok(if report.is_clean() { 0 } else { EXIT_FINDINGS })
             }
             Action::Verify { ref store, repair: true } => {
-                let storage = open(store).await?;
+                let storage = open_existing(store).await?;
                 let report =
                     with_progress(self.shown, async |progress: &Progress| repair(storage, progress).await).await?;
                 self.print(&report, &mended(&report))?;
@@ -214,6 +215,10 @@ async fn open(address: &StoreAddress) -> Result<Arc<dyn Storage>, String> {
     address.open().await.map_err(|err| format!("{address} cannot be used: {}", error_chain(&err)))
 }
 
+async fn open_existing(address: &StoreAddress) -> Result<Arc<dyn Storage>, String> {
+    address.open_existing().await.map_err(|err| format!("{address} cannot be used: {}", error_chain(&err)))
+}
+
 /// Works, and shows how far it is.
 async fn with_progress<T>(shown: Shown, work: impl AsyncFnOnce(&Progress) -> Result<T, Error>) -> Result<T, String> {
     let progress = Arc::new(Progress::default());
@@ -290,14 +295,22 @@ fn verified(report: &VerifyReport) -> String {
         text += &format!("\n{python_entries} entries of the Python service, as it stored them");
     }
     for finding in findings.iter().take(MAX_SHOWN) {
-        let kind = serde_json::to_string(&finding.kind).unwrap_or_default();
-        text += &format!("\n{}: {}", kind.trim_matches('"'), finding.object);
+        text += &format!("\n{}: {}", name(finding.kind), finding.object);
         let entries: Vec<String> = finding.entries.iter().map(ToString::to_string).collect();
         if !entries.is_empty() {
             text += &format!(" (entries {})", entries.join(", "));
         }
     }
-    text + &more(findings.len())
+    text += &more(findings.len());
+    for kind in findings.iter().map(|finding| finding.kind).collect::<BTreeSet<_>>() {
+        text += &format!("\n  {}: {}", name(kind), kind.meaning());
+    }
+    text
+}
+
+/// The name of a kind in JSON.
+fn name(kind: FindingKind) -> String {
+    serde_json::to_string(&kind).unwrap_or_default().trim_matches('"').to_owned()
 }
 
 fn mended(report: &RepairReport) -> String {

@@ -17,17 +17,17 @@
 //! meanwhile may be in it or not. Repeat the copy once nobody writes, with [`CopyOptions::overwrite`].
 
 mod convert;
+mod manifests;
+mod objects;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use cache_core::cache::{Cache, ContentPlace, ManifestAudit, NamespaceCache};
-use cache_core::digest::Sha256Digest;
+use cache_core::cache::{Cache, NamespaceCache};
 use cache_core::error::Error;
 use cache_core::ids::{CacheHash, Namespace};
 use cache_core::layout::{Layout, ObjectKind};
-use cache_core::storage::{ListedObject, Object, ObjectKey, PutMode, Storage, StorageError};
+use cache_core::storage::{ListedObject, ObjectKey, Storage};
 use cache_core::time::Deadline;
 use cache_storage::system::{OsRng, SystemClock};
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -35,15 +35,9 @@ use serde::Serialize;
 use tokio::sync::Semaphore;
 
 use self::convert::PythonFiles;
-use crate::listing::{for_each, page, read};
+use self::objects::{Check, MEMORY_UNITS};
+use crate::listing::{for_each, page};
 use crate::progress::Progress;
-use crate::retry::retry;
-
-/// How many bytes of contents are in memory at the same time, about, in units of [`UNIT`].
-const UNITS: u32 = 4_096;
-const UNIT: u64 = 64 << 10;
-/// How often a manifest is read again that changes all the time.
-const MAX_ATTEMPTS: usize = 8;
 
 /// How a store is copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,7 +109,7 @@ pub async fn copy(
 ) -> Result<CopyReport, Error> {
     let cache = Cache::new(from.clone(), Arc::new(SystemClock), Arc::new(OsRng)).with_deadline(Deadline::NEVER);
     let target = Cache::new(to.clone(), Arc::new(SystemClock), Arc::new(OsRng)).with_deadline(Deadline::NEVER);
-    let copying = Copying { from, to, target, options, progress, memory: Semaphore::new(UNITS as usize) };
+    let copying = Copying { from, to, target, options, progress, memory: Semaphore::new(MEMORY_UNITS as usize) };
     let namespaces = cache.namespaces().await?;
     for namespace in &namespaces {
         copying.count(&format!("{namespace}/")).await?;
@@ -135,17 +129,6 @@ struct Copying<'a> {
     options: CopyOptions,
     progress: &'a Progress,
     memory: Semaphore,
-}
-
-/// How much is known of an object.
-#[derive(Clone, Copy)]
-enum Check {
-    /// It is written once, so one of this size is it; and these are its bytes.
-    Content(Sha256Digest, u64),
-    /// It is written once.
-    Once,
-    /// It may change.
-    Bytes,
 }
 
 impl Copying<'_> {
@@ -207,128 +190,6 @@ impl Copying<'_> {
             let Some(next) = page.next else { return Ok(report) };
             after = Some(next);
         }
-    }
-
-    /// Copies what a manifest leads to, and then the manifest.
-    async fn manifest(
-        &self,
-        cache: &NamespaceCache,
-        layout: Layout<'_>,
-        hash: &CacheHash,
-        is_joined: bool,
-    ) -> Result<CopyReport, Error> {
-        let key = layout.manifest(hash);
-        let mut report = CopyReport::default();
-        // One that an earlier run has written lists the converted entries as well.
-        if is_joined && !self.options.overwrite && retry(|| self.to.head(&key)).await?.is_some() {
-            return Ok(CopyReport { present: 1, ..report });
-        }
-        let (object, audit) = match self.consistent(cache, &key, hash).await {
-            Ok(Some(found)) => found,
-            Ok(None) => return Ok(report),
-            Err(Error::Corrupt { object, problem }) => {
-                tracing::error!(object, problem, "left out");
-                report.damaged.insert(object);
-                return Ok(report);
-            }
-            Err(err) => return Err(err),
-        };
-        for content in &audit.contents {
-            match &content.place {
-                ContentPlace::Inline { is_intact } => {
-                    report.checked += 1;
-                    if !is_intact {
-                        report.damaged.insert(key.to_string());
-                    }
-                }
-                ContentPlace::Blob(blob) => {
-                    report.add(self.object(blob, Check::Content(content.sha256, content.size)).await?);
-                }
-            }
-        }
-        for page in &audit.pages {
-            report.add(self.object(page, Check::Once).await?);
-        }
-        report.add(self.put(&key, object.bytes).await?);
-        report.entries += audit.entries.len() as u64;
-        Ok(report)
-    }
-
-    /// A manifest, and what it leads to at this state.
-    async fn consistent(
-        &self,
-        cache: &NamespaceCache,
-        key: &ObjectKey,
-        hash: &CacheHash,
-    ) -> Result<Option<(Object, ManifestAudit)>, Error> {
-        for _ in 0..MAX_ATTEMPTS {
-            let Some(object) = read(&*self.from, key).await? else { return Ok(None) };
-            let Some(audit) = cache.audit_manifest(hash).await? else { return Ok(None) };
-            let head = retry(|| self.from.head(key)).await?;
-            if head.is_some_and(|head| head.version == object.version) {
-                return Ok(Some((object, audit)));
-            }
-        }
-        Err(Error::Unavailable { message: format!("{key} changes all the time: repeat the copy later"), source: None })
-    }
-
-    /// Copies an object, unless it is there.
-    async fn object(&self, key: &ObjectKey, check: Check) -> Result<CopyReport, Error> {
-        let mut report = CopyReport::default();
-        let size = match check {
-            Check::Content(_, size) => {
-                let there = retry(|| self.to.head(key)).await?;
-                if there.is_some_and(|there| there.size == size) {
-                    self.progress.done(size);
-                    return Ok(CopyReport { present: 1, ..report });
-                }
-                size
-            }
-            Check::Once | Check::Bytes => UNIT,
-        };
-        let units = u32::try_from(size.div_ceil(UNIT)).unwrap_or(UNITS).clamp(1, UNITS);
-        // Nobody closes it.
-        let _memory = self.memory.acquire_many(units).await;
-        let Some(Object { bytes, .. }) = read(&*self.from, key).await? else {
-            // Something that may change may have been deleted since it was listed.
-            if !matches!(check, Check::Bytes) {
-                report.damaged.insert(key.to_string());
-            }
-            return Ok(report);
-        };
-        if let Check::Content(sha256, _) = check {
-            report.checked += 1;
-            if Sha256Digest::of(&bytes) != sha256 {
-                tracing::error!(%key, "left out: its SHA-256 is not what its manifest lists");
-                report.damaged.insert(key.to_string());
-                return Ok(report);
-            }
-        }
-        report.add(self.put(key, bytes).await?);
-        Ok(report)
-    }
-
-    /// Writes an object, unless there is one.
-    async fn put(&self, key: &ObjectKey, bytes: Bytes) -> Result<CopyReport, Error> {
-        let size = bytes.len() as u64;
-        let mut report = CopyReport::default();
-        match retry(|| self.to.put(key, bytes.clone(), PutMode::Create)).await {
-            Ok(_) => (report.copied, report.bytes) = (1, size),
-            Err(StorageError::Precondition { .. }) => {
-                let there = read(&*self.to, key).await?;
-                if there.is_some_and(|there| there.bytes == bytes) {
-                    report.present = 1;
-                } else if self.options.overwrite {
-                    retry(|| self.to.put(key, bytes.clone(), PutMode::Overwrite)).await?;
-                    (report.copied, report.bytes) = (1, size);
-                } else {
-                    report.different.insert(key.to_string());
-                }
-            }
-            Err(err) => return Err(err.into()),
-        }
-        self.progress.done(size);
-        Ok(report)
     }
 }
 

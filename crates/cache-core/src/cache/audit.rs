@@ -71,6 +71,8 @@ pub struct AuditedEntry {
 /// A key index, compared with the manifests of its entries.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct KeyIndexAudit {
+    /// The key that it is of.
+    pub key: Option<KeyRef>,
     /// The pages that it leads to.
     pub pages: Vec<ObjectKey>,
     /// The entries that it lists.
@@ -149,7 +151,7 @@ impl NamespaceCache {
         let Some(index) = self.load::<KeyIndex>(key, Part::Head).await?.head else { return Ok(None) };
         let tree = self.retry_replaced(|| async { Pages::new(self, key).tree(index.log()).await }).await?;
         let pages = tree.names.iter().map(|name| self.layout().page(key, name)).collect();
-        let mut audit = KeyIndexAudit { pages, ..KeyIndexAudit::default() };
+        let mut audit = KeyIndexAudit { key: index.key(), pages, ..KeyIndexAudit::default() };
         for row in tree.rows {
             audit.listed.push(row.cache_id);
             match self.presence(row.cache_id).await? {
@@ -159,16 +161,6 @@ impl NamespaceCache {
             }
         }
         Ok(Some(audit))
-    }
-
-    /// The key that an index is of, if it lists any entry.
-    ///
-    /// # Errors
-    ///
-    /// `Corrupt` when it cannot be read.
-    pub async fn key_with_entries(&self, index: &ObjectKey) -> Result<Option<KeyRef>, Error> {
-        let index = self.load::<KeyIndex>(index, Part::Head).await?.head;
-        Ok(index.filter(|index| !index.log().is_empty()).and_then(|index| index.key()))
     }
 
     /// Writes the view that only this entry has, if it has one and that is missing.
@@ -193,7 +185,7 @@ impl NamespaceCache {
     pub async fn list_under_its_key(&self, id: CacheId) -> Result<bool, Error> {
         let Some((listed, Retrieved { entry, bytes })) = self.listed_entry(id).await? else { return Ok(false) };
         let Some(key) = entry.key_ref() else { return Ok(false) };
-        let index = self.load::<KeyIndex>(&self.layout().key_index(&key), Part::Whole).await?;
+        let index = self.load_key_index(&key, Part::Whole).await?;
         let newest = index.head.as_ref().and_then(|index| index.newest_row());
         if newest.is_some_and(|newest| newest.stored_at > entry.stored_at) {
             return Ok(false);

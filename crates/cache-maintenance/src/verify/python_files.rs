@@ -8,7 +8,7 @@ use cache_core::ids::CacheId;
 use cache_core::layout::ObjectKind;
 use cache_core::python_files::{CONFIG_SUFFIX, METADATA_SUFFIX};
 
-use super::{Finding, FindingKind, Space, VerifyReport};
+use super::{FindingKind, Space, VerifyReport};
 use crate::listing::for_each;
 use crate::retry::retry;
 
@@ -17,7 +17,7 @@ impl Space<'_> {
     pub(super) async fn python_files(&self, report: &mut VerifyReport) -> Result<(), Error> {
         let entries = match self.cache.python_entries().await {
             Err(Error::Corrupt { object, .. }) => {
-                report.findings.insert(Finding { kind: FindingKind::Unreadable, object, entries: Vec::new() });
+                report.find_unreadable(object);
                 return Ok(());
             }
             entries => entries?,
@@ -77,7 +77,7 @@ impl Space<'_> {
                     }
                 }
                 Err(Error::Corrupt { object, .. }) => {
-                    report.findings.insert(Finding { kind: FindingKind::Unreadable, object, entries: Vec::new() });
+                    report.find_unreadable(object);
                 }
                 Err(err) => return Err(err),
             }
