@@ -29,11 +29,18 @@ async fn a_child_that_outlived_its_entry_is_swept_and_what_lives_is_left_alone()
     // As a process that ended in the middle of the delete would have left it.
     std::fs::create_dir_all(child.parent().unwrap()).unwrap();
     std::fs::write(&child, "gone").unwrap();
-    let nothing_removed = sweep(&server);
+    let nothing_removed = sweep(&server, &[]);
     assert!(nothing_removed.contains(" 0 orphaned children"), "it may be under way: {nothing_removed}");
     let two_days_ago = SystemTime::now() - Duration::from_secs(2 * 24 * 3600);
     File::options().write(true).open(&child).unwrap().set_modified(two_days_ago).unwrap();
-    let removed = sweep(&server);
+    let would_remove = sweep(&server, &["--dry-run", "demo"]);
+    assert!(
+        would_remove.starts_with("demo: (dry run) would remove 0 expired")
+            && would_remove.contains(" 1 orphaned children"),
+        "{would_remove}"
+    );
+    assert!(child.exists());
+    let removed = sweep(&server, &[]);
     assert!(
         removed.starts_with("demo: removed 0 expired entries") && removed.contains(" 1 orphaned children"),
         "{removed}"
@@ -47,9 +54,10 @@ async fn a_child_that_outlived_its_entry_is_swept_and_what_lives_is_left_alone()
 }
 
 /// The output of `cache-lambda sweep` on the folder of a server.
-fn sweep(server: &Server) -> String {
+fn sweep(server: &Server, arguments: &[&str]) -> String {
     let output = Command::new(binary())
         .arg("sweep")
+        .args(arguments)
         .env_clear()
         .env("CACHE__SERVICE__STORAGE_MODE", "local_disk")
         .env("CACHE__SERVICE__LOCAL_DISK_PATH", server.disk())

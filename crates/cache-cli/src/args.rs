@@ -165,6 +165,9 @@ pub enum Command {
         /// The namespaces; without them, all
         #[arg(value_name = "NS")]
         namespaces: Vec<Namespace>,
+        /// Only show what would be removed
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Save a URL and a key as a profile; the key is asked for, or read from stdin
     Login(Login),

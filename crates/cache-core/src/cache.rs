@@ -32,6 +32,7 @@ mod clear_namespace;
 mod commit;
 mod content;
 mod delete;
+mod dry_run;
 mod entries;
 mod exists;
 mod group_commit;
@@ -86,6 +87,7 @@ pub use self::upload::{MAX_TEXT_UPLOAD_BYTES, Upload, UploadLimits, UploadReques
 pub use self::versions::{ListedVersion, Versions, VersionsOf};
 pub use self::zip::{ArchiveDestination, ArchiveEntry, ArchiveError, Archives, Edited, StoredArchive};
 
+use self::dry_run::DryRun;
 use self::group_commit::GroupCommit;
 use self::object_cache::ObjectCache;
 use self::python_store::PythonNamespaces;
@@ -166,6 +168,22 @@ pub struct NamespaceCache {
     namespace: Namespace,
 }
 
+impl Shared {
+    fn new(clock: Arc<dyn Clock>, rng: Arc<dyn Rng>, object_cache_bytes: u64, limits: Limits) -> Self {
+        Self {
+            clock,
+            rng,
+            manifests: Arc::default(),
+            key_indexes: Arc::default(),
+            settings: SettingsCache::default(),
+            quotas: QuotaTable::default(),
+            python_namespaces: PythonNamespaces::default(),
+            objects: ObjectCache::new(object_cache_bytes),
+            limits,
+        }
+    }
+}
+
 impl Cache {
     /// A cache over a storage, configured as [`CacheConfig::default`] says.
     pub fn new(storage: Arc<dyn Storage>, clock: Arc<dyn Clock>, rng: Arc<dyn Rng>) -> Self {
@@ -179,20 +197,9 @@ impl Cache {
         rng: Arc<dyn Rng>,
         config: &CacheConfig,
     ) -> Self {
-        let shared = Shared {
-            clock,
-            rng,
-            manifests: Arc::default(),
-            key_indexes: Arc::default(),
-            settings: SettingsCache::default(),
-            quotas: QuotaTable::default(),
-            python_namespaces: PythonNamespaces::default(),
-            objects: ObjectCache::new(config.object_cache_bytes),
-            limits: config.limits,
-        };
         Self {
             storage,
-            shared: Arc::new(shared),
+            shared: Arc::new(Shared::new(clock, rng, config.object_cache_bytes, config.limits)),
             default_ttl_hours: config.default_ttl_hours,
             max_in_memory_bytes: config.max_in_memory_bytes,
             deadline: None,
@@ -210,6 +217,14 @@ impl Cache {
     #[must_use]
     pub fn with_storage(&self, storage: Arc<dyn Storage>) -> Self {
         Self { storage, ..self.clone() }
+    }
+
+    /// The same cache, but nothing that it does changes the storage. It shares nothing with this cache.
+    fn dry_run(&self) -> Self {
+        let Shared { clock, rng, limits, .. } = &*self.shared;
+        let shared = Shared::new(Arc::clone(clock), Arc::clone(rng), 0, *limits);
+        let storage = Arc::new(DryRun::new(Arc::clone(&self.storage), Arc::clone(clock)));
+        Self { storage, shared: Arc::new(shared), ..self.clone() }
     }
 
     /// The use cases of a namespace.

@@ -38,7 +38,7 @@ use crate::media_type::JSON;
 use crate::middleware::REQUEST_ID;
 use crate::problem::{ErrorContext, Problem};
 use crate::state::AppState;
-use crate::sweep::NamespaceReport;
+use crate::sweep::{NamespaceReport, SweepMode};
 use crate::telemetry::request_tracker::Invocation;
 use crate::{app, normalize_path, sweep};
 
@@ -146,7 +146,7 @@ async fn scheduled<R>(
         }
     };
     let deadline = deadline(Some(context), state.now_ms()).unwrap_or(Deadline::NEVER);
-    Ok(InvocationResponse::Reports(sweep::run(state, namespaces, deadline).await?))
+    Ok(InvocationResponse::Reports(sweep::run(state, namespaces, SweepMode::Remove, deadline).await?))
 }
 
 async fn respond(

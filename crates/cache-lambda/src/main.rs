@@ -11,7 +11,7 @@ use cache_core::time::Deadline;
 use cache_lambda::config::Config;
 use cache_lambda::config::settings;
 use cache_lambda::state::{AppState, Service};
-use cache_lambda::sweep::{self, NamespaceReport};
+use cache_lambda::sweep::{self, NamespaceReport, SweepMode};
 #[cfg(feature = "maintenance")]
 use cache_lambda::telemetry::logging::LogFormat;
 use cache_lambda::telemetry::logging::{self, Log};
@@ -24,7 +24,8 @@ const USAGE: &str = "\
 cache-lambda: the cache service, as a Lambda function or as a server on this machine.
 
 Usage: cache-lambda                        serve
-       cache-lambda sweep [NAMESPACE...]   remove expired entries and leftovers, in all namespaces if none is named
+       cache-lambda sweep [--dry-run] [NAMESPACE...]
+                                           remove expired entries and leftovers, in all namespaces if none is named
        cache-lambda copy --from STORE --to STORE [--convert] [--overwrite] [--parallel N] [--json] [--progress text|json|none]
        cache-lambda verify STORE [--repair] [--json] [--progress text|json|none]
        cache-lambda --help | --version
@@ -53,10 +54,9 @@ async fn command() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
     match arguments.next().as_deref() {
         None => run(Command::Serve).await,
-        Some("sweep") => match arguments.map(|name| name.parse::<Namespace>().map_err(|error| (name, error))).collect()
-        {
-            Ok(namespaces) => run(Command::Sweep(namespaces)).await,
-            Err((name, error)) => exit_with(&format!("the namespace '{name}' {error}"), EXIT_USAGE),
+        Some("sweep") => match parse_sweep(arguments) {
+            Ok(command) => run(command).await,
+            Err(problem) => exit_with(&problem, EXIT_USAGE),
         },
         Some(name @ ("copy" | "verify")) => maintain(name, arguments).await,
         Some("--help" | "-h") => print_line(&format!("{USAGE}{}", settings::help().trim_end())),
@@ -68,7 +68,23 @@ async fn command() -> ExitCode {
 /// The command of the process.
 enum Command {
     Serve,
-    Sweep(Vec<Namespace>),
+    Sweep(SweepMode, Vec<Namespace>),
+}
+
+/// Reads the arguments of `sweep`.
+fn parse_sweep(arguments: impl Iterator<Item = String>) -> Result<Command, String> {
+    let (mut mode, mut namespaces) = (SweepMode::Remove, Vec::new());
+    for argument in arguments {
+        match argument.as_str() {
+            "--dry-run" => mode = SweepMode::DryRun,
+            // A namespace is made of any text, so a mistyped option would be one.
+            option if option.starts_with('-') => return Err(format!("unrecognized argument '{option}'; see --help")),
+            name => {
+                namespaces.push(name.parse::<Namespace>().map_err(|error| format!("the namespace '{name}' {error}"))?)
+            }
+        }
+    }
+    Ok(Command::Sweep(mode, namespaces))
 }
 
 fn print_line(text: &str) -> ExitCode {
@@ -130,17 +146,17 @@ async fn run_configured(command: Command, config: Config, log: &Log) -> Result<(
     let in_lambda = config.in_lambda;
     let state = Service::new(storage, Arc::new(SystemClock), Arc::new(OsRng), config);
     match command {
-        Command::Sweep(namespaces) => sweep_here(&state, namespaces).await,
+        Command::Sweep(mode, namespaces) => sweep_here(&state, mode, namespaces).await,
         Command::Serve if in_lambda => lambda::run(state).await.map_err(|error| error.to_string()),
         Command::Serve => serve::run(state, log).await,
     }
 }
 
 /// Collects garbage without a deadline, and prints a line for each namespace.
-async fn sweep_here(state: &AppState, namespaces: Vec<Namespace>) -> Result<(), String> {
-    let reports = sweep::run(state, namespaces, Deadline::NEVER).await.map_err(|error| error.to_string())?;
+async fn sweep_here(state: &AppState, mode: SweepMode, namespaces: Vec<Namespace>) -> Result<(), String> {
+    let reports = sweep::run(state, namespaces, mode, Deadline::NEVER).await.map_err(|error| error.to_string())?;
     for report in reports {
-        print_line(&summary(&report));
+        print_line(&summary(mode, &report));
         for object in report.report.damaged {
             print_line(&format!("{}: damaged: {object}", report.namespace));
         }
@@ -149,7 +165,11 @@ async fn sweep_here(state: &AppState, namespaces: Vec<Namespace>) -> Result<(), 
 }
 
 /// The counts of a sweep, in one line.
-fn summary(NamespaceReport { namespace, report }: &NamespaceReport) -> String {
+fn summary(mode: SweepMode, NamespaceReport { namespace, report }: &NamespaceReport) -> String {
+    let (remove, empty) = match mode {
+        SweepMode::Remove => ("removed", "emptied"),
+        SweepMode::DryRun => ("(dry run) would remove", "would empty"),
+    };
     let removed = [
         (report.expired_entries, "expired entries"),
         (report.unreferenced_blobs, "unreferenced blobs"),
@@ -161,7 +181,7 @@ fn summary(NamespaceReport { namespace, report }: &NamespaceReport) -> String {
         (report.orphaned_key_rows, "orphaned rows of key indexes"),
     ];
     let removed: Vec<String> = removed.iter().map(|(count, what)| format!("{count} {what}")).collect();
-    format!("{namespace}: removed {}; emptied {} tombstones", removed.join(", "), report.emptied_tombstones)
+    format!("{namespace}: {remove} {}; {empty} {} tombstones", removed.join(", "), report.emptied_tombstones)
 }
 
 /// Opens the storage. A server also checks that it responds; a function saves that call at a cold start.

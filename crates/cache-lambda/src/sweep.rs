@@ -19,9 +19,10 @@ pub struct NamespaceReport {
 }
 
 impl NamespaceReport {
-    fn log(&self) {
+    fn log(&self, mode: SweepMode) {
         let Self { namespace, report } = self;
-        tracing::info!(%namespace, expired_entries = report.expired_entries,
+        let dry_run = mode == SweepMode::DryRun;
+        tracing::info!(%namespace, dry_run, expired_entries = report.expired_entries,
             unreferenced_blobs = report.unreferenced_blobs, stale_intents = report.stale_intents,
             orphaned_children = report.orphaned_children, orphaned_aliases = report.orphaned_aliases,
             orphaned_pages = report.orphaned_pages, orphaned_views = report.orphaned_views,
@@ -33,6 +34,15 @@ impl NamespaceReport {
     }
 }
 
+/// What of the garbage is collected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SweepMode {
+    /// All of it.
+    Remove,
+    /// Nothing: the reports say what would be.
+    DryRun,
+}
+
 /// Collects garbage in these namespaces, or in all when none is named, one after the other, until the deadline. The
 /// last report may be incomplete.
 ///
@@ -42,6 +52,7 @@ impl NamespaceReport {
 pub async fn run(
     state: &AppState,
     namespaces: Vec<Namespace>,
+    mode: SweepMode,
     deadline: Deadline,
 ) -> Result<Vec<NamespaceReport>, Error> {
     let meter = state.metrics.meter();
@@ -54,16 +65,20 @@ pub async fn run(
     }
     let mut reports = Vec::with_capacity(namespaces.len());
     for namespace in namespaces {
-        let report = cache.namespace(&namespace).sweep().await?;
+        let namespace_cache = cache.namespace(&namespace);
+        let report = match mode {
+            SweepMode::Remove => namespace_cache.sweep().await?,
+            SweepMode::DryRun => namespace_cache.preview_sweep().await?,
+        };
         let complete = report.complete;
         let report = NamespaceReport { namespace, report };
-        report.log();
+        report.log(mode);
         reports.push(report);
         if !complete {
             break;
         }
     }
-    if reports.iter().all(|report| report.report.complete) {
+    if mode == SweepMode::Remove && reports.iter().all(|report| report.report.complete) {
         let removed = state.keyring_with_deadline(deadline, &meter).sweep_usage().await?;
         tracing::info!(removed, "swept the usage of API keys");
     }
@@ -87,7 +102,7 @@ mod tests {
     async fn a_sweep_at_its_deadline_reports_where_it_stopped() {
         let state = Service::new(Arc::new(Memory::default()), Arc::new(SystemClock), Arc::new(OsRng), config());
         let namespaces = ["a", "b"].map(|name| name.parse().unwrap()).to_vec();
-        let reports = run(&state, namespaces, Deadline::at(state.clock.now())).await.unwrap();
+        let reports = run(&state, namespaces, SweepMode::Remove, Deadline::at(state.clock.now())).await.unwrap();
         assert_eq!(reports.iter().map(|report| report.report.complete).collect::<Vec<_>>(), [false]);
     }
 }

@@ -58,7 +58,7 @@ async fn dispatch(context: &Context<'_>, command: Command) -> Result<u8, Failure
             stores::copy(context, from, to, CopyOptions { parallel: parallel.into(), overwrite, convert }).await
         }
         Command::Verify { store, repair } => stores::verify(context, store, repair).await,
-        Command::Sweep { store, namespaces } => stores::sweep(context, &store, namespaces).await,
+        Command::Sweep { store, namespaces, dry_run } => stores::sweep(context, &store, namespaces, dry_run).await,
         Command::Login(login) => session::login(context, login).await,
         Command::Logout => session::logout(context),
         Command::Whoami => session::whoami(context).await,

@@ -34,11 +34,16 @@ fn format(context: &Context<'_>) -> Format {
     if context.output.is_json() { Format::JsonLine } else { Format::Text }
 }
 
-/// Removes what has expired, and what belongs to nothing.
-pub async fn sweep(context: &Context<'_>, store: &StoreAddress, namespaces: Vec<Namespace>) -> Result<u8, Failure> {
+/// Removes what has expired, and what belongs to nothing; or only shows it.
+pub async fn sweep(
+    context: &Context<'_>,
+    store: &StoreAddress,
+    namespaces: Vec<Namespace>,
+    dry_run: bool,
+) -> Result<u8, Failure> {
     let failed =
         |error: &(dyn std::error::Error + 'static)| Failure::failed(format!("{store}: {}", error_chain(error)));
-    let storage = store.open().await.map_err(|error| failed(&error))?;
+    let storage = store.open_existing().await.map_err(|error| failed(&error))?;
     let cache = Cache::new(storage, Arc::new(SystemClock), Arc::new(OsRng)).with_deadline(Deadline::NEVER);
     let namespaces = match namespaces.is_empty() {
         true => cache.namespaces().await.map_err(|error| failed(&error))?,
@@ -46,8 +51,12 @@ pub async fn sweep(context: &Context<'_>, store: &StoreAddress, namespaces: Vec<
     };
     let mut code = OK;
     for namespace in namespaces {
-        let report = cache.namespace(&namespace).sweep().await.map_err(|error| failed(&error))?;
-        let mut shown = json!({"namespace": namespace.to_string()});
+        let swept = match dry_run {
+            true => cache.namespace(&namespace).preview_sweep().await,
+            false => cache.namespace(&namespace).sweep().await,
+        };
+        let report = swept.map_err(|error| failed(&error))?;
+        let mut shown = json!({"namespace": namespace.to_string(), "dry_run": dry_run});
         if let (Some(all), serde_json::Value::Object(counts)) = (shown.as_object_mut(), to_json(&report)?) {
             all.extend(counts);
         }
@@ -56,8 +65,12 @@ pub async fn sweep(context: &Context<'_>, store: &StoreAddress, namespaces: Vec<
             Some(format!("{count} {}", name.replace('_', " ")))
         });
         let counts: Vec<String> = counts.collect();
-        let counts = if counts.is_empty() { "nothing to remove".to_owned() } else { counts.join(", ") };
-        context.output.result(&shown, &format!("{namespace}: {counts}"))?;
+        let text = match counts.join(", ") {
+            counts if counts.is_empty() => "nothing to remove".to_owned(),
+            counts if dry_run => format!("(dry run) would remove {counts}"),
+            counts => counts,
+        };
+        context.output.result(&shown, &format!("{namespace}: {text}"))?;
         for object in &report.damaged {
             context.output.note(&format!("{namespace}: damaged: {object}"));
             code = DAMAGED;

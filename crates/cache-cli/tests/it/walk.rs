@@ -67,6 +67,7 @@ async fn check(world: &World) {
     about_others(&["logout"], "removed").await;
     about_others(&["copy", "--from", "disk:folder", "--to", "sqlite:s"], "entries").await;
     about_others(&["verify", "sqlite:s"], "findings").await;
+    about_others(&["sweep", "sqlite:s", "--dry-run"], "dry_run").await;
     about_others(&["sweep", "sqlite:s"], "namespace").await;
 
     one(&["rm", &text, "--dry-run"]).await;

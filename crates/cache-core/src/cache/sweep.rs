@@ -87,6 +87,15 @@ impl NamespaceCache {
         sweep.report.damaged.sort();
         Ok(SweepReport { complete, ..sweep.report })
     }
+
+    /// What [`NamespaceCache::sweep`] would remove and find. Nothing is changed.
+    ///
+    /// # Errors
+    ///
+    /// As [`NamespaceCache::sweep`].
+    pub async fn preview_sweep(&self) -> Result<SweepReport, Error> {
+        Self { cache: self.cache.dry_run(), namespace: self.namespace.clone() }.sweep().await
+    }
 }
 
 /// A sweep that is running.
