@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cache_core::cache::{Cache, CacheConfig, NamespaceCache, Selector, StoreRequest};
 use cache_core::content::Content;
@@ -84,10 +84,19 @@ async fn open(scheme: &str, folder: &Path) -> Arc<dyn Storage> {
     address.open().await.unwrap()
 }
 
-/// Copies a store, and expects nothing to be different or damaged. Returns how many objects were written and were there.
-async fn copy_all(from: &Arc<dyn Storage>, to: &Arc<dyn Storage>) -> (u64, u64) {
+/// Copies a store, says how fast, and expects nothing to be different or damaged. Returns how many objects were written and were
+/// there.
+async fn copy_all(hop: &str, from: &Arc<dyn Storage>, to: &Arc<dyn Storage>) -> (u64, u64) {
+    let started = Instant::now();
     let report = copy(from.clone(), to.clone(), CopyOptions::default(), &Progress::default()).await.unwrap();
+    let seconds = started.elapsed().as_secs_f64();
     assert!(report.is_clean(), "{:?} {:?}", report.different, report.damaged);
+    eprintln!(
+        "{hop}: {} entries in {seconds:.1} s, {:.0} entries/s, {:.1} MB/s written",
+        report.entries,
+        report.entries as f64 / seconds,
+        report.bytes as f64 / 1e6 / seconds
+    );
     (report.copied, report.present)
 }
 
@@ -119,24 +128,24 @@ async fn entries_go_through_every_backend_unchanged() {
     let sqlite = open("sqlite", folder.path()).await;
     interrupt_copy(&disk, &sqlite).await;
     assert!((1..entry_count()).contains(&count(&sqlite).await), "it was interrupted in the middle");
-    let (written, there) = copy_all(&disk, &sqlite).await;
+    let (written, there) = copy_all("disk to SQLite, the rest", &disk, &sqlite).await;
     assert!(written > 0 && there > 0, "{written} written, {there} were there");
     check(&sqlite, &entries).await;
     let zip = open("zip", folder.path()).await;
-    copy_all(&sqlite, &zip).await;
+    copy_all("SQLite to ZIP", &sqlite, &zip).await;
     check(&zip, &entries).await;
     let last: Arc<dyn Storage> = Arc::new(Memory::default());
     match S3Server::shared() {
         Some(server) => {
             let s3: Arc<dyn Storage> = Arc::new(server.storage("copies").await);
-            copy_all(&zip, &s3).await;
+            copy_all("ZIP to S3", &zip, &s3).await;
             check(&s3, &entries).await;
-            copy_all(&s3, &last).await;
+            copy_all("S3 to memory", &s3, &last).await;
         }
-        None => drop(copy_all(&zip, &last).await),
+        None => drop(copy_all("ZIP to memory", &zip, &last).await),
     }
     check(&last, &entries).await;
-    let (written, there) = copy_all(&disk, &last).await;
+    let (written, there) = copy_all("disk to memory, which has it", &disk, &last).await;
     assert_eq!((written, there > 0), (0, true), "the last copy is the first store");
 }
 
