@@ -19,7 +19,7 @@ use crate::strategy::ContentKind;
 use super::super::NamespaceCache;
 use super::super::head::Loaded;
 use super::super::load::Part;
-use super::super::place::Reference;
+use super::super::locate::Reference;
 
 impl NamespaceCache {
     /// The index of a key. Before it is first written, it is what [`NamespaceCache::first_key_index`] says.
