@@ -22,33 +22,37 @@ pub use self::groups::{Data, Ns, Zip};
 pub use self::keys::{ChangeKey, CreateKey, Keys, Unset};
 pub use self::values::permission_name;
 
-/// How entries are named, and what the environment says.
+/// How entries are named, and what the environment says. Lines are for a terminal of 80 columns; a narrower one wraps them.
 const LONG_HELP: &str = "\
 References to entries (REF), as every command prints and reads them:
-  NS:ID                              one entry
-  NS:#HASH, NS:#HASH@2               the newest entry with a hash, or a version of it
-  NS:key@STRATEGY/KEY/FILE, …@2      the newest entry under a key, or a version of it
+  NS:ID                       one entry
+  NS:#HASH, NS:#HASH@2        the newest entry with a hash, or a version of it
+  NS:key@STRATEGY/KEY/FILE    the newest entry under a key; with @2 a version
 
-Environment: MGRAPH_CACHE_URL, MGRAPH_CACHE_KEY or MGRAPH_CACHE_KEY_FILE, MGRAPH_CACHE_KEY_NAME, MGRAPH_CACHE_NAMESPACE,
-MGRAPH_CACHE_PROFILE, MGRAPH_CACHE_JSON, and the variables of the Python clients. Flags come first, then the environment,
-then the profile. A key is never an argument, where other users of the machine would see it.
+Environment: MGRAPH_CACHE_URL, MGRAPH_CACHE_KEY or MGRAPH_CACHE_KEY_FILE,
+MGRAPH_CACHE_KEY_NAME, MGRAPH_CACHE_NAMESPACE, MGRAPH_CACHE_PROFILE,
+MGRAPH_CACHE_JSON, and the variables of the Python clients. Flags come first,
+then the environment, then .mgraph-cache.toml in this folder or one above it (url
+and namespace), then the profile. A key is never an argument, where other users
+of the machine would see it.
 
 ";
 
-/// A content-addressed cache from the shell.
+/// A content-addressed cache from the shell, and a server for one's own machine.
 #[derive(Debug, Parser)]
-#[command(name = "mgraph-cache", version, about, after_long_help = format!("{LONG_HELP}{EXIT_CODES}"), max_term_width = 100)]
+#[command(name = "mgraph-cache", version, after_long_help = format!("{LONG_HELP}{EXIT_CODES}"), max_term_width = 100)]
 pub struct Cli {
-    // Options of all commands.
-    #[command(flatten)]
-    pub global: Global,
     // What to do.
     #[command(subcommand)]
     pub command: Command,
+    // Options of all commands.
+    #[command(flatten)]
+    pub global: Global,
 }
 
 // Options of all commands.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Options of all commands")]
 pub struct Global {
     /// The URL of the service
     #[arg(long, global = true, value_name = "URL")]
@@ -98,7 +102,7 @@ pub enum Command {
         #[arg(value_name = "REF")]
         reference: EntryRef,
         /// How many, the newest ones
-        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
         limit: u16,
     },
     /// Compare two contents line by line; the exit code is 1 if they differ
@@ -145,7 +149,7 @@ pub enum Command {
         #[arg(long)]
         overwrite: bool,
         /// How many objects are copied at the same time
-        #[arg(long, default_value_t = CopyOptions::default().parallel as u16, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        #[arg(long, value_name = "N", default_value_t = CopyOptions::default().parallel as u16, value_parser = clap::value_parser!(u16).range(1..=1000))]
         parallel: u16,
     },
     /// Find what is missing, damaged or out of date in a store; the exit code is 7 if there is something
@@ -171,7 +175,7 @@ pub enum Command {
     },
     /// Save a URL and a key as a profile; the key is asked for, or read from stdin
     Login(Login),
-    /// Remove a profile
+    /// Remove a profile: the one of --profile, else the default one
     Logout,
     /// Show which service and key are used, whether they work, and what the key may do
     Whoami,
@@ -221,6 +225,17 @@ pub struct Serve {
     pub memory: bool,
 }
 
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProgressKind {
+    /// A bar on a terminal, else a line every 5 seconds; JSON with --json
+    Auto,
+    /// A JSON object every 5 seconds, on stderr
+    Json,
+    /// Nothing
+    None,
+}
+
 /// The kind of a content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
@@ -252,7 +267,7 @@ pub struct Put {
     #[arg(short = 't', long = "type", value_enum, default_value = "auto")]
     pub kind: Kind,
     /// How long it lives, such as 90s, 15m, 12h or 7d
-    #[arg(long, value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     pub ttl: Option<Duration>,
     /// Only if nothing is under the key
     #[arg(long, requires = "file_id")]
@@ -260,6 +275,9 @@ pub struct Put {
     /// Makes repeats in other processes the same entry
     #[arg(long, value_name = "TEXT")]
     pub idempotency_key: Option<String>,
+    /// How progress is shown
+    #[arg(long, value_enum, default_value = "auto")]
+    pub progress: ProgressKind,
 }
 
 // What to read, and where to.
@@ -269,8 +287,11 @@ pub struct Get {
     #[arg(value_name = "REF")]
     pub reference: EntryRef,
     /// The file; `-` for stdout
-    #[arg(short, long, default_value = "-")]
+    #[arg(short, long, value_name = "FILE", default_value = "-")]
     pub output: PathBuf,
+    /// How progress is shown while a file is written
+    #[arg(long, value_enum, default_value = "auto")]
+    pub progress: ProgressKind,
 }
 
 // What to list.
@@ -279,7 +300,7 @@ pub struct Ls {
     /// NS or NS/KEY: entries whose key is KEY or below it
     pub place: Option<String>,
     /// How many entries are shown at most
-    #[arg(long, default_value_t = 1000)]
+    #[arg(long, value_name = "N", default_value_t = 1000)]
     pub limit: usize,
 }
 
@@ -311,7 +332,7 @@ pub struct SyncFolder {
     #[arg(long)]
     pub dry_run: bool,
     /// How many files are sent at the same time
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
     pub jobs: u8,
 }
 
@@ -350,10 +371,10 @@ pub struct Memo {
     #[arg(short, long, value_name = "FILE")]
     pub output: Vec<PathBuf>,
     /// How long the result may be used, such as 12h
-    #[arg(long, value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     pub ttl: Option<Duration>,
     /// One run at a time on all machines: the others wait for its result, at most this long
-    #[arg(long, value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     pub lease: Option<Duration>,
     /// Run it even if there is a result
     #[arg(long)]

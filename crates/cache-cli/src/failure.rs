@@ -32,10 +32,10 @@ Exit codes:
   2    wrong usage or input
   3    no such entry
   4    the API key is missing, wrong, or may not do this
-  5    the service did not answer in time, or the key is beyond a limit: a repeat may succeed later
+  5    no answer in time, or the key is beyond a limit: a repeat may succeed later
   6    refused: what is stored rules it out, or the storage is full
-  7    a content does not have its SHA-256; of copy and verify: something was found
-  130  interrupted by Ctrl-C, 143 by SIGTERM";
+  7    a content does not have its SHA-256; of copy, verify and sweep: a finding
+  130  interrupted by Ctrl-C, 143 by SIGTERM; memo: that of its command";
 
 /// Why a command failed.
 #[derive(Debug, Serialize)]
@@ -114,6 +114,9 @@ impl From<Error> for Failure {
             Error::Full(_) => (REFUSED, "full", Some("the storage of the service is full: make room")),
             Error::Integrity(_) => (DAMAGED, "damaged", None),
             Error::Server(_) => (FAILED, "server", Some("tell the operator of the service the request id")),
+            Error::Tls(_) => {
+                (FAILED, "tls", Some("correct the URL, renew the certificate, or name its authority in SSL_CERT_FILE"))
+            }
             Error::Protocol(_) => (FAILED, "protocol", Some("is the URL that of a cache? `mgraph-cache doctor` looks")),
             Error::File(_) => (FAILED, "file", None),
         };

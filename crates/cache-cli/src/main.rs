@@ -1,7 +1,7 @@
 //! `mgraph-cache`: a cache from the shell.
 //!
 //! Reading order: [`args`] is what can be typed, [`context`] what every command has, [`commands`] what each does. [`profile`]
-//! is the configuration, [`output`] what is printed, [`progress`] how far it is, and [`failure`] what the exit code says.
+//! and [`project`] are the configuration, [`output`] what is printed, [`progress`] how far it is, and [`failure`] what the exit code says.
 
 mod args;
 mod commands;
@@ -10,6 +10,7 @@ mod failure;
 mod output;
 mod profile;
 mod progress;
+mod project;
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! Where the service is and which key it gets: flags, then the environment, then a profile.
+//! Where the service is and which key it gets: flags, then the environment, then the project, then a profile.
 //!
 //! Profiles are in `$XDG_CONFIG_HOME/mgraph-cache/config.toml` (else `~/.config/…`), which only its owner may read:
 //!
@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::args::Global;
 use crate::failure::Failure;
+use crate::project::Project;
 
 /// The name of a profile that `login` writes when none is named.
 const DEFAULT_PROFILE: &str = "default";
@@ -155,9 +156,10 @@ pub fn name(global: &Global, profiles: &Profiles) -> String {
     global.profile.clone().or_else(|| profiles.default.clone()).unwrap_or_else(|| DEFAULT_PROFILE.to_owned())
 }
 
-/// What flags, environment and profile say together.
+/// What flags, environment, project and profile say together.
 pub fn resolve(global: &Global) -> Result<Config, Failure> {
     let environment = Config::from_env()?;
+    let project = Project::used(global)?;
     let profiles = read()?;
     let name = name(global, &profiles);
     let profile = profiles.profiles.get(&name);
@@ -170,7 +172,17 @@ pub fn resolve(global: &Global) -> Result<Config, Failure> {
         };
         return Err(Failure::usage(format!("there is no profile '{name}'")).hint(hint));
     }
-    let url = global.url.clone().or(environment.url);
+    let named_url = global.url.clone().or(environment.url);
+    if named_url.is_none()
+        && environment.key.is_some()
+        && global.key_file.is_none()
+        && let Some(url) = &project.url
+    {
+        // Whoever changes the file of a project could send the key anywhere.
+        let message = format!("the key of the environment is not sent to {url}, which the file of the project names");
+        return Err(Failure::usage(message).hint(format!("set MGRAPH_CACHE_URL={url} if that is where it belongs")));
+    }
+    let url = named_url.or(project.url);
     // The key of a profile is for its service, and for no other.
     let profile = profile.filter(|profile| {
         url.as_ref().is_none_or(|url| url.trim_end_matches('/') == profile.url.trim_end_matches('/'))
@@ -189,6 +201,7 @@ pub fn resolve(global: &Global) -> Result<Config, Failure> {
             .namespace
             .clone()
             .or(environment.namespace)
+            .or(project.namespace)
             .or_else(|| profile.and_then(|it| it.namespace.clone())),
     })
 }

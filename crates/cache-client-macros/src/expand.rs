@@ -11,7 +11,7 @@ const MAX_ARGUMENTS: usize = 12;
 
 /// The function with a body that asks the cache first.
 pub fn expand(options: Options, function: ItemFn) -> Result<TokenStream> {
-    let Options { memo, name, version, skip } = options;
+    let Options { memo, name, version, ttl, skip } = options;
     let ItemFn { attrs, vis, sig, block, .. } = function;
     if sig.asyncness.is_none() {
         return Err(Error::new_spanned(sig.fn_token, "only an async function can ask the cache: write `async fn`"));
@@ -30,6 +30,10 @@ pub fn expand(options: Options, function: ItemFn) -> Result<TokenStream> {
     let version = match version {
         Some(version) => quote!(::core::option::Option::Some(#version)),
         None => quote!(::core::option::Option::None),
+    };
+    let memo = match ttl {
+        Some(ttl) => quote!((#memo).with_ttl(::core::time::Duration::from_secs(#ttl))),
+        None => quote!(<::mgraph_cache_client::memo::Memo as ::core::clone::Clone>::clone(&#memo)),
     };
     let returned: Type = match &sig.output {
         ReturnType::Default => parse_quote!(()),
@@ -62,7 +66,7 @@ pub fn expand(options: Options, function: ItemFn) -> Result<TokenStream> {
     Ok(quote! {
         #(#attrs)*
         #vis #sig {
-            let __memo = <::mgraph_cache_client::memo::Memo as ::core::clone::Clone>::clone(&#memo);
+            let __memo: ::mgraph_cache_client::memo::Memo = #memo;
             let __name: &str = #name;
             // The arguments are gone when the function runs.
             let __key = __memo.key(
@@ -118,7 +122,11 @@ mod tests {
                 "",
             ),
             ("", "async fn f() {}", "name the `Memo`"),
-            ("memo = M, ttl = 1", "async fn f() {}", "expected `memo`, `name`, `version` or `skip`"),
+            ("memo = M, lease = 1", "async fn f() {}", "expected `memo`, `name`, `version`, `ttl` or `skip`"),
+            ("memo = M, ttl = 1", "async fn f() {}", "expected string literal"),
+            ("memo = M, ttl = \"1w\"", "async fn f() {}", "a number with s, m, h or d"),
+            ("memo = M, ttl = \"0s\"", "async fn f() {}", "a number with s, m, h or d"),
+            ("memo = M, ttl = \"12h\"", "async fn f() {}", ""),
             ("memo = M, memo = N", "async fn f() {}", "`memo` stands here twice"),
             ("memo = M, version = 5000000000", "async fn f() {}", "number too large"),
             ("memo = M, skip(db)", "async fn f() {}", "there is no argument `db`"),

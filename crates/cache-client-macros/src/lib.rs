@@ -17,6 +17,7 @@ use proc_macro::TokenStream;
 /// | `memo = EXPRESSION` | the `Memo`, or what derefs to it: a static, a field of `self`, an argument. It is evaluated for each call |
 /// | `name = "…"` | the name in the key; `module::path::function` without it, so that a function that moves is computed anew |
 /// | `version = 2` | that of this function, in place of the one of the `Memo` |
+/// | `ttl = "12h"` | how long a value may be used, in s, m, h or d, in place of that of the `Memo` |
 /// | `skip(db, …)` | arguments that do not count. `self` never does |
 ///
 /// All other arguments are serialized, up to twelve. The crate must be known as `mgraph_cache_client`.

@@ -38,6 +38,8 @@ pub struct Check {
     pub caller: Option<WhoAmI>,
     /// What is wrong, and what to do.
     pub problem: Option<String>,
+    /// Whether the same check may find nothing wrong later.
+    pub is_temporary: bool,
 }
 
 /// What a caller may do.
@@ -75,8 +77,11 @@ impl Client {
             permissions: None,
             caller: None,
             problem: None,
+            is_temporary: false,
         };
-        check.problem = self.fill(&mut check).await.err().map(|error| error.to_string());
+        if let Err(error) = self.fill(&mut check).await {
+            (check.problem, check.is_temporary) = (Some(error.to_string()), error.is_temporary());
+        }
         check
     }
 

@@ -31,6 +31,9 @@ pub enum Error {
     Integrity(Failure),
     /// The service is at fault: tell its operator the request id. (500, 501, 505)
     Server(Failure),
+    /// No secure connection is possible: the certificate of the service is refused, or nothing that speaks TLS is at the URL.
+    /// Correct the URL, renew the certificate, or name the authority that signed it in `SSL_CERT_FILE`.
+    Tls(Failure),
     /// The answer is not one of this service: the URL may lead elsewhere, or the versions do not fit.
     Protocol(Failure),
     /// A file or a folder of this machine cannot be used.
@@ -151,6 +154,7 @@ impl Error {
         | Self::Full(failure)
         | Self::Integrity(failure)
         | Self::Server(failure)
+        | Self::Tls(failure)
         | Self::Protocol(failure)
         | Self::File(failure)) = self;
         failure
@@ -187,6 +191,7 @@ impl Error {
             Self::Full(failure) => Self::Full(with(failure)),
             Self::Integrity(failure) => Self::Integrity(with(failure)),
             Self::Server(failure) => Self::Server(with(failure)),
+            Self::Tls(failure) => Self::Tls(with(failure)),
             Self::Protocol(failure) => Self::Protocol(with(failure)),
             Self::File(failure) => Self::File(with(failure)),
         }

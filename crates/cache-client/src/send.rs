@@ -183,9 +183,13 @@ impl Client {
 
     async fn exchange(&self, call: &Call, receive: Receive) -> Result<Result<Response<Body>, Failure>, Failed> {
         let lost = |error: TransportError| {
-            let untouched = matches!(error, TransportError::Connect(_));
             let message = format!("{error}{}", causes(&error));
-            Failed::temporary(Failure::new(call.name(), message).with_source(error), untouched)
+            let (kind, untouched): (fn(Failure) -> Error, bool) = match error {
+                TransportError::Connect(_) => (Error::Temporary, true),
+                TransportError::Tls(_) => (Error::Tls, true),
+                TransportError::Lost(_) => (Error::Temporary, false),
+            };
+            Failed { error: kind(Failure::new(call.name(), message).with_source(error)), untouched }
         };
         let request = self.request(call).await.map_err(|error| Failed { error, untouched: true })?;
         let response = self.transport_for(&call.target)?.send(request).await.map_err(lost)?;

@@ -30,6 +30,9 @@ pub enum TransportError {
     /// No connection was made, so the service has not seen the request.
     #[error("no connection to the service")]
     Connect(#[source] BoxError),
+    /// No connection was made, and none will be: the certificate of the service is refused, or it does not speak TLS as we do.
+    #[error("no secure connection to the service")]
+    Tls(#[source] BoxError),
     /// The request may or may not have been carried out.
     #[error("the connection broke before the answer was complete")]
     Lost(#[source] BoxError),

@@ -83,7 +83,7 @@ pub use self::retrieve::{Retrieved, RetrievedOrTooLarge, Selector};
 pub use self::store::{IdempotencyKey, MAX_TTL, MIN_TTL, StoreRequest, Stored};
 pub use self::sweep::{MAX_REPORTED_DAMAGED, SWEEP_MIN_AGE, SweepReport};
 pub use self::update::UpdateRequest;
-pub use self::upload::{MAX_TEXT_UPLOAD_BYTES, Upload, UploadLimits, UploadRequest};
+pub use self::upload::{MAX_TEXT_UPLOAD_BYTES, Receiving, Upload, UploadLimits, UploadRequest};
 pub use self::versions::{ListedVersion, Versions, VersionsOf};
 pub use self::zip::{ArchiveDestination, ArchiveEntry, ArchiveError, Archives, Edited, StoredArchive};
 

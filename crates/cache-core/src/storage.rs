@@ -15,6 +15,9 @@
 //! - **Deleting is idempotent.** Deleting an absent object succeeds.
 //! - **Listings are in key order** (by the bytes of the key) and include every object whose write was acknowledged before
 //!   the call.
+//! - **A copy is a write of the bytes that the source has**, with a version of its own. On an S3 server other than AWS, which may
+//!   not know the condition of a copy, its mode is compared a moment before.
+//! - **An object that is written in parts** is there when [`ObjectWriter::create`] returns, and before that nowhere.
 //! - **A presigned request obeys the contract.** What is written by a presigned URL is created as by
 //!   [`PutMode::Create`], whole or not at all, and only if it has the size and the SHA-256 that were signed.
 //! - **[`StorageError::Unavailable`] means that the outcome is unknown**: the call may or may not have taken effect.
@@ -71,6 +74,20 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
     /// [`Storage::get`]. After `Unavailable` the object may have been written.
     async fn put(&self, key: &ObjectKey, bytes: Bytes, mode: PutMode) -> Result<Version, StorageError>;
 
+    /// Writes what is under `from` under `to` as well, as `mode` says, and returns the version of the copy; `None` if there is
+    /// nothing under `from`. Backends that can do so copy without having the bytes in memory.
+    ///
+    /// # Errors
+    ///
+    /// As [`Storage::put`].
+    async fn copy(&self, from: &ObjectKey, to: &ObjectKey, mode: PutMode) -> Result<Option<Version>, StorageError> {
+        let source = self.get(from, &GetOptions::default()).await?.and_then(GetResult::into_object);
+        match source {
+            Some(source) => self.put(to, source.bytes, mode).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// Removes an object.
     ///
     /// # Errors
@@ -89,6 +106,40 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
     fn presigner(&self) -> Option<&dyn Presign> {
         None
     }
+
+    /// How an object is written in parts, if the backend supports that.
+    fn parts(&self) -> Option<&dyn WriteParts> {
+        None
+    }
+}
+
+/// Writes objects whose bytes come in parts, and are never in memory as a whole.
+#[async_trait]
+pub trait WriteParts: Send + Sync {
+    /// Begins an object that has no bytes and no key yet.
+    ///
+    /// # Errors
+    ///
+    /// As [`Storage::get`], and [`StorageError::Full`].
+    async fn begin(&self) -> Result<Box<dyn ObjectWriter>, StorageError>;
+}
+
+/// An object that is being written. If it is dropped, nothing is left of it.
+#[async_trait]
+pub trait ObjectWriter: Send {
+    /// Appends bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`WriteParts::begin`]. Afterwards the object is lost.
+    async fn append(&mut self, part: Bytes) -> Result<(), StorageError>;
+
+    /// Puts the object under a key as [`PutMode::Create`] does, and returns its version.
+    ///
+    /// # Errors
+    ///
+    /// As [`Storage::put`].
+    async fn create(self: Box<Self>, key: &ObjectKey) -> Result<Version, StorageError>;
 }
 
 /// Creates presigned requests, so that clients can transfer large contents directly. Signing is local. A presigned request

@@ -238,6 +238,22 @@ async fn an_announcement_that_could_not_become_an_entry_is_refused() {
 }
 
 #[tokio::test]
+async fn a_readable_copy_is_made_by_the_storage() {
+    let world = SharedStorage::new();
+    let (cache, content) = (world.process().await, content(1));
+    let keyed = keyed_request(Strategy::KeyBased, &content);
+    for request in [UploadRequest { file_id: None, ..keyed.clone() }, keyed] {
+        let id = send(&cache, &request, &content).await;
+        let before = world.read_bytes();
+        let stored = cache.complete_upload(id, &request, LIMITS).await.unwrap();
+        cache.complete_upload(id, &request, LIMITS).await.unwrap();
+        assert!(world.read_bytes() - before < SIZE as u64 / 10, "the content was read");
+        let view = stored.paths.data[0].parse().unwrap();
+        assert_eq!(world.get(&view).await, Some(content.clone()));
+    }
+}
+
+#[tokio::test]
 async fn a_string_has_to_be_utf_8() {
     let world = SharedStorage::new();
     // Read in parts, so that a character is cut at their end.

@@ -30,6 +30,9 @@ use crate::state::AppState;
 /// How long a body of short fields may be, in bytes: 64 KiB.
 pub const MAX_FIELDS_BYTES: u64 = 64 << 10;
 
+/// How many bytes of a body that is taken in parts are in memory at once, at most: 2 MiB.
+const MAX_PARTS_BYTES: u64 = 2 << 20;
+
 /// How many bytes of a body an error shows.
 const SHOWN_BYTES: usize = 200;
 
@@ -93,6 +96,48 @@ fn declared(headers: &HeaderMap) -> Declared {
     match essence.strip_prefix("application/") {
         Some(kind) if kind == "json" || kind.ends_with("+json") => Declared::Json,
         _ => Declared::Other,
+    }
+}
+
+/// A body that is taken in parts, as they come.
+pub struct BodyParts<P> {
+    body: Body,
+    received: u64,
+    max_bytes: u64,
+    too_large: P,
+    /// What the parts that are on their way take of the memory of all requests.
+    _share: Option<Share>,
+}
+
+impl<P: Fn(u64) -> Problem> BodyParts<P> {
+    /// As [`Payload::up_to`].
+    pub async fn up_to(max_bytes: u64, request: Request<Body>, too_large: P) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let announced = announced(&parts.headers);
+        if announced.is_some_and(|length| length > max_bytes) {
+            return Err(too_large(max_bytes));
+        }
+        let share = Share::of(&parts.extensions);
+        if let Some(share) = &share {
+            share.reserve(MAX_PARTS_BYTES.min(max_bytes)).await?;
+        }
+        Ok(Self { body, received: 0, max_bytes, too_large, _share: share })
+    }
+
+    /// The next part; `None` after the last one.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
+        while let Some(frame) = self.body.frame().await {
+            let Ok(data) = frame.map_err(|error| broken_off(&error))?.into_data() else { continue };
+            self.received += data.len() as u64;
+            if self.received > self.max_bytes {
+                return Err((self.too_large)(self.max_bytes));
+            }
+            return Ok(Some(data));
+        }
+        match self.received {
+            0 => Err(Problem::missing_body()),
+            _ => Ok(None),
+        }
     }
 }
 

@@ -18,16 +18,20 @@ use std::time::Duration;
 
 use crate::system::{OsRng, SystemClock};
 
+pub use copies::*;
 pub use keys::*;
 pub use listing::*;
 pub use objects::*;
+pub use parts::*;
 pub use races::*;
 pub use ranges::*;
 pub use versions::*;
 
+mod copies;
 mod keys;
 mod listing;
 mod objects;
+mod parts;
 mod races;
 mod ranges;
 mod versions;
@@ -94,6 +98,12 @@ macro_rules! conformance {
             the_longest_key_is_kept
             odd_names_are_kept
             keys_that_differ_in_case_are_two
+            a_copy_has_the_bytes_of_its_source
+            a_copy_of_nothing_is_none
+            a_copy_obeys_its_mode
+            odd_names_are_copied
+            an_object_in_parts_is_created_as_a_whole
+            an_object_in_parts_refuses_an_existing_key
             a_listing_is_in_byte_order
             a_listing_of_nothing_is_empty
             a_prefix_is_compared_by_bytes
@@ -163,6 +173,10 @@ impl<'a> Sandbox<'a> {
         self.storage.head(&self.key(name)).await.unwrap()
     }
 
+    async fn copy(&self, from: &str, to: &str, mode: PutMode) -> Result<Option<Version>, StorageError> {
+        self.storage.copy(&self.key(from), &self.key(to), mode).await
+    }
+
     async fn text(&self, name: &str) -> Option<String> {
         self.get(name).await.map(|object| String::from_utf8(object.bytes.to_vec()).unwrap())
     }
@@ -223,7 +237,7 @@ impl Page {
     }
 }
 
-fn is_precondition(result: &Result<Version, StorageError>) -> bool {
+fn is_precondition<T>(result: &Result<T, StorageError>) -> bool {
     matches!(result, Err(StorageError::Precondition { .. }))
 }
 
@@ -246,9 +260,11 @@ mod tests {
     #[test]
     fn every_check_is_listed_once() {
         let sources = [
+            include_str!("conformance/copies.rs"),
             include_str!("conformance/keys.rs"),
             include_str!("conformance/listing.rs"),
             include_str!("conformance/objects.rs"),
+            include_str!("conformance/parts.rs"),
             include_str!("conformance/races.rs"),
             include_str!("conformance/ranges.rs"),
             include_str!("conformance/versions.rs"),

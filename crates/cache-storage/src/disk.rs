@@ -36,6 +36,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use cache_core::storage::{
     GetOptions, GetResult, ListPage, ListRequest, ObjectHead, ObjectKey, PutMode, Storage, StorageError, Version,
+    WriteParts,
 };
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::task::spawn_blocking;
@@ -53,6 +54,7 @@ mod root;
 mod store;
 mod version;
 mod workspace;
+mod writer;
 
 /// Objects as files below a folder. Clones share it.
 #[derive(Clone)]
@@ -147,6 +149,20 @@ impl Storage for Disk {
         self.run(key.as_str(), put).await
     }
 
+    async fn copy(&self, from: &ObjectKey, to: &ObjectKey, mode: PutMode) -> Result<Option<Version>, StorageError> {
+        let (source, plain) = (path_encoding::path(from.as_str()), path_encoding::plain_path(from.as_str()));
+        let target = path_encoding::path(to.as_str());
+        let lock = self.lock_shard(to).await;
+        let copy = move |store: &Store| {
+            let copy = || match (store.copy(&source, &target, &mode)?, &plain) {
+                (None, Some(plain)) => store.copy(plain, &target, &mode),
+                (copied, _) => Ok(copied),
+            };
+            store.change(lock, copy, || false)
+        };
+        self.run(to.as_str(), copy).await
+    }
+
     async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
         let path = path_encoding::path(key.as_str());
         let lock = self.lock_shard(key).await;
@@ -165,6 +181,10 @@ impl Storage for Disk {
     async fn list(&self, request: &ListRequest) -> Result<ListPage, StorageError> {
         let own = request.clone();
         self.run(&request.prefix, move |store| listing::list(&store.root, &own)).await
+    }
+
+    fn parts(&self) -> Option<&dyn WriteParts> {
+        Some(self)
     }
 }
 

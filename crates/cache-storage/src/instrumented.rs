@@ -17,8 +17,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use cache_core::clock::Clock;
 use cache_core::storage::{
-    GetOptions, GetResult, ListPage, ListRequest, ObjectHead, ObjectKey, Presign, PutMode, Storage, StorageError,
-    Version,
+    GetOptions, GetResult, ListPage, ListRequest, ObjectHead, ObjectKey, ObjectWriter, Presign, PutMode, Storage,
+    StorageError, Version, WriteParts,
 };
 use cache_core::time::Deadline;
 
@@ -179,6 +179,11 @@ impl Storage for InstrumentedStorage {
         self.call(StorageOp::Put, key.as_str(), self.inner.put(key, bytes, mode)).await
     }
 
+    /// Counted as a PUT, which it is for S3, without bytes.
+    async fn copy(&self, from: &ObjectKey, to: &ObjectKey, mode: PutMode) -> Result<Option<Version>, StorageError> {
+        self.call(StorageOp::Put, to.as_str(), self.inner.copy(from, to, mode)).await
+    }
+
     async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
         self.call(StorageOp::Delete, key.as_str(), self.inner.delete(key)).await
     }
@@ -190,6 +195,41 @@ impl Storage for InstrumentedStorage {
     /// Signing makes no storage call, so it is not counted.
     fn presigner(&self) -> Option<&dyn Presign> {
         self.inner.presigner()
+    }
+
+    fn parts(&self) -> Option<&dyn WriteParts> {
+        self.inner.parts().map(|_| self as &dyn WriteParts)
+    }
+}
+
+#[async_trait]
+impl WriteParts for InstrumentedStorage {
+    async fn begin(&self) -> Result<Box<dyn ObjectWriter>, StorageError> {
+        let Some(parts) = self.inner.parts() else { unreachable!("only with the parts of the inner storage") };
+        Ok(Box::new(InstrumentedWriter { inner: parts.begin().await?, metrics: self.metrics.clone(), size: 0 }))
+    }
+}
+
+/// An object that is counted as one PUT when it is created. The parts come as slowly as a client sends them, so the
+/// deadline of the request does not apply: it is about what follows the body.
+struct InstrumentedWriter {
+    inner: Box<dyn ObjectWriter>,
+    metrics: Arc<RequestMetrics>,
+    size: u64,
+}
+
+#[async_trait]
+impl ObjectWriter for InstrumentedWriter {
+    async fn append(&mut self, part: Bytes) -> Result<(), StorageError> {
+        self.size += part.len() as u64;
+        self.inner.append(part).await
+    }
+
+    async fn create(self: Box<Self>, key: &ObjectKey) -> Result<Version, StorageError> {
+        let Self { inner, metrics, size } = *self;
+        let _in_flight = metrics.begin(StorageOp::Put);
+        metrics.add(size, |counters| &counters.written_bytes);
+        inner.create(key).await
     }
 }
 

@@ -9,7 +9,7 @@ pub enum StorageOp {
     Get,
     /// `Storage::head`
     Head,
-    /// `Storage::put`
+    /// `Storage::put`, and `Storage::copy`, which is a PUT for S3
     Put,
     /// `Storage::delete`
     Delete,

@@ -171,11 +171,20 @@ impl S3 {
         key: &str,
         call: impl Future<Output = Result<T, S3Error>> + Send,
     ) -> Result<T, StorageError> {
+        self.within(self.operation_timeout, key, call).await
+    }
+
+    async fn within<T>(
+        &self,
+        timeout: Duration,
+        key: &str,
+        call: impl Future<Output = Result<T, S3Error>> + Send,
+    ) -> Result<T, StorageError> {
         // The SDK's futures are tens of kilobytes large; on the heap they do not enlarge those of all callers.
-        let result = match tokio::time::timeout(self.operation_timeout, Box::pin(call)).await {
+        let result = match tokio::time::timeout(timeout, Box::pin(call)).await {
             Ok(result) => result,
             Err(elapsed) => {
-                let message = format!("no response from S3 within {:?}", self.operation_timeout);
+                let message = format!("no response from S3 within {timeout:?}");
                 Err(S3Error::Unavailable(Cause::with_source(message, elapsed)))
             }
         };
@@ -248,6 +257,38 @@ impl S3 {
         }
     }
 
+    async fn copy_object(&self, from: &ObjectKey, to: &ObjectKey, mode: PutMode) -> Result<Option<Version>, S3Error> {
+        // Quirk: other servers than AWS ignore conditions of a copy.
+        if !self.is_aws && !self.allows(to, &mode).await? {
+            return Err(S3Error::PreconditionFailed);
+        }
+        let source = format!("{}/{}", self.bucket, percent_encoded(from.as_str()));
+        let request = self.client.copy_object().bucket(&self.bucket).key(to.as_str()).copy_source(source);
+        let is_update = matches!(mode, PutMode::Update(_));
+        let request = match mode {
+            PutMode::Overwrite => request,
+            PutMode::Create => request.if_none_match("*"),
+            PutMode::Update(version) => request.if_match(self.etag_quoting.header(&version)),
+        };
+        let response = request.customize().config_override(connect::for_copy()).send().await;
+        match response.map_err(S3Error::from) {
+            Ok(response) => version(response.copy_object_result.and_then(|result| result.e_tag)).map(Some),
+            // Quirk: as of a PUT. If it was the source that is absent, the target is not what it was for long.
+            Err(S3Error::NoSuchKey) if is_update => Err(S3Error::PreconditionFailed),
+            Err(S3Error::NoSuchKey) => Ok(None),
+            Err(err) => Err(err),
+        }
+    }
+
+    /// Whether an object is as a mode requires it.
+    async fn allows(&self, key: &ObjectKey, mode: &PutMode) -> Result<bool, S3Error> {
+        Ok(match mode {
+            PutMode::Overwrite => true,
+            PutMode::Create => self.head_object(key).await?.is_none(),
+            PutMode::Update(version) => self.head_object(key).await?.is_some_and(|head| head.version == *version),
+        })
+    }
+
     async fn delete_object(&self, key: &ObjectKey) -> Result<(), S3Error> {
         self.client.delete_object().bucket(&self.bucket).key(key.as_str()).send().await?;
         Ok(())
@@ -266,6 +307,11 @@ impl Storage for S3 {
 
     async fn put(&self, key: &ObjectKey, bytes: Bytes, mode: PutMode) -> Result<Version, StorageError> {
         self.with_timeout(key.as_str(), self.put_object(key, bytes, mode)).await
+    }
+
+    async fn copy(&self, from: &ObjectKey, to: &ObjectKey, mode: PutMode) -> Result<Option<Version>, StorageError> {
+        let timeout = self.operation_timeout.max(connect::COPY_TIMEOUT);
+        self.within(timeout, to.as_str(), self.copy_object(from, to, mode)).await
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
@@ -289,6 +335,12 @@ impl ETagQuoting {
             Self::Unquoted => version.to_string(),
         }
     }
+}
+
+/// A key as it stands in a header.
+fn percent_encoded(key: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+    key.bytes().map(|byte| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
 fn quoted(version: &Version) -> String {

@@ -182,6 +182,11 @@ impl Storage for FaultInjectingStorage {
         self.call(StorageOp::Put, key.as_str(), async move { inner.put(&own, bytes, mode).await }).await
     }
 
+    async fn copy(&self, from: &ObjectKey, to: &ObjectKey, mode: PutMode) -> Result<Option<Version>, StorageError> {
+        let (inner, source, own) = (self.inner.clone(), from.clone(), to.clone());
+        self.call(StorageOp::Put, to.as_str(), async move { inner.copy(&source, &own, mode).await }).await
+    }
+
     async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
         let (inner, own) = (self.inner.clone(), key.clone());
         self.call(StorageOp::Delete, key.as_str(), async move { inner.delete(&own).await }).await

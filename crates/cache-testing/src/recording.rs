@@ -102,6 +102,10 @@ impl Storage for RecordingStorage {
         self.call(StorageOp::Put, key.as_str(), bytes.len(), self.inner.put(key, bytes, mode)).await
     }
 
+    async fn copy(&self, from: &ObjectKey, to: &ObjectKey, mode: PutMode) -> Result<Option<Version>, StorageError> {
+        self.call(StorageOp::Put, to.as_str(), 0, self.inner.copy(from, to, mode)).await
+    }
+
     async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
         self.call(StorageOp::Delete, key.as_str(), 0, self.inner.delete(key)).await
     }

@@ -25,7 +25,7 @@ pub enum Zip {
         /// The member
         member: String,
         /// The file; `-` for stdout
-        #[arg(short, long, default_value = "-")]
+        #[arg(short, long, value_name = "FILE", default_value = "-")]
         output: PathBuf,
     },
     /// Store an archive, or an empty one
@@ -121,34 +121,34 @@ pub enum Data {
 // Works with namespaces.
 #[derive(Debug, Subcommand)]
 pub enum Ns {
-    /// List them
+    /// List the namespaces
     Ls,
-    /// Show how much one holds
+    /// Show how much a namespace holds
     Stats {
         /// Its name; without it, the configured one
         name: Option<String>,
     },
-    /// Show its settings, or replace them
+    /// Show the settings of a namespace, or replace them
     Settings {
         /// Its name; without it, the configured one
         name: Option<String>,
         /// How long an entry lives
-        #[arg(long)]
+        #[arg(long, value_name = "HOURS")]
         ttl_hours: Option<u32>,
         /// Delete entries at the end of their time; else it is for information
         #[arg(long)]
         delete_expired: bool,
         /// Only these strategies may be used
-        #[arg(long = "strategy", value_parser = strategy)]
+        #[arg(long = "strategy", value_name = "STRATEGY", value_parser = strategy)]
         strategies: Vec<Strategy>,
         /// Let everybody read the namespace, also without an API key
         #[arg(long)]
         public_read: bool,
         /// How many entries the namespace may have
-        #[arg(long)]
+        #[arg(long, value_name = "N")]
         max_entries: Option<u64>,
         /// How many bytes its contents may have
-        #[arg(long)]
+        #[arg(long, value_name = "N")]
         max_bytes: Option<u64>,
         /// Say what would be set
         #[arg(long)]

@@ -4,18 +4,19 @@ use std::sync::Arc;
 
 use cache_client::api::entries::Delete;
 use cache_client::{EntryRef, Namespace, Progress, Selector, Store, Stored, Strategy};
-use serde_json::json;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt;
 
 use super::describe::{describe_found, to_json};
+use super::describe_key;
 use super::{is_below, list, place, read_input};
 use crate::args::{Get, Kind, Put, Rm};
 use crate::context::Context;
 use crate::failure::{Failure, OK};
 use crate::output::size;
-use crate::progress;
+use crate::progress::{self, Style};
 
 /// Stores a file, or stdin.
 pub async fn put(context: &Context<'_>, put: Put) -> Result<u8, Failure> {
@@ -24,7 +25,8 @@ pub async fn put(context: &Context<'_>, put: Put) -> Result<u8, Failure> {
     let (store, spooled) = content(&namespace, &put).await?;
     let store = describe(store, &put).progress(Arc::clone(&progress));
     let what = put.file.display().to_string();
-    let stored = progress::shown(context.output, &what, &progress, store.send()).await?;
+    let style = Style::of(put.progress, context.output);
+    let stored = progress::shown(style, &what, &progress, store.send()).await?;
     drop(spooled);
     let reference = reference_of(&namespace, &put, &stored);
     let mut shown = to_json(&stored)?;
@@ -114,7 +116,8 @@ pub async fn get(context: &Context<'_>, get: Get) -> Result<u8, Failure> {
     let progress = Arc::new(Progress::default());
     let download = context.of(reference)?.download(reference.selector.clone()).progress(Arc::clone(&progress));
     let work = download.to_file(&get.output);
-    let found = progress::shown(context.output, &reference.to_string(), &progress, work).await?;
+    let style = Style::of(get.progress, context.output);
+    let found = progress::shown(style, &reference.to_string(), &progress, work).await?;
     let found = found.ok_or_else(|| Failure::not_found(reference))?;
     let mut shown = describe_found(&found)?;
     shown["path"] = json!(get.output);
@@ -146,13 +149,20 @@ pub async fn stat(context: &Context<'_>, refs: &[EntryRef]) -> Result<u8, Failur
             .into_iter()
             .flatten()
             .filter(|(_, value)| !value.is_null())
-            .map(|(name, value)| {
-                format!("{name}: {}", value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned))
-            })
+            .map(|(name, value)| format!("{name}: {}", for_people(name, value)))
             .collect();
         context.output.result(&shown, &lines.join("\n"))?;
     }
     Ok(OK)
+}
+
+/// A field of the metadata: what ends with `_at` is a time.
+fn for_people(name: &str, value: &Value) -> String {
+    match (value.as_str(), value.as_u64()) {
+        (Some(text), _) => text.to_owned(),
+        (None, Some(millis)) if name.ends_with("_at") => describe_key::time(millis),
+        (None, _) => value.to_string(),
+    }
 }
 
 /// Deletes entries.

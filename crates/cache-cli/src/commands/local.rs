@@ -20,6 +20,19 @@ use crate::failure::{Failure, OK};
 /// Where `serve` stores when nothing else is said.
 const DEFAULT_FOLDER: &str = "./.mgraph-cache";
 
+/// What the generated completions cannot know: the namespaces of the service.
+const BASH_NAMESPACES: &[u8] = br#"
+_mgraph-cache-namespaces() {
+    case "${COMP_WORDS[COMP_CWORD-1]}" in
+        -n|--namespace)
+            COMPREPLY=( $(compgen -W "$("${COMP_WORDS[0]}" ns ls 2>/dev/null)" -- "${COMP_WORDS[COMP_CWORD]}") ) ;;
+        *)
+            _mgraph-cache "$@" ;;
+    esac
+}
+complete -F _mgraph-cache-namespaces -o bashdefault -o default mgraph-cache
+"#;
+
 /// Serves a cache on this machine until Ctrl-C.
 pub async fn serve(_: &Context<'_>, serve: Serve) -> Result<u8, Failure> {
     let environment = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
@@ -107,6 +120,9 @@ fn parse(context: &Context<'_>, line: &str) -> Result<Cli, String> {
 pub fn completions(context: &Context<'_>, shell: Shell) -> Result<u8, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "mgraph-cache", &mut script);
+    if shell == Shell::Bash {
+        script.extend_from_slice(BASH_NAMESPACES);
+    }
     context.output.raw(&script)?;
     Ok(OK)
 }

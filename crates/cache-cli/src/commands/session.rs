@@ -9,8 +9,9 @@ use super::describe::to_json;
 use super::describe_key;
 use crate::args::Login;
 use crate::context::Context;
-use crate::failure::{Failure, NOT_PERMITTED, OK, TEMPORARY};
+use crate::failure::{FAILED, Failure, NOT_PERMITTED, OK, TEMPORARY};
 use crate::profile::{self, Profile};
+use crate::project::Project;
 
 /// Saves a URL and a key as a profile, once the service takes them.
 pub async fn login(context: &Context<'_>, login: Login) -> Result<u8, Failure> {
@@ -37,9 +38,9 @@ pub async fn login(context: &Context<'_>, login: Login) -> Result<u8, Failure> {
     }
     let check = client_of(&saved)?.check().await;
     if !check.is_ok() && !login.force {
+        let code = code_of(&check);
         let problem = check.problem.unwrap_or_else(|| "the service does not take the key".to_owned());
-        return Err(Failure { code: code_of(check.reachable), ..Failure::failed(problem) }
-            .hint("nothing was saved; --force saves it as it is"));
+        return Err(Failure { code, ..Failure::failed(problem) }.hint("nothing was saved; --force saves it as it is"));
     }
     let mut profiles = profile::read()?;
     let name = profile::name(context.global, &profiles);
@@ -112,6 +113,9 @@ pub async fn doctor(context: &Context<'_>) -> Result<u8, Failure> {
     if let Some(problem) = readable_by_others(&path) {
         context.output.note(&format!("warning: {problem}"));
     }
+    if let Some(path) = Project::used(context.global)?.path {
+        context.output.note(&format!("project: {}", path.display()));
+    }
     let client = context.client()?;
     let check = client.check().await;
     let yes = |known: Option<bool>| known.map_or("not known", |known| if known { "yes" } else { "no" });
@@ -136,15 +140,19 @@ fn finish(context: &Context<'_>, check: &Check) -> Result<u8, Failure> {
     if let Some(problem) = &check.problem {
         context.output.note(&format!("problem: {problem}"));
     }
-    if !check.reachable {
+    if !check.reachable && check.is_temporary {
         context.output.note("hint: `mgraph-cache serve` starts a service on this machine");
     }
-    Ok(code_of(check.reachable))
+    Ok(code_of(check))
 }
 
-/// A service that does not answer may do so later; one that does has another reason.
-fn code_of(reachable: bool) -> u8 {
-    if reachable { NOT_PERMITTED } else { TEMPORARY }
+/// A service that does not answer may do so later, unless the URL is wrong; one that does has another reason.
+fn code_of(check: &Check) -> u8 {
+    match (check.is_temporary, check.reachable) {
+        (true, _) => TEMPORARY,
+        (false, true) => NOT_PERMITTED,
+        (false, false) => FAILED,
+    }
 }
 
 #[cfg(unix)]

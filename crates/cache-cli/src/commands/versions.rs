@@ -5,6 +5,7 @@ use cache_client::{Content, EntryRef, Retrieved, Selector};
 use serde_json::json;
 use similar::TextDiff;
 
+use super::describe_key;
 use super::list::by_id;
 use crate::context::Context;
 use crate::failure::{FAILED, Failure, OK};
@@ -42,7 +43,7 @@ pub async fn list(context: &Context<'_>, reference: &EntryRef, limit: u16) -> Re
         let shown = json!({
             "ref": one.to_string(), "version": number, "id": id.to_string(), "timestamp": timestamp, "strategy": strategy,
         });
-        context.output.result(&shown, &format!("{one}\t{id}\t{timestamp}"))?;
+        context.output.result(&shown, &format!("{one}\t{id}\t{}", describe_key::time(*timestamp)))?;
     }
     context.output.note(&format!("{} versions", versions.count));
     Ok(OK)

@@ -1,9 +1,9 @@
 //! `serve`, `memo`, `run`, and Ctrl-C.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
-use crate::support::{World, bare, finish, finish_with};
+use crate::support::{World, bare, finish, finish_with, interrupt};
 
 #[tokio::test]
 async fn a_server_starts_stores_and_stops_on_ctrl_c() {
@@ -102,9 +102,4 @@ async fn ctrl_c_ends_the_command_below_and_says_what_was_done() {
         }
     };
     tokio::time::timeout(std::time::Duration::from_secs(5), ended).await.expect("the command below has ended");
-}
-
-/// SIGINT to one process, by its id.
-fn interrupt(pid: u32) {
-    assert!(Command::new("kill").args(["-INT", &pid.to_string()]).status().unwrap().success());
 }

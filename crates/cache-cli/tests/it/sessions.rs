@@ -81,3 +81,45 @@ async fn doctor_says_that_nobody_answers() {
     assert_eq!(ran.code, 5);
     assert!(ran.stdout.contains("reachable: no") && ran.stderr.contains("mgraph-cache serve"), "{ran:?}");
 }
+
+#[tokio::test]
+async fn a_project_names_its_service_and_namespace() {
+    let world = World::new().await;
+    world.write(".mgraph-cache.toml", format!("url = \"{}\"\nnamespace = \"of-project\"\n", world.server.url()));
+    world.write("below/deeper/a.txt", "A");
+    let run = |arguments: &[&str]| {
+        let mut command = bare(world.folder.path(), arguments);
+        command.current_dir(world.path("below/deeper"));
+        command
+    };
+    let stored = finish(run(&["put", "a.txt"])).await;
+    assert!(stored.code == 0 && stored.stdout.starts_with("of-project:"), "{stored:?}");
+    let named = finish(run(&["put", "a.txt", "-n", "named"])).await;
+    assert!(named.stdout.starts_with("named:"), "{named:?}");
+    let doctor = finish(run(&["doctor"])).await;
+    assert!(doctor.code == 0 && doctor.stderr.contains(".mgraph-cache.toml"), "{doctor:?}");
+    assert_eq!(finish(run(&["--profile", "work", "ls"])).await.code, 2, "a profile that is named comes first");
+}
+
+#[tokio::test]
+async fn a_project_has_no_key_and_gets_none() {
+    let world = World::with_key(KEY).await;
+    let url = world.server.url();
+    for wrong in ["key", "key_file", "key_command", "key_env", "colour"] {
+        world.write(".mgraph-cache.toml", format!("{wrong} = \"{KEY}\"\n"));
+        let ran = finish(bare(world.folder.path(), &["ls"])).await;
+        assert!(ran.code == 2 && ran.stderr.contains(&format!("'{wrong}'")), "{ran:?}");
+        shows_no_key(&ran);
+    }
+    world.write(".mgraph-cache.toml", format!("url = \"{url}\"\n"));
+    let run = |variables: &[(&str, &str)]| {
+        let mut command = bare(world.folder.path(), &["whoami"]);
+        command.envs(variables.iter().copied());
+        command
+    };
+    let kept = finish(run(&[("MGRAPH_CACHE_KEY", KEY)])).await;
+    assert!(kept.code == 2 && kept.stderr.contains("is not sent to"), "{kept:?}");
+    assert_eq!(finish(run(&[("MGRAPH_CACHE_KEY", KEY), ("MGRAPH_CACHE_URL", &url)])).await.code, 0);
+    world.write("key", KEY);
+    assert_eq!(finish(bare(world.folder.path(), &["whoami", "--key-file", "key"])).await.code, 0, "a flag says so");
+}

@@ -68,10 +68,12 @@ const MAX_POLL: Duration = Duration::from_secs(1);
 
 /// Memoises functions in a namespace. Cheap to clone; clones share what they remember.
 #[derive(Clone)]
-pub struct Memo(Arc<Shared>);
+pub struct Memo {
+    options: Arc<Options>,
+    shared: Arc<Shared>,
+}
 
 struct Shared {
-    options: Options,
     local: Local,
     remote: Remote,
     counters: Counters,
@@ -94,11 +96,23 @@ impl MemoBuilder {
     pub fn build(self) -> Memo {
         let Self { namespace, options, timeout, local_bytes } = self;
         let (local, remote) = (Local::new(local_bytes), Remote::new(namespace, timeout));
-        Memo(Arc::new(Shared { options, local, remote, counters: Counters::default() }))
+        let shared = Shared { local, remote, counters: Counters::default() };
+        Memo { options: Arc::new(options), shared: Arc::new(shared) }
     }
 }
 
 impl Memo {
+    /// The same memoisation with another time to live. It shares what is remembered.
+    pub fn with_ttl(&self, ttl: Duration) -> Self {
+        let mut options = self.options.as_ref().clone();
+        options.ttl = Some(ttl);
+        Self { options: Arc::new(options), shared: Arc::clone(&self.shared) }
+    }
+
+    fn parts(&self) -> (&Options, &Shared) {
+        (&self.options, &self.shared)
+    }
+
     /// The value of a call: a stored one, or that of `function`, which is then stored.
     ///
     /// `name` and `arguments` make the key; `arguments` should be an object or struct that names each of them, as other
@@ -118,7 +132,7 @@ impl Memo {
         T: Serialize + DeserializeOwned,
         F: Future<Output = Result<T, E>>,
     {
-        if self.0.options.mode == Mode::Off {
+        if self.options.mode == Mode::Off {
             return function().await;
         }
         self.call_with_key(name, self.key(name, None, arguments), function).await
@@ -136,7 +150,7 @@ impl Memo {
         version: Option<u32>,
         arguments: &(impl Serialize + ?Sized),
     ) -> Result<CallKey, Error> {
-        CallKey::new(name, version.unwrap_or(self.0.options.version), arguments, &self.0.options.ignored)
+        CallKey::new(name, version.unwrap_or(self.options.version), arguments, &self.options.ignored)
     }
 
     /// The same as [`Memo::call`], for a function that takes its arguments by value: they are gone when it runs. A call
@@ -155,7 +169,7 @@ impl Memo {
         T: Serialize + DeserializeOwned,
         F: Future<Output = Result<T, E>>,
     {
-        let Shared { options, local, .. } = self.0.as_ref();
+        let (options, Shared { local, .. }) = self.parts();
         if options.mode == Mode::Off {
             return function().await;
         }
@@ -193,7 +207,7 @@ impl Memo {
     ///
     /// When the service cannot be used, or the arguments make no key.
     pub async fn invalidate(&self, name: &str, arguments: &(impl Serialize + ?Sized)) -> Result<(), Error> {
-        let Shared { local, remote, .. } = self.0.as_ref();
+        let Shared { local, remote, .. } = self.shared.as_ref();
         let key = self.key(name, None, arguments)?;
         local.remove(key.digest());
         remote.delete(key.cache_key(), key.file_id()).await
@@ -205,18 +219,18 @@ impl Memo {
     ///
     /// When the service cannot be used.
     pub async fn clear(&self, name: &str) -> Result<usize, Error> {
-        let Shared { local, remote, .. } = self.0.as_ref();
+        let Shared { local, remote, .. } = self.shared.as_ref();
         local.clear();
         remote.clear(name).await
     }
 
     /// What memoisation has brought so far, by function.
     pub fn stats(&self) -> BTreeMap<String, FunctionStats> {
-        self.0.counters.all()
+        self.shared.counters.all()
     }
 
     fn remembered<T: DeserializeOwned>(&self, name: &str, key: &CallKey) -> Option<T> {
-        let Shared { options, local, .. } = self.0.as_ref();
+        let (options, Shared { local, .. }) = self.parts();
         // A refresh computes each value once more, for this process as well.
         let value = local.get(key.digest()).filter(|_| options.mode != Mode::Refresh)?;
         self.hit(name, &value, &Source::Here)
@@ -225,7 +239,7 @@ impl Memo {
     /// Counts a value, unless it is not one of the type that is wanted.
     fn hit<T: DeserializeOwned>(&self, name: &str, value: &Value, from: &Source) -> Option<T> {
         let read = value.read().ok()?;
-        self.0.counters.count(name, |stats| {
+        self.shared.counters.count(name, |stats| {
             match from {
                 Source::Here => stats.local_hits += 1,
                 Source::Service => stats.hits += 1,
@@ -237,12 +251,12 @@ impl Memo {
 
     /// Looks into the service.
     async fn look<T: DeserializeOwned>(&self, name: &str, key: &CallKey) -> Result<T, Looked> {
-        let Shared { options, local, remote, .. } = self.0.as_ref();
+        let (options, Shared { local, remote, .. }) = self.parts();
         if options.mode == Mode::Refresh {
             return Err(Looked { stale: None });
         }
         if remote.is_open() {
-            self.0.counters.count(name, |stats| stats.errors += 1);
+            self.shared.counters.count(name, |stats| stats.errors += 1);
             return Err(Looked { stale: None });
         }
         let found = match remote.get(key).await {
@@ -265,7 +279,7 @@ impl Memo {
 
     /// Waits until this process may run the call, or another one has its value. Trouble is no reason to wait.
     async fn wait_for_lease<T: DeserializeOwned>(&self, name: &str, key: &CallKey) -> Result<Option<Entry>, T> {
-        let Shared { options, remote, .. } = self.0.as_ref();
+        let (options, Shared { remote, .. }) = self.parts();
         let Some(limit) = options.lease.filter(|_| options.mode.stores() && !remote.is_open()) else {
             return Ok(None);
         };
@@ -303,7 +317,7 @@ impl Memo {
     where
         F: Future<Output = Result<T, E>>,
     {
-        self.0.counters.count(name, |stats| stats.misses += 1);
+        self.shared.counters.count(name, |stats| stats.misses += 1);
         let began = Instant::now();
         let value = function().await?;
         Ok((value, began.elapsed()))
@@ -333,7 +347,7 @@ impl Memo {
             }
             Err(error) => match looked.stale.and_then(|stale| stale.read().ok()) {
                 Some(value) => {
-                    self.0.counters.count(name, |stats| stats.stale += 1);
+                    self.shared.counters.count(name, |stats| stats.stale += 1);
                     Ok(value)
                 }
                 None => {
@@ -349,7 +363,7 @@ impl Memo {
     }
 
     async fn keep(&self, name: &str, key: &CallKey, value: Value) {
-        let Shared { options, local, remote, .. } = self.0.as_ref();
+        let (options, Shared { local, remote, .. }) = self.parts();
         let value = Arc::new(value);
         local.put(key.digest(), Arc::clone(&value), options.left(Duration::ZERO).unwrap_or_default());
         if options.mode.stores()
@@ -361,20 +375,23 @@ impl Memo {
     }
 
     async fn release(&self, name: &str, lease: &Entry) {
-        if let Err(error) = self.0.remote.release(lease).await {
+        if let Err(error) = self.shared.remote.release(lease).await {
             self.record_error(name, &error);
         }
     }
 
     fn record_error(&self, name: &str, error: &Error) {
-        self.0.counters.count(name, |stats| stats.errors += 1);
-        self.0.remote.report(error);
+        self.shared.counters.count(name, |stats| stats.errors += 1);
+        self.shared.remote.report(error);
     }
 }
 
 impl fmt::Debug for Memo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Memo").field("options", &self.0.options).field("remote", &self.0.remote).finish_non_exhaustive()
+        f.debug_struct("Memo")
+            .field("options", &self.options)
+            .field("remote", &self.shared.remote)
+            .finish_non_exhaustive()
     }
 }
 

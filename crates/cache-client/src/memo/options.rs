@@ -63,7 +63,7 @@ pub(super) struct Options {
     pub(super) version: u32,
     pub(super) ignored: Vec<String>,
     pub(super) lease: Option<Duration>,
-    ttl: Option<Duration>,
+    pub(super) ttl: Option<Duration>,
     stale_if_error: Duration,
     local_ttl: Duration,
 }

@@ -1,5 +1,8 @@
 //! Over the network: HTTP/1.1, or HTTP/2 where TLS negotiates it.
 
+use std::error::Error as StdError;
+use std::io;
+use std::iter::successors;
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -52,6 +55,7 @@ impl Transport for Remote {
             let request = request.map(reqwest::Body::wrap);
             let request = reqwest::Request::try_from(request).map_err(|error| TransportError::Connect(error.into()))?;
             let response = self.0.execute(request).await.map_err(|error| match error.is_connect() {
+                true if is_refused_by_tls(&error) => TransportError::Tls(error.into()),
                 true => TransportError::Connect(error.into()),
                 false => TransportError::Lost(error.into()),
             })?;
@@ -59,4 +63,18 @@ impl Transport for Remote {
         }
         .boxed()
     }
+}
+
+/// Whether another attempt would end in the same way.
+fn is_refused_by_tls(error: &(dyn StdError + 'static)) -> bool {
+    // An I/O error is not the cause of what it holds: it stands for it.
+    let held = |cause: &(dyn StdError + 'static)| match cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(held) => held.downcast_ref::<rustls::Error>().cloned(),
+        None => cause.downcast_ref::<rustls::Error>().cloned(),
+    };
+    let lasts = |error: rustls::Error| {
+        use rustls::Error::{InvalidCertificate, InvalidMessage, NoCertificatesPresented, PeerIncompatible};
+        matches!(error, InvalidCertificate(_) | InvalidMessage(_) | NoCertificatesPresented | PeerIncompatible(_))
+    };
+    successors(Some(error), |cause| (*cause).source()).filter_map(held).any(lasts)
 }

@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::SeqCst;
+use std::time::Duration;
 
 use mgraph_cache_client::memo::{CallKey, Memo, Mode, memoize};
 use mgraph_cache_client::testing::in_memory;
@@ -82,4 +83,21 @@ async fn the_key_is_that_of_the_arguments_by_their_names() {
     let key = CallKey::new("add", 1, &json!({"right": 3, "left": 2}), &[]).unwrap();
     let stored = cache.get(Selector::key(Strategy::KeyBased, key.cache_key(), key.file_id())).await.unwrap().unwrap();
     assert_eq!(stored.json::<Value>().unwrap()["value"], 5);
+}
+
+#[memoize(memo = memo, name = "dated", ttl = "2h", skip(memo))]
+async fn dated(memo: &Memo, day: u32) -> u32 {
+    day
+}
+
+#[tokio::test]
+async fn a_value_is_kept_as_long_as_the_attribute_says() {
+    let cache = in_memory().unwrap().namespace("demo").unwrap();
+    let memo = cache.memo().mode(Mode::On).ttl(Duration::from_secs(60)).build();
+    assert_eq!((dated(&memo, 1).await, dated(&memo, 1).await), (1, 1));
+    assert_eq!(memo.stats()["dated"].local_hits, 1, "what is remembered is shared");
+    let key = CallKey::new("dated", 1, &json!({"day": 1}), &[]).unwrap();
+    let found = cache.find(Selector::key(Strategy::KeyBased, key.cache_key(), key.file_id())).await.unwrap().unwrap();
+    let metadata = found.metadata;
+    assert_eq!(metadata.expires_at.unwrap() - metadata.stored_at, 2 * 3600 * 1000);
 }

@@ -16,7 +16,7 @@ use super::load::{Current, Part};
 use super::manifest_changes::ListedEntry;
 use super::page_tree::Presence;
 use super::pages::Pages;
-use super::views::entry_view;
+use super::views::{Shown, entry_view};
 use super::{NamespaceCache, Retrieved, Selector};
 
 /// A manifest, and everything that it leads to.
@@ -171,7 +171,7 @@ impl NamespaceCache {
     pub async fn restore_view(&self, id: CacheId) -> Result<bool, Error> {
         let Some((_, Retrieved { entry, bytes })) = self.listed_entry(id).await? else { return Ok(false) };
         match entry_view(self.layout(), &entry).ok().flatten() {
-            Some(view) => self.create_entry_view(&view, self.view_bytes(&entry, &bytes)).await,
+            Some(view) => self.create_entry_view(&view, self.shown(&entry, &Shown::Bytes(bytes))).await,
             None => Ok(false),
         }
     }
@@ -191,7 +191,7 @@ impl NamespaceCache {
             return Ok(false);
         }
         let options = ListOptions { create_only: false, started_at: self.cache.now() };
-        let listing = self.list_under_key(&listed, entry, Some(index), &bytes, options).await?;
+        let listing = self.list_under_key(&listed, entry, Some(index), &Shown::Bytes(bytes), options).await?;
         Ok(listing.key_version.is_some())
     }
 

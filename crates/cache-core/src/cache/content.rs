@@ -7,13 +7,17 @@ use crate::digest::Sha256Digest;
 use crate::error::Error;
 use crate::ids::{BlobToken, CacheHash};
 use crate::manifest::{ContentSource, Location, Manifest, StoredContent};
-use crate::storage::{GetOptions, GetResult};
+use crate::storage::{GetOptions, GetResult, ObjectKey};
 
 use super::NamespaceCache;
 use super::commit::History;
 use super::load::Part;
 use super::manifest_changes::{ListedEntry, ManifestChange};
 use super::object_cache::CachedObject;
+
+/// How much of an object that is read in parts is in memory at once, in bytes. Not much less, for some storages read the whole
+/// object for each part.
+const MAX_PART_BYTES: u64 = 32 * 1024 * 1024;
 
 /// Why a content cannot be returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -67,6 +71,32 @@ impl NamespaceCache {
             };
             Prefetched { token, blob }
         }))
+    }
+
+    /// Passes on an object of this size in parts, so that it is never in memory as a whole; `false` when it is not there.
+    ///
+    /// # Errors
+    ///
+    /// Those of `each`, which end the reading; `Unavailable` when the storage does not respond before the deadline.
+    pub(super) async fn for_each_part(
+        &self,
+        key: &ObjectKey,
+        size: u64,
+        mut each: impl FnMut(&Bytes) -> Result<(), Error>,
+    ) -> Result<bool, Error> {
+        let part_bytes = MAX_PART_BYTES.min(self.cache.max_in_memory_bytes);
+        let mut at = 0;
+        while at < size {
+            if self.cache.is_over() {
+                return Err(Error::unavailable(format!("{key} could not be read before the deadline: retry later")));
+            }
+            let part = self.cache.storage.get(key, &GetOptions::range(at..at + part_bytes)).await?;
+            let part = part.and_then(GetResult::into_object).map(|object| object.bytes);
+            let Some(part) = part.filter(|part| !part.is_empty()) else { return Ok(false) };
+            each(&part)?;
+            at += part.len() as u64;
+        }
+        Ok(true)
     }
 
     /// The bytes of a content; `None` when it has more than `max`. Then they were not compared.

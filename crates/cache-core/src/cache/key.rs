@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures::future::{OptionFuture, join};
 
 use crate::entry::Entry;
@@ -25,7 +24,7 @@ use super::load::Part;
 use super::locate::EntryLocation;
 use super::manifest_changes::{ListedEntry, Target};
 use super::pages::Pages;
-use super::views::has_key_view;
+use super::views::{Shown, has_key_view};
 
 /// How an entry is listed under its key.
 #[derive(Debug, Clone, Copy)]
@@ -55,7 +54,7 @@ impl NamespaceCache {
         listed: &ListedEntry,
         entry: Entry,
         index: Option<Loaded<KeyIndex>>,
-        content: &Bytes,
+        content: &Shown,
         options: ListOptions,
     ) -> Result<Listing, Error> {
         let Some(key) = entry.key_ref() else {

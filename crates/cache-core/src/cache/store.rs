@@ -41,7 +41,7 @@ use super::key::ListOptions;
 use super::load::Part;
 use super::manifest_changes::{Insert, ListedEntry, ManifestChange, ManifestOutcome};
 use super::paths::Paths;
-use super::views::{entry_view, key_view};
+use super::views::{Shown, entry_view, key_view};
 
 /// How often a store looks for a place for its content before it gives up. Each time another store was faster.
 const MAX_PLACES: usize = 8;
@@ -151,9 +151,9 @@ impl<'a> Store<'a> {
         let (deduplicated, cache_id) = (listed.is_shared, listed.row.cache_id);
         let entry = listed.entry(&self.cache.namespace, self.request.content.cache_hash());
         self.settle_entry_views(&entry).await?;
-        let bytes = self.request.content.bytes();
+        let content = Shown::Bytes(self.request.content.bytes().clone());
         let options = ListOptions { create_only: self.request.if_none_match, started_at: self.spec.stored_at };
-        let listing = self.cache.list_under_key(&listed, entry, index, bytes, options).await?;
+        let listing = self.cache.list_under_key(&listed, entry, index, &content, options).await?;
         if listing.is_refused {
             return Err(self.not_the_first(cache_id).await);
         }

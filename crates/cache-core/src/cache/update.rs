@@ -25,7 +25,7 @@ use super::load::{Current, Part};
 use super::manifest_changes::{ListedEntry, ManifestChange, ManifestOutcome, Revise};
 use super::retrieve::{Retrieved, Selector};
 use super::store::IdempotencyKey;
-use super::views::{ViewBefore, entry_view};
+use super::views::{Shown, ViewBefore, entry_view};
 
 /// How often an update looks for a place for its content before it gives up.
 const MAX_PLACES: usize = 8;
@@ -199,7 +199,10 @@ impl Update<'_> {
         let shows_request = updated.content.kind == kind && updated.content.sha256 == Sha256Digest::of(content);
         if let Some(key) = updated.key_ref() {
             let written = match view_before.filter(|_| shows_request) {
-                Some(before) => self.cache.replace_key_view(before, updated, content).await,
+                Some(before) => {
+                    let content = Shown::Bytes(content.clone());
+                    self.cache.replace_key_view(before, updated, &content).await
+                }
                 None => None,
             };
             self.cache.settle_key_view(&key, written).await;

@@ -4,7 +4,8 @@
 //!    announces; together with a new token in the id it names the blob. So the id says everything, and nothing is written yet.
 //!    With an `Idempotency-Key` the id is derived instead of drawn, so a repeat leads to the same blob and the same entry.
 //! 2. The client sends the content, create-only and bound to the announced size and SHA-256: directly to the storage by a
-//!    presigned request where the backend supports that, else to the service ([`NamespaceCache::receive_upload`]).
+//!    presigned request where the backend supports that, else to the service ([`NamespaceCache::receive_upload`], or in parts
+//!    [`NamespaceCache::receive_in_parts`]).
 //! 3. *Complete* checks what is there and lists the entry as a store does, with a nonce that follows from the upload id. So
 //!    completing it again, also at the same time, finds the same entry.
 //!
@@ -12,11 +13,10 @@
 
 mod check;
 mod complete;
+mod receive;
 mod repeat;
 
 use std::time::Duration;
-
-use bytes::Bytes;
 
 use crate::digest::Sha256Digest;
 use crate::entry::{ContentInfo, Entry};
@@ -27,6 +27,8 @@ use crate::nonce::{Nonce, NonceOrigin};
 use crate::storage::PresignedRequest;
 use crate::strategy::{ContentKind, Strategy};
 use crate::time::UnixMillis;
+
+pub use self::receive::Receiving;
 
 use super::{IdempotencyKey, NamespaceCache};
 
@@ -62,7 +64,8 @@ pub struct UploadRequest {
 pub struct UploadLimits {
     /// The largest content, in bytes.
     pub content: u64,
-    /// The largest content that is also written as a readable copy, in bytes: it is held in memory for that.
+    /// The largest content that is also written as a readable copy, in bytes: storages that cannot copy an object themselves hold
+    /// it in memory for that.
     pub copy: u64,
 }
 
@@ -117,29 +120,6 @@ impl NamespaceCache {
         // sweep may have removed.
         self.check_operation_time(started_at)?;
         Ok(Upload { upload_id, direct, expires_at: now.plus(PRESIGNED_PUT_TTL) })
-    }
-
-    /// Writes an uploaded content to the blob that its id names; `false` when something was uploaded under this id before.
-    /// `expires_at` is that of the [`Upload`].
-    ///
-    /// # Errors
-    ///
-    /// `Invalid` when it is not the content that was announced, the id is not of this upload, or sending took more than an hour.
-    pub async fn receive_upload(
-        &self,
-        upload_id: CacheId,
-        announced: &UploadRequest,
-        expires_at: UnixMillis,
-        content: Bytes,
-    ) -> Result<bool, Error> {
-        let token = announced.token_in(upload_id)?;
-        if self.cache.now() >= expires_at.plus(MAX_SENDING) {
-            let message = "was announced too long ago for a content that arrives now: begin a new upload";
-            return Err(Error::invalid("upload_id", message));
-        }
-        announced.check_size(content.len() as u64)?;
-        announced.check_digest(Sha256Digest::of(&content))?;
-        self.cache.create(&self.layout().blob(&announced.cache_hash(), token), content).await
     }
 }
 

@@ -9,12 +9,14 @@ mod settle;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::digest::Sha256Digest;
 use crate::entry::Entry;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::ids::{CacheHash, CacheId, Namespace};
 use crate::layout::{KeyRef, Layout};
 use crate::manifest::codec::to_json;
-use crate::storage::{InvalidObjectKey, ObjectHead, ObjectKey, PutMode, Version};
+use crate::manifest::{Location, StoredContent};
+use crate::storage::{InvalidObjectKey, ObjectHead, ObjectKey, PutMode, StorageError, Version};
 use crate::strategy::{ContentKind, Strategy};
 
 use super::NamespaceCache;
@@ -31,6 +33,31 @@ pub(super) struct Pointer {
     pub(super) namespace: Namespace,
     /// How it was stored.
     pub(super) strategy: Strategy,
+}
+
+/// What a view holds.
+#[derive(Debug, Clone)]
+pub(super) enum Shown {
+    /// These bytes.
+    Bytes(Bytes),
+    /// A copy of this object. It is made in the storage, because it may be too large for memory.
+    Blob { blob: ObjectKey, size: u64, sha256: Sha256Digest },
+}
+
+impl Shown {
+    fn size(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Blob { size, .. } => *size,
+        }
+    }
+
+    fn sha256(&self) -> Sha256Digest {
+        match self {
+            Self::Bytes(bytes) => Sha256Digest::of(bytes),
+            Self::Blob { sha256, .. } => *sha256,
+        }
+    }
 }
 
 /// A key view as it was written.
@@ -110,34 +137,55 @@ pub(super) fn has_key_view(strategy: Strategy) -> bool {
 
 impl NamespaceCache {
     /// What a view of this entry holds: the content in the key-based folder, else a pointer to it.
-    pub(super) fn view_bytes(&self, entry: &Entry, content: &Bytes) -> Bytes {
+    pub(super) fn shown(&self, entry: &Entry, content: &Shown) -> Shown {
         match entry.strategy {
             Strategy::KeyBased => content.clone(),
             Strategy::Direct | Strategy::Temporal | Strategy::TemporalLatest | Strategy::TemporalVersioned => {
                 let Entry { cache_id, ref cache_hash, strategy, .. } = *entry;
                 let (cache_hash, namespace) = (cache_hash.clone(), self.namespace.clone());
-                to_json(&Pointer { cache_id, cache_hash, namespace, strategy }).into()
+                Shown::Bytes(to_json(&Pointer { cache_id, cache_hash, namespace, strategy }).into())
             }
+        }
+    }
+
+    /// A content as its manifest lists it, to be shown; `None` when it would have to be read for that.
+    pub(super) fn shown_of(&self, cache_hash: &CacheHash, content: &StoredContent) -> Option<Shown> {
+        let &StoredContent { sha256, size, ref location, .. } = content;
+        match location {
+            Location::Inline(inline) => inline.bytes().filter(|_| inline.is_intact(&sha256)).cloned().map(Shown::Bytes),
+            Location::Blob(token) => {
+                let blob = self.layout().blob(cache_hash, *token);
+                Some(Shown::Blob { blob, size, sha256 })
+            }
+        }
+    }
+
+    /// Writes a view; `None` when the blob that it would be a copy of is gone.
+    async fn put_view(&self, key: &ObjectKey, shown: &Shown, mode: PutMode) -> Result<Option<Version>, StorageError> {
+        match shown {
+            Shown::Bytes(bytes) => self.cache.storage.put(key, bytes.clone(), mode).await.map(Some),
+            Shown::Blob { blob, .. } => self.cache.storage.copy(blob, key, mode).await,
         }
     }
 
     /// Creates the view that only this entry has; `false` if it is there. It may be of a newer revision then, and stays: only an
     /// update overwrites it.
-    pub(super) async fn create_entry_view(&self, key: &ObjectKey, bytes: Bytes) -> Result<bool, Error> {
+    pub(super) async fn create_entry_view(&self, key: &ObjectKey, shown: Shown) -> Result<bool, Error> {
         let mut backoff = Backoff::new(&self.cache);
         loop {
-            match self.cache.create(key, bytes.clone()).await {
-                Ok(is_new) => return Ok(is_new),
+            match self.put_view(key, &shown, PutMode::Create).await {
+                Ok(version) => return Ok(version.is_some()),
+                Err(StorageError::Precondition { .. }) => return Ok(false),
                 // A create with an unknown outcome is not sent again by the storage. Here that does no harm.
-                Err(error) if error.kind() == ErrorKind::Unavailable => backoff.wait(key).await?,
-                Err(error) => return Err(error),
+                Err(StorageError::Unavailable { .. }) => backoff.wait(key).await?,
+                Err(error) => return Err(error.into()),
             }
         }
     }
 
     /// Writes the view that this entry shares, if its strategy has one. A view is best effort: what fails here is looked at
     /// again by [`NamespaceCache::settle_key_view`].
-    pub(super) async fn write_key_view(&self, entry: &Entry, content: &Bytes) -> Option<WrittenView> {
+    pub(super) async fn write_key_view(&self, entry: &Entry, content: &Shown) -> Option<WrittenView> {
         let key = key_view(self.layout(), entry).ok().flatten()?;
         self.try_to_write_key_view(key, entry, content, PutMode::Overwrite).await
     }
@@ -157,7 +205,7 @@ impl NamespaceCache {
         &self,
         before: ViewBefore,
         updated: &Entry,
-        content: &Bytes,
+        content: &Shown,
     ) -> Option<WrittenView> {
         let validator = Validator::Revision(updated.revision?.number);
         let written = self.try_to_write_key_view(before.key, updated, content, replacing(before.head)).await?;
@@ -168,14 +216,14 @@ impl NamespaceCache {
         &self,
         key: ObjectKey,
         entry: &Entry,
-        content: &Bytes,
+        content: &Shown,
         mode: PutMode,
     ) -> Option<WrittenView> {
         let write = async {
             if entry.strategy == Strategy::KeyBased && self.is_python_file(&key).await? {
                 return Ok(None);
             }
-            Ok::<_, Error>(Some(self.cache.storage.put(&key, self.view_bytes(entry, content), mode).await?))
+            Ok::<_, Error>(self.put_view(&key, &self.shown(entry, content), mode).await?)
         };
         match write.await {
             Ok(version) => version.map(|version| WrittenView::new(entry.cache_id, key, version)),

@@ -73,6 +73,13 @@ impl Storage for S3Like {
         Ok(version)
     }
 
+    async fn copy(&self, from: &ObjectKey, to: &ObjectKey, mode: PutMode) -> Result<Option<Version>, StorageError> {
+        match self.object(from).await? {
+            Some(source) => self.put(to, source.bytes, mode).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
         self.memory.delete(key).await
     }

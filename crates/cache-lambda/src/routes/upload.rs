@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::{Request, State};
 use cache_api::entries::Store;
 use cache_api::uploads::{NewUpload, SentUpload, UploadReceived, UploadStarted};
-use cache_core::cache::{Upload, UploadLimits, UploadRequest};
+use cache_core::cache::{Receiving, Upload, UploadLimits, UploadRequest};
 use cache_core::digest::Sha256Digest;
 use cache_core::error::Error;
 use cache_core::ids::{CacheId, Namespace};
@@ -18,7 +18,7 @@ use http::{HeaderMap, StatusCode, header};
 use serde_json::Value;
 
 use crate::access::caller::MayReplace;
-use crate::body::{Limited, MAX_FIELDS_BYTES, Payload};
+use crate::body::{BodyParts, Limited, MAX_FIELDS_BYTES, Payload};
 use crate::extract::Params;
 use crate::fields::{Fields, WholeNumber};
 use crate::media_type::BYTES;
@@ -148,16 +148,36 @@ async fn receive(
     let kind = upload_id.parts().map_or(ContentKind::Binary, |parts| parts.kind);
     let strategy = params.strategy()?;
     let announced = UploadRequest { strategy, cache_key: None, file_id: None, kind, sha256, size };
-    let content = Payload::up_to(size, request, more_than_announced).await?.raw()?;
-    let received = cache
-        .run_to_completion(async move |cache| {
-            Ok(cache.namespace(&namespace).receive_upload(upload_id, &announced, expires_at, content).await)
-        })
-        .await?;
+    let parts = cache.namespace(&namespace).receive_in_parts(upload_id, &announced, expires_at).await;
+    let received = match parts.map_err(in_body)? {
+        Some(receiving) => receive_parts(receiving, size, request, cache).await?,
+        None => {
+            let content = Payload::up_to(size, request, more_than_announced).await?.raw()?;
+            cache
+                .run_to_completion(async move |cache| {
+                    Ok(cache.namespace(&namespace).receive_upload(upload_id, &announced, expires_at, content).await)
+                })
+                .await?
+        }
+    };
     match received.map_err(in_body)? {
         true => Ok(Json(UploadReceived { upload_id: name(&upload_id), size })),
         false => Err(Problem::already_uploaded()),
     }
+}
+
+/// Passes a body on as it comes, so that it is never in memory as a whole.
+async fn receive_parts(
+    mut receiving: Receiving,
+    size: u64,
+    request: Request,
+    cache: RequestCache,
+) -> Result<Result<bool, Error>, Problem> {
+    let mut parts = BodyParts::up_to(size, request, more_than_announced).await?;
+    while let Some(part) = parts.next().await? {
+        receiving.append(part).await?;
+    }
+    cache.run_to_completion(async move |_| Ok(receiving.finish().await)).await
 }
 
 /// The limits of uploads. Contents that the server receives itself are held in memory.

@@ -1,7 +1,7 @@
 //! The calls, as they run on a thread that may block.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -34,7 +34,7 @@ impl Store {
         let size = size(&found);
         let range = options.range.as_ref().map_or(0..size, |range| clamp(range, size));
         // A file that is an object never changes, so all bytes that its size promises are there.
-        let mut bytes = vec![0; usize::try_from(range.end - range.start).map_err(std::io::Error::other)?];
+        let mut bytes = vec![0; usize::try_from(range.end - range.start).map_err(io::Error::other)?];
         file.read_exact_at(&mut bytes, range.start)?;
         Ok(Some(GetResult::Object(Object { bytes: bytes.into(), size, version })))
     }
@@ -44,6 +44,32 @@ impl Store {
     }
 
     pub(super) fn put(&self, path: &Path, bytes: &[u8], mode: &PutMode) -> Result<Version, DiskError> {
+        self.put_file(path, mode, || {
+            let file = self.workspace.create_file(&self.root)?;
+            (&*file).write_all(bytes)?;
+            Ok(file)
+        })
+    }
+
+    /// Puts what one path has at another one as well; `None` if there is nothing. The kernel copies, where it can without
+    /// reading.
+    pub(super) fn copy(&self, from: &Path, to: &Path, mode: &PutMode) -> Result<Option<Version>, DiskError> {
+        let Some((mut source, _)) = self.open(from)? else { return Ok(None) };
+        let copy = || {
+            let file = self.workspace.create_file(&self.root)?;
+            io::copy(&mut source, &mut &*file)?;
+            Ok(file)
+        };
+        self.put_file(to, mode, copy).map(Some)
+    }
+
+    /// Puts a file in its place that `make` writes, unless `mode` does not allow it.
+    pub(super) fn put_file(
+        &self,
+        path: &Path,
+        mode: &PutMode,
+        make: impl FnOnce() -> Result<TmpFile, DiskError>,
+    ) -> Result<Version, DiskError> {
         self.root.check()?;
         let (folder_path, name) = split(path);
         let folder = match mode {
@@ -64,7 +90,7 @@ impl Store {
         if !allowed {
             return Err(DiskError::Precondition);
         }
-        let written = self.write(bytes, replaced.as_ref());
+        let written = make().and_then(|file| flush(file, replaced.as_ref()));
         let (file, version) = written.inspect_err(|_| _ = self.root.remove_empty_folders(folder_path))?;
         let folder = self.publish(file, folder, path, *mode == PutMode::Create)?;
         sync_folder(folder)?;
@@ -120,15 +146,6 @@ impl Store {
         }
     }
 
-    /// Writes a file and flushes it, not yet in its place.
-    fn write(&self, bytes: &[u8], replaced: Option<&Stat>) -> Result<(TmpFile, Version), DiskError> {
-        let file = self.workspace.create_file(&self.root)?;
-        (&*file).write_all(bytes)?;
-        let version = Stamp::after(replaced).apply(&file)?;
-        file.sync_all()?;
-        Ok((file, version))
-    }
-
     /// Moves a file to its place in one step, and returns the folder that it is in.
     fn publish(&self, mut file: TmpFile, mut folder: OwnedFd, path: &Path, create: bool) -> Result<OwnedFd, DiskError> {
         let (folder_path, name) = split(path);
@@ -144,13 +161,20 @@ impl Store {
                 Err(errno) => return Err(errno.into()),
             }
         }
-        Err(std::io::Error::other("the folder kept being removed").into())
+        Err(io::Error::other("the folder kept being removed").into())
     }
 }
 
 /// The head of an object, from the attributes of its file.
 pub(super) fn head_of(found: &Stat) -> ObjectHead {
     ObjectHead { size: size(found), version: version_of(found), sha256: None, modified: modified(found) }
+}
+
+/// Flushes a file that is not yet in its place, and returns the version that it will have there.
+fn flush(file: TmpFile, replaced: Option<&Stat>) -> Result<(TmpFile, Version), DiskError> {
+    let version = Stamp::after(replaced).apply(&file)?;
+    file.sync_all()?;
+    Ok((file, version))
 }
 
 fn rename(file: &TmpFile, folder: &OwnedFd, name: &Path, create: bool) -> rustix::io::Result<()> {

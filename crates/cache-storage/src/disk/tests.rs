@@ -251,3 +251,17 @@ async fn a_file_in_a_folder_of_the_python_service_is_an_object() {
     assert_eq!(storage.head(&key).await.unwrap(), None);
     assert!(!plain.exists(), "the folders that it leaves empty go");
 }
+
+#[tokio::test]
+async fn an_object_in_parts_that_is_dropped_leaves_no_file() {
+    let (_folder, disk) = disk();
+    let mut writer = disk.parts().unwrap().begin().await.unwrap();
+    writer.append(vec![b'x'; 3 << 20].into()).await.unwrap();
+    let files = || {
+        let tmp = fs::read_dir(root(&disk).join(".mgraph/tmp")).unwrap().map(|entry| entry.unwrap().path());
+        tmp.filter(|path| path.is_dir()).map(|folder| fs::read_dir(folder).unwrap().count()).sum::<usize>()
+    };
+    assert_eq!(files(), 1);
+    drop(writer);
+    assert_eq!(files(), 0);
+}

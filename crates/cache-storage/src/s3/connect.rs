@@ -23,6 +23,9 @@ const MAX_BACKOFF: Duration = Duration::from_secs(1);
 /// How often a request is sent, including the first attempt.
 const MAX_ATTEMPTS: u32 = 3;
 
+/// How long a copy within S3 may take: some gigabytes take longer than any other call.
+pub(super) const COPY_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// The default of AWS's own tools for S3.
 const DEFAULT_REGION: &str = "us-east-1";
 
@@ -99,6 +102,12 @@ pub(super) fn without_retries() -> Builder {
 /// one's.
 pub(super) fn for_conditional_write() -> Builder {
     Builder::new().retry_classifier(UnknownOutcome)
+}
+
+/// The override for a copy, which takes longer than other calls and may have an unknown outcome, too.
+pub(super) fn for_copy() -> Builder {
+    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(COPY_TIMEOUT).operation_timeout(COPY_TIMEOUT);
+    for_conditional_write().timeout_config(timeouts.build())
 }
 
 fn http_client(roots: TrustRoots) -> Result<SharedHttpClient, S3Error> {

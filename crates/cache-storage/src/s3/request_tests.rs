@@ -93,6 +93,26 @@ async fn the_mode_of_a_put_is_a_condition() {
     assert!(!head.contains("if-match") && !head.contains("if-none-match"), "{head}");
 }
 
+/// The head of the COPY that a client sends as if the server were AWS.
+async fn copy(mode: PutMode) -> String {
+    let recorder = Recorder::start(404).await;
+    let s3 = S3 { is_aws: true, ..recorder.s3() };
+    let _ = s3.copy(&"a b/c+é".parse().unwrap(), &"target".parse().unwrap(), mode).await;
+    recorder.heads().pop().unwrap()
+}
+
+#[tokio::test]
+async fn the_mode_of_a_copy_is_a_condition_on_its_target() {
+    let head = copy(PutMode::Create).await;
+    assert!(head.starts_with("put /bucket/target?"), "{head}");
+    assert!(head.contains("\r\nx-amz-copy-source: bucket/a%20b/c%2b%c3%a9\r\n"), "{head}");
+    assert!(head.contains("\r\nif-none-match: *\r\n") && !head.contains("if-match"), "{head}");
+    let head = copy(PutMode::Update(Version::new("0"))).await;
+    assert!(head.contains("\r\nif-match: \"0\"\r\n") && !head.contains("if-none-match"), "{head}");
+    let head = copy(PutMode::Overwrite).await;
+    assert!(!head.contains("if-match") && !head.contains("if-none-match"), "{head}");
+}
+
 #[tokio::test]
 async fn the_quoting_of_if_match_is_a_setting() {
     let recorder = Recorder::start(200).await;

@@ -1,6 +1,5 @@
 //! The entry view of a store: its name has the id of the entry, which is known for certain only after the commit.
 
-use bytes::Bytes;
 use futures::future::{join, join_all};
 
 use crate::entry::Entry;
@@ -11,13 +10,13 @@ use crate::storage::ObjectKey;
 
 use super::super::commit::History;
 use super::super::head::Loaded;
-use super::super::views::entry_view;
+use super::super::views::{Shown, entry_view};
 use super::{NonceOrigin, Store};
 
 /// An entry view that is about to be written, for an id that the entry may get.
 pub(super) struct NewView {
     key: ObjectKey,
-    bytes: Bytes,
+    shown: Shown,
     /// Whether no other store writes a view under this name. A dated view has the nonce in its name, an id of an inline
     /// content has random bits. But two stores that expect the same version for one blob expect the same id.
     is_unique: bool,
@@ -36,8 +35,13 @@ impl Store<'_> {
         let entry = self.entry(id, 0);
         let key = entry_view(self.cache.layout(), &entry).ok().flatten()?;
         let is_inline = matches!(id.parts()?.locator, Locator::Inline { .. });
-        let bytes = self.cache.view_bytes(&entry, self.request.content.bytes());
-        Some(NewView { key, bytes, is_unique: entry.strategy.is_dated() || is_inline })
+        let shown = self.shown(&entry);
+        Some(NewView { key, shown, is_unique: entry.strategy.is_dated() || is_inline })
+    }
+
+    /// What a view of the entry holds.
+    fn shown(&self, entry: &Entry) -> Shown {
+        self.cache.shown(entry, &Shown::Bytes(self.request.content.bytes().clone()))
     }
 
     /// The view of the entry if it is the next one in a manifest.
@@ -57,12 +61,12 @@ impl Store<'_> {
 
     /// Writes a view beside a commit, unless this store has written it.
     pub(super) async fn write_view(&self, view: Option<NewView>) -> Result<Option<EntryView>, Error> {
-        let Some(NewView { key, bytes, is_unique }) = view else { return Ok(None) };
+        let Some(NewView { key, shown, is_unique }) = view else { return Ok(None) };
         if self.views.iter().any(|written| written.key == key) {
             return Ok(None);
         }
         // One that is there already is that of a repeat.
-        let is_new = self.cache.create_entry_view(&key, bytes).await?;
+        let is_new = self.cache.create_entry_view(&key, shown).await?;
         Ok(Some(EntryView { key, is_own: is_new && is_unique }))
     }
 
@@ -83,8 +87,8 @@ impl Store<'_> {
         let write = async {
             match &view {
                 Some(view) if written.is_empty() => {
-                    let bytes = self.cache.view_bytes(entry, self.request.content.bytes());
-                    self.cache.create_entry_view(view, bytes).await.map(drop)
+                    let shown = self.shown(entry);
+                    self.cache.create_entry_view(view, shown).await.map(drop)
                 }
                 _ => Ok(()),
             }

@@ -1,25 +1,21 @@
-//! Whether what was uploaded is what was announced. What is too large for memory is read in parts.
+//! Whether what was uploaded is what was announced. It is read in parts, so that it is never in memory as a whole.
 
-use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
 use crate::digest::Sha256Digest;
 use crate::error::Error;
-use crate::storage::{GetOptions, GetResult, ObjectHead, ObjectKey};
-use crate::strategy::{ContentKind, Strategy};
+use crate::storage::{ObjectHead, ObjectKey};
+use crate::strategy::ContentKind;
 
 use super::super::{NamespaceCache, SWEEP_MIN_AGE};
 use super::UploadRequest;
-
-/// How much is in memory at once of a content that is too large to be read as a whole, in bytes.
-const PART_BYTES: u64 = 8 * 1024 * 1024;
 
 /// How old an upload may be when it is completed: half of the age at which the sweep may take it away, so that the two never
 /// meet, whatever the clocks say and however long the completion takes.
 const MAX_UPLOAD_AGE_DIVISOR: u32 = 2;
 
 impl NamespaceCache {
-    /// Checks what was uploaded, and returns it if the entry needs a copy of it, else nothing.
+    /// Checks what was uploaded.
     ///
     /// A blob that is not what was announced is left for the sweep: another completion may be right about it.
     pub(super) async fn check_upload(
@@ -27,7 +23,7 @@ impl NamespaceCache {
         request: &UploadRequest,
         blob: &ObjectKey,
         head: &ObjectHead,
-    ) -> Result<Bytes, Error> {
+    ) -> Result<(), Error> {
         let refused = |message: &str| Error::invalid("upload_id", message);
         if self.cache.now().since(head.modified) >= SWEEP_MIN_AGE / MAX_UPLOAD_AGE_DIVISOR {
             return Err(refused(
@@ -36,43 +32,29 @@ impl NamespaceCache {
         }
         request.check_size(head.size)?;
         head.sha256.map_or(Ok(()), |sha256| request.check_digest(sha256))?;
-        let copied = request.strategy == Strategy::KeyBased;
-        if head.sha256.is_some() && request.kind == ContentKind::Binary && !copied {
-            return Ok(Bytes::new());
+        if head.sha256.is_some() && request.kind == ContentKind::Binary {
+            return Ok(());
         }
-        self.read_through(request, blob, copied).await
+        self.read_through(request, blob).await
     }
 
     /// Reads a whole content. What the storage says of its digest is not enough to know that a text is UTF-8.
-    ///
-    /// What fits is read in one part: a storage may have to read the whole object for each part of it, as a disk does that
-    /// makes the version of an object from its bytes.
-    async fn read_through(&self, request: &UploadRequest, blob: &ObjectKey, copied: bool) -> Result<Bytes, Error> {
-        let part_bytes = if request.size <= self.cache.max_in_memory_bytes { request.size } else { PART_BYTES };
-        let (mut sha256, mut text, mut copy) = (Sha256::new(), Utf8::default(), Vec::new());
-        let mut at = 0;
-        while at < request.size {
-            if self.cache.is_over() {
-                return Err(Error::unavailable(format!("{blob} could not be read before the deadline: retry later")));
-            }
-            let part = self.cache.storage.get(blob, &GetOptions::range(at..at + part_bytes)).await?;
-            let part = part.and_then(GetResult::into_object).map(|object| object.bytes);
-            let part = part.filter(|part| !part.is_empty());
-            let part = part.ok_or_else(|| Error::unavailable(format!("{blob} was removed: retry")))?;
-            if request.kind == ContentKind::String && !text.accepts(&part) {
+    async fn read_through(&self, request: &UploadRequest, blob: &ObjectKey) -> Result<(), Error> {
+        let (mut sha256, mut text) = (Sha256::new(), Utf8::default());
+        let read = self.for_each_part(blob, request.size, |part| {
+            if request.kind == ContentKind::String && !text.accepts(part) {
                 return Err(not_utf8());
             }
-            sha256.update(&part);
-            if copied {
-                copy.extend_from_slice(&part);
-            }
-            at += part.len() as u64;
+            sha256.update(part);
+            Ok(())
+        });
+        if !read.await? {
+            return Err(Error::unavailable(format!("{blob} was removed: retry")));
         }
         if !text.is_complete() {
             return Err(not_utf8());
         }
-        request.check_digest(Sha256Digest::from_bytes(sha256.finalize().into()))?;
-        Ok(copy.into())
+        request.check_digest(Sha256Digest::from_bytes(sha256.finalize().into()))
     }
 }
 

@@ -21,7 +21,7 @@ use super::super::head::Loaded;
 use super::super::key::ListOptions;
 use super::super::load::Part;
 use super::super::manifest_changes::{Insert, ListedEntry, ManifestChange, ManifestOutcome};
-use super::super::views::entry_view;
+use super::super::views::{Shown, entry_view};
 use super::super::{NamespaceCache, Paths, Selector, Stored};
 use super::{UploadLimits, UploadRequest};
 
@@ -116,7 +116,7 @@ impl Completion<'_> {
         match self.cache.find_by_nonce(&self.manifest_key, manifest, self.nonce).await? {
             Some(ManifestOutcome::Listed(listed)) => {
                 self.check_same_key(&listed)?;
-                self.finish(*listed, index.clone(), None).await.map(Some)
+                self.finish(*listed, index.clone()).await.map(Some)
             }
             Some(_) => Err(deleted()),
             None => Ok(None),
@@ -143,7 +143,7 @@ impl Completion<'_> {
     ) -> Result<Stored, Error> {
         self.cache.check_strategy(settings, self.request.strategy)?;
         self.cache.check_quota(settings, self.request.size).await?;
-        let content = self.cache.check_upload(self.request, &self.blob, head).await?;
+        self.cache.check_upload(self.request, &self.blob, head).await?;
         let stored_at = self.started_at;
         let spec = self.request.spec(stored_at, self.cache.expiry(settings, None, stored_at));
         let source = ContentSource::Blob(self.token);
@@ -158,7 +158,7 @@ impl Completion<'_> {
             ManifestOutcome::Listed(listed) => {
                 self.check_same_key(&listed)?;
                 let listed = self.check_blob(*listed, applied.is_ambiguous).await?;
-                self.finish(listed, index, Some(content)).await
+                self.finish(listed, index).await
             }
             ManifestOutcome::NoPlace(error) => Err(Error::unavailable(format!("{}: {error}", self.blob))),
             ManifestOutcome::AlreadyRemoved(_)
@@ -194,20 +194,12 @@ impl Completion<'_> {
         Ok(listed)
     }
 
-    /// Writes the views and lists the entry under its key. `content` is what a readable copy holds; `None` if it was not read.
-    async fn finish(
-        &self,
-        listed: ListedEntry,
-        index: Option<Loaded<KeyIndex>>,
-        content: Option<Bytes>,
-    ) -> Result<Stored, Error> {
+    /// Writes the views and lists the entry under its key.
+    async fn finish(&self, listed: ListedEntry, index: Option<Loaded<KeyIndex>>) -> Result<Stored, Error> {
         let entry = listed.entry(&self.cache.namespace, &self.request.cache_hash());
-        let content = match content {
-            Some(content) => content,
-            None => self.read_content(&listed).await?,
-        };
+        let content = self.shown_content(&listed).await?;
         if let Some(view) = entry_view(self.cache.layout(), &entry).ok().flatten() {
-            self.cache.create_entry_view(&view, self.cache.view_bytes(&entry, &content)).await?;
+            self.cache.create_entry_view(&view, self.cache.shown(&entry, &content)).await?;
         }
         let deduplicated = listed.content.location != Location::Blob(self.token);
         let options = ListOptions { create_only: false, started_at: self.started_at };
@@ -216,13 +208,16 @@ impl Completion<'_> {
         Ok(Stored { entry: listing.entry, key_version: listing.key_version, deduplicated, paths })
     }
 
-    /// The content, if its entry has a readable copy.
-    async fn read_content(&self, listed: &ListedEntry) -> Result<Bytes, Error> {
+    /// What the views of the entry are made from.
+    async fn shown_content(&self, listed: &ListedEntry) -> Result<Shown, Error> {
         if listed.row.spec.strategy != Strategy::KeyBased {
-            return Ok(Bytes::new());
+            return Ok(Shown::Bytes(Bytes::new()));
+        }
+        if let Some(shown) = self.cache.shown_of(&self.request.cache_hash(), &listed.content) {
+            return Ok(shown);
         }
         let found = self.cache.retrieve_even_expired(&Selector::Id(listed.row.cache_id)).await?;
-        found.map(|found| found.bytes).ok_or_else(deleted)
+        found.map(|found| Shown::Bytes(found.bytes)).ok_or_else(deleted)
     }
 }
 

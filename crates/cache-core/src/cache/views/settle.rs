@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use futures::future::{try_join, try_join_all};
+use sha2::{Digest as _, Sha256};
 
 use crate::digest::Sha256Digest;
 use crate::entry::Entry;
@@ -9,7 +10,7 @@ use crate::error::Error;
 use crate::ids::CacheId;
 use crate::key_index::KeyIndex;
 use crate::layout::KeyRef;
-use crate::storage::{GetOptions, GetResult, ObjectHead, ObjectKey, StorageError, Version};
+use crate::storage::{ObjectHead, ObjectKey, StorageError, Version};
 use crate::strategy::{ContentKind, Strategy};
 
 use super::super::NamespaceCache;
@@ -18,7 +19,7 @@ use super::super::head::Loaded;
 use super::super::key_changes::other_kinds;
 use super::super::load::Part;
 use super::super::retrieve::{Selector, Want};
-use super::{Validator, WrittenView, has_key_view, replacing, view_of_key};
+use super::{Shown, Validator, WrittenView, has_key_view, replacing, view_of_key};
 
 /// How often a key view is written before it is left as it is: each time another store was faster.
 const MAX_ATTEMPTS: usize = 12;
@@ -76,8 +77,7 @@ struct Expected {
     cache_id: CacheId,
     kind: ContentKind,
     view: ObjectKey,
-    bytes: Bytes,
-    sha256: Sha256Digest,
+    shown: Shown,
     /// Whether the entry is in the files of the Python service.
     is_python: bool,
 }
@@ -191,49 +191,59 @@ impl Settling<'_> {
     /// The newest version with its content, also when it has expired; `None` when it is not there any more.
     async fn expected(&self, index: &KeyIndex, cache_id: CacheId) -> Result<Option<Expected>, Error> {
         let copied = index.newest().and_then(|newest| {
-            let bytes = newest.inline_bytes()?;
-            Some((
-                Entry::with_content(&self.cache.namespace, &newest.cache_hash, &newest.row, &newest.content),
-                bytes.clone(),
-            ))
+            let shown = Shown::Bytes(newest.inline_bytes()?.clone());
+            Some((Entry::with_content(&self.cache.namespace, &newest.cache_hash, &newest.row, &newest.content), shown))
         });
         let found = match copied {
             Some(copied) => Some(copied),
-            None => {
-                let retrieved = self.cache.retrieve_even_expired(&Selector::Id(cache_id)).await?;
-                retrieved.map(|retrieved| (retrieved.entry, retrieved.bytes))
-            }
+            None => self.find_shown(cache_id).await?,
         };
         let Some((entry, content)) = found else { return Ok(None) };
         let view = view_of_key(self.cache.layout(), self.key, entry.content.kind);
         let Some(view) = view.map_err(|error| Error::too_long("cache_key", &error))? else { return Ok(None) };
-        let bytes = self.cache.view_bytes(&entry, &content);
-        Ok(Some(Expected {
-            cache_id,
-            kind: entry.content.kind,
-            view,
-            sha256: Sha256Digest::of(&bytes),
-            bytes,
-            is_python: entry.python_files.is_some(),
-        }))
+        let shown = self.cache.shown(&entry, &content);
+        let is_python = entry.python_files.is_some();
+        Ok(Some(Expected { cache_id, kind: entry.content.kind, view, shown, is_python }))
+    }
+
+    /// An entry, and its content if that is small.
+    async fn find_shown(&self, cache_id: CacheId) -> Result<Option<(Entry, Shown)>, Error> {
+        let selector = Selector::Id(cache_id);
+        // A blob is not read to be copied.
+        let is_blob = cache_id.parts().is_some_and(|parts| parts.locator.token().is_some());
+        let want = if is_blob { Want::Entry } else { Want::Content(self.cache.cache.max_in_memory_bytes) };
+        let found = self.cache.retry_replaced(|| self.cache.find(&selector, None, want)).await?;
+        let Some(found) = found else { return Ok(None) };
+        if let Some(shown) = self.cache.shown_of(&found.entry.cache_hash, &found.content) {
+            return Ok(Some((found.entry, shown)));
+        }
+        let retrieved = self.cache.retrieve_even_expired(&selector).await?;
+        Ok(retrieved.map(|retrieved| (retrieved.entry, Shown::Bytes(retrieved.bytes))))
     }
 
     async fn shows(&self, head: Option<&ObjectHead>, expected: &Expected) -> Result<bool, Error> {
+        let sha256 = expected.shown.sha256();
         match head {
             None => Ok(false),
-            Some(head) if head.size != expected.bytes.len() as u64 => Ok(false),
-            Some(ObjectHead { sha256: Some(sha256), .. }) => Ok(*sha256 == expected.sha256),
-            Some(_) => {
-                let found = self.cache.cache.storage.get(&expected.view, &GetOptions::default()).await?;
-                Ok(found.and_then(GetResult::into_object).is_some_and(|object| object.bytes == expected.bytes))
+            Some(head) if head.size != expected.shown.size() => Ok(false),
+            Some(ObjectHead { sha256: Some(found), .. }) => Ok(*found == sha256),
+            Some(head) => {
+                let mut hasher = Sha256::new();
+                let hash = |part: &Bytes| {
+                    hasher.update(part);
+                    Ok(())
+                };
+                let is_there = self.cache.for_each_part(&expected.view, head.size, hash).await?;
+                Ok(is_there && Sha256Digest::from_bytes(hasher.finalize().into()) == sha256)
             }
         }
     }
 
     /// Writes the view, unless another process has written it since it was looked at.
     async fn write(&mut self, expected: &Expected, head: Option<ObjectHead>) -> Result<(), Error> {
-        match self.cache.cache.storage.put(&expected.view, expected.bytes.clone(), replacing(head)).await {
-            Ok(version) => {
+        match self.cache.put_view(&expected.view, &expected.shown, replacing(head)).await {
+            Ok(None) => Err(Error::unavailable(format!("the content of {} was removed", expected.view))),
+            Ok(Some(version)) => {
                 self.state = ViewState::Written(WrittenView::new(expected.cache_id, expected.view.clone(), version));
                 Ok(())
             }

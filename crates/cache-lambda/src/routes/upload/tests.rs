@@ -1,9 +1,16 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
+use cache_core::cache::{Cache, UploadLimits, UploadRequest};
+use cache_core::error::ErrorKind;
+use cache_core::strategy::{ContentKind, Strategy};
+use cache_storage::disk::Disk;
+use cache_storage::system::OsRng;
+use cache_testing::mock_clock::MockClock;
 use futures::stream;
 use http::{Method, Request, header};
 use serde_json::{Value, json};
@@ -161,4 +168,60 @@ async fn a_body_that_is_wrong_says_in_which_field() {
     let answer = post(&app, "direct/upload/complete", &announced(json!({}))).await;
     assert!(answer.text().contains("upload_id is required"), "{}", answer.text());
     assert_eq!(post(&app, "weekly/upload", &announced(json!({}))).await.status, 400);
+}
+
+/// A folder takes an upload in parts, other storages as a whole.
+#[tokio::test]
+async fn an_upload_to_a_folder_is_checked_as_any_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let app = App::over(Arc::new(Disk::open(folder.path()).unwrap()), config());
+    let begun = post(&app, "key_based/upload", &announced(json!({"cache_key": "a", "file_id": "f"}))).await.json();
+    let url = begun["url"].as_str().unwrap();
+    for (body, status, words) in [
+        ("jello", 400, "[\"body\",\"sha256\"]"),
+        ("hell", 400, "[\"body\",\"size\"]"),
+        ("hello!", 400, "[\"body\",\"size\"]"),
+        ("", 400, "body"),
+        ("hello", 200, ""),
+        ("hello", 412, "sent to this URL before"),
+    ] {
+        let answer = put(&app, url, body).await;
+        assert_eq!(answer.status, status, "{}", answer.text());
+        assert!(answer.text().contains(words), "{}", answer.text());
+    }
+    let more = json!({"cache_key": "a", "file_id": "f", "upload_id": begun["upload_id"]});
+    let completed = post(&app, "key_based/upload/complete", &announced(more)).await.json();
+    assert_eq!(
+        app.get(&format!("/ns/retrieve/{}/string", completed["cache_id"].as_str().unwrap())).await.text(),
+        "hello"
+    );
+    assert_eq!(std::fs::read(folder.path().join("ns/data/key-based/a/f.txt")).unwrap(), b"hello");
+}
+
+/// As one that arrives as a whole.
+#[tokio::test]
+async fn a_content_in_parts_that_ends_long_after_its_url_expired_is_refused() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), Arc::new(MockClock::default()));
+    let disk = Arc::new(Disk::open(folder.path()).unwrap());
+    let cache = Cache::new(disk, clock.clone(), Arc::new(OsRng)).namespace(&"ns".parse().unwrap());
+    let request = UploadRequest {
+        strategy: Strategy::Direct,
+        cache_key: None,
+        file_id: None,
+        kind: ContentKind::String,
+        sha256: HELLO.parse().unwrap(),
+        size: 5,
+    };
+    let begin = async || {
+        let upload = cache.begin_upload(&request, UploadLimits { content: 5, copy: 5 }, None).await.unwrap();
+        let receiving = cache.receive_in_parts(upload.upload_id, &request, upload.expires_at).await.unwrap();
+        let mut receiving = receiving.unwrap();
+        receiving.append(Bytes::from_static(b"hello")).await.unwrap();
+        receiving
+    };
+    let (slow, late) = (begin().await, begin().await);
+    clock.advance(Duration::from_secs(2 * 3600 - 1));
+    assert!(slow.finish().await.unwrap(), "it began in time");
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(late.finish().await.unwrap_err().kind(), ErrorKind::Invalid);
 }
