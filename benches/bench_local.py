@@ -2,10 +2,12 @@
 """Measures a server on this machine: benches/bench_local.py BINARY [SECONDS]
 
 Start-up time, requests per second of stores and retrieves over 16 connections, peak memory and room on the disk, of each storage
-of one machine.
+of one machine. And what a key with permissions costs beside the root key.
 Needs wrk on the PATH, and Python 3.8 or later. The load generator shares the machine with the server.
 """
+import json
 import os
+import statistics
 import sys
 import tempfile
 import time
@@ -13,6 +15,9 @@ import time
 from bench_tools import CONNECTIONS, Load, call, need, peak_memory, script, server, stored_id
 
 CONTENT_BYTES = 1024
+# A machine is faster at one time than at another, so the keys take turns.
+KEY_ROUNDS = 9
+ROOT_KEY = "root-key"
 
 
 def main():
@@ -23,6 +28,8 @@ def main():
     for mode in "memory", "local_disk", "sqlite", "zip":
         with tempfile.TemporaryDirectory() as folder:
             measure(binary, mode, folder, seconds)
+    with tempfile.TemporaryDirectory() as folder:
+        compare_keys(binary, folder, seconds)
 
 
 def measure(binary, mode, folder, seconds):
@@ -36,6 +43,26 @@ def measure(binary, mode, folder, seconds):
         print(f"{mode:11} start-up {start_up_ms:4.0f} ms | store {stores} | retrieve {retrieves} | "
               f"peak memory {idle} after the start, {peak_memory(ours.pid)} after the load"
               f"{on_disk(folder, stores.requests)}")
+
+
+def compare_keys(binary, folder, seconds):
+    """Retrieves with the root key and with one that has a permission on the namespace."""
+    settings = {"FAST_API__AUTH__API_KEY__NAME": "x-api-key", "FAST_API__AUTH__API_KEY__VALUE": ROOT_KEY}
+    with server(binary, "memory", folder, **settings) as ours:
+        as_root = {"x-api-key": ROOT_KEY}
+        cache_id = stored_id(call(ours.port, "POST", "/bench/direct/store/string", b"y" * CONTENT_BYTES, headers=as_root))
+        spec = json.dumps({"name": "bench", "grants": [{"namespaces": ["bench"], "permissions": ["read"]}]})
+        scoped = json.loads(call(ours.port, "POST", "/keys", spec, "application/json", as_root))["key"]
+        rates = {ROOT_KEY: [], scoped: []}
+        for _ in range(KEY_ROUNDS):
+            for key, measured in rates.items():
+                load = Load(ours.port, f"/bench/retrieve/{cache_id}/string", seconds, "-H", f"x-api-key: {key}")
+                if load.failed:
+                    sys.exit(f"bench: {load.failed} requests failed")
+                measured.append(load.rate)
+        root, other = statistics.median(rates[ROOT_KEY]), statistics.median(rates[scoped])
+        print(f"keys        retrieve with the root key {root:,.0f}/s, with another one {other:,.0f}/s: {other / root:.3f} of it "
+              f"(medians of {KEY_ROUNDS} rounds)")
 
 
 def on_disk(folder, entries):

@@ -59,10 +59,10 @@ def wait_until_it_answers(process):
     sys.exit(f"bench: {process.args[0]} ended with {process.returncode}")
 
 
-def call(port, method, path, body=None, content_type="text/plain"):
+def call(port, method, path, body=None, content_type="text/plain", headers=None):
     """The body of an answer, which has to be a success unless it is the first."""
     connection = http.client.HTTPConnection("127.0.0.1", port)
-    connection.request(method, path, body, {"content-type": content_type})
+    connection.request(method, path, body, {"content-type": content_type, **(headers or {})})
     return connection.getresponse().read()
 
 

@@ -39,30 +39,38 @@ fn needed(method: &str, path: &str) -> &'static str {
     }
 }
 
+/// The namespaces in which everything is tried. Everybody may read the second one.
+const NAMESPACES: [&str; 2] = ["namespace", "public"];
+
 /// The expected refusal: a status, and a part of the body. `None`: the request gets to its handler.
-fn refusal(needed: &str, caller: &str) -> Option<(u16, String)> {
+fn refusal(needed: &str, caller: &str, namespace: &str) -> Option<(u16, String)> {
+    let is_public = namespace == NAMESPACES[1];
+    let place = format!("namespace '{namespace}'");
     let missing = |permission: &str, place: &str| Some((403, format!("no permission '{permission}' on {place}")));
     match (needed, caller) {
         ("nothing", _) | (_, "root") => None,
+        ("read", "no key") if is_public => None,
         (_, "no key") => Some((401, "API key is missing".to_owned())),
         (_, "unknown" | "expired" | "disabled") => Some((401, "API key is wrong".to_owned())),
         ("any key", _) => None,
+        // A key never gives less than none.
+        ("read", _) if is_public => None,
         ("read everywhere", _) => missing("read", "all namespaces"),
         ("write everywhere", _) => missing("write", "all namespaces"),
         ("manage somewhere", "manage" | "other namespace") => None,
         ("manage somewhere", _) => missing("manage", ""),
-        (_, "other namespace") => Some((404, "there is no namespace 'namespace' for this API key".to_owned())),
+        (_, "other namespace") => Some((404, format!("there is no namespace '{namespace}' for this API key"))),
         // Its key and file name have versions, which replace each other.
         ("create under a key", "write") => None,
-        ("create under a key", "create") => missing("write", "namespace 'namespace'"),
-        ("create under a key", _) => missing("create", "namespace 'namespace'"),
+        ("create under a key", "create") => missing("write", &place),
+        ("create under a key", _) => missing("create", &place),
         (needed, caller) if needed == caller || (needed, caller) == ("create", "write") => None,
-        (needed, _) => missing(needed, "namespace 'namespace'"),
+        (needed, _) => missing(needed, &place),
     }
 }
 
-async fn make(client: &Client, namespace: &str, permissions: &[&str]) -> Value {
-    let body = json!({"name": "matrix", "grants": [{"namespaces": [namespace], "permissions": permissions}]});
+async fn make(client: &Client, namespaces: &[&str], permissions: &[&str]) -> Value {
+    let body = json!({"name": "matrix", "grants": [{"namespaces": namespaces, "permissions": permissions}]});
     let made = client.send(Request::post("/keys").json(body.to_string())).await;
     assert_eq!(made.status, 200, "{}", made.text());
     made.json()
@@ -80,12 +88,12 @@ async fn callers(client: &Client) -> BTreeMap<&'static str, Option<String>> {
         ("no key", None),
         ("unknown", Some("mgc_000000000000000000000000000000002wjyrI".to_owned())),
         ("root", Some(API_KEY.1.to_owned())),
-        ("other namespace", text(&make(client, "other", &PERMISSIONS).await)),
+        ("other namespace", text(&make(client, &["other"], &PERMISSIONS).await)),
     ]);
     for permission in PERMISSIONS {
-        callers.insert(permission, text(&make(client, "namespace", &[permission]).await));
+        callers.insert(permission, text(&make(client, &NAMESPACES, &[permission]).await));
     }
-    let (expired, disabled) = (make(client, "*", &PERMISSIONS).await, make(client, "*", &PERMISSIONS).await);
+    let (expired, disabled) = (make(client, &["*"], &PERMISSIONS).await, make(client, &["*"], &PERMISSIONS).await);
     change(client, &expired, json!({"expires_at": 1})).await;
     change(client, &disabled, json!({"disabled": true})).await;
     callers.extend([("expired", text(&expired)), ("disabled", text(&disabled))]);
@@ -114,9 +122,25 @@ async fn check(mode: &Mode) {
     let callers = callers(&client).await;
     let operations = operations(&client).await;
     assert!(operations.len() > 100);
-    for (method, path) in &operations {
+    for namespace in NAMESPACES {
+        try_all(&client, namespace, &operations, &callers).await;
+    }
+}
+
+async fn try_all(
+    client: &Client,
+    namespace: &str,
+    operations: &[(String, String)],
+    callers: &BTreeMap<&'static str, Option<String>>,
+) {
+    if namespace == NAMESPACES[1] {
+        let settings = Request::bare("PUT", &format!("/{namespace}/settings")).json(r#"{"public_read":true}"#);
+        assert_eq!(client.send(settings.header(API_KEY.0, API_KEY.1)).await.status, 200);
+    }
+    for (method, path) in operations {
         let needed = needed(method, path);
-        for (caller, key) in &callers {
+        let path = path.replace("{namespace}", namespace);
+        for (caller, key) in callers {
             let mut request = Request::bare(&method.to_uppercase(), &path.replace(['{', '}'], ""));
             if let Some(key) = key {
                 request = request.header(API_KEY.0, key);
@@ -128,7 +152,7 @@ async fn check(mode: &Mode) {
             let reply = client.send(request).await;
             let told =
                 format!("{method} {path} needs {needed}, called with {caller}: {} {}", reply.status, reply.text());
-            match refusal(needed, caller) {
+            match refusal(needed, caller, namespace) {
                 // A file of the storage lies in a folder that is named `path`, which no key manages.
                 _ if path.starts_with("/admin/storage")
                     && path.ends_with("{path}")
@@ -161,7 +185,7 @@ async fn a_key_that_one_server_makes_is_known_to_another_on_the_same_disk() {
     let folder = tempfile::tempdir().unwrap();
     let disk = ("CACHE__SERVICE__LOCAL_DISK_PATH", folder.path().to_str().unwrap());
     let [one, two] = [Server::start_with(&Mode::Disk, &[disk]).await, Server::start_with(&Mode::Disk, &[disk]).await];
-    let key = make(&one.client(), "team-*", &["read", "create"]).await;
+    let key = make(&one.client(), &["team-*"], &["read", "create"]).await;
     let secret = key["key"].as_str().unwrap();
     let bearer = format!("Bearer {secret}");
     let store = Request::bare("POST", "/team-a/direct/store/string").text("hello").header("authorization", &bearer);

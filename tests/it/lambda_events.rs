@@ -9,10 +9,13 @@ mod runtime;
 
 use std::env;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use cache_testing::event_mutations::{Mutations, events_in};
+use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 
 use self::event_sources::{Answer, EventSource, Sample};
@@ -183,18 +186,50 @@ async fn no_mutated_event_ends_in_a_function_error() {
     }
 }
 
-/// Sends the events of a source in order, and compares the answers. `CACHE_ID` stands for the entry that was stored
-/// last.
+/// Sends the events of a source in order, and compares the answers.
 async fn check(source: EventSource) {
     let mut function = Function::start(&SETTINGS).await;
-    let mut cache_id = String::new();
+    let mut seen = Seen::default();
     for sample in samples() {
-        let event = read(&folder(source.folder()).join(file(&sample))).replace("CACHE_ID", &cache_id);
+        let event = seen.fill_in(&read(&folder(source.folder()).join(file(&sample))));
         let answer = function.invoke(&event, AMPLE).await;
         sample.answer.check(&sample.name, &answer);
-        let body = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap_or(Value::Null);
-        if let Some(id) = body["cache_id"].as_str() {
-            id.clone_into(&mut cache_id);
+        seen.note(&answer);
+    }
+}
+
+/// What earlier answers had, which later requests name.
+#[derive(Default)]
+struct Seen {
+    /// `CACHE_ID`: the entry that was stored last.
+    cache_id: String,
+    /// `CONSOLE_BUILD`: the folder of the console's files.
+    console_build: String,
+    /// `LAST_ETAG`: the last ETag.
+    etag: String,
+}
+
+impl Seen {
+    fn fill_in(&self, event: &str) -> String {
+        let etag = self.etag.replace('"', "\\\"");
+        event
+            .replace("CACHE_ID", &self.cache_id)
+            .replace("CONSOLE_BUILD", &self.console_build)
+            .replace("LAST_ETAG", &etag)
+    }
+
+    fn note(&mut self, answer: &Value) {
+        let body = answer["body"].as_str().unwrap_or_default();
+        let json = serde_json::from_str(body).unwrap_or(Value::Null);
+        if let Some(id) = json["cache_id"].as_str() {
+            id.clone_into(&mut self.cache_id);
+        }
+        let before = body.split_once("/app.js").map(|(before, _)| before);
+        if let Some((_, build)) = before.and_then(|before| before.rsplit_once("assets/")) {
+            build.clone_into(&mut self.console_build);
+        }
+        if let Some(etag) = find_header(answer, "etag") {
+            etag.clone_into(&mut self.etag);
         }
     }
 }
@@ -202,13 +237,19 @@ async fn check(source: EventSource) {
 impl Answer {
     fn check(&self, name: &str, answer: &Value) {
         assert_eq!(answer["statusCode"], self.status, "{name}: {answer}");
-        assert_eq!(header(answer, "content-type"), self.content_type, "{name}: {answer}");
-        assert_eq!(answer["isBase64Encoded"], self.base64.is_some(), "{name}: {answer}");
-        let body = answer["body"].as_str().unwrap();
-        match (&self.contains, &self.base64) {
-            (Some(part), None) => assert!(body.contains(part), "{name}: {answer}"),
-            (None, Some(whole)) => assert_eq!(body, whole, "{name}: {answer}"),
-            _ => panic!("{name}: an answer has either a text or base64"),
+        assert_eq!(find_header(answer, "content-type"), self.content_type.as_deref(), "{name}: {answer}");
+        for (header_name, part) in &self.headers {
+            assert!(header(answer, header_name).contains(part), "{name}: {header_name} in {answer}");
+        }
+        let is_binary = self.base64.is_some() || self.gzip_contains.is_some();
+        assert_eq!(answer["isBase64Encoded"], is_binary, "{name}: {answer}");
+        let body = answer["body"].as_str().unwrap_or_default();
+        match (&self.contains, &self.base64, &self.gzip_contains) {
+            (Some(part), None, None) => assert!(body.contains(part), "{name}: {answer}"),
+            (None, Some(whole), None) => assert_eq!(body, whole, "{name}: {answer}"),
+            (None, None, Some(part)) => assert!(inflated(body).contains(part), "{name}: {answer}"),
+            (None, None, None) => assert_eq!(body, "", "{name}: {answer}"),
+            _ => panic!("{name}: an answer has one sort of body"),
         }
     }
 }
@@ -222,10 +263,20 @@ fn file(sample: &Sample) -> String {
     format!("{}.json", sample.name)
 }
 
-/// A header of an answer. Those to a REST API have lists of values, in a field of their own.
+fn inflated(base64: &str) -> String {
+    let mut text = String::new();
+    GzDecoder::new(&BASE64_STANDARD.decode(base64).unwrap()[..]).read_to_string(&mut text).unwrap();
+    text
+}
+
+/// A header of an answer.
 fn header<'a>(answer: &'a Value, name: &str) -> &'a str {
-    let value = answer["headers"][name].as_str().or_else(|| answer["multiValueHeaders"][name][0].as_str());
-    value.unwrap_or_else(|| panic!("no header {name} in {answer}"))
+    find_header(answer, name).unwrap_or_else(|| panic!("no header {name} in {answer}"))
+}
+
+/// A header of an answer, if it is there. Those to a REST API have lists of values, in a field of their own.
+fn find_header<'a>(answer: &'a Value, name: &str) -> Option<&'a str> {
+    answer["headers"][name].as_str().or_else(|| answer["multiValueHeaders"][name][0].as_str())
 }
 
 /// What is called so in `events/`.

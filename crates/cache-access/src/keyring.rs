@@ -281,9 +281,9 @@ impl Keyring {
         self.shared.usage.of(id)
     }
 
-    /// What this process should write down of the use of a key now, if it is time: for [`Keyring::exchange_usage`].
-    pub fn due_usage(&self, record: &KeyRecord) -> Option<Due> {
-        self.usage(&record.id).take_due(&record.id, &record.spec.limits, self.now())
+    /// What this process should write down of the `usage` of a key now, if it is time: for [`Keyring::exchange_usage`].
+    pub fn due_usage(&self, record: &KeyRecord, usage: &KeyUsage) -> Option<Due> {
+        usage.take_due(&record.id, &record.spec.limits, self.now())
     }
 
     fn now(&self) -> UnixMillis {

@@ -5,6 +5,7 @@
 //! after a minute.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,7 +26,8 @@ pub(crate) const IN_USE_FOR: Duration = Duration::from_secs(2 * 60);
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// A request that is beyond a limit of its key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{limit}")]
 pub struct Exceeded {
     /// The limit.
     pub limit: ExceededLimit,
@@ -40,6 +42,15 @@ pub enum ExceededLimit {
     Rate(u32),
     /// Bytes in a day.
     Bytes(u64),
+}
+
+impl fmt::Display for ExceededLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rate(limit) => write!(f, "the API key may make {limit} requests per second"),
+            Self::Bytes(limit) => write!(f, "the API key may move {limit} bytes in a day, until midnight UTC"),
+        }
+    }
 }
 
 /// What a process has counted of a key on one day, as it is stored.
@@ -117,10 +128,9 @@ impl KeyUsage {
     pub fn admit(&self, limits: &Limits, now: UnixMillis) -> Result<(), Exceeded> {
         let mut state = self.state(now);
         if let Some(limit) = limits.bytes_per_day
-            && state.counted.bytes.saturating_add(state.others.bytes) >= limit
+            && state.bytes_of_all() >= limit
         {
-            let retry_after = Duration::from_millis(DAY_MS - now.get() % DAY_MS);
-            return Err(Exceeded { limit: ExceededLimit::Bytes(limit), retry_after });
+            return Err(bytes_exceeded(limit, now));
         }
         if let Some(limit) = limits.requests_per_second {
             let rate = rate(limit, limits.burst.unwrap_or(limit), state.others.processes);
@@ -132,6 +142,20 @@ impl KeyUsage {
         }
         state.counted.requests += 1;
         Ok(())
+    }
+
+    /// Counts bytes of a request that is under way.
+    ///
+    /// # Errors
+    ///
+    /// When the bytes of the day are used up with them.
+    pub fn receive(&self, bytes: u64, limits: &Limits, now: UnixMillis) -> Result<(), Exceeded> {
+        let mut state = self.state(now);
+        state.counted.bytes = state.counted.bytes.saturating_add(bytes);
+        match limits.bytes_per_day {
+            Some(limit) if state.bytes_of_all() > limit => Err(bytes_exceeded(limit, now)),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Counts bytes that a request has moved.
@@ -174,6 +198,18 @@ impl KeyUsage {
         }
         state
     }
+}
+
+impl State {
+    /// The bytes of all processes on this day, as far as they are known.
+    fn bytes_of_all(&self) -> u64 {
+        self.counted.bytes.saturating_add(self.others.bytes)
+    }
+}
+
+fn bytes_exceeded(limit: u64, now: UnixMillis) -> Exceeded {
+    let retry_after = Duration::from_millis(DAY_MS - now.get() % DAY_MS);
+    Exceeded { limit: ExceededLimit::Bytes(limit), retry_after }
 }
 
 /// The part of a limit that is left to one of so many processes.
@@ -231,6 +267,15 @@ mod tests {
             Exceeded { limit: ExceededLimit::Bytes(1000), retry_after: Duration::from_millis(DAY_MS / 2) }
         );
         usage.admit(&limits, NOON.plus(refused.retry_after)).unwrap();
+    }
+
+    #[test]
+    fn bytes_are_refused_from_the_first_one_beyond_the_limit() {
+        let (usage, limits) = (KeyUsage::default(), Limits { bytes_per_day: Some(1000), ..Limits::default() });
+        usage.receive(1000, &limits, NOON).unwrap();
+        let refused = usage.receive(1, &limits, NOON).unwrap_err();
+        assert_eq!(refused.limit, ExceededLimit::Bytes(1000));
+        usage.receive(u64::MAX, &Limits::default(), NOON).unwrap();
     }
 
     #[test]

@@ -47,8 +47,8 @@ function App() {
   }, [epoch]);
   useKeys({
     '?': () => showHelp(true),
-    '/': () => document.querySelector('#search')?.select(),
-    f: () => document.querySelector('[data-filter], main input[type=search]')?.focus(),
+    '/': () => /** @type {HTMLInputElement | null} */ (document.querySelector('#search'))?.select(),
+    f: () => focus('[data-filter], main input[type=search]'),
     g: () => go('#/'),
     t: nextTheme,
     r: () => session.set({ ...session.get(), epoch: session.get().epoch + 1 }),
@@ -70,9 +70,12 @@ function App() {
     ${help && html`<${Help} onClose=${() => showHelp(false)} />`}`;
 }
 
+/** @param {string} selector */
+const focus = (selector) => /** @type {HTMLElement | null} */ (document.querySelector(selector))?.focus();
+
 function skip(event) {
   event.preventDefault();
-  document.querySelector('#main').focus();
+  focus('#main');
 }
 
 const tabKeys = (namespace) =>
@@ -105,7 +108,7 @@ function Bar({ namespace, view, help }) {
     <${SearchBox} namespace=${namespace} />
     <div class="tools">
       <${Who} who=${who} />
-      <button type="button" class="quiet" title="Dark, light or as the system (t)" onClick=${nextTheme}>${THEMES[chosen]}</button>
+      <button type="button" class="quiet" title="Dark, light or as the system (t)" onClick=${nextTheme}><span aria-hidden="true">◐ </span>${THEMES[chosen]}</button>
       <button type="button" class="quiet" title="Keys of the keyboard (?)" aria-label="Keyboard" onClick=${help}>?</button>
     </div>
   </header>`;
@@ -114,7 +117,7 @@ function Bar({ namespace, view, help }) {
 /** Whose key is used, and a way to another one. */
 function Who({ who }) {
   const { key, locked } = useStore(session);
-  const name = who.kind === 'key' ? who.name || who.id : who.kind === 'open' ? 'no key needed' : key ? 'key set' : 'no key';
+  const name = who.kind === 'key' ? who.name || who.id : who.kind === 'open' ? 'no key needed' : who.kind === 'root' ? 'root key' : key ? 'key set' : 'no key';
   const change = () => session.set({ ...session.get(), locked: locked === null ? '' : null });
   return html`<button type="button" class="quiet who" aria-expanded=${locked !== null ? 'true' : 'false'} title="Change the key" onClick=${change}>${name}</button>`;
 }

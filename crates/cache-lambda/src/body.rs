@@ -74,10 +74,13 @@ impl<const MAX_BYTES: u64> FromRequest<AppState> for Limited<MAX_BYTES> {
 }
 
 fn broken_off(error: &axum::Error) -> Problem {
-    let mut causes = successors(Some(error as &dyn Error), |error| (*error).source());
-    let is_timeout = |error: &io::Error| error.kind() == io::ErrorKind::TimedOut;
-    if causes.any(|cause| cause.downcast_ref().is_some_and(is_timeout)) {
-        return Problem::body_timeout();
+    for cause in successors(Some(error as &dyn Error), |error| (*error).source()) {
+        if cause.downcast_ref().is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::TimedOut) {
+            return Problem::body_timeout();
+        }
+        if let Some(exceeded) = cause.downcast_ref() {
+            return Problem::limit_exceeded(exceeded);
+        }
     }
     Problem::unreadable_body(format!("the body broke off ({error}): send it again"))
 }

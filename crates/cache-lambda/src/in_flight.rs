@@ -3,7 +3,7 @@
 //! A request takes its share before it receives a body, whose length is known or grows, and before it reads a content of
 //! more than [`crate::redirect::MAX_UNCOUNTED_READ_BYTES`]. Any other response is counted when it is made. The share is
 //! given back when the caller has received the response. Requests that find no room queue up in their order; one that waits
-//! too long is a 503.
+//! too long is a 503. Small requests do not queue up behind large ones: there is some room for them alone.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use axum::body::{Body, HttpBody};
 use axum::response::Response;
 use http::Extensions;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::guarded_body::GuardedBody;
@@ -21,6 +21,10 @@ use crate::problem::Problem;
 const UNIT_BYTES: u64 = 1 << 10;
 /// Bodies and responses of up to so many bytes are not counted: the limit of connections bounds them.
 const FREE_BYTES: u64 = 16 << 10;
+/// The room that is kept for small requests, beyond that for all.
+const SMALL_ROOM_BYTES: u64 = 4 << 20;
+/// How large a share may be to find its place there.
+const SMALL_BYTES: u64 = 256 << 10;
 /// How long a request waits for its share.
 const WAIT: Duration = Duration::from_secs(5);
 
@@ -28,6 +32,7 @@ const WAIT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct InFlightBytes {
     room: Arc<Semaphore>,
+    small_room: Arc<Semaphore>,
     units: u32,
 }
 
@@ -36,12 +41,15 @@ impl InFlightBytes {
     pub fn new(max_bytes: u64) -> Self {
         let units =
             u32::try_from(max_bytes.div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX).min(Semaphore::MAX_PERMITS as u32);
-        Self { room: Arc::new(Semaphore::new(units as usize)), units }
+        let small_units = (SMALL_ROOM_BYTES / UNIT_BYTES) as usize;
+        let [room, small_room] = [units as usize, small_units].map(|units| Arc::new(Semaphore::new(units)));
+        Self { room, small_room, units }
     }
 
     /// The share of a new request, which is empty.
     pub fn share(&self) -> Share {
-        Share { room: Arc::clone(&self.room), all: self.units, held: Arc::default() }
+        let (room, small_room) = (Arc::clone(&self.room), Arc::clone(&self.small_room));
+        Share { room, small_room, all: self.units, held: Arc::default() }
     }
 }
 
@@ -49,8 +57,9 @@ impl InFlightBytes {
 #[derive(Debug, Clone)]
 pub struct Share {
     room: Arc<Semaphore>,
+    small_room: Arc<Semaphore>,
     all: u32,
-    held: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
+    held: Arc<Mutex<Vec<OwnedSemaphorePermit>>>,
 }
 
 impl Share {
@@ -69,15 +78,24 @@ impl Share {
         if missing == 0 {
             return Ok(());
         }
-        let room = Arc::clone(&self.room).acquire_many_owned(missing);
-        // The semaphore is never closed.
-        let Ok(Ok(more)) = timeout(WAIT, room).await else { return Err(Problem::no_room_in_memory()) };
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        match held.as_mut() {
-            Some(held) => held.merge(more),
-            None => *held = Some(more),
-        }
+        // The semaphores are never closed.
+        let Ok(Ok(more)) = timeout(WAIT, self.acquire(missing, bytes)).await else {
+            return Err(Problem::no_room_in_memory());
+        };
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).push(more);
         Ok(())
+    }
+
+    /// Room for so many units of a share of so many bytes.
+    async fn acquire(&self, units: u32, bytes: u64) -> Result<OwnedSemaphorePermit, AcquireError> {
+        if bytes > SMALL_BYTES {
+            return Arc::clone(&self.room).acquire_many_owned(units).await;
+        }
+        // It is refused while others wait.
+        match Arc::clone(&self.room).try_acquire_many_owned(units) {
+            Ok(room) => Ok(room),
+            Err(_) => Arc::clone(&self.small_room).acquire_many_owned(units).await,
+        }
     }
 
     /// The response, which keeps the share until it has been sent. What the share has beyond its size is given back.
@@ -99,14 +117,20 @@ impl Share {
     }
 
     fn give_back_all_but(&self, bytes: u64) {
-        let needed = self.units(bytes) as usize;
+        let mut excess = self.held().saturating_sub(self.units(bytes)) as usize;
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        *held = held.take().and_then(|mut all| all.split(needed.min(all.num_permits()))).filter(|_| needed > 0);
+        while let Some(last) = held.last_mut().filter(|_| excess > 0) {
+            let given_back = excess.min(last.num_permits());
+            drop(last.split(given_back));
+            excess -= given_back;
+            held.pop_if(|last| last.num_permits() == 0);
+        }
     }
 
     fn held(&self) -> u32 {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.as_ref().map_or(0, |held| u32::try_from(held.num_permits()).unwrap_or(u32::MAX))
+        let units: usize = held.iter().map(OwnedSemaphorePermit::num_permits).sum();
+        u32::try_from(units).unwrap_or(u32::MAX)
     }
 
     /// A content may be larger than all of the room, if it was stored under a higher limit: then it takes all.
@@ -147,6 +171,59 @@ mod tests {
         assert_eq!(all.room.available_permits(), 1 << 10);
         drop(response);
         assert_eq!(all.room.available_permits(), 4 << 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn small_requests_do_not_wait_for_large_ones() {
+        let all = InFlightBytes::new(4 * MIB);
+        let (first, waiting) = (all.share(), all.share());
+        first.reserve(3 * MIB).await.unwrap();
+        let mut waits = std::pin::pin!(waiting.reserve(2 * MIB));
+        assert!(futures::poll!(waits.as_mut()).is_pending());
+        let small: Vec<_> = (0..16).map(|_| all.share()).collect();
+        for share in &small {
+            assert!(futures::poll!(std::pin::pin!(share.reserve(SMALL_BYTES))).is_ready());
+        }
+        assert!(
+            futures::poll!(std::pin::pin!(all.share().reserve(SMALL_BYTES))).is_pending(),
+            "their room is full, too"
+        );
+        drop(first);
+        waits.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn large_requests_are_served_in_the_order_in_which_they_came() {
+        let all = InFlightBytes::new(4 * MIB);
+        let (first, second, third) = (all.share(), all.share(), all.share());
+        first.reserve(3 * MIB).await.unwrap();
+        let mut second_waits = Box::pin(second.reserve(4 * MIB));
+        assert!(futures::poll!(second_waits.as_mut()).is_pending());
+        let mut third_waits = Box::pin(third.reserve(MIB));
+        assert!(futures::poll!(third_waits.as_mut()).is_pending(), "there is room, but the second came first");
+        drop(first);
+        second_waits.await.unwrap();
+        assert!(futures::poll!(third_waits.as_mut()).is_pending());
+        drop(second);
+        third_waits.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_share_that_has_grown_is_given_back_from_both_rooms() {
+        let all = InFlightBytes::new(MIB);
+        let free = || (all.room.available_permits(), all.small_room.available_permits());
+        let before = free();
+        let filling = all.share();
+        filling.reserve(MIB).await.unwrap();
+        let share = all.share();
+        share.reserve(SMALL_BYTES / 2).await.unwrap();
+        drop(filling);
+        share.reserve(MIB).await.unwrap();
+        assert_eq!(share.held(), 1 << 10);
+        let response = share.keep_with(vec![0; 100 << 10].into_response()).await.unwrap();
+        assert_eq!(before.0 - free().0 + before.1 - free().1, 100);
+        drop(response);
+        assert_eq!(free(), before);
     }
 
     #[tokio::test(start_paused = true)]

@@ -20,7 +20,7 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("fast-api-request-id"
 /// Assigns a request id, renders the error if there is one, and writes the access log entry.
 pub async fn answer(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    let tracker =
+    let mut tracker =
         RequestTracker::start(&state, routes().labels(request.method(), route).unwrap_or(&UNMATCHED), &request);
     let span = tracker.span();
     let share = state.in_flight.share();
@@ -31,6 +31,7 @@ pub async fn answer(State(state): State<AppState>, mut request: Request, next: N
     let mut response = share.keep_with(response).await.unwrap_or_else(IntoResponse::into_response);
     let _entered = span.enter();
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        tracker.note(&problem);
         response = render(&state, &problem, tracker.request_id(), response);
     }
     if let Ok(value) = HeaderValue::from_str(tracker.request_id()) {

@@ -64,6 +64,8 @@ pub struct Problem {
     cause: Option<String>,
     /// `Retry-After`.
     retry_after_seconds: Option<u64>,
+    /// Whether it refuses the caller, although the status is that of something that does not exist.
+    is_refusal: bool,
 }
 
 /// The shape of the `detail`; the table in the module's docs shows them.
@@ -83,7 +85,15 @@ impl Problem {
     fn new(status: StatusCode, detail: Detail, message: impl Into<String>) -> Self {
         let retry_after_seconds = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER_SECONDS);
         let message = short_message(&message.into());
-        Self { status, message, wording: None, detail: Box::new(detail), cause: None, retry_after_seconds }
+        Self {
+            status,
+            message,
+            wording: None,
+            detail: Box::new(detail),
+            cause: None,
+            retry_after_seconds,
+            is_refusal: false,
+        }
     }
 
     /// The same, with a text in `detail` that the clients know.
@@ -263,6 +273,11 @@ impl Problem {
         let message = "internal error; report the request_id to the operator";
         let problem = Self::new(StatusCode::INTERNAL_SERVER_ERROR, Detail::Message, message);
         Self { cause: Some(cause.into()), ..problem }
+    }
+
+    /// Whether the caller was refused with the status of something that does not exist: no miss, for logs and metrics.
+    pub fn is_refusal(&self) -> bool {
+        self.is_refusal
     }
 
     /// The cause, for the log only.

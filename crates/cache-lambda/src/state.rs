@@ -12,6 +12,7 @@ use cache_storage::instrumented::{InstrumentedStorage, RequestMetrics};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+use crate::access::public_read::PublicReads;
 use crate::config::Config;
 use crate::in_flight::InFlightBytes;
 use crate::readiness::Readiness;
@@ -37,6 +38,8 @@ pub struct Service {
     pub config: Config,
     /// The metrics of this process.
     pub metrics: Metrics,
+    /// Which namespaces everybody may read, as far as it is remembered.
+    pub public_reads: PublicReads,
     /// Whether the storage answers.
     readiness: Readiness,
     /// The room for the bytes of all requests.
@@ -68,6 +71,7 @@ impl Service {
             keyring,
             storage,
             metrics: Metrics::default(),
+            public_reads: PublicReads::default(),
             readiness: Readiness::default(),
             in_flight: InFlightBytes::new(config.limits.max_in_flight_bytes),
             background_tasks: TaskTracker::new(),

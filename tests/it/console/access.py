@@ -26,7 +26,7 @@ def a_visitor_without_a_key_is_asked_and_stays_where_they_are(browser):
     assert page.evaluate("localStorage.length") == 0
     page.reload()
     expect(page.locator("main")).to_contain_text("SHA-256")
-    page.get_by_role("button", name="key set").click()
+    page.get_by_role("button", name="root key").click()
     form.get_by_role("button", name="Forget the key").click()
     expect(form).to_be_visible()
     assert page.evaluate("sessionStorage.length") == 0
@@ -58,6 +58,8 @@ def what_a_key_may_not_do_is_disabled_and_says_why(browser):
     console.open()
     expect(page.get_by_role("link", name="access-team", exact=True)).to_be_visible()
     expect(page.get_by_role("link", name="access-other", exact=True)).to_have_count(0)
+    rate = page.get_by_role("row").filter(has=page.get_by_role("link", name="access-team", exact=True)).locator("span[title]")
+    expect(rate).to_have_attribute("title", "The key 'reader' has no permission 'read' on all namespaces.")
     console.open("access-other")
     expect(page.get_by_role("alert").first).to_contain_text("404: there is no namespace 'access-other' for this API key")
     console.close()

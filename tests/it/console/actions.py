@@ -227,6 +227,7 @@ def an_upload_is_cancelled_and_a_failed_one_is_sent_again(browser):
     expect(page.get_by_role("row", name="a.txt")).to_contain_text("cancelled")
     next(route for route in held if "b.txt" in route.request.url).abort()
     expect(page.get_by_role("row", name="b.txt")).to_contain_text("The service cannot be reached")
+    expect(page.get_by_role("row", name="a.txt").locator(".badge")).to_have_text("cancelled")
     assert api.ids("actions-retry") == []
     page.unroute("**/actions-retry/**/store/**")
     page.get_by_role("button", name="Retry b.txt").click()
@@ -251,7 +252,7 @@ def settings_are_saved(browser):
     page.get_by_label("temporal versioned").uncheck()
     page.get_by_label("At most so many entries").fill("5")
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("Now 2 days.")).to_be_visible()
+    expect(page.get_by_text("Entries live 2 days now.")).to_be_visible()
     saved = api.json("GET", "/actions-settings/settings")
     assert (saved["ttl_hours"], saved["on_expiry"]) == (48, "delete"), saved
     assert (saved["max_entries"], saved["max_bytes"]) == (5, None), saved

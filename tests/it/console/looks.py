@@ -6,7 +6,9 @@ With SCREENSHOTS=folder the views are also written there.
 import io
 import os
 import pathlib
+import struct
 import zipfile
+import zlib
 
 from browser import Api, Console, check, expect, run
 
@@ -16,33 +18,76 @@ FOUND = ("serious", "critical")
 SIZES = {"light": (1280, 800), "dark": (1280, 800), "phone": (360, 740), "wide": (2560, 1200)}
 
 
+LONG_KEY = "projects/atlas/experiments/2026-11-24/tokenizer-ablation-07/checkpoints/step-00120000/evaluation/metrics"
+TEXT = """# Release notes
+
+The cache answers reads of small contents in one request now.
+Settings of a namespace are kept for a minute: a change is seen everywhere after two.
+
+  - stores of known content are free
+  - deletes act on what they have read, and on nothing else
+"""
+PROFILE = {
+    "name": "Ada Lovelace", "email": "ada@example.org", "born": 1815, "languages": ["analytical engine", "français"],
+    "address": {"street": "St James's Square", "city": "London", "country": None}, "active": True, "score": 0.9731,
+}
+
+
+def picture(side=96):
+    """A PNG with a gradient."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    rows = b"".join(b"\0" + bytes(value for x in range(side) for value in (x * 255 // side, y * 255 // side, 160)) for y in range(side))
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
 def fill():
     """A namespace with one of everything; returns the places of the views."""
     api = Api()
     for number in range(40):
         name = ["ada", "grace", "linus", "margaret"][number % 4]
-        api.store("demo", "json", {"name": name, "score": number}, key=f"users/{name}/day-{number % 7}", file_id="profile")
-        api.store("demo", "string", f"line {number}\n" * number, strategy="temporal") if number else None
-    for score in [1, 2, 3]:
-        api.store("demo", "json", {"name": "Ada", "score": score, "languages": ["analytical engine"] * score, "born": None}, key="users/ada", file_id="profile")
-    with_children = api.store("demo", "json", {"title": "Q4 report", "final": True}, key="reports/q4", file_id="report", strategy="temporal_latest")
+        api.store("demo", "json", {**PROFILE, "name": name, "score": number}, key=f"users/{name}/day-{number % 7}", file_id="profile")
+        api.store("demo", "string", f"{number:04} GET /users/{name} 200 {number * 7 % 90} ms\n" * number, strategy="temporal") if number else None
+    for version in range(1, 4):
+        profile = {**PROFILE, "score": round(PROFILE["score"] + version / 100, 4), "languages": PROFILE["languages"] + ["tabulation"] * (version // 2)}
+        api.store("demo", "json", profile, key="users/ada", file_id="profile")
+    with_children = api.store("demo", "json", {"title": "Q4 report", "final": True, "figures": {"revenue": 12345678901, "margin": 0.31}}, key="reports/q4", file_id="report", strategy="temporal_latest")
     for name in ["analysis/sentiment/v1", "analysis/v2", "notes"]:
         api.json("POST", f"/demo/cache/{with_children}/data/store/json/{name}", {"score": 0.85})
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("index.html", "<h1>hi</h1>")
-        archive.writestr("docs/a.txt", "the content of a\n" * 8)
+        archive.writestr("docs/a.txt", TEXT)
+        archive.writestr("docs/images/logo.png", picture())
     archived = api.json("POST", "/demo/key_based/zip/store/bundles/site", packed.getvalue(), content_type="application/zip")["cache_id"]
     raw = api.store("demo", "binary", bytes(range(256)) * 4)
-    for namespace in ["builds", "embeddings", "sessions-2026"]:
+    ids = {
+        "long": api.store("demo", "json", {"loss": 1.8437, "step": 120000}, key=LONG_KEY, file_id="tokenizer-ablation-07-metrics"),
+        "text": api.store("demo", "string", TEXT, key="notes/release"),
+        "image": api.store("demo", "binary", picture(), key="images/gradient.png"),
+        "page": api.store("demo", "string", f"<!doctype html><title>Notes</title><body style='font-family: serif'><h1>Release notes</h1><p>{TEXT}</p>", key="notes/page.html"),
+        "large": api.store("demo", "binary", bytes(range(256)) * 12_000, key="films/large.bin"),
+    }
+    for namespace in ["builds", "embeddings", "sessions-2026", "a-namespace-with-such-a-long-name-as-teams-like-to-give-them"]:
         api.store(namespace, "string", namespace)
-    api.json("POST", "/keys", {"name": "nightly build", "note": "CI", "grants": [{"namespaces": ["builds", "team-*"], "permissions": ["read", "write"]}]})
+    for cache_id in [*ids.values(), archived, raw, with_children] * 2 + ["00000000-0000-0000-0000-00000000dead"]:
+        api.send("GET", f"/demo/retrieve/{cache_id}")
+    api.json("PUT", "/builds/settings", {"ttl_hours": 168, "on_expiry": "delete"})
+    api.json("POST", "/keys", {"name": "nightly build", "note": "CI of the main branch", "grants": [{"namespaces": ["builds", "team-*"], "permissions": ["read", "write"]}], "limits": {"requests_per_second": 50}})
+    api.json("POST", "/keys", {"name": "pull requests", "grants": [{"namespaces": ["pr-*"], "permissions": ["read", "create"]}, {"namespaces": ["builds"], "permissions": ["read"]}], "expires_at": 4102444800000})
+    disabled = api.json("POST", "/keys", {"name": "old laptop", "grants": [{"namespaces": ["*"], "permissions": ["read", "write", "delete", "manage"]}]})
+    api.json("PATCH", f"/keys/{disabled['id']}", {"disabled": True})
+    entry = "demo/key/key_based/users/ada/profile"
     return {
-        "namespaces": "", "entries": "demo", "tree": "demo/:tree", "entry": "demo/key/key_based/users/ada/profile",
-        "versions": "demo/key/key_based/users/ada/profile?tab=versions", "children": f"demo/id/{with_children}?tab=children&child=json:analysis/v2",
-        "archive": f"demo/id/{archived}?tab=archive&member=docs/a.txt", "bytes": f"demo/id/{raw}", "metadata": f"demo/id/{raw}?tab=metadata",
-        "references": f"demo/id/{raw}?tab=references", "upload": "demo/:upload", "delete": "demo/:delete?prefix=users/", "statistics": "demo/:statistics",
-        "settings": "demo/:settings", "server": ":server", "keys": ":keys", "missing": "demo/id/00000000-0000-0000-0000-00000000dead",
+        "namespaces": "", "namespaces-none": "?filter=nothing", "entries": "demo", "entries-none": "demo?prefix=nothing/", "entries-empty": "not-there-yet", "tree": "demo/:tree",
+        "entry": entry, "versions": f"{entry}?tab=versions", "children": f"demo/id/{with_children}?tab=children&child=json:analysis/v2", "children-none": f"{entry}?tab=children",
+        "archive": f"demo/id/{archived}?tab=archive&member=docs/a.txt", "bytes": f"demo/id/{raw}", "metadata": f"demo/id/{ids['long']}?tab=metadata", "references": f"demo/id/{raw}?tab=references",
+        **{name: f"demo/id/{cache_id}" for name, cache_id in ids.items()},
+        "upload": "demo/:upload", "delete": "demo/:delete?prefix=users/", "statistics": "demo/:statistics", "settings": "demo/:settings", "server": ":server", "keys": ":keys",
+        "missing": "demo/id/00000000-0000-0000-0000-00000000dead", "nowhere": "demo/no/such/view",
     }
 
 

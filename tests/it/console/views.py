@@ -3,7 +3,7 @@
 import io
 import zipfile
 
-from browser import Api, Console, check, expect, run, wait_for
+from browser import URL, Api, Console, check, expect, run, wait_for
 
 HASH = "2cf24dba5fb0a30e"
 SHA256 = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
@@ -26,6 +26,38 @@ def namespaces_are_listed_with_their_counts(browser):
     console.at("views-counted")
     console.page.go_back()
     expect(console.page.get_by_label("Filter namespaces")).to_have_value("VIEWS-C")
+    console.close()
+
+
+@check
+def the_hit_rate_of_each_namespace_is_that_of_its_reads(browser):
+    api = Api()
+    api.store("views-read", "string", "hello")
+    api.store("views-unread", "string", "hello")
+    for _ in range(3):
+        api.send("GET", f"/views-read/retrieve/hash/{HASH}")
+    api.send("GET", "/views-read/retrieve/hash/0123456789abcdef")
+    console = Console(browser)
+    console.open()
+    rows = console.page.get_by_role("row")
+    rate = rows.filter(has=console.page.get_by_role("link", name="views-read", exact=True)).get_by_title("3 hits and 1 miss since this process started")
+    expect(rate).to_have_text("75.0 %")
+    unread = rows.filter(has=console.page.get_by_role("link", name="views-unread", exact=True)).get_by_title("Nothing was read since")
+    expect(unread).to_have_text("–")
+    console.close()
+
+
+@check
+def a_function_has_no_hit_rates_and_says_where_they_are(browser):
+    Api().store("views-lambda", "string", "hello")
+    console = Console(browser)
+    asked = []
+    console.page.on("request", lambda request: asked.append(request.url.removeprefix(URL)))
+    console.page.route("**/info/status", lambda route: route.fulfill(json={"environment": "aws-lambda"}))
+    console.open()
+    row = console.page.get_by_role("row").filter(has=console.page.get_by_role("link", name="views-lambda", exact=True))
+    expect(row.get_by_title("In AWS Lambda, hits and misses are in CloudWatch")).to_have_text("–")
+    assert "/info/status" in asked and "/metrics" not in asked, asked
     console.close()
 
 
@@ -175,7 +207,7 @@ def statistics_show_sums_and_the_server_its_requests(browser):
         api.store("views-statistics", "binary", bytes(1024), strategy="temporal")
     console = Console(browser)
     console.open("views-statistics/:statistics")
-    expect(console.page.get_by_role("region", name="Bytes", exact=True)).to_contain_text("5.0 KiB")
+    expect(console.page.get_by_role("region", name="Bytes", exact=True).locator(".big")).to_have_text("5.0 KiB")
     expect(console.page.get_by_role("img", name="Entries by strategy").first).to_have_attribute("aria-label", "Entries by strategy: direct 0, temporal 5, temporal latest 0, temporal versioned 0, key based 0")
     console.page.get_by_role("link", name="Namespaces").first.click()
     row = console.page.locator("tr", has=console.page.get_by_role("link", name="views-statistics", exact=True))
@@ -196,9 +228,9 @@ def keys_of_the_keyboard_move_through_the_console(browser):
     page = console.page
     console.open("views-keyboard")
     expect(page.locator(".vbody [role=row]")).to_have_count(3)
-    page.keyboard.press("j")
-    page.keyboard.press("ArrowDown")
-    expect(page.locator(".row.selected")).to_have_attribute("aria-rowindex", "3")
+    for key, row in [("j", "2"), ("j", "3"), ("ArrowDown", "4"), ("k", "3"), ("ArrowUp", "2"), ("ArrowDown", "3")]:
+        page.keyboard.press(key)
+        expect(page.locator(".row.selected")).to_have_attribute("aria-rowindex", row)
     page.keyboard.press("Enter")
     wait_for(lambda: "/id/" in page.url, "an entry", page=page)
     assert page.url.rsplit("/", 1)[1] in ids

@@ -20,6 +20,9 @@ pub struct Sample {
     #[serde(default)]
     key: ShownIn,
     content_type: Option<String>,
+    /// Further headers.
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
     body: Option<String>,
     /// In place of `body`, bytes that are not text.
     base64: Option<String>,
@@ -41,11 +44,16 @@ enum ShownIn {
 #[serde(deny_unknown_fields)]
 pub struct Answer {
     pub status: u64,
-    pub content_type: String,
+    pub content_type: Option<String>,
+    /// Further headers: a part of the value of each.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
     /// A part of the body, which is a text.
     pub contains: Option<String>,
     /// The whole body, which is none.
     pub base64: Option<String>,
+    /// A part of the body after inflating it: it is compressed with gzip.
+    pub gzip_contains: Option<String>,
 }
 
 /// Who sends events.
@@ -96,9 +104,10 @@ impl EventSource {
 
 impl Sample {
     /// The headers, named as curl and API Gateway write them.
-    fn headers(&self, host: &str) -> Vec<(&'static str, String)> {
+    fn headers(&self, host: &str) -> Vec<(&str, String)> {
         let mut headers = vec![("Accept", "*/*".to_owned())];
         headers.extend(self.content_type.clone().map(|value| ("Content-Type", value)));
+        headers.extend(self.headers.iter().map(|(name, value)| (name.as_str(), value.clone())));
         headers.extend([("Host", host), ("User-Agent", AGENT), ("X-Amzn-Trace-Id", TRACE)].map(owned));
         if self.key == ShownIn::Header {
             headers.push(("x-api-key", KEY.to_owned()));

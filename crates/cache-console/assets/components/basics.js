@@ -91,8 +91,8 @@ export function Dialog({ title, onClose, children }) {
   </dialog>`;
 }
 
-/** Asks before something is deleted. `confirm` has to be typed where it is given. */
-export function Confirm({ title, children, action, confirm, busy, error, onYes, onClose }) {
+/** Asks before something is changed for good, or as `tone` says. `confirm` has to be typed where it is given. */
+export function Confirm({ title, children, action, tone = 'danger full', confirm, busy, error, onYes, onClose }) {
   const [typed, setTyped] = useState('');
   const submit = (event) => {
     event.preventDefault();
@@ -105,7 +105,7 @@ export function Confirm({ title, children, action, confirm, busy, error, onYes, 
       html`<label>Type <code>${confirm}</code> to confirm <input value=${typed} autocomplete="off" onInput=${(event) => setTyped(event.target.value)} /></label>`}
       <${ErrorBox} error=${error} />
       <p class="buttons">
-        <button type="submit" class="danger" disabled=${busy || (confirm && typed !== confirm)}>${action}</button>
+        <button type="submit" class=${tone} disabled=${busy || (confirm && typed !== confirm)}>${action}</button>
         <button type="button" onClick=${onClose}>Cancel</button>
       </p>
     </form>
@@ -114,7 +114,13 @@ export function Confirm({ title, children, action, confirm, busy, error, onYes, 
 
 /** Tabs as links, so that each has a URL. */
 export function Tabs({ label, tabs, current }) {
-  return html`<nav class="tabs" aria-label=${label}>
+  const nav = useRef(null);
+  // On a phone it may be out of sight.
+  useEffect(() => {
+    const shown = nav.current.querySelector('[aria-current]');
+    if (shown) nav.current.scrollLeft = shown.offsetLeft - nav.current.offsetLeft - (nav.current.clientWidth - shown.offsetWidth) / 2;
+  }, [current]);
+  return html`<nav class="tabs" aria-label=${label} ref=${nav}>
     ${tabs.map(([name, text, href]) => html`<a key=${name} href=${href} aria-current=${name === current ? 'page' : undefined}>${text}</a>`)}
   </nav>`;
 }

@@ -1,6 +1,7 @@
 // The form of a key: its name, what it permits where, when it ends, and its limits.
 
 import { Dialog, ErrorBox } from './basics.js';
+import { named } from '../lib/form.js';
 import { html, useState } from '../lib/html.js';
 
 const PERMISSIONS = ['read', 'create', 'write', 'delete', 'manage'];
@@ -54,7 +55,7 @@ function Grant({ grant, change, remove }) {
     change({ permissions: event.target.checked ? PERMISSIONS.filter((one) => one === name || grant.permissions.includes(one)) : grant.permissions.filter((one) => one !== name) });
   return html`<fieldset>
     <legend>Grant</legend>
-    <label>Namespaces <input value=${grant.namespaces} required placeholder="team-*, demo" autocomplete="off" onInput=${(event) => change({ namespaces: event.target.value })} /></label>
+    <label class="line">Namespaces <input value=${grant.namespaces} required placeholder="team-*, demo" autocomplete="off" onInput=${(event) => change({ namespaces: event.target.value })} /></label>
     ${PERMISSIONS.map((name) => html`<label key=${name}><input type="checkbox" checked=${grant.permissions.includes(name)} onChange=${toggle(name)} />${name}</label>`)}
     ${remove && html`<button type="button" class="small" onClick=${remove}>Remove</button>`}
   </fieldset>`;
@@ -63,11 +64,12 @@ function Grant({ grant, change, remove }) {
 /** What is sent: of a key that is changed also what is taken away. */
 function body(form, grants, of) {
   const moment = (name) => (form.get(name) ? new Date(form.get(name)).getTime() : null);
+  /** @type {Record<string, number | boolean>} */
   const limits = Object.fromEntries(LIMITS.filter(([name]) => form.get(name)).map(([name]) => [name, Number(form.get(name))]));
   if (Object.keys(limits).length && form.get('report_only')) limits.report_only = true;
   const all = {
-    name: form.get('name').trim(),
-    note: form.get('note').trim() || null,
+    name: named(form, 'name'),
+    note: named(form, 'note') || null,
     grants: grants.map(({ namespaces, permissions }) => ({ namespaces: namespaces.split(/[\s,]+/).filter(Boolean), permissions })),
     not_before: moment('not_before'),
     expires_at: moment('expires_at'),

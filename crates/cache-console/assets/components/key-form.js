@@ -1,6 +1,7 @@
 // Where the key is typed. It stays in this tab (`sessionStorage`), and is sent as a header, never as a cookie.
 
 import { DEFAULT_HEADER, getJson, session, setKey } from '../lib/api.js';
+import { named } from '../lib/form.js';
 import { html, useEffect, useState } from '../lib/html.js';
 import { useStore } from '../lib/store.js';
 
@@ -19,7 +20,7 @@ export function KeyForm({ why }) {
   }, []);
   const submit = (event) => {
     event.preventDefault();
-    setKey(header.trim() || DEFAULT_HEADER, new FormData(event.target).get('key').trim());
+    setKey(header.trim() || DEFAULT_HEADER, named(new FormData(event.target), 'key'));
   };
   return html`<form class="key-form" aria-label="API key" onSubmit=${submit}>
     ${why && html`<p role="alert">${why}</p>`}

@@ -4,7 +4,7 @@ import { html } from '../lib/html.js';
 
 const WIDTH = 420;
 const BAR = 22;
-const LABEL = 120;
+const LABEL = 132;
 const HEIGHT = 150;
 const FOOT = 18;
 
@@ -66,6 +66,6 @@ export function Lines({ label, lines, format, names = [] }) {
     <line class="axis" x1="0" x2=${WIDTH} y1=${top} y2=${top} />
     ${[...lines].reverse().map((line, index) => html`<polyline key=${index} class=${index === lines.length - 1 ? 'line' : 'line second'} points=${points(line)} />`)}
     <text x="0" y="10">${values.length ? format(most) : ''}</text>
-    <text x="0" y=${HEIGHT - 4}>${spoken}</text>
+    <text x="0" y=${HEIGHT - 4}>${values.length ? spoken : 'The next figures come in a moment.'}</text>
   </svg>`;
 }

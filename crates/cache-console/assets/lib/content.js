@@ -5,6 +5,7 @@ import { path, send } from './api.js';
 /** More is shown only in part. */
 export const MAX_SHOWN = 2 * 1024 * 1024;
 
+/** @type {[string, number[]][]} */
 const SIGNATURES = [
   ['image/png', [0x89, 0x50, 0x4e, 0x47]],
   ['image/jpeg', [0xff, 0xd8, 0xff]],
@@ -16,7 +17,7 @@ const SIGNATURES = [
   ['application/gzip', [0x1f, 0x8b]],
 ];
 
-/** @param {Uint8Array} bytes */
+/** The media type of what begins like this. @param {Uint8Array} bytes */
 export function sniff(bytes) {
   const found = SIGNATURES.find(([, signature]) => signature.every((byte, index) => bytes[index] === byte));
   if (found) return found[0];
@@ -46,7 +47,7 @@ export function asText(bytes) {
 /**
  * The content of an entry, or the beginning of a large one.
  * @param {string} namespace
- * @param {{ id: string, kind: string, size: number }} entry
+ * @param {{ id: string, kind: Content['kind'], size: number }} entry
  * @param {AbortSignal} [signal]
  * @param {number} [revision]
  * @returns {Promise<Content>}

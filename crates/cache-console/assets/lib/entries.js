@@ -98,6 +98,7 @@ async function allIds(namespace, cursor, signal, limit) {
   return { ids: items, next: next_cursor };
 }
 
+/** @param {string} namespace @param {Filter} filter @param {string | null} cursor @param {AbortSignal} signal @param {number} limit */
 async function datedIds(namespace, { strategy, from, to }, cursor, signal, limit) {
   const query = { strategy, from, to, limit, cursor };
   const { entries, next_cursor } = await getJson(path(namespace, 'entries'), { query, signal });

@@ -17,6 +17,9 @@ export function size(count) {
 /** @param {number | null | undefined} value */
 export const number = (value) => (value === null || value === undefined ? '–' : value.toLocaleString('en-US'));
 
+/** A part of a whole, such as hits of reads. */
+export const percent = (part, whole) => (whole ? `${((100 * part) / whole).toFixed(1)} %` : '–');
+
 /** A count with its noun: `count(1, 'entry', 'entries')`. */
 export const count = (value, one, many = `${one}s`) => `${number(value)} ${value === 1 ? one : many}`;
 
@@ -28,13 +31,14 @@ export function time(ms) {
   return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
 }
 
-const SPANS = [['day', 86400], ['hour', 3600], ['minute', 60], ['second', 1]];
+/** @type {[string, number][]} */
+const SPANS = [['year', 31557600], ['day', 86400], ['hour', 3600], ['minute', 60], ['second', 1]];
 
 /** How long ago, or how long until. @param {number | null | undefined} ms */
 export function ago(ms, now = Date.now()) {
   if (ms === null || ms === undefined) return '–';
   const seconds = Math.round((now - ms) / 1000);
-  const [name, length] = SPANS.find(([, span]) => Math.abs(seconds) >= span) || SPANS[3];
+  const [name, length] = SPANS.find(([, span]) => Math.abs(seconds) >= span) || SPANS[4];
   const value = Math.round(Math.abs(seconds) / length);
   if (value === 0) return 'now';
   return seconds > 0 ? `${count(value, name)} ago` : `in ${count(value, name)}`;

@@ -52,6 +52,20 @@ export function snapshot(samples, at) {
   };
 }
 
+/**
+ * The reads in each namespace since the process started; those of namespaces beyond the first hundred are together `*`.
+ * @param {Sample[]} samples
+ * @returns {Map<string, { hit: number, miss: number }>}
+ */
+export function readsByNamespace(samples) {
+  const reads = new Map();
+  for (const { name, labels, value } of samples) {
+    if (name !== `${P}namespace_reads_total`) continue;
+    reads.set(labels.namespace, { hit: 0, miss: 0, ...reads.get(labels.namespace), [labels.outcome]: value });
+  }
+  return reads;
+}
+
 /** How many requests of an operation were refused or failed. @param {Operation} operation */
 export const failures = ({ outcomes }) =>
   Object.entries(outcomes).reduce((sum, [name, count]) => sum + (['ok', 'hit', 'miss'].includes(name) ? 0 : count), 0);

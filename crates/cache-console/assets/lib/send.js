@@ -81,7 +81,8 @@ function transfer(method, target, body, headers, progress, signal) {
     request.open(method, target);
     for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
     request.upload.onprogress = ({ loaded, total }) => progress(total ? loaded / total : 0);
-    request.onabort = () => fail(new DOMException('cancelled', 'AbortError'));
+    const cancelled = () => new DOMException('cancelled', 'AbortError');
+    request.onabort = () => fail(cancelled());
     request.onerror = () => fail(new ApiError('The service cannot be reached, or closed the connection.', { call }));
     request.onload = () => {
       if (request.status >= 200 && request.status < 300) return resolve(request.responseText);
@@ -89,7 +90,7 @@ function transfer(method, target, body, headers, progress, signal) {
       if (request.status === 401) askForKey(said);
       return fail(new ApiError(said, { status: request.status, requestId: request.getResponseHeader('fast-api-request-id'), call }));
     };
-    if (signal.aborted) return request.onabort();
+    if (signal.aborted) return fail(cancelled());
     signal.addEventListener('abort', () => request.abort(), { once: true });
     return request.send(body);
   });

@@ -22,7 +22,7 @@ const change = (id, changes) => queue.set(queue.get().map((item) => (item.id ===
 export function enqueue(files) {
   const items = files.map((file) => {
     lastId += 1;
-    return { ...file, id: lastId, state: 'waiting', share: 0, error: null, result: null, abort: new AbortController(), idempotency: idempotencyKey() };
+    return /** @type {Item} */ ({ ...file, id: lastId, state: 'waiting', share: 0, error: null, result: null, abort: new AbortController(), idempotency: idempotencyKey() });
   });
   queue.set([...queue.get(), ...items]);
   fill();

@@ -5,14 +5,15 @@ import { createStore, useStore } from './store.js';
 
 /**
  * @typedef {{ namespaces: string[], permissions: string[] }} Grant
- * @typedef {{ kind: 'root' | 'key' | 'open' | 'unknown', id?: string | null, name?: string | null, grants: Grant[], expires_at?: number | null }} Identity
+ * @typedef {{ kind: 'root' | 'key' | 'open' | 'unknown', id?: string | null, name?: string | null, grants: Grant[], expires_at?: number | null,
+ *   pending?: boolean }} Identity `pending` until the service has said it.
  */
 
 /** Of a server that does not say: the service itself refuses what is not permitted. @type {Identity} */
 const UNKNOWN = { kind: 'unknown', grants: [] };
 
 /** @type {import('./store.js').Store<Identity>} */
-export const identity = createStore(UNKNOWN);
+export const identity = createStore({ ...UNKNOWN, pending: true });
 
 /** Asks who the key belongs to. */
 export async function identify() {
@@ -47,6 +48,12 @@ export function denied(who, namespace, permission) {
   );
   if (granted) return null;
   return `The key '${who.name || who.id}' has no permission '${permission}' in namespace ${namespace}.`;
+}
+
+/** Why an action is not permitted in all namespaces together; `null` if it is. @param {Identity} who */
+export function deniedForAll(who, permission) {
+  const granted = who.grants.some((grant) => includes(grant.permissions, permission) && grant.namespaces.includes('*'));
+  return who.kind !== 'key' || granted ? null : `The key '${who.name || who.id}' has no permission '${permission}' on all namespaces.`;
 }
 
 /** Why an action is permitted in no namespace; `null` if it is in one. */

@@ -5,6 +5,7 @@ import { ContentView } from '../components/content.js';
 import { buildTree, TreeNodes } from '../components/tree.js';
 import { ApiError, getJson, idempotencyKey, path, postJson, send } from '../lib/api.js';
 import { save } from '../lib/download.js';
+import { chosen, named, typed } from '../lib/form.js';
 import { count } from '../lib/format.js';
 import { html, useMemo, useState } from '../lib/html.js';
 import { entryLink, go, setQuery } from '../lib/router.js';
@@ -101,12 +102,12 @@ function Edit({ base, asking, onClose }) {
   const submit = (event) => {
     event.preventDefault();
     const form = new FormData(event.target);
-    const target = form.get('name').trim();
-    const file = form.get('file');
+    const target = named(form, 'name');
+    const file = chosen(form, 'file');
     action.run(() => {
       if (what === 'rename') return apply(base, [{ action: 'rename', path: name, new_path: target }], target);
-      if (file && file.size) return addFile(base, file, target || file.name);
-      return apply(base, [{ action: 'add', path: target, content: form.get('text') }], target);
+      if (file) return addFile(base, file, target || file.name);
+      return apply(base, [{ action: 'add', path: target, content: typed(form, 'text') }], target);
     });
   };
   return html`<${Dialog} title=${what === 'rename' ? 'Rename the member' : 'Add a member'} onClose=${onClose}>

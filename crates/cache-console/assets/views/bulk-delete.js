@@ -34,7 +34,7 @@ export function BulkDelete({ namespace, query }) {
     <${Denied} why=${denied} />
     <p>Choose entries, look at them, and delete them. ${isAll && html`<strong>Without a filter these are all entries of ${namespace}.</strong>`}</p>
     <${EntryFilter} query=${query} />
-    <p class="bar"><button type="button" class="primary" disabled=${scan.state === 'running' || removal.state === 'running'} onClick=${dryRun}>Dry run</button>
+    <p class="bar"><button type="button" class=${scan.state === 'ended' ? '' : 'primary'} disabled=${scan.state === 'running' || removal.state === 'running'} onClick=${dryRun}>Dry run</button>
       ${scan.state === 'running' && html`<button type="button" onClick=${scan.stop}>Stop</button>`}
       <span class="fine" role="status">${scan.state !== 'idle' && `${count(scan.entries.length, 'entry', 'entries')} of ${number(scan.looked)} looked at would be deleted${scan.state === 'running' ? ' so far' : ''}.`}</span></p>
     <${ErrorBox} error=${scan.error} retry=${dryRun} />
@@ -59,7 +59,7 @@ function Found({ namespace, entries, denied, isAll, remove }) {
     ask(false);
     remove(entries);
   };
-  return html`<p><${Button} kind="danger" denied=${denied} onClick=${() => ask(true)}>Delete ${count(entries.length, 'entry', 'entries')}<//></p>
+  return html`<p><${Button} kind="danger full" denied=${denied} onClick=${() => ask(true)}>Delete ${count(entries.length, 'entry', 'entries')}<//></p>
     <${VirtualTable} label="What would be deleted" columns=${columns(namespace)} rows=${entries} rowKey=${(row) => row.id} selected=${selected} onSelect=${select} />
     ${asking &&
     html`<${Confirm} title="Delete these entries?" action=${`Delete ${number(entries.length)}`} confirm=${isAll ? namespace : String(entries.length)} onYes=${yes} onClose=${() => ask(false)}>

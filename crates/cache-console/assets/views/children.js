@@ -5,6 +5,7 @@ import { ContentView } from '../components/content.js';
 import { buildTree, TreeNodes } from '../components/tree.js';
 import { deleteJson, getJson, idempotencyKey, path, send } from '../lib/api.js';
 import { save } from '../lib/download.js';
+import { chosen, typed } from '../lib/form.js';
 import { count, size } from '../lib/format.js';
 import { html, useMemo, useState } from '../lib/html.js';
 import { setQuery } from '../lib/router.js';
@@ -82,10 +83,9 @@ function Add({ base, done }) {
     event.preventDefault();
     const form = new FormData(event.target);
     action.run(async () => {
-      const type = form.get('type');
-      const file = form.get('file');
-      const body = file && file.size ? file : form.get('text');
-      const names = form.get('path').split('/').filter(Boolean);
+      const type = typed(form, 'type');
+      const body = chosen(form, 'file') || typed(form, 'text');
+      const names = typed(form, 'path').split('/').filter(Boolean);
       await send('POST', path(...base, 'store', type, ...names), { body, type: TYPES[type], headers: idempotencyKey() });
       done();
     });

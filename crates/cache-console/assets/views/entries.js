@@ -8,7 +8,7 @@ import { session } from '../lib/api.js';
 import { page } from '../lib/entries.js';
 import { ago, count, number, size, strategyName, time } from '../lib/format.js';
 import { html, useCallback, useEffect, useMemo, useRef, useState } from '../lib/html.js';
-import { entryLink, go, setQuery } from '../lib/router.js';
+import { entryLink, go, link, setQuery } from '../lib/router.js';
 import { useStore } from '../lib/store.js';
 import { useTitle } from '../lib/use.js';
 import { useListKeys } from '../lib/keyboard.js';
@@ -33,18 +33,20 @@ export function Entries({ namespace, query }) {
       label="Entries" columns=${columns(namespace)} rows=${rows} rowKey=${(row) => row.id} selected=${selected} onSelect=${select}
       onEnd=${list.canGoOn ? list.more : undefined} sort=${sort} onSort=${onSort}
     />`}
-    ${rows.length === 0 && list.ended && !list.error && html`<${Nothing} filtered=${Object.values(filter).some(Boolean)} />`}
+    ${rows.length === 0 && list.ended && !list.error && html`<${Nothing} namespace=${namespace} filtered=${Object.values(filter).some(Boolean)} />`}
     <${State} list=${list} sort=${sort} />
   <//>`;
 }
 
-function Nothing({ filtered }) {
-  return html`<${Empty}><p>${filtered ? 'No entry passes the filter.' : 'This namespace holds no entries.'}</p><//>`;
+function Nothing({ namespace, filtered }) {
+  if (filtered) return html`<${Empty}><p>No entry passes the filter.</p><//>`;
+  return html`<${Empty}><p>This namespace holds no entries.</p><p><a href=${link([namespace, ':upload'])}>Upload files into it</a></p><//>`;
 }
 
 function State({ list, sort }) {
   if (list.busy && !list.looked) return html`<${Loading} what="Loading the entries" />`;
   if (list.error && !list.looked) return null;
+  if (list.ended && !list.looked) return null;
   const partly = sort && !list.ended ? ' Sorted are those shown so far.' : '';
   return html`<p class="bar fine" role="status">
     ${count(list.entries.length, 'entry', 'entries')}${list.looked > list.entries.length ? ` of ${number(list.looked)} looked at` : ''}${list.ended ? '' : ', more follow'}.${partly}

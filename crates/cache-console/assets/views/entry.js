@@ -19,7 +19,7 @@ import { Versions } from './versions.js';
 
 export function EntryPage({ namespace, selector, query }) {
   const call = useCall((signal) => find(namespace, selector, signal), [namespace, selector]);
-  const name = selector.cache_key ? `${selector.cache_key}/${selector.file_id}` : selector.cache_id || selector.cache_hash;
+  const name = nameOf(call.data) || nameOf({ key: selector.cache_key, fileId: selector.file_id }) || selector.cache_id || selector.cache_hash;
   const isMissing = !call.loading && !call.error && call.data === null;
   useTitle(name);
   return html`<div class="bar head">
@@ -31,6 +31,9 @@ export function EntryPage({ namespace, selector, query }) {
       ${(entry) => html`<${Shown} namespace=${namespace} selector=${selector} entry=${entry} query=${query} reload=${call.reload} />`}
     <//>`}`;
 }
+
+/** An entry is best known by its key. */
+const nameOf = (entry) => (entry?.key ? `${entry.key}/${entry.fileId}` : '');
 
 function Missing({ namespace }) {
   return html`<${Empty}><p>There is no such entry in ${namespace}. It may have been deleted, or have expired.</p>
@@ -71,11 +74,10 @@ function Summary({ namespace, entry }) {
     <${Facts} of=${[
       ['Kind', html`<${Badge} kind=${entry.kind}>${entry.kind}<//> ${size(entry.size)}`],
       ['Strategy', strategyName(entry.strategy)],
-      ['Version', number(entry.version)],
       ['Stored', html`<time title=${time(entry.storedAt)}>${ago(entry.storedAt)}</time>`],
       ['Expires', entry.expiresAt ? html`<time title=${time(entry.expiresAt)}>${ago(entry.expiresAt)}</time>` : 'never'],
       ['Id', html`<a class="mono" href=${entryLink(namespace, { cache_id: entry.id })}>${entry.id}</a>`],
-      ['Hash', html`<a class="mono" href=${entryLink(namespace, { cache_hash: entry.hash })}>${entry.hash}</a>`],
+      ['Hash', html`<span class="mono" title=${`Version ${number(entry.version)} of this hash`}><a href=${entryLink(namespace, { cache_hash: entry.hash })}>${entry.hash}</a>@${entry.version}</span>`],
     ]} />
     <${Actions} namespace=${namespace} entry=${entry} />
   </div>`;
@@ -114,11 +116,11 @@ function Content({ namespace, entry, query }) {
 
 function Metadata({ namespace, entry }) {
   const call = useCall((signal) => getJson(path(namespace, 'retrieve', entry.id, 'metadata'), { signal }), [entry.id]);
-  return html`<${Facts} of=${[
+  return html`<div class="panel"><${Facts} of=${[
       ['Reference', html`<code>${reference(namespace, entry)}</code>`],
       ['Id', html`<code>${entry.id}</code>`], ['Hash', html`<code>${entry.hash}</code>`], ['SHA-256', html`<code>${entry.sha256}</code>`],
       ['Key', entry.key], ['File id', entry.fileId], ['Stored', time(entry.storedAt)], ['Expires', entry.expiresAt ? time(entry.expiresAt) : 'never'],
-    ]} />
+    ]} /></div>
     <h2>As the service says it</h2>
     <${Loaded} call=${call}>${(metadata) => html`<${Json} value=${metadata} />`}<//>`;
 }

@@ -3,7 +3,7 @@
 import { Badge, Button, Confirm, Copy, Denied, Dialog, Empty, ErrorBox, Loaded } from '../components/basics.js';
 import { KeyEditor } from '../components/key-editor.js';
 import { deleteJson, getJson, path, postJson, send } from '../lib/api.js';
-import { ago, time } from '../lib/format.js';
+import { ago, number, size, time } from '../lib/format.js';
 import { html, useState } from '../lib/html.js';
 import { useStore } from '../lib/store.js';
 import { useAction, useCall, useTitle } from '../lib/use.js';
@@ -40,14 +40,14 @@ export function Keys() {
 
 function Table({ keys, denied, ask }) {
   if (!keys.length) return html`<${Empty}><p>There are no keys yet. The key of the server's settings may do everything.</p><//>`;
-  return html`<div class="scroll" role="region" aria-label="Keys" tabindex="0"><table class="list">
+  return html`<div class="scroll" role="region" aria-label="Keys" tabindex="0"><table class="list stacked">
     <thead><tr><th>Name</th><th>State</th><th>May</th><th>Last used</th><th>Expires</th><th></th></tr></thead>
     <tbody>${keys.map((key) => html`<tr key=${key.id}>
       <th scope="row">${key.name}<div class="fine">${key.note}</div><div class="fine mono">${key.id}</div></th>
-      <td><${Badge} kind=${key.status}>${key.status.replaceAll('_', ' ')}<//>${key.replaced_by && html`<div class="fine">replaced by ${key.replaced_by}</div>`}</td>
-      <td>${(key.grants || []).map((grant, index) => html`<div key=${index}>${grant.permissions.join(', ')} <span class="fine">in</span> <code>${grant.namespaces.join(', ')}</code></div>`)}</td>
-      <td><time title=${time(key.last_used_at)}>${key.last_used_at ? ago(key.last_used_at) : 'never'}</time></td>
-      <td><time title=${time(key.expires_at)}>${key.expires_at ? ago(key.expires_at) : 'never'}</time></td>
+      <td data-label="State"><${Badge} kind=${key.status}>${key.status.replaceAll('_', ' ')}<//>${key.replaced_by && html`<div class="fine">replaced by ${key.replaced_by}</div>`}</td>
+      <td data-label="May">${(key.grants || []).map((grant, index) => html`<div key=${index}>${grant.permissions.join(', ')} <span class="fine">in</span> <code>${grant.namespaces.join(', ')}</code></div>`)}${key.limits && html`<div class="fine">${limitsOf(key.limits)}</div>`}</td>
+      <td data-label="Last used"><time title=${time(key.last_used_at)}>${key.last_used_at ? ago(key.last_used_at) : 'never'}</time></td>
+      <td data-label="Expires"><time title=${time(key.expires_at)}>${key.expires_at ? ago(key.expires_at) : 'never'}</time></td>
       <td class="actions">
         <${Button} kind="small" denied=${denied} aria-label=${`Change ${key.name}`} onClick=${() => ask({ what: 'change', key })}>Change<//>${' '}
         <${Button} kind="small" denied=${denied} aria-label=${`Rotate ${key.name}`} onClick=${() => ask({ what: 'rotate', key })}>Rotate<//>${' '}
@@ -57,6 +57,9 @@ function Table({ keys, denied, ask }) {
     </tr>`)}</tbody>
   </table></div>`;
 }
+
+const limitsOf = ({ requests_per_second: rate, bytes_per_day: bytes, report_only: reported }) =>
+  [rate && `${number(rate)} requests a second`, bytes && `${size(bytes)} a day`, reported && 'only reported'].filter(Boolean).join(', ');
 
 /** The dialog for an action. */
 function Asked({ asking: { what, key, made }, ask, changed, reload, onClose }) {
@@ -79,7 +82,7 @@ function Asked({ asking: { what, key, made }, ask, changed, reload, onClose }) {
   if (what === 'rotate') return html`<${Rotate} of=${key} ...${common} onSave=${(json) => make(() => postJson(`${route}/rotate`, { json }))} />`;
   if (what === 'disable') {
     const off = !key.disabled_at;
-    return html`<${Confirm} title=${off ? 'Disable this key?' : 'Enable this key?'} action=${off ? 'Disable' : 'Enable'} ...${common} onYes=${() => run(() => send('PATCH', route, { json: { disabled: off } }))}>
+    return html`<${Confirm} title=${off ? 'Disable this key?' : 'Enable this key?'} action=${off ? 'Disable' : 'Enable'} tone=${off ? undefined : 'primary'} ...${common} onYes=${() => run(() => send('PATCH', route, { json: { disabled: off } }))}>
       <p>Requests with <strong>${key.name}</strong> are ${off ? 'refused until it is enabled again' : 'permitted again'}.</p>
     <//>`;
   }

@@ -1,11 +1,15 @@
-// All namespaces: how many entries and bytes each has, and how long they live.
+// All namespaces: how many entries and bytes each has, how long they live, and how often a read finds something.
 
-import { getJson, path } from '../lib/api.js';
+import { getJson, path, send } from '../lib/api.js';
 import { Badge, Empty, ErrorBox, Loaded } from '../components/basics.js';
-import { lifetime, number, size } from '../lib/format.js';
+import { named } from '../lib/form.js';
+import { count, lifetime, number, percent, size } from '../lib/format.js';
 import { html, useEffect, useState } from '../lib/html.js';
+import { parseMetrics, readsByNamespace } from '../lib/metrics.js';
 import { go, link, setQuery, useRoute } from '../lib/router.js';
+import { useStore } from '../lib/store.js';
 import { useCall, useTitle } from '../lib/use.js';
+import { deniedForAll, identity } from '../lib/whoami.js';
 
 /** How many namespaces are counted at once. */
 const AT_ONCE = 4;
@@ -16,7 +20,7 @@ export function Namespaces() {
   const call = useCall((signal) => getJson('namespaces/list', { signal }), []);
   return html`<div class="bar">
       <h1>Namespaces</h1>
-      <input type="search" placeholder="Filter" aria-label="Filter namespaces" value=${query.filter || ''} onInput=${(event) => setQuery({ filter: event.target.value })} />
+      <input type="search" placeholder="Filter by name" aria-label="Filter namespaces" value=${query.filter || ''} onInput=${(event) => setQuery({ filter: event.target.value })} />
       <${NewNamespace} />
     </div>
     <${Loaded} call=${call} what="Loading namespaces">
@@ -28,41 +32,66 @@ export function Namespaces() {
 function NewNamespace() {
   const open = (event) => {
     event.preventDefault();
-    const name = new FormData(event.target).get('name').trim();
+    const name = named(new FormData(event.target), 'name');
     if (name) go(link([name, ':upload']));
   };
   return html`<form class="inline" onSubmit=${open}>
-    <input name="name" placeholder="another name" aria-label="Name of a namespace" pattern="[A-Za-z0-9_\\-]{1,128}" title="1 to 128 letters, digits, '_' and '-'" required />
+    <input name="name" placeholder="new or known name" aria-label="Name of a namespace" pattern="[A-Za-z0-9_\\-]{1,128}" title="1 to 128 letters, digits, '_' and '-'" required />
     <button type="submit">Upload into it</button>
   </form>`;
 }
 
 function Table({ names, all }) {
   const stats = useStats(names);
+  const known = useReads();
   if (!all) return html`<${Empty}><p>Nothing is stored yet. Name a namespace above, and upload into it.</p><//>`;
   if (!names.length) return html`<${Empty}><p>No namespace has such a name.</p><//>`;
   const sum = (field) => names.reduce((total, name) => total + (stats[name]?.[field] || 0), 0);
   return html`<div class="scroll"><table class="list">
     <thead>
-      <tr><th>Namespace</th><th class="number">Entries</th><th class="number">Contents</th><th class="number">Bytes</th><th>Lifetime</th><th>Strategies</th></tr>
+      <tr><th>Namespace</th><th class="number">Entries</th><th class="number roomy">Contents</th><th class="number">Bytes</th><th class="number">Hit rate</th><th class="roomy">Lifetime</th><th class="roomy">Strategies</th></tr>
     </thead>
-    <tbody>${names.map((name) => html`<${Row} key=${name} name=${name} stats=${stats[name]} />`)}</tbody>
-    <tfoot><tr><th>${names.length} of ${all}</th><td class="number">${number(sum('refs_id_files'))}</td><td></td><td class="number">${size(sum('content_bytes'))}</td><td colspan="2"></td></tr></tfoot>
+    <tbody>${names.map((name) => html`<${Row} key=${name} name=${name} stats=${stats[name]} known=${known} />`)}</tbody>
+    <tfoot><tr><th>${names.length} of ${all}</th><td class="number">${number(sum('refs_id_files'))}</td><td class="roomy"></td><td class="number">${size(sum('content_bytes'))}</td><td></td><td class="roomy" colspan="2"></td></tr></tfoot>
   </table></div>`;
 }
 
-function Row({ name, stats }) {
+function Row({ name, stats, known }) {
   const used = stats && !stats.error ? Object.entries(STRATEGY_FIELDS).filter(([, field]) => stats[field] > 0) : [];
   return html`<tr>
     <th scope="row"><a href=${link([name])} data-item>${name}</a></th>
     ${stats?.error
-      ? html`<td colspan="5"><${ErrorBox} error=${stats.error} /></td>`
+      ? html`<td colspan="6"><${ErrorBox} error=${stats.error} /></td>`
       : html`<td class="number">${number(stats?.refs_id_files)}</td>
-          <td class="number">${number(stats?.refs_hash_files)}</td>
+          <td class="number roomy">${number(stats?.refs_hash_files)}</td>
           <td class="number">${size(stats?.content_bytes)}</td>
-          <td>${stats ? lifetime(stats.ttl_hours) : '–'}</td>
-          <td>${used.map(([strategy, field]) => html`<${Badge} key=${strategy}>${strategy} ${number(stats[field])}<//> `)}</td>`}
+          <td class="number"><${HitRate} name=${name} known=${known} /></td>
+          <td class="roomy">${stats ? lifetime(stats.ttl_hours) : '–'}</td>
+          <td class="roomy">${used.map(([strategy, field]) => html`<${Badge} key=${strategy}>${strategy} ${number(stats[field])}<//> `)}</td>`}
   </tr>`;
+}
+
+function HitRate({ name, known }) {
+  const reads = known.reads?.get(name);
+  if (reads) return html`<span title=${`${count(reads.hit, 'hit')} and ${count(reads.miss, 'miss', 'misses')} since this process started`}>${percent(reads.hit, reads.hit + reads.miss)}</span>`;
+  const nothing = known.reads?.has('*') ? 'Only the first 100 namespaces that are read are counted apart.' : 'Nothing was read since this process started.';
+  return html`<span title=${known.reads ? nothing : known.why}>–</span>`;
+}
+
+/** The reads in each namespace, or why they are not known. */
+function useReads() {
+  const who = useStore(identity);
+  const { data, error } = useCall((signal) => readsFor(who, signal), [who]);
+  return data || { reads: null, why: error ? error.message : 'Loading' };
+}
+
+async function readsFor(who, signal) {
+  const denied = deniedForAll(who, 'read');
+  if (denied || who.pending) return { reads: null, why: denied || 'Loading' };
+  const { environment } = await getJson('info/status', { signal });
+  if (environment === 'aws-lambda') return { reads: null, why: 'In AWS Lambda, hits and misses are in CloudWatch: namespace mgraph-cache.' };
+  const page = await send('GET', 'metrics', { signal });
+  return { reads: readsByNamespace(parseMetrics(await page.text())), why: '' };
 }
 
 const STRATEGY_FIELDS = {

@@ -3,7 +3,7 @@
 import { Empty, ErrorBox, Facts, Loading } from '../components/basics.js';
 import { Bars, Lines } from '../components/plots.js';
 import { getJson, send } from '../lib/api.js';
-import { ago, number, size } from '../lib/format.js';
+import { ago, number, percent, size } from '../lib/format.js';
 import { html, useEffect, useState } from '../lib/html.js';
 import { failures, parseMetrics, quantile, since, snapshot, together } from '../lib/metrics.js';
 import { useCall, useTitle } from '../lib/use.js';
@@ -13,7 +13,6 @@ const KEPT = 90;
 
 const duration = (seconds) => (seconds === null ? '–' : seconds < 1 ? `${(seconds * 1000).toFixed(seconds < 0.01 ? 1 : 0)} ms` : `${seconds.toFixed(1)} s`);
 const rate = (value) => `${value.toFixed(value < 10 ? 1 : 0)}/s`;
-const percent = (part, whole) => (whole ? `${((100 * part) / whole).toFixed(1)} %` : '–');
 
 export function Server() {
   useTitle('Server');

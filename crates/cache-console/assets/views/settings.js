@@ -66,7 +66,7 @@ function Form({ namespace, settings, usual, saved, edited }) {
       ${Object.entries(QUOTAS).map(([quota, label]) => settings[quota] !== undefined &&
       html`<label key=${quota}>${label} <input name=${quota} type="number" min="0" defaultValue=${settings[quota] ?? ''} placeholder="any number" disabled=${Boolean(denied)} /></label>`)}
     </div>
-    <p class="fine">${usual ? `Now ${lifetime(usual)}. ` : ''}They hold for entries that are stored from then on.</p>
+    <p class="fine">${usual ? `Entries live ${lifetime(usual)} now. ` : ''}A change holds for entries that are stored from then on.</p>
     <${ErrorBox} error=${action.error} />
     <p class="bar"><${Button} type="submit" kind="primary" denied=${denied} busy=${action.busy}>Save<//></p>
   </form>`;

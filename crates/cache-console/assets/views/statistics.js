@@ -64,12 +64,13 @@ function Sums({ namespace, sums }) {
     </section>
     <section class="panel" aria-label="Growth"><h2>Stored over time</h2><${Columns} label="Entries stored" columns=${sums.growth} /></section>
     <section class="panel" aria-label="Largest"><h2>Largest</h2>
-      <ol class="files">${sums.largest.map((entry) => html`<li key=${entry.id} class="bar"><span class="number">${size(entry.size)}</span> <a href=${entryLink(namespace, { cache_id: entry.id })}>${entry.key ? `${entry.key}/${entry.fileId}` : entry.id}</a></li>`)}</ol>
+      <ol class="files largest">${sums.largest.map((entry) => html`<li key=${entry.id} class="bar"><span class="number">${size(entry.size)}</span> <a class=${entry.key ? '' : 'mono'} href=${entryLink(namespace, { cache_id: entry.id })}>${entry.key ? `${entry.key}/${entry.fileId}` : entry.id}</a></li>`)}</ol>
     </section>
   </div>`;
 }
 
 const COLUMNS = 40;
+const HOUR_MS = 3_600_000;
 
 function summarize(entries) {
   const byStrategy = {};
@@ -92,5 +93,5 @@ function growth(entries, first, last) {
   const step = Math.max(1000, Math.ceil((last - first + 1) / COLUMNS));
   const counts = new Array(Math.max(1, Math.ceil((last - first + 1) / step))).fill(0);
   for (const { storedAt } of entries) counts[Math.floor((storedAt - first) / step)] += 1;
-  return counts.map((value, index) => ({ name: time(first + index * step).slice(0, 16), value, text: count(value, 'entry', 'entries') }));
+  return counts.map((value, index) => ({ name: time(first + index * step).slice(0, last - first < HOUR_MS ? 19 : 16), value, text: count(value, 'entry', 'entries') }));
 }

@@ -4,6 +4,7 @@ import { Badge, Button, Denied, ErrorBox, Progress } from '../components/basics.
 import { NamespaceFrame } from '../components/namespace-frame.js';
 import { STRATEGIES } from '../lib/api.js';
 import { chosenFiles, droppedFiles } from '../lib/dropped.js';
+import { named, typed } from '../lib/form.js';
 import { count, size, strategyName } from '../lib/format.js';
 import { html, useEffect, useRef, useState } from '../lib/html.js';
 import { entryLink, setQuery } from '../lib/router.js';
@@ -38,7 +39,7 @@ function Options({ query, strategy }) {
   const change = (name) => (event) => setQuery({ [name]: event.target.value });
   return html`<form class="fields" aria-label="How to store" onSubmit=${(event) => event.preventDefault()}>
     <label>Strategy <select value=${strategy} onChange=${change('strategy')}>${STRATEGIES.map((name) => html`<option key=${name} value=${name}>${strategyName(name)}</option>`)}</select></label>
-    <label>Keys <select value=${query.keys || ''} onChange=${change('keys')}><option value="">the path of the file</option><option value="none">none</option></select></label>
+    <label>Keys <select value=${query.keys || ''} onChange=${change('keys')}><option value="">the file’s path</option><option value="none">none</option></select></label>
     ${query.keys !== 'none' &&
     html`<label>In the folder <input value=${query.prefix || ''} placeholder="such as site/v1" onInput=${change('prefix')} /></label>
       <label>File id <input value=${query.file_id || ''} placeholder="file" onInput=${change('file_id')} /></label>`}
@@ -91,7 +92,8 @@ function Text({ add }) {
   const submit = (event) => {
     event.preventDefault();
     const form = new FormData(event.target);
-    add([{ name: form.get('name').trim(), file: new File([form.get('text')], form.get('name').trim()) }]);
+    const name = named(form, 'name');
+    add([{ name, file: new File([typed(form, 'text')], name) }]);
     event.target.reset();
   };
   return html`<details class="panel">

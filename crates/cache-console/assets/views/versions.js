@@ -86,7 +86,7 @@ function Rollback({ namespace, of, version }) {
     });
   return html`<${Button} kind="small" denied=${denied} aria-label=${`Roll back to version ${version}`} onClick=${() => ask(true)}>Roll back<//>
     ${asking &&
-    html`<${Confirm} title=${`Roll back to version ${version}?`} action="Roll back" busy=${action.busy} error=${action.error} onYes=${yes} onClose=${() => ask(false)}>
+    html`<${Confirm} title=${`Roll back to version ${version}?`} action="Roll back" tone="primary" busy=${action.busy} error=${action.error} onYes=${yes} onClose=${() => ask(false)}>
       <p>A new version with the content of version ${number(version)} becomes the newest. No version is lost.</p>
     <//>`}`;
 }

@@ -61,15 +61,24 @@ impl NamespaceCache {
     ///
     /// `Corrupt` when they cannot be read.
     pub async fn settings(&self) -> Result<Settings, Error> {
-        let key = self.layout().settings();
         let read_at = self.cache.now();
-        let (found, _) = try_join(self.cache.read(&key), self.may_hold_python_entries()).await?;
-        let settings = match found {
-            None => Settings::default(),
-            Some(bytes) => serde_json::from_slice(&bytes).map_err(|error| Error::corrupt(&key, error))?,
-        };
+        let (settings, _) = try_join(self.stored_settings(), self.may_hold_python_entries()).await?;
         self.cache.shared.settings.put(&self.namespace, &settings, read_at);
         Ok(settings)
+    }
+
+    /// As [`NamespaceCache::settings`], with one GET whatever is in memory, and without a trace there: for callers who must not
+    /// learn whether the namespace exists.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt` when they cannot be read.
+    pub async fn stored_settings(&self) -> Result<Settings, Error> {
+        let key = self.layout().settings();
+        match self.cache.read(&key).await? {
+            None => Ok(Settings::default()),
+            Some(bytes) => serde_json::from_slice(&bytes).map_err(|error| Error::corrupt(&key, error)),
+        }
     }
 
     /// The settings of the namespace as they were at most two minutes ago, if they are in memory.

@@ -13,17 +13,15 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use cache_access::permission::Permission;
 use cache_access::record::{KeyRecord, KeyStatus};
-use cache_access::usage::{Due, Exceeded, ExceededLimit};
-use cache_core::cache::NamespaceCache;
+use cache_access::usage::{Due, KeyUsage};
 use cache_core::digest::Sha256Digest;
-use cache_core::error::Error;
 use cache_core::time::Deadline;
 use futures::future::{Either, join, ready, select};
-use http::header;
 use tracing::Instrument;
 
 use super::caller::{Caller, CallerName, MayReplace};
 use super::credentials::{self, Credentials};
+use super::received::ReceivedBytes;
 use super::resource::{self, Resource};
 use super::table::Access;
 use crate::problem::Problem;
@@ -58,7 +56,7 @@ pub async fn authorize(State(state): State<AppState>, request: Request, next: Ne
                 Ok(admission) => admission,
                 Err(problem) => return problem.into_response(),
             };
-            match admission.state.keyring().in_memory(&digest) {
+            match admission.question.state.keyring().in_memory(&digest) {
                 Some(record) => admission.decide(record, next).await,
                 None => admission.look_up(digest, next).await,
             }
@@ -90,126 +88,153 @@ async fn anonymous(state: &AppState, access: Access, request: Request, next: Nex
     let resource = resource::of(access, &mut parts, state).await;
     let request = Request::from_parts(parts, body);
     let Ok(Resource::Namespace(namespace)) = resource else { return missing() };
-    match is_public(state, &cache.namespace(&namespace)).await {
+    match state.public_reads.is_public(&cache, &namespace, state.keyring(), state.clock.now()).await {
         Ok(true) => pass(Caller::Anonymous, request, next).await,
         Ok(false) => missing(),
         Err(error) => Problem::from(error).into_response(),
     }
 }
 
-/// Whether everybody may read a namespace. Its settings are read with the budget of unknown keys, since anybody can ask.
-async fn is_public(state: &Service, namespace: &NamespaceCache) -> Result<bool, Error> {
-    if let Some(settings) = namespace.settings_in_memory() {
-        return Ok(settings.public_read);
-    }
-    state.keyring().admit_unknown()?;
-    Ok(namespace.settings().await?.public_read)
-}
-
 /// A request with a key, whose permissions are not known yet.
 struct Admission {
+    question: Question,
+    request: Request,
+}
+
+/// What is asked of the key of a request, also after the request was given away.
+struct Question {
     state: AppState,
     access: Access,
     resource: Resource,
-    request: Request,
+    name: Option<CallerName>,
+    /// `None` without a body.
+    received: Option<ReceivedBytes>,
+}
+
+/// A key that was let in, and its use in this process.
+struct Admitted {
+    record: Arc<KeyRecord>,
+    usage: Arc<KeyUsage>,
 }
 
 impl Admission {
     async fn of(state: AppState, access: Access, request: Request) -> Result<Self, Problem> {
         let (mut parts, body) = request.into_parts();
         let resource = resource::of(access, &mut parts, &state).await?;
-        Ok(Self { access, resource, request: Request::from_parts(parts, body), state })
+        let name = parts.extensions.get().cloned();
+        let received = (!body.is_end_stream()).then(|| ReceivedBytes::new(Arc::clone(&state.clock)));
+        let body = match &received {
+            Some(received) => received.count(body),
+            None => body,
+        };
+        let question = Question { state, access, resource, name, received };
+        Ok(Self { question, request: Request::from_parts(parts, body) })
     }
 
     /// Looks the key up: beside the operation if that only reads, else before it.
     async fn look_up(self, digest: Sha256Digest, next: Next) -> Response {
-        let keyring = RequestCache::of(self.request.extensions(), &self.state).keyring();
-        if self.access != Access::Namespace(Permission::Read) {
+        let cache = RequestCache::of(self.request.extensions(), &self.question.state);
+        let keyring = cache.keyring();
+        if self.question.access != Access::Namespace(Permission::Read) {
             return match keyring.look_up(&digest).await {
                 Ok(record) => self.decide(record, next).await,
                 Err(error) => Problem::from(error).into_response(),
             };
         }
-        let Self { state, access, resource, request } = self;
-        let received = Received::of(&request);
+        let Self { question, request } = self;
         let look_up = Box::pin(keyring.look_up(&digest));
         let (found, operation) = match select(look_up, Box::pin(next.run(request))).await {
             Either::Left((found, operation)) => (found, Either::Left(operation)),
             Either::Right((response, look_up)) => (look_up.await, Either::Right(ready(response))),
         };
-        let found = found.map_err(Problem::from);
-        match found.and_then(|found| received.admit(&state, access, &resource, found)) {
-            Ok(record) => received.count(&state, record, operation).await,
+        let admitted = match found {
+            Ok(record) => question.admit(record, || cache).await,
+            Err(error) => Err(error.into()),
+        };
+        match admitted {
+            Ok(admitted) => question.run(admitted, operation).await,
             // The rest of the operation is dropped, so the answer takes as long whatever is stored.
             Err(problem) => problem.into_response(),
         }
     }
 
     async fn decide(self, record: Option<Arc<KeyRecord>>, next: Next) -> Response {
-        let Self { state, access, resource, mut request } = self;
-        let received = Received::of(&request);
-        match received.admit(&state, access, &resource, record) {
+        let Self { question, mut request } = self;
+        let extensions = request.extensions();
+        let cache = || RequestCache::of(extensions, &question.state);
+        match question.admit(record, cache).await {
             Err(problem) => problem.into_response(),
-            Ok(record) => {
-                let caller = Caller::Key(Arc::clone(&record));
-                if let Resource::Namespace(namespace) = &resource {
+            Ok(admitted) => {
+                let caller = Caller::Key(Arc::clone(&admitted.record));
+                if let Resource::Namespace(namespace) = &question.resource {
                     let may_write = caller.permissions_on(namespace).allow(Permission::Write);
                     request.extensions_mut().insert(MayReplace(may_write));
                 }
                 request.extensions_mut().insert(caller);
-                received.count(&state, record, next.run(request)).await
+                question.run(admitted, next.run(request)).await
             }
         }
     }
 }
 
-/// What has to be known of a request after it was given away.
-struct Received {
-    name: Option<CallerName>,
-    bytes: u64,
-}
-
-impl Received {
-    fn of(request: &Request) -> Self {
-        let length =
-            request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-        Self { name: request.extensions().get().cloned(), bytes: length.unwrap_or(0) }
-    }
-
-    /// As [`admit`]. A key that exists is named in the log and the metrics also when it is refused.
-    fn admit(
+impl Question {
+    /// Whether a key may make the request, and is within its limits. A key that exists is named in the log and the metrics also when
+    /// it is refused.
+    async fn admit(
         &self,
-        state: &Service,
-        access: Access,
-        resource: &Resource,
         record: Option<Arc<KeyRecord>>,
-    ) -> Result<Arc<KeyRecord>, Problem> {
+        cache: impl FnOnce() -> RequestCache,
+    ) -> Result<Admitted, Problem> {
+        let now = self.state.clock.now();
         if let (Some(name), Some(record)) = (&self.name, &record) {
             name.set(&Caller::Key(Arc::clone(record)));
         }
-        admit(state, access, resource, record)
+        let accepted = record.filter(|record| record.status(now) == KeyStatus::Active);
+        let record = accepted.ok_or_else(|| credentials::refused(&self.state.config.auth))?;
+        if let Err(problem) = check(&Caller::Key(Arc::clone(&record)), self.access, &self.resource)
+            && !self.needs_no_key(cache).await?
+        {
+            return Err(problem);
+        }
+        let usage = self.state.keyring().usage(&record.id);
+        let limits = record.spec.limits;
+        match usage.admit(&limits, now) {
+            Ok(()) => {}
+            Err(exceeded) if limits.report_only => tracing::warn!(key = record.id.as_str(), "{exceeded}"),
+            Err(exceeded) => return Err(Problem::limit_exceeded(&exceeded)),
+        }
+        if let Some(received) = &self.received {
+            received.belong_to(Arc::clone(&usage), limits);
+        }
+        Ok(Admitted { record, usage })
     }
 
-    /// Runs an operation whose key was admitted, and counts its bytes.
-    async fn count(
-        self,
-        state: &AppState,
-        record: Arc<KeyRecord>,
-        operation: impl Future<Output = Response>,
-    ) -> Response {
-        let response = match state.keyring().due_usage(&record) {
+    /// Whether the request would be let in without a key: one never gives less than none.
+    async fn needs_no_key(&self, cache: impl FnOnce() -> RequestCache) -> Result<bool, Problem> {
+        let Resource::Namespace(namespace) = &self.resource else { return Ok(false) };
+        if self.access != Access::Namespace(Permission::Read) {
+            return Ok(false);
+        }
+        let Service { public_reads, clock, .. } = &*self.state;
+        Ok(public_reads.is_public(&cache(), namespace, self.state.keyring(), clock.now()).await?)
+    }
+
+    /// Runs an operation whose key was admitted, and counts the bytes of the response.
+    async fn run(self, admitted: Admitted, operation: impl Future<Output = Response>) -> Response {
+        let Self { state, .. } = self;
+        let Admitted { record, usage } = admitted;
+        let response = match state.keyring().due_usage(&record, &usage) {
             None => operation.await,
             // What goes on after the response may be frozen with the function.
-            Some(due) if state.config.in_lambda => join(operation, write_down(state, due)).await.0,
+            Some(due) if state.config.in_lambda => join(operation, write_down(&state, due)).await.0,
             Some(due) => {
-                let own = Arc::clone(state);
+                let own = Arc::clone(&state);
                 let work = async move { write_down(&own, due).await };
                 state.background_tasks.spawn(work.in_current_span());
                 operation.await
             }
         };
-        let bytes = self.bytes.saturating_add(response.body().size_hint().lower());
-        state.keyring().usage(&record.id).add_bytes(bytes, state.clock.now());
+        usage.add_bytes(response.body().size_hint().lower(), state.clock.now());
         response
     }
 }
@@ -219,29 +244,6 @@ async fn write_down(state: &Service, due: Due) {
     let keyring = state.keyring_with_deadline(deadline, &state.metrics.meter());
     if let Err(error) = keyring.exchange_usage(&due).await {
         tracing::warn!(%error, "the use of a key was not written down; it is tried again when it is due next");
-    }
-}
-
-/// Whether a key may make the request, and is within its limits.
-fn admit(
-    state: &Service,
-    access: Access,
-    resource: &Resource,
-    record: Option<Arc<KeyRecord>>,
-) -> Result<Arc<KeyRecord>, Problem> {
-    let now = state.clock.now();
-    let accepted = record.filter(|record| record.status(now) == KeyStatus::Active);
-    let record = accepted.ok_or_else(|| credentials::refused(&state.config.auth))?;
-    let caller = Caller::Key(Arc::clone(&record));
-    check(&caller, access, resource)?;
-    let limits = &record.spec.limits;
-    match state.keyring().usage(&record.id).admit(limits, now) {
-        Ok(()) => Ok(record),
-        Err(exceeded) if limits.report_only => {
-            tracing::warn!(key = record.id.as_str(), "{}", text_of(&exceeded));
-            Ok(record)
-        }
-        Err(exceeded) => Err(Problem::limit_exceeded(&text_of(&exceeded), exceeded.retry_after)),
     }
 }
 
@@ -267,13 +269,6 @@ fn check(caller: &Caller, access: Access, resource: &Resource) -> Result<(), Pro
         (Access::Namespace(_) | Access::Store, Resource::Service) | (Access::Root, _) => {
             Err(Problem::root_key_needed())
         }
-    }
-}
-
-fn text_of(exceeded: &Exceeded) -> String {
-    match exceeded.limit {
-        ExceededLimit::Rate(limit) => format!("the API key may make {limit} requests per second"),
-        ExceededLimit::Bytes(limit) => format!("the API key may move {limit} bytes in a day, until midnight UTC"),
     }
 }
 

@@ -1,8 +1,7 @@
 //! Errors about how the service is called, whatever is asked of it: keys, pages, connections, limits.
 
-use std::time::Duration;
-
 use cache_access::permission::Permission;
+use cache_access::usage::Exceeded;
 use http::StatusCode;
 use serde_json::json;
 
@@ -27,7 +26,8 @@ impl Problem {
         let namespace = short(namespace);
         let message =
             format!("there is no namespace '{namespace}' for this API key: GET /auth/whoami shows which there are");
-        Self::fields(StatusCode::NOT_FOUND, "NOT_FOUND", message, vec![("namespace", json!(namespace))])
+        let problem = Self::fields(StatusCode::NOT_FOUND, "NOT_FOUND", message, vec![("namespace", json!(namespace))]);
+        Self { is_refusal: true, ..problem }
     }
 
     /// The key has other permissions on the namespace, `*` for all, but not this one.
@@ -62,9 +62,9 @@ impl Problem {
     }
 
     /// A request beyond a limit of its key.
-    pub fn limit_exceeded(limit: &str, retry_after: Duration) -> Self {
-        let seconds = retry_after.as_millis().div_ceil(1000).max(1) as u64;
-        let message = format!("{limit}: retry after {seconds} s");
+    pub fn limit_exceeded(exceeded: &Exceeded) -> Self {
+        let seconds = exceeded.retry_after.as_millis().div_ceil(1000).max(1) as u64;
+        let message = format!("{exceeded}: retry after {seconds} s");
         let problem = Self::fields(StatusCode::TOO_MANY_REQUESTS, "LIMIT_EXCEEDED", message, Vec::new());
         Self { retry_after_seconds: Some(seconds), ..problem }
     }

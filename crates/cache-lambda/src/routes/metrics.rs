@@ -42,7 +42,7 @@ mod tests {
     use http::Method;
 
     use crate::config::auth::Auth;
-    use crate::test_support::{App, Call, config};
+    use crate::test_support::{App, Call, KEY, config, keyed_config};
 
     const RETRIEVE: &str = "get_namespace_retrieve_hash_cache_hash_string";
 
@@ -86,6 +86,29 @@ mod tests {
         requests("none", "client_error", 1);
         check(&page, &format!("mgraph_cache_request_duration_seconds_count{{operation=\"{RETRIEVE}\"}} 4"));
         check(&page, "mgraph_cache_requests_in_flight 1");
+    }
+
+    #[tokio::test]
+    async fn reads_are_counted_by_namespace_unless_they_are_refused() {
+        let app = App::with(keyed_config());
+        let send = async |call: Call, key: &str| app.send(call.header(KEY.0, key)).await;
+        let read = |namespace: &str, hash: &str| Call::get(&format!("/{namespace}/retrieve/hash/{hash}/string"));
+        let grants = r#"{"name":"k","grants":[{"namespaces":["ns"],"permissions":["read"]}]}"#;
+        let made = send(Call::post_json("/keys", grants), KEY.1).await.json();
+        let key = made["key"].as_str().unwrap();
+        send(Call::post("/ns/direct/store/string", "hello"), KEY.1).await;
+        for _ in 0..2 {
+            send(read("ns", "2cf24dba5fb0a30e"), key).await;
+        }
+        send(read("ns", "0000000000000000"), key).await;
+        send(Call::get("/ns/stats"), key).await;
+        send(Call::new(Method::DELETE, "/ns/delete/2cf24dba-5fb0-8a30-8000-000000000000"), KEY.1).await;
+        send(read("theirs", "0000000000000000"), key).await;
+        app.get("/nobody/retrieve/hash/0000000000000000").await;
+        let page = send(Call::get("/metrics"), KEY.1).await.text();
+        check(&page, "mgraph_cache_namespace_reads_total{namespace=\"ns\",outcome=\"hit\"} 2");
+        check(&page, "mgraph_cache_namespace_reads_total{namespace=\"ns\",outcome=\"miss\"} 1");
+        assert!(!page.contains("theirs") && !page.contains("nobody"), "{page}");
     }
 
     #[tokio::test]

@@ -16,8 +16,9 @@ pub struct AccessLogEntry {
     pub operation: &'static str,
     /// The group that the operation belongs to.
     pub group: &'static str,
-    /// The namespace in the path, `-` if there is none.
-    pub namespace: String,
+    /// The namespace in the path; `-` in the log if there is none.
+    #[serde(serialize_with = "or_dash")]
+    pub namespace: Option<String>,
     /// Who called: the id of an API key, `root`, or `-`.
     pub key: String,
     /// Whether it was a hit, a miss, an error.
@@ -31,6 +32,15 @@ pub struct AccessLogEntry {
     pub storage_round_trips: u64,
     /// From receiving its head to the response, in milliseconds.
     pub duration_ms: f64,
+}
+
+/// A name; `-` when there is none.
+pub fn dashed(name: Option<&str>) -> &str {
+    name.unwrap_or("-")
+}
+
+fn or_dash<S: serde::Serializer>(name: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(dashed(name.as_deref()))
 }
 
 fn by_name<S: serde::Serializer>(outcome: &Outcome, serializer: S) -> Result<S::Ok, S::Error> {

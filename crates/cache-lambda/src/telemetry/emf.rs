@@ -75,7 +75,7 @@ mod tests {
             aws_request_id: Some("a".into()),
             operation: "get_namespace_retrieve_cache_id",
             group: "retrieve",
-            namespace: "demo".into(),
+            namespace: Some("demo".into()),
             outcome,
             status,
             storage_calls: 2,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use cache_storage::instrumented::{RequestMetrics, StorageCounters};
 
+use super::access_log::AccessLogEntry;
 use super::operation::OperationLabels;
 use super::outcome::Outcome;
 
@@ -14,10 +15,12 @@ use super::outcome::Outcome;
 pub(super) const LATENCY_BUCKETS_US: [u64; 10] =
     [500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 500_000, 2_500_000];
 
-/// How many keys have metrics of their own, since each is a series for Prometheus.
-const MAX_KEYS: usize = 100;
+/// How many keys and namespaces have metrics of their own, since each is a series for Prometheus.
+const MAX_LABELS: usize = 100;
 /// What all other keys are together.
 const OTHER_KEYS: &str = "other";
+/// What all other namespaces are together: no namespace can have this name.
+const OTHER_NAMESPACES: &str = "*";
 
 /// The metrics of this process since its start.
 #[derive(Debug, Default)]
@@ -26,13 +29,28 @@ pub struct Metrics {
     pub storage: Arc<StorageCounters>,
     /// By operation id. An operation is added with its first request; only that takes the write lock.
     operations: RwLock<BTreeMap<&'static str, Arc<OperationMetrics>>>,
-    /// By the id of the API key, `root` or `-`: the first [`MAX_KEYS`] that were seen; the others are together.
-    keys: RwLock<BTreeMap<String, Arc<Outcomes>>>,
+    /// By the id of the API key, `root` or `-`.
+    keys: Labelled<Outcomes>,
+    /// By namespace.
+    namespaces: Labelled<Reads>,
     in_flight: AtomicU64,
 }
 
+/// Counters by the value of a label: those of the first [`MAX_LABELS`] values that were seen; those of the others are together.
+#[derive(Debug)]
+struct Labelled<T>(RwLock<BTreeMap<String, Arc<T>>>);
+
 /// How many requests had each outcome.
 pub(super) type Outcomes = [AtomicU64; Outcome::ALL.len()];
+
+/// The reads of entries in one namespace.
+#[derive(Debug, Default)]
+pub(super) struct Reads {
+    /// That found the entry.
+    pub(super) hits: AtomicU64,
+    /// That did not.
+    pub(super) misses: AtomicU64,
+}
 
 /// The completed requests of one operation.
 #[derive(Debug, Default)]
@@ -55,8 +73,14 @@ impl Metrics {
     }
 
     /// A request has a response, or its caller hung up.
-    pub fn request_finished(&self, operation: &'static OperationLabels, key: &str, outcome: Outcome, took: Duration) {
-        self.of_key(key)[outcome as usize].fetch_add(1, Ordering::Relaxed);
+    pub fn request_finished(&self, operation: &'static OperationLabels, entry: &AccessLogEntry, took: Duration) {
+        let outcome = entry.outcome;
+        self.keys.of(&entry.key, OTHER_KEYS)[outcome as usize].fetch_add(1, Ordering::Relaxed);
+        if operation.is_read
+            && let Some(namespace) = &entry.namespace
+        {
+            self.read_finished(namespace, outcome);
+        }
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
         let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let answered = self.of(operation);
@@ -64,6 +88,16 @@ impl Metrics {
         let bucket = LATENCY_BUCKETS_US.iter().position(|limit| took_us <= *limit).unwrap_or(LATENCY_BUCKETS_US.len());
         answered.buckets[bucket].fetch_add(1, Ordering::Relaxed);
         answered.total_us.fetch_add(took_us, Ordering::Relaxed);
+    }
+
+    fn read_finished(&self, namespace: &str, outcome: Outcome) {
+        let reads = || self.namespaces.of(namespace, OTHER_NAMESPACES);
+        match outcome {
+            Outcome::Hit => reads().hits.fetch_add(1, Ordering::Relaxed),
+            Outcome::Miss => reads().misses.fetch_add(1, Ordering::Relaxed),
+            // Whoever is refused can ask for any name: it must not take the place of another one.
+            Outcome::Ok | Outcome::ClientError | Outcome::ServerError => return,
+        };
     }
 
     /// Requests in flight.
@@ -78,21 +112,12 @@ impl Metrics {
 
     /// The outcomes of the requests of each key.
     pub(super) fn keys(&self) -> BTreeMap<String, Arc<Outcomes>> {
-        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.keys.all()
     }
 
-    fn of_key(&self, key: &str) -> Arc<Outcomes> {
-        let known = {
-            let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-            // Once there are as many as may be, a key of its own that is not there is one of the others.
-            let other = if keys.len() > MAX_KEYS { keys.get(OTHER_KEYS) } else { None };
-            keys.get(key).or(other).cloned()
-        };
-        known.unwrap_or_else(|| {
-            let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-            let key = if keys.len() < MAX_KEYS || keys.contains_key(key) { key } else { OTHER_KEYS };
-            Arc::clone(keys.entry(key.to_owned()).or_default())
-        })
+    /// The reads in each namespace.
+    pub(super) fn namespaces(&self) -> BTreeMap<String, Arc<Reads>> {
+        self.namespaces.all()
     }
 
     fn of(&self, operation: &'static OperationLabels) -> Arc<OperationMetrics> {
@@ -101,6 +126,33 @@ impl Metrics {
             let mut operations = self.operations.write().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(operations.entry(&operation.id).or_default())
         })
+    }
+}
+
+impl<T> Default for Labelled<T> {
+    fn default() -> Self {
+        Self(RwLock::default())
+    }
+}
+
+impl<T: Default> Labelled<T> {
+    /// The counters of a value; those of `other` when there are as many values as may be.
+    fn of(&self, value: &str, other: &str) -> Arc<T> {
+        let known = {
+            let counters = self.0.read().unwrap_or_else(PoisonError::into_inner);
+            // Those of the others are there once a value found no place.
+            let of_others = if counters.len() > MAX_LABELS { counters.get(other) } else { None };
+            counters.get(value).or(of_others).cloned()
+        };
+        known.unwrap_or_else(|| {
+            let mut counters = self.0.write().unwrap_or_else(PoisonError::into_inner);
+            let value = if counters.len() < MAX_LABELS || counters.contains_key(value) { value } else { other };
+            Arc::clone(counters.entry(value.to_owned()).or_default())
+        })
+    }
+
+    fn all(&self) -> BTreeMap<String, Arc<T>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -118,5 +170,23 @@ impl OperationMetrics {
     /// How long all requests took together, in microseconds.
     pub(super) fn total_us(&self) -> u64 {
         self.total_us.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_beyond_the_first_hundred_are_counted_together() {
+        let counted = Labelled::<AtomicU64>::default();
+        for number in 0..MAX_LABELS + 50 {
+            counted.of(&format!("ns-{number:03}"), OTHER_NAMESPACES).fetch_add(1, Ordering::Relaxed);
+        }
+        counted.of("ns-000", OTHER_NAMESPACES).fetch_add(1, Ordering::Relaxed);
+        let all = counted.all();
+        let count = |value: &str| all.get(value).map(|count| count.load(Ordering::Relaxed));
+        assert_eq!(all.len(), MAX_LABELS + 1);
+        assert_eq!((count("ns-000"), count("ns-099"), count("ns-100"), count("*")), (Some(2), Some(1), None, Some(50)));
     }
 }

@@ -32,6 +32,7 @@ pub fn exposition(metrics: &Metrics, object_cache: ObjectCacheCounts, process: &
     let mut exposition = Exposition(String::new());
     exposition.requests(metrics);
     exposition.keys(metrics);
+    exposition.namespaces(metrics);
     exposition.durations(metrics);
     exposition.family("mgraph_cache_requests_in_flight", "gauge", "Requests in flight.");
     exposition.sample("mgraph_cache_requests_in_flight", &[], metrics.in_flight());
@@ -69,6 +70,18 @@ impl Exposition {
                     0 => {}
                     count => self.sample(NAME, &labels, count),
                 }
+            }
+        }
+    }
+
+    fn namespaces(&mut self, metrics: &Metrics) {
+        const NAME: &str = "mgraph_cache_namespace_reads_total";
+        let help = "Reads of entries, by namespace (`*` for all beyond the first 100) and outcome (`hit` or `miss`).";
+        self.family(NAME, "counter", help);
+        for (namespace, reads) in metrics.namespaces() {
+            for (outcome, count) in [(Outcome::Hit, &reads.hits), (Outcome::Miss, &reads.misses)] {
+                let labels = [("namespace", namespace.as_str()), ("outcome", outcome.name())];
+                self.sample(NAME, &labels, count.load(Ordering::Relaxed));
             }
         }
     }

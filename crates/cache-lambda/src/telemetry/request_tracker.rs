@@ -12,11 +12,12 @@ use percent_encoding::percent_decode_str;
 use tracing::{Span, error_span};
 use uuid::Uuid;
 
-use super::access_log::AccessLogEntry;
+use super::access_log::{AccessLogEntry, dashed};
 use super::emf;
 use super::operation::OperationLabels;
 use super::outcome::Outcome;
 use crate::access::caller::CallerName;
+use crate::problem::Problem;
 use crate::state::{AppState, Service};
 
 /// The logged status of a request whose caller hung up before the response, as in nginx.
@@ -36,6 +37,7 @@ pub struct RequestTracker {
     span: Span,
     entry: AccessLogEntry,
     caller: CallerName,
+    was_refused: bool,
 }
 
 impl RequestTracker {
@@ -48,7 +50,7 @@ impl RequestTracker {
             aws_request_id: request.extensions().get().map(|Invocation(id)| id.clone()),
             operation: &operation.id,
             group: &operation.group,
-            namespace: namespace(route, request.uri().path()).map_or("-".to_owned(), |name| name.to_string()),
+            namespace: namespace(route, request.uri().path()).map(|name| name.to_string()),
             key: String::new(),
             outcome: Outcome::ClientError,
             status: CLIENT_CLOSED_REQUEST,
@@ -66,6 +68,7 @@ impl RequestTracker {
             span,
             entry,
             caller: CallerName::default(),
+            was_refused: false,
         }
     }
 
@@ -89,10 +92,15 @@ impl RequestTracker {
         self.caller.clone()
     }
 
+    /// The response will be this error.
+    pub fn note(&mut self, problem: &Problem) {
+        self.was_refused = problem.is_refusal();
+    }
+
     /// The request has a response.
     pub fn finish(mut self, status: StatusCode) {
         self.entry.status = status.as_u16();
-        self.entry.outcome = Outcome::of(self.operation, status);
+        self.entry.outcome = if self.was_refused { Outcome::ClientError } else { Outcome::of(self.operation, status) };
     }
 }
 
@@ -101,7 +109,7 @@ impl Drop for RequestTracker {
         let took = self.started.elapsed();
         let Self { entry, state, .. } = self;
         entry.key = self.caller.get().to_owned();
-        state.metrics.request_finished(self.operation, &entry.key, entry.outcome, took);
+        state.metrics.request_finished(self.operation, entry, took);
         entry.storage_calls = self.meter.counters().calls();
         entry.storage_round_trips = self.meter.counters().round_trips();
         entry.duration_ms = milliseconds(took);
@@ -133,7 +141,7 @@ fn write(entry: &AccessLogEntry, state: &Service) {
     tracing::info!(
         operation = entry.operation,
         group = entry.group,
-        namespace = entry.namespace,
+        namespace = dashed(entry.namespace.as_deref()),
         key = entry.key,
         outcome = entry.outcome.name(),
         status = entry.status,

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
 use cache_core::storage::Storage;
 use cache_storage::memory::Memory;
 use cache_storage::operation::StorageOp;
@@ -8,8 +9,10 @@ use cache_storage::system::{OsRng, SystemClock};
 use cache_testing::fault_injection::{Fault, FaultInjectingStorage};
 use cache_testing::manual_clock::ManualClock;
 use cache_testing::recording::RecordingStorage;
-use http::Method;
+use http::{Method, Request};
+use http_body_util::BodyExt;
 use serde_json::json;
+use tower::ServiceExt;
 
 use crate::app;
 use crate::state::Service;
@@ -201,6 +204,71 @@ async fn everybody_reads_a_namespace_with_public_read_and_nobody_writes_it() {
     check(&app.send(Call::get("/admin/storage/files/all/open")).await, 401, "missing");
     check(&app.send(Call::get("/other/file-ids")).await, 401, "missing");
     check(&app.send(with(read(), "wrong")).await, 401, "wrong");
+}
+
+#[tokio::test]
+async fn a_key_never_gives_less_than_no_key() {
+    let storage: Arc<Memory> = Arc::default();
+    let app = over(storage.clone());
+    let stored = app.json(with(Call::post("/open/direct/store/string", "hello"), KEY.1)).await;
+    let settings = Call::new(Method::PUT, "/open/settings").body("{\"public_read\":true}");
+    app.json(with(settings.header("content-type", "application/json"), KEY.1)).await;
+    let (elsewhere, creator) = (key(&app, "ours", &PERMISSIONS).await, key(&app, "open", &["create"]).await);
+    for key in [&elsewhere, &creator] {
+        let cold = over(storage.clone());
+        for _ in 0..2 {
+            let read = Call::get(&format!("/open/retrieve/{}", stored["cache_id"].as_str().unwrap()));
+            check(&cold.send(with(read, key)).await, 200, "hello");
+        }
+    }
+    check(&app.send(with(Call::post("/open/direct/store/string", "x"), &elsewhere)).await, 404, "no namespace 'open'");
+    check(&app.send(with(Call::get("/admin/storage/files/all/open"), &creator)).await, 403, "'manage'");
+}
+
+#[tokio::test]
+async fn to_refuse_a_key_costs_as_much_whether_a_namespace_exists() {
+    let storage = Arc::new(RecordingStorage::new(Arc::new(Memory::default())));
+    let app = over(storage.clone());
+    app.json(with(Call::post("/theirs/direct/store/string", "hello"), KEY.1)).await;
+    let key = key(&app, "ours", &PERMISSIONS).await;
+    check(&app.send(with(Call::get("/ours/file-ids"), &key)).await, 200, "[]");
+    let cost = async |namespace: &str| {
+        storage.reset();
+        let read = Call::get(&format!("/{namespace}/retrieve/hash/2cf24dba5fb0a30e"));
+        check(&app.send(with(read, &key)).await, 404, "for this API key");
+        (storage.calls().len(), storage.round_trips())
+    };
+    let (theirs, absent) = (cost("theirs").await, cost("absent").await);
+    assert_eq!(theirs, absent);
+    assert_eq!((cost("theirs").await, cost("absent").await), ((0, 0), (0, 0)));
+}
+
+/// A store whose body comes in so many chunks of 1,000 bytes, without a length.
+async fn chunked(app: &App, key: &str, chunks: usize) -> Answer {
+    let chunk = || Ok::<_, std::convert::Infallible>(vec![b'x'; 1000]);
+    let body = Body::from_stream(futures::stream::iter((0..chunks).map(move |_| chunk())));
+    let request = Request::post("/ns/direct/store/string").header(KEY.0, key).body(body).unwrap();
+    let (parts, body) = app.router().oneshot(request).await.unwrap().into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    Answer { status: parts.status, headers: parts.headers, body }
+}
+
+#[tokio::test]
+async fn bytes_count_as_they_arrive_also_without_a_length() {
+    let app = App::with(keyed_config());
+    let limited = async |limits: serde_json::Value| {
+        let grants = json!([{"namespaces": ["ns"], "permissions": ["write"]}]);
+        let made = json!({"name": "k", "grants": grants, "limits": limits}).to_string();
+        app.json(with(Call::post_json("/keys", made), KEY.1)).await["key"].as_str().unwrap().to_owned()
+    };
+    let key = limited(json!({"bytes_per_day": 10_000})).await;
+    check(&chunked(&app, &key, 5).await, 200, "cache_id");
+    let refused = chunked(&app, &key, 6).await;
+    check(&refused, 429, "10000 bytes in a day");
+    assert!(refused.header("retry-after").is_some());
+    check(&app.send(with(Call::post("/ns/direct/store/string", "x"), &key)).await, 429, "10000 bytes");
+    let reported = limited(json!({"bytes_per_day": 10_000, "report_only": true})).await;
+    check(&chunked(&app, &reported, 20).await, 200, "cache_id");
 }
 
 #[tokio::test]

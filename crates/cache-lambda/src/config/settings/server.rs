@@ -16,7 +16,7 @@ pub const MAX_IN_FLIGHT_BYTES: Setting = Setting {
     name: "CACHE__SERVICE__MAX_IN_FLIGHT_BYTES",
     default: DefaultValue::Rule("twice `CACHE__SERVICE__MAX_BODY_BYTES`"),
     help: "how many bytes of request and response bodies may be in memory at once; a request that finds no room within 5 s \
-           is a 503",
+           is a 503. 4 MiB more are kept for small ones of up to 256 KiB, so that they do not wait for large ones",
     expected: "a number of bytes, at least that of CACHE__SERVICE__MAX_BODY_BYTES, such as 134217728",
 };
 /// The timeout of a request's head.

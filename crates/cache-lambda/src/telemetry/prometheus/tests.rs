@@ -90,7 +90,8 @@ fn labels_of(mut rest: &str) -> BTreeMap<String, String> {
 async fn page_after_some_requests() -> BTreeMap<String, Family> {
     let app = App::new();
     app.json(Call::post("/ns/direct/store/string", "hello")).await;
-    for path in ["/ns/exists/hash/2cf24dba5fb0a30e", "/ns/exists/hash/2cf24dba5fb0a30e", "/nowhere"] {
+    let exists = "/ns/exists/hash/2cf24dba5fb0a30e";
+    for path in [exists, exists, "/ns/retrieve/hash/2cf24dba5fb0a30e/string", "/nowhere"] {
         app.get(path).await;
     }
     let answer = app.get("/metrics").await;
