@@ -166,12 +166,12 @@ impl S3 {
 
     /// Waits for a call, at most for the operation timeout. The SDK's own timeout ends where the body of a response
     /// begins.
-    async fn with_timeout<T>(
+    fn with_timeout<T>(
         &self,
         key: &str,
         call: impl Future<Output = Result<T, S3Error>> + Send,
-    ) -> Result<T, StorageError> {
-        self.within(self.operation_timeout, key, call).await
+    ) -> impl Future<Output = Result<T, StorageError>> {
+        self.within(self.operation_timeout, key, call)
     }
 
     async fn within<T>(

@@ -22,15 +22,15 @@ const DEFAULT_FOLDER: &str = "./.mgraph-cache";
 
 /// What the generated completions cannot know: the namespaces of the service.
 const BASH_NAMESPACES: &[u8] = br#"
-_mgraph-cache-namespaces() {
+_mgraph__cache_or_namespaces() {
     case "${COMP_WORDS[COMP_CWORD-1]}" in
         -n|--namespace)
             COMPREPLY=( $(compgen -W "$("${COMP_WORDS[0]}" ns ls 2>/dev/null)" -- "${COMP_WORDS[COMP_CWORD]}") ) ;;
         *)
-            _mgraph-cache "$@" ;;
+            _mgraph__cache "$@" ;;
     esac
 }
-complete -F _mgraph-cache-namespaces -o bashdefault -o default mgraph-cache
+complete -F _mgraph__cache_or_namespaces -o bashdefault -o default mgraph-cache
 "#;
 
 /// Serves a cache on this machine until Ctrl-C.

@@ -67,10 +67,12 @@ impl Transport for Remote {
 
 /// Whether another attempt would end in the same way.
 fn is_refused_by_tls(error: &(dyn StdError + 'static)) -> bool {
-    // An I/O error is not the cause of what it holds: it stands for it.
-    let held = |cause: &(dyn StdError + 'static)| match cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-        Some(held) => held.downcast_ref::<rustls::Error>().cloned(),
-        None => cause.downcast_ref::<rustls::Error>().cloned(),
+    // An I/O error is not the cause of what it holds: it stands for it. The TLS connector puts one into another.
+    let held = |mut cause: &(dyn StdError + 'static)| {
+        while let Some(held) = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            cause = held;
+        }
+        cause.downcast_ref::<rustls::Error>().cloned()
     };
     let lasts = |error: rustls::Error| {
         use rustls::Error::{InvalidCertificate, InvalidMessage, NoCertificatesPresented, PeerIncompatible};
