@@ -178,7 +178,7 @@ pub fn resolve(global: &Global) -> Result<Config, Failure> {
         && global.key_file.is_none()
         && let Some(url) = &project.url
     {
-        // Whoever changes the file of a project could send the key anywhere.
+        // The file of a project names a URL, so a change of it could send the key anywhere.
         let message = format!("the key of the environment is not sent to {url}, which the file of the project names");
         return Err(Failure::usage(message).hint(format!("set MGRAPH_CACHE_URL={url} if that is where it belongs")));
     }

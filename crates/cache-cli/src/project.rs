@@ -5,7 +5,7 @@
 //! namespace = "demo"
 //! ```
 //!
-//! It is shared with everybody who has the project, so it holds no key, and whoever can change it does not get one: see
+//! It is shared with everybody who has the project, so it holds no key, and a change of it reveals none: see
 //! [`resolve`](crate::profile::resolve).
 
 use std::path::{Path, PathBuf};

@@ -95,7 +95,7 @@ impl Metrics {
         match outcome {
             Outcome::Hit => reads().hits.fetch_add(1, Ordering::Relaxed),
             Outcome::Miss => reads().misses.fetch_add(1, Ordering::Relaxed),
-            // Whoever is refused can ask for any name: it must not take the place of another one.
+            // A caller without permission can ask for any name, which must not take the place of another one.
             Outcome::Ok | Outcome::ClientError | Outcome::ServerError => return,
         };
     }

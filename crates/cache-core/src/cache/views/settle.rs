@@ -1,4 +1,4 @@
-//! Makes the view of a key show the newest version, whoever else writes it.
+//! Makes the view of a key show the newest version, also when other processes write it.
 
 use bytes::Bytes;
 use futures::future::{try_join, try_join_all};
