@@ -1,8 +1,8 @@
 //! Views: what an entry adds under `data/` for people who look into the storage. Reads never need them.
 //!
-//! An *entry view* carries the entry's id in its name. It is created once, and only an update overwrites it. A *key view* belongs to a key and file id and shows
-//! the newest version that the key index lists. A writer of a key view reads the index afterwards and writes again if
-//! another version is the newest, so the last writer always sees the final state.
+//! An *entry view* carries the entry's id in its name. It is created once, and only an update overwrites it. A *key view*
+//! belongs to a key and file id and shows the newest version that the key index lists. A writer of a key view reads the
+//! index afterwards and writes again if another version is the newest, so the last writer always sees the final state.
 
 mod settle;
 

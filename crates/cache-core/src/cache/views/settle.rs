@@ -222,11 +222,10 @@ impl Settling<'_> {
     }
 
     async fn shows(&self, head: Option<&ObjectHead>, expected: &Expected) -> Result<bool, Error> {
-        let sha256 = expected.shown.sha256();
         match head {
             None => Ok(false),
             Some(head) if head.size != expected.shown.size() => Ok(false),
-            Some(ObjectHead { sha256: Some(found), .. }) => Ok(*found == sha256),
+            Some(ObjectHead { sha256: Some(found), .. }) => Ok(*found == expected.shown.sha256()),
             Some(head) => {
                 let mut hasher = Sha256::new();
                 let hash = |part: &Bytes| {
@@ -234,7 +233,7 @@ impl Settling<'_> {
                     Ok(())
                 };
                 let is_there = self.cache.for_each_part(&expected.view, head.size, hash).await?;
-                Ok(is_there && Sha256Digest::from_bytes(hasher.finalize().into()) == sha256)
+                Ok(is_there && Sha256Digest::from_bytes(hasher.finalize().into()) == expected.shown.sha256())
             }
         }
     }
