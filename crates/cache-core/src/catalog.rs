@@ -47,7 +47,7 @@ pub struct CatalogRow {
     pub version: Version,
     /// Its entries by strategy, and the earliest expiry.
     pub counts: Counts,
-    /// Bytes of its contents, each counted once.
+    /// Bytes of its contents, and of those in its pages. A content that several entries of one of them share counts once.
     pub bytes: u64,
     /// Its entries; `None` when they are more than [`MAX_ROW_ENTRIES`], or not all in its head.
     pub entries: Option<Vec<CatalogEntry>>,
@@ -149,7 +149,7 @@ impl CatalogRow {
         let rows = manifest.log().rows();
         let has_all = manifest.log().pages().is_empty() && rows.len() <= MAX_ROW_ENTRIES;
         let entries = has_all.then(|| rows.iter().map(CatalogEntry::of).collect());
-        let bytes = manifest.contents().iter().map(|content| content.size).sum();
+        let bytes = manifest.contents().bytes() + manifest.log().content_bytes();
         Self { version, counts: *manifest.counts(), bytes, entries }
     }
 

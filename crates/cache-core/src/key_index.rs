@@ -21,7 +21,7 @@ use crate::manifest::{
 use crate::nonce::Nonce;
 use crate::strategy::ContentKind;
 use crate::time::UnixMillis;
-use crate::version_log::{PageRef, Row, VersionLog};
+use crate::version_log::{PageRef, Row, VersionLog, is_zero};
 
 /// What the copy of an entry calls its content by.
 const COPIED: ContentNumber = ContentNumber(1);
@@ -360,14 +360,9 @@ impl KeyIndex {
         }
         let rows = self.log.take_oldest_rows(limits.keep_row_bytes);
         let name = format!("{}-{nonce:016x}", rows.first()?.version);
-        self.log.push_page(PageRef::of_rows(name.clone(), &rows));
+        self.log.push_page(PageRef::of_rows(name.clone(), &rows, 0));
         Some((name, Page { rows, pages: Vec::new(), contents: Contents::default() }))
     }
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
-const fn is_zero(number: &u64) -> bool {
-    *number == 0
 }
 
 impl Newest {
@@ -409,7 +404,8 @@ mod tests {
         };
         let nonce = Nonce::from_random(id as u64);
         let (content, revisions) = (ContentNumber(9), Vec::new());
-        let entry = EntryRow { version: 4, cache_id, nonce, content, spec, revisions, revision_page: None };
+        let entry =
+            EntryRow { version: 4, cache_id, nonce, content, spec, revisions, revision_page: None, older_bytes: 0 };
         let sha256 = Sha256Digest::of(&bytes);
         let location = Location::Inline(Inline::verified(bytes));
         let content = StoredContent { number: ContentNumber(9), sha256, size: 7, ref_count: 3, location };

@@ -25,6 +25,10 @@ pub trait Row: Clone + std::fmt::Debug + PartialEq + Serialize + DeserializeOwne
     fn is_repeatable(&self) -> bool;
     /// About how many bytes of JSON it takes.
     fn weight(&self) -> usize;
+    /// Bytes of the contents that only pages of its own have.
+    fn older_bytes(&self) -> u64 {
+        0
+    }
 }
 
 /// The versions of one head.
@@ -58,6 +62,9 @@ pub struct PageRef {
     /// How many of them a client may repeat.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub repeatable_count: u64,
+    /// Bytes of the contents that it and the pages below have.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub content_bytes: u64,
 }
 
 impl<R: Row> VersionLog<R> {
@@ -132,6 +139,12 @@ impl<R: Row> VersionLog<R> {
         std::mem::replace(&mut self.rows, newest)
     }
 
+    /// Bytes of the contents that its pages have.
+    pub fn content_bytes(&self) -> u64 {
+        let of_pages = self.pages.iter().map(|page| page.content_bytes);
+        of_pages.chain(self.rows.iter().map(R::older_bytes)).sum()
+    }
+
     /// About how many bytes of JSON its rows take.
     pub fn rows_weight(&self) -> usize {
         self.rows.iter().map(R::weight).sum()
@@ -164,8 +177,8 @@ impl<R: Row> VersionLog<R> {
 }
 
 impl PageRef {
-    /// The reference to a page with these rows, which are not empty.
-    pub fn of_rows<R: Row>(name: String, rows: &[R]) -> Self {
+    /// The reference to a page with these rows, which are not empty, and with so many bytes of contents.
+    pub fn of_rows<R: Row>(name: String, rows: &[R], content_bytes: u64) -> Self {
         let times = || rows.iter().map(R::stored_at);
         let count = |test: fn(&R) -> bool| rows.iter().filter(|row| test(row)).count() as u64;
         Self {
@@ -178,6 +191,7 @@ impl PageRef {
             live_count: rows.len() as u64,
             lasting_count: count(|row| row.expires_at().is_none()),
             repeatable_count: count(R::is_repeatable),
+            content_bytes: content_bytes + rows.iter().map(R::older_bytes).sum::<u64>(),
         }
     }
 
@@ -194,6 +208,7 @@ impl PageRef {
             live_count: sum(|page| page.live_count),
             lasting_count: sum(|page| page.lasting_count),
             repeatable_count: sum(|page| page.repeatable_count),
+            content_bytes: sum(|page| page.content_bytes),
         }
     }
 
@@ -217,8 +232,9 @@ pub fn replace(pages: &mut Vec<PageRef>, name: &str, replacement: Option<PageRef
     }
 }
 
+/// Whether a number is left out of JSON.
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
-fn is_zero(number: &u64) -> bool {
+pub(crate) const fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
@@ -278,7 +294,7 @@ mod tests {
             if log.rows_weight() > 100 {
                 let rows = log.take_oldest_rows(50);
                 let name = format!("{version}-rows");
-                log.push_page(PageRef::of_rows(name.clone(), &rows));
+                log.push_page(PageRef::of_rows(name.clone(), &rows, 0));
                 pages.insert(name, Page::Rows(rows));
             }
             while let Some(refs) = log.take_full_level(MAX_PAGE_REFS) {

@@ -13,7 +13,8 @@ use cache_core::catalog::MAX_SHARD_BYTES;
 use cache_core::content::Content;
 use cache_core::entry::Entry;
 use cache_core::error::ErrorKind;
-use cache_core::ids::CacheId;
+use cache_core::ids::{CacheHash, CacheId};
+use cache_core::manifest::{Contents, EntryRow, Manifest, Page, RevisionPage};
 use cache_core::nonce::Nonce;
 use cache_core::storage::ObjectKey;
 use cache_core::strategy::Strategy;
@@ -40,7 +41,8 @@ enum Step {
         id: u128,
     },
     Delete(prop::sample::Index),
-    Update(prop::sample::Index),
+    /// Updates an entry so many times, each time to a longer content.
+    Update(prop::sample::Index, usize),
     /// Lists in pages of this size, and all at once.
     List(usize),
     Damage(Damage),
@@ -68,7 +70,7 @@ fn steps() -> impl Generator<Value = Vec<Step>> {
         4 => store.prop_map(|(content, times, strategy, has_file_id)| Step::Store { content, times, strategy, has_file_id }),
         1 => (0..CONTENTS, any::<u128>()).prop_map(|(content, id)| Step::StoreForeign { content, id }),
         4 => any::<prop::sample::Index>().prop_map(Step::Delete),
-        1 => any::<prop::sample::Index>().prop_map(Step::Update),
+        1 => (any::<prop::sample::Index>(), 1..6usize).prop_map(|(at, times)| Step::Update(at, times)),
         3 => (1..60usize).prop_map(Step::List),
         2 => damage.prop_map(Step::Damage),
         1 => Just(Step::Restart),
@@ -76,15 +78,19 @@ fn steps() -> impl Generator<Value = Vec<Step>> {
     proptest::collection::vec(step, 1..40)
 }
 
-/// What entries are updated to.
+/// What entries are updated to, once or repeated: longer than all that is stored.
 const UPDATED: &str = "updated";
+
+fn bytes_of(contents: &Contents) -> u64 {
+    contents.iter().map(|content| content.size).sum()
+}
 
 /// A world, and what it has to list.
 struct Checked {
     world: World,
     entries: BTreeMap<CacheId, Entry>,
-    /// Entries that have the content [`UPDATED`], too.
-    updated: BTreeSet<CacheId>,
+    /// The contents that entries were updated to, by their size.
+    updated: BTreeSet<(CacheId, u64)>,
     old_shards: Vec<(ObjectKey, Bytes)>,
 }
 
@@ -127,10 +133,12 @@ impl Checked {
                     self.world.delete(&self.entries.remove(&id).unwrap()).await;
                 }
             }
-            Step::Update(at) => {
-                if let Some(id) = self.pick(at) {
-                    self.world.update(id, UPDATED).await;
-                    self.updated.insert(id);
+            Step::Update(at, times) => {
+                let Some(id) = self.pick(at) else { return };
+                for words in 1..=*times {
+                    let text = UPDATED.repeat(words);
+                    self.world.update(id, &text).await;
+                    self.updated.insert((id, text.len() as u64));
                 }
             }
             Step::List(limit) => self.check(*limit).await,
@@ -163,6 +171,40 @@ impl Checked {
         }
     }
 
+    /// Bytes of the contents that the manifests of these hashes and their pages hold; at least those of each entry, once.
+    async fn stored_bytes(&self, hashes: &[CacheHash]) -> u64 {
+        let (layout, mut bytes) = (self.world.layout(), 0);
+        for hash in hashes {
+            let key = layout.manifest(hash);
+            let manifest = Manifest::parse(&self.world.get(&key).await.unwrap(), false).unwrap();
+            bytes += bytes_of(manifest.contents());
+            let (mut pages, mut rows) = (manifest.log().pages().to_vec(), manifest.log().rows().to_vec());
+            while let Some(reference) = pages.pop() {
+                let page = self.world.get(&layout.page(&key, &reference.name)).await.unwrap();
+                let page = Page::<EntryRow>::parse(&page).unwrap();
+                bytes += bytes_of(&page.contents);
+                pages.extend(page.pages);
+                rows.extend(page.rows);
+            }
+            for row in rows {
+                let mut next = row.revision_page;
+                while let Some(name) = next {
+                    let page = RevisionPage::parse(&self.world.get(&layout.page(&key, &name)).await.unwrap()).unwrap();
+                    bytes += bytes_of(&page.contents);
+                    next = page.previous;
+                }
+            }
+        }
+        // Contents of one hash with the same size are the same.
+        let mut contents: BTreeSet<_> =
+            self.entries.values().map(|entry| (&entry.cache_hash, entry.content.size)).collect();
+        let updated = self.updated.iter().filter_map(|(id, size)| Some((&self.entries.get(id)?.cache_hash, *size)));
+        contents.extend(updated);
+        let least = contents.into_iter().map(|(_, size)| size).sum();
+        assert!(bytes >= least, "{bytes} bytes are stored, {least} are listed");
+        bytes
+    }
+
     async fn check(&self, limit: usize) {
         let demo = &self.world.demo;
         let ids: Vec<CacheId> = self.entries.keys().copied().collect();
@@ -170,13 +212,7 @@ impl Checked {
         let hashes: Vec<_> = hashes.into_iter().collect();
         let mut stats = Stats { hashes: hashes.len() as u64, ids: ids.len() as u64, ..Stats::default() };
         self.entries.values().for_each(|entry| stats.entries[entry.strategy as usize] += 1);
-        let contents = self.entries.values().flat_map(|entry| {
-            let is_updated = self.updated.contains(&entry.cache_id);
-            let updated = is_updated.then_some((&entry.cache_hash, UPDATED.len() as u64));
-            [(&entry.cache_hash, entry.content.size)].into_iter().chain(updated)
-        });
-        // No stored content is as long as the other.
-        stats.bytes = contents.collect::<BTreeSet<_>>().into_iter().map(|(_, size)| size).sum();
+        stats.bytes = self.stored_bytes(&hashes).await;
         assert_eq!(demo.stats().await.unwrap(), stats);
         assert_eq!(demo.ids().await.unwrap(), ids);
         assert_eq!(demo.hashes().await.unwrap(), hashes);

@@ -28,7 +28,8 @@ pub struct Stats {
     pub hashes: u64,
     /// Entries.
     pub ids: u64,
-    /// Bytes of contents; what several entries of one hash share counts once. Contents of the Python service do not count.
+    /// Bytes of contents with all revisions; a content that several entries of one hash share counts once as long as they
+    /// are in one object. Contents of the Python service do not count.
     pub bytes: u64,
 }
 

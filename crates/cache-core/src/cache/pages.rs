@@ -194,13 +194,3 @@ impl PageMemo {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), Arc::<Page<R>>::clone(page));
     }
 }
-
-impl<R: Row> Page<R> {
-    /// The reference to this page under a name; `None` when it lists nothing.
-    pub(super) fn reference(&self, name: String, level: u8) -> Option<PageRef> {
-        match level {
-            0 => (!self.rows.is_empty()).then(|| PageRef::of_rows(name, &self.rows)),
-            _ => (!self.pages.is_empty()).then(|| PageRef::of_pages(name, &self.pages)),
-        }
-    }
-}

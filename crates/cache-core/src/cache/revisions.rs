@@ -110,6 +110,7 @@ impl Manifest {
             None => RevisionPage { revisions: Vec::new(), contents: Contents::default(), previous: None },
         };
         for content in moved.iter().filter_map(|revision| self.take_exclusive(revision)) {
+            row.older_bytes += content.size;
             page.contents.push(content);
         }
         page.revisions.extend(moved);

@@ -147,6 +147,11 @@ impl Contents {
         self.0.iter().any(|content| content.location == Location::Blob(token))
     }
 
+    /// How many bytes they have together.
+    pub fn bytes(&self) -> u64 {
+        self.0.iter().map(|content| content.size).sum()
+    }
+
     /// How many bytes are inline.
     pub fn inline_bytes(&self) -> u64 {
         let inline = |content: &StoredContent| match content.location {

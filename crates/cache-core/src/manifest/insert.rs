@@ -98,6 +98,7 @@ impl Manifest {
             spec: new.spec.clone(),
             revisions: Vec::new(),
             revision_page: None,
+            older_bytes: 0,
         };
         self.log.insert(row.clone());
         Ok(row)

@@ -37,6 +37,14 @@ impl<R: Row> Page<R> {
         Self { rows: Vec::new(), pages, contents: Contents::default() }
     }
 
+    /// The reference to this page under a name; `None` when it lists nothing.
+    pub fn reference(&self, name: String, level: u8) -> Option<PageRef> {
+        match level {
+            0 => (!self.rows.is_empty()).then(|| PageRef::of_rows(name, &self.rows, self.contents.bytes())),
+            _ => (!self.pages.is_empty()).then(|| PageRef::of_pages(name, &self.pages)),
+        }
+    }
+
     /// The page as stored.
     pub fn to_bytes(&self) -> Bytes {
         let contents = codec::contents_json(&self.contents);

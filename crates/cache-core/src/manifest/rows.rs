@@ -8,7 +8,7 @@ use crate::key_ref::KeyRef;
 use crate::nonce::{Nonce, NonceOrigin};
 use crate::strategy::{ContentKind, Strategy};
 use crate::time::UnixMillis;
-use crate::version_log::Row;
+use crate::version_log::{Row, is_zero};
 
 /// What an entry is, apart from its content and its place among the versions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +67,9 @@ pub struct EntryRow {
     /// The page with its older revisions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision_page: Option<String>,
+    /// Bytes of the contents that only that page and those before it have.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub older_bytes: u64,
 }
 
 /// A later content of an entry.
@@ -121,6 +124,10 @@ impl Row for EntryRow {
 
     fn is_repeatable(&self) -> bool {
         self.nonce.origin() != NonceOrigin::Random
+    }
+
+    fn older_bytes(&self) -> u64 {
+        self.older_bytes
     }
 
     fn weight(&self) -> usize {

@@ -35,8 +35,9 @@ impl Manifest {
         let first = rows.first()?.version;
         let contents = self.take_exclusive_contents(&rows);
         let name = format!("{first}-{nonce:016x}");
-        self.log.push_page(PageRef::of_rows(name.clone(), &rows));
-        Some(Spilled { name, page: Page { rows, pages: Vec::new(), contents } })
+        let page = Page { rows, pages: Vec::new(), contents };
+        self.log.push_page(page.reference(name.clone(), 0)?);
+        Some(Spilled { name, page })
     }
 
     /// Takes out the contents that only these rows reference. So `contents` does not grow with the number of versions.
