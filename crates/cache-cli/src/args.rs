@@ -209,6 +209,11 @@ impl Command {
     pub fn handles_signals(&self) -> bool {
         matches!(self, Self::Serve(_))
     }
+
+    /// Whether it may be a line of a file that `run` reads.
+    pub fn can_be_in_file(&self) -> bool {
+        !matches!(self, Self::Serve(_) | Self::Run { .. })
+    }
 }
 
 // How the server stores. What is not named here, the environment says: see `docs/settings.md`.

@@ -80,10 +80,10 @@ impl Params {
     /// The key at the end of the path.
     pub fn cache_key(&self) -> Result<CacheKey, Problem> {
         let raw = self.path("cache_key");
-        match raw.parse::<CacheKey>() {
-            Err(InvalidName::Empty) => Err(Problem::missing_cache_key()),
-            _ => self.name("cache_key", raw),
+        if raw.parse::<CacheKey>() == Err(InvalidName::Empty) {
+            return Err(Problem::missing_cache_key());
         }
+        self.name("cache_key", raw)
     }
 
     /// The file name in the query; a blank one counts as not given.

@@ -198,10 +198,9 @@ async fn open(config: &Config) -> Result<Arc<dyn Storage>, String> {
 /// Why the storage cannot be used, and what to do.
 fn unusable(storage: &StorageConfig, error: &StorageError) -> String {
     // The errors of other storages say what to change.
-    let advice = if let StorageConfig::LocalDisk { .. } = storage {
-        "; set CACHE__SERVICE__LOCAL_DISK_PATH to a folder that can be written to"
-    } else {
-        ""
+    let advice = match storage {
+        StorageConfig::LocalDisk { .. } => "; set CACHE__SERVICE__LOCAL_DISK_PATH to a folder that can be written to",
+        StorageConfig::S3(_) | StorageConfig::Sqlite { .. } | StorageConfig::Zip { .. } | StorageConfig::Memory => "",
     };
     format!("{} cannot be used: {}{advice}", storage.location(), error_chain(error))
 }

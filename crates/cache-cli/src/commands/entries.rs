@@ -48,7 +48,7 @@ async fn content(namespace: &Namespace, put: &Put) -> Result<(Store, Option<Name
         (Kind::Auto, Some("json")) => Kind::Json,
         (Kind::Auto, Some("txt" | "md")) => Kind::Text,
         (Kind::Auto, _) => Kind::Binary,
-        (kind, _) => kind,
+        (named @ (Kind::Json | Kind::Text | Kind::Binary), _) => named,
     };
     if kind == Kind::Json {
         let bytes = read_input(&put.file).await?;

@@ -13,7 +13,7 @@ use clap::{CommandFactory, Parser};
 use clap_complete::Shell;
 
 use super::read_input;
-use crate::args::{Cli, Command, Serve};
+use crate::args::{Cli, Serve};
 use crate::context::Context;
 use crate::failure::{Failure, OK};
 
@@ -104,9 +104,8 @@ fn parse(context: &Context<'_>, line: &str) -> Result<Cli, String> {
     let words = shlex::split(line).ok_or("a quote is not closed")?;
     let words = std::iter::once("mgraph-cache".to_owned()).chain(words);
     let mut cli = Cli::try_parse_from(words).map_err(|error| error.to_string())?;
-    match &cli.command {
-        Command::Serve(_) | Command::Run { .. } => return Err("cannot be run from a file".to_owned()),
-        _ => {}
+    if !cli.command.can_be_in_file() {
+        return Err("cannot be run from a file".to_owned());
     }
     let (own, outer) = (&mut cli.global, context.global);
     own.url = own.url.take().or_else(|| outer.url.clone());

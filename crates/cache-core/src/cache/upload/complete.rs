@@ -118,7 +118,15 @@ impl Completion<'_> {
                 self.check_same_key(&listed)?;
                 self.finish(*listed, index.clone()).await.map(Some)
             }
-            Some(_) => Err(deleted()),
+            Some(
+                ManifestOutcome::AlreadyRemoved(_)
+                | ManifestOutcome::NoPlace(_)
+                | ManifestOutcome::Removed { .. }
+                | ManifestOutcome::NotListed
+                | ManifestOutcome::Revised(_)
+                | ManifestOutcome::KindRefused(_)
+                | ManifestOutcome::Changed,
+            ) => Err(deleted()),
             None => Ok(None),
         }
     }
