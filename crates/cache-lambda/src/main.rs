@@ -4,9 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use cache_core::error::error_chain;
 use cache_core::ids::Namespace;
-use cache_core::storage::{ListRequest, Storage, StorageError};
 use cache_core::time::Deadline;
 use cache_lambda::config::Config;
 use cache_lambda::config::settings;
@@ -16,7 +14,6 @@ use cache_lambda::sweep::{self, NamespaceReport, SweepMode};
 use cache_lambda::telemetry::logging::LogFormat;
 use cache_lambda::telemetry::logging::{self, Log};
 use cache_lambda::{lambda, serve};
-use cache_storage::StorageConfig;
 use cache_storage::system::{OsRng, SystemClock};
 use tokio::runtime::Builder;
 
@@ -142,7 +139,7 @@ async fn run(command: Command) -> ExitCode {
 }
 
 async fn run_configured(command: Command, config: Config, log: &Log) -> Result<(), String> {
-    let storage = open(&config).await?;
+    let storage = config.open_storage().await?;
     let in_lambda = config.in_lambda;
     let state = Service::new(storage, Arc::new(SystemClock), Arc::new(OsRng), config);
     match command {
@@ -182,25 +179,4 @@ fn summary(mode: SweepMode, NamespaceReport { namespace, report }: &NamespaceRep
     ];
     let removed: Vec<String> = removed.iter().map(|(count, what)| format!("{count} {what}")).collect();
     format!("{namespace}: {remove} {}; {empty} {} tombstones", removed.join(", "), report.emptied_tombstones)
-}
-
-/// Opens the storage. A server also checks that it responds; a function saves that call at a cold start.
-async fn open(config: &Config) -> Result<Arc<dyn Storage>, String> {
-    let unusable = |error: StorageError| unusable(&config.storage, &error);
-    let storage = cache_storage::open(&config.storage).await.map_err(unusable)?;
-    if !config.in_lambda {
-        let first = ListRequest { limit: 1, ..ListRequest::default() };
-        storage.list(&first).await.map_err(unusable)?;
-    }
-    Ok(storage)
-}
-
-/// Why the storage cannot be used, and what to do.
-fn unusable(storage: &StorageConfig, error: &StorageError) -> String {
-    // The errors of other storages say what to change.
-    let advice = match storage {
-        StorageConfig::LocalDisk { .. } => "; set CACHE__SERVICE__LOCAL_DISK_PATH to a folder that can be written to",
-        StorageConfig::S3(_) | StorageConfig::Sqlite { .. } | StorageConfig::Zip { .. } | StorageConfig::Memory => "",
-    };
-    format!("{} cannot be used: {}{advice}", storage.location(), error_chain(error))
 }

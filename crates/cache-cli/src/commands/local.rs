@@ -3,8 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use cache_core::error::error_chain;
-use cache_core::storage::ListRequest;
 use cache_lambda::config::Config;
 use cache_lambda::state::Service;
 use cache_lambda::telemetry::logging;
@@ -52,13 +50,7 @@ pub async fn serve(_: &Context<'_>, serve: Serve) -> Result<u8, Failure> {
         Failure::usage(errors.join("; "))
     })?;
     let log = logging::start(&lookup, config.log_format, config.in_lambda);
-    let location = config.storage.location();
-    let unusable = |error: &(dyn std::error::Error + 'static)| {
-        Failure::failed(format!("{location} cannot be used: {}", error_chain(error)))
-    };
-    let storage = cache_storage::open(&config.storage).await.map_err(|error| unusable(&error))?;
-    let first = ListRequest { limit: 1, ..ListRequest::default() };
-    storage.list(&first).await.map_err(|error| unusable(&error))?;
+    let storage = config.open_storage().await.map_err(Failure::failed)?;
     let state = Service::new(storage, Arc::new(SystemClock), Arc::new(OsRng), config);
     cache_lambda::serve::run(state, &log).await.map_err(Failure::failed)?;
     Ok(OK)
