@@ -52,6 +52,10 @@ async fn run<T: Send + 'static>(
 }
 
 /// The result of a task; a panic is resumed here.
+///
+/// # Errors
+///
+/// 500 when the task was cancelled, because the process ends.
 pub fn joined<T>(done: Result<T, JoinError>) -> Result<T, Problem> {
     done.or_else(|error| match error.try_into_panic() {
         Ok(panicked) => panic::resume_unwind(panicked),

@@ -74,6 +74,10 @@ impl RequestCache {
     }
 
     /// The use cases of the namespace in the path.
+    ///
+    /// # Errors
+    ///
+    /// As [`Params::namespace`].
     pub fn namespace_of(&self, params: &Params) -> Result<NamespaceCache, Problem> {
         Ok(self.cache.namespace(&params.namespace()?))
     }
@@ -85,6 +89,10 @@ impl RequestCache {
     }
 
     /// Runs a use case that writes. It continues when the caller hangs up, and a graceful shutdown waits for it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the use case; 503 when it is not done at the deadline, and goes on; 500 when the process ends before.
     pub async fn run_to_completion<T, F>(self, job: impl FnOnce(Cache) -> F) -> Result<T, Problem>
     where
         T: Send + 'static,
@@ -102,6 +110,10 @@ impl RequestCache {
     }
 
     /// Makes room in memory for so many bytes of a content that is read next.
+    ///
+    /// # Errors
+    ///
+    /// 503 when there is no room in time.
     pub async fn reserve(&self, bytes: u64) -> Result<(), Problem> {
         match &self.share {
             Some(share) => share.reserve(bytes).await,
@@ -110,12 +122,20 @@ impl RequestCache {
     }
 
     /// Makes room in memory for a list that is read as a whole.
+    ///
+    /// # Errors
+    ///
+    /// As [`RequestCache::reserve`].
     pub async fn reserve_whole_list(&self) -> Result<(), Problem> {
         self.reserve(WHOLE_LIST_BYTES).await
     }
 
     /// As [`RequestCache::run_to_completion`], for a use case that computes for long between its storage calls: it runs
     /// on a blocking thread when it is its turn, so that it does not delay other requests.
+    ///
+    /// # Errors
+    ///
+    /// 503 when it is not done at the deadline, and goes on; 500 when the process ends before.
     pub async fn run_blocking<T, F>(self, job: impl FnOnce(Cache) -> F + Send + 'static) -> Result<T, Problem>
     where
         T: Send + 'static,
