@@ -2,9 +2,8 @@
 
 use bytes::Bytes;
 use futures::future::{try_join, try_join_all};
-use sha2::{Digest as _, Sha256};
 
-use crate::digest::Sha256Digest;
+use crate::digest::Sha256Hasher;
 use crate::entry::Entry;
 use crate::error::Error;
 use crate::ids::CacheId;
@@ -227,13 +226,13 @@ impl Settling<'_> {
             Some(head) if head.size != expected.shown.size() => Ok(false),
             Some(ObjectHead { sha256: Some(found), .. }) => Ok(*found == expected.shown.sha256()),
             Some(head) => {
-                let mut hasher = Sha256::new();
+                let mut sha256 = Sha256Hasher::default();
                 let hash = |part: &Bytes| {
-                    hasher.update(part);
+                    sha256.update(part);
                     Ok(())
                 };
                 let is_there = self.cache.for_each_part(&expected.view, head.size, hash).await?;
-                Ok(is_there && Sha256Digest::from_bytes(hasher.finalize().into()) == expected.shown.sha256())
+                Ok(is_there && sha256.finish() == expected.shown.sha256())
             }
         }
     }
