@@ -11,7 +11,7 @@ use crate::manifest::{ContentNumber, Contents, EntryRow, Location, Manifest, Pag
 use crate::storage::ObjectKey;
 use crate::time::UnixMillis;
 
-use super::key::ListOptions;
+use super::key_index_entries::AddOptions;
 use super::load::{Current, Part};
 use super::manifest_changes::ListedEntry;
 use super::page_tree::Presence;
@@ -190,9 +190,9 @@ impl NamespaceCache {
         if newest.is_some_and(|newest| newest.stored_at > entry.stored_at) {
             return Ok(false);
         }
-        let options = ListOptions { create_only: false, started_at: self.cache.now() };
-        let listing = self.list_under_key(&listed, entry, Some(index), &Shown::Bytes(bytes), options).await?;
-        Ok(listing.key_version.is_some())
+        let options = AddOptions { create_only: false, started_at: self.cache.now() };
+        let added = self.add_to_key_index(&listed, entry, Some(index), &Shown::Bytes(bytes), options).await?;
+        Ok(added.key_version.is_some())
     }
 
     /// An entry as its manifest lists it, with the content that it has now.

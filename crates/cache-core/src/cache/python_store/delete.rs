@@ -44,7 +44,7 @@ impl NamespaceCache {
                         paths.extend(views.iter().map(ToString::to_string));
                         return Ok(Some(Deleted { entry, paths }));
                     }
-                    Err(Error::Unavailable { .. }) if !self.cache.is_over() => is_ours = true,
+                    Err(Error::Unavailable { .. }) if !self.cache.is_past_deadline() => is_ours = true,
                     Err(error) => return Err(error),
                 }
                 backoff.wait(&key).await?;
@@ -63,7 +63,7 @@ impl NamespaceCache {
     ) -> Result<Option<Loaded<KeyIndex>>, Error> {
         let Some(key) = entry.key_ref() else { return Ok(None) };
         match self.load_key_index(&key, Part::Head).await?.head {
-            Some(_) => self.unlist_from_key(entry, started_at).await,
+            Some(_) => self.remove_from_key_index(entry, started_at).await,
             None => Ok(None),
         }
     }

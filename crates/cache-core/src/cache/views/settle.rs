@@ -17,7 +17,7 @@ use super::super::backoff::Backoff;
 use super::super::head::Loaded;
 use super::super::key_changes::other_kinds;
 use super::super::load::Part;
-use super::super::retrieve::{Selector, Want};
+use super::super::retrieve::{ReadExtent, Selector};
 use super::{Shown, Validator, WrittenView, has_key_view, replacing, view_of_key};
 
 /// How often a key view is written before it is left as it is: each time another store was faster.
@@ -128,7 +128,7 @@ impl Settling<'_> {
             }
             Validator::Revision(number) => {
                 let selector = Selector::Id(written.cache_id);
-                let found = self.cache.retry_replaced(|| self.cache.find(&selector, None, Want::Entry)).await?;
+                let found = self.cache.retry_replaced(|| self.cache.find(&selector, None, ReadExtent::Entry)).await?;
                 let newest = found.and_then(|found| found.entry.revision);
                 Ok(newest.is_some_and(|newest| newest.number == *number))
             }
@@ -210,8 +210,9 @@ impl Settling<'_> {
         let selector = Selector::Id(cache_id);
         // A blob is not read to be copied.
         let is_blob = cache_id.parts().is_some_and(|parts| parts.locator.token().is_some());
-        let want = if is_blob { Want::Entry } else { Want::Content(self.cache.cache.max_in_memory_bytes) };
-        let found = self.cache.retry_replaced(|| self.cache.find(&selector, None, want)).await?;
+        let extent =
+            if is_blob { ReadExtent::Entry } else { ReadExtent::Content(self.cache.cache.max_in_memory_bytes) };
+        let found = self.cache.retry_replaced(|| self.cache.find(&selector, None, extent)).await?;
         let Some(found) = found else { return Ok(None) };
         if let Some(shown) = self.cache.shown_of(&found.entry.cache_hash, &found.content) {
             return Ok(Some((found.entry, shown)));
