@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use cache_access::keyring::Keyring;
 use cache_core::cache::Cache;
 use cache_core::error::error_chain;
 use cache_core::ids::Namespace;
@@ -25,7 +26,7 @@ pub async fn copy(
     Command::copy(from, to, options, format(context)).run().await.map_err(Failure::failed)
 }
 
-/// Compares everything in a store with everything else.
+/// Cross-checks everything in a store.
 pub async fn verify(context: &Context<'_>, store: StoreAddress, repair: bool) -> Result<u8, Failure> {
     Command::verify(store, repair, format(context)).run().await.map_err(Failure::failed)
 }
@@ -34,7 +35,7 @@ fn format(context: &Context<'_>) -> Format {
     if context.output.is_json() { Format::JsonLine } else { Format::Text }
 }
 
-/// Removes what has expired, and what belongs to nothing; or only shows it.
+/// Removes expired entries, unreferenced objects, and how much API keys were used long ago; or only shows the first two.
 pub async fn sweep(
     context: &Context<'_>,
     store: &StoreAddress,
@@ -44,7 +45,7 @@ pub async fn sweep(
     let failed =
         |error: &(dyn std::error::Error + 'static)| Failure::failed(format!("{store}: {}", error_chain(error)));
     let storage = store.open_existing().await.map_err(|error| failed(&error))?;
-    let cache = Cache::new(storage, Arc::new(SystemClock), Arc::new(OsRng)).with_deadline(Deadline::NEVER);
+    let cache = Cache::new(Arc::clone(&storage), Arc::new(SystemClock), Arc::new(OsRng)).with_deadline(Deadline::NEVER);
     let namespaces = match namespaces.is_empty() {
         true => cache.namespaces().await.map_err(|error| failed(&error))?,
         false => namespaces,
@@ -74,6 +75,14 @@ pub async fn sweep(
         for object in &report.damaged {
             context.output.note(&format!("{namespace}: damaged: {object}"));
             code = DAMAGED;
+        }
+    }
+    if !dry_run {
+        // It counts nothing itself, so it needs no name among the processes.
+        let keyring = Keyring::new(storage, Arc::new(SystemClock), Arc::new(OsRng), String::new());
+        let removed = keyring.sweep_usage().await.map_err(|error| failed(&error))?;
+        if removed > 0 {
+            context.output.note(&format!("removed {removed} old records of the usage of API keys"));
         }
     }
     Ok(code)
