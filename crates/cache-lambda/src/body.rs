@@ -23,7 +23,7 @@ use http_body_util::BodyExt;
 use serde_json::{Map, Value};
 
 use crate::compute;
-use crate::in_flight::Share;
+use crate::in_flight::BytesPermit;
 use crate::problem::Problem;
 use crate::state::AppState;
 
@@ -108,8 +108,8 @@ pub struct BodyParts<P> {
     received: u64,
     max_bytes: u64,
     too_large: P,
-    /// What the parts that are on their way take of the memory of all requests.
-    _share: Option<Share>,
+    /// For the parts that are in memory.
+    _permit: Option<BytesPermit>,
 }
 
 impl<P: Fn(u64) -> Problem> BodyParts<P> {
@@ -124,11 +124,11 @@ impl<P: Fn(u64) -> Problem> BodyParts<P> {
         if announced.is_some_and(|length| length > max_bytes) {
             return Err(too_large(max_bytes));
         }
-        let share = Share::of(&parts.extensions);
-        if let Some(share) = &share {
-            share.reserve(MAX_PARTS_BYTES.min(max_bytes)).await?;
+        let permit = BytesPermit::of(&parts.extensions);
+        if let Some(permit) = &permit {
+            permit.reserve(MAX_PARTS_BYTES.min(max_bytes)).await?;
         }
-        Ok(Self { body, received: 0, max_bytes, too_large, _share: share })
+        Ok(Self { body, received: 0, max_bytes, too_large, _permit: permit })
     }
 
     /// The next part; `None` after the last one.
@@ -153,18 +153,18 @@ impl<P: Fn(u64) -> Problem> BodyParts<P> {
     }
 }
 
-/// A body of up to `max_bytes`. Its share of the memory is taken before its bytes: all of it when its length was
+/// A body of up to `max_bytes`. The permit to hold it in memory grows before its bytes are received: all of it when its length was
 /// `announced`, else as it grows.
 async fn receive(
     mut body: Body,
     announced: Option<u64>,
     max_bytes: u64,
-    share: Option<&Share>,
+    permit: Option<&BytesPermit>,
     too_large: impl Fn(u64) -> Problem,
 ) -> Result<Bytes, Problem> {
     let mut reserved = announced.unwrap_or_default();
-    if let Some(share) = share {
-        share.reserve(reserved).await?;
+    if let Some(permit) = permit {
+        permit.reserve(reserved).await?;
     }
     let mut received = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -178,8 +178,8 @@ async fn receive(
         }
         if length > reserved {
             reserved = length.saturating_mul(2).min(max_bytes);
-            if let Some(share) = share {
-                share.reserve(reserved).await?;
+            if let Some(permit) = permit {
+                permit.reserve(reserved).await?;
             }
         }
         if received.is_empty() {
@@ -208,8 +208,8 @@ impl Payload {
         if announced.is_some_and(|length| length > max_bytes) {
             return Err(too_large(max_bytes));
         }
-        let share = Share::of(&parts.extensions);
-        let bytes = receive(body, announced, max_bytes, share.as_ref(), too_large).await?;
+        let permit = BytesPermit::of(&parts.extensions);
+        let bytes = receive(body, announced, max_bytes, permit.as_ref(), too_large).await?;
         Ok(Self {
             declared: declared(&parts.headers),
             content_encoding: text(&parts.headers, header::CONTENT_ENCODING),

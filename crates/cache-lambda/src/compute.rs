@@ -42,11 +42,11 @@ pub async fn on_body<T: Send + 'static>(size: usize, work: impl FnOnce() -> T + 
 }
 
 async fn run<T: Send + 'static>(
-    turns: &'static Semaphore,
+    permits: &'static Semaphore,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Problem> {
     // The semaphore is never closed.
-    let _turn = turns.acquire().await.map_err(|error| Problem::internal(error.to_string()))?;
+    let _permit = permits.acquire().await.map_err(|error| Problem::internal(error.to_string()))?;
     let span = Span::current();
     joined(spawn_blocking(move || span.in_scope(work)).await)
 }

@@ -59,7 +59,7 @@ pub async fn run(state: AppState) -> Result<(), lambda_http::Error> {
         .await
 }
 
-/// The answer to an event.
+/// The response to an event.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum InvocationResponse<R> {

@@ -21,7 +21,7 @@ use tracing::Instrument;
 
 use crate::compute;
 use crate::extract::Params;
-use crate::in_flight::Share;
+use crate::in_flight::BytesPermit;
 use crate::problem::Problem;
 use crate::state::{AppState, Service};
 
@@ -37,8 +37,8 @@ pub struct RequestCache {
     cache: Cache,
     service: AppState,
     explicit_deadline: Option<Deadline>,
-    meter: Arc<RequestMetrics>,
-    share: Option<Share>,
+    metrics: Arc<RequestMetrics>,
+    permit: Option<BytesPermit>,
 }
 
 impl FromRequestParts<AppState> for RequestCache {
@@ -66,11 +66,11 @@ impl RequestCache {
     /// The cache as a request with these extensions uses it.
     pub fn of(extensions: &Extensions, state: &AppState) -> Self {
         let explicit_deadline = extensions.get().copied();
-        let meter = extensions.get().map_or_else(|| state.metrics.meter(), Arc::clone);
+        let metrics = extensions.get().map_or_else(|| state.metrics.for_request(), Arc::clone);
         let deadline = explicit_deadline.unwrap_or_else(|| default_deadline(state));
-        let cache = state.cache_with_deadline(deadline, &meter);
-        let share = Share::of(extensions);
-        Self { cache, service: Arc::clone(state), explicit_deadline, meter, share }
+        let cache = state.cache_with_deadline(deadline, &metrics);
+        let permit = BytesPermit::of(extensions);
+        Self { cache, service: Arc::clone(state), explicit_deadline, metrics, permit }
     }
 
     /// The use cases of the namespace in the path.
@@ -85,7 +85,7 @@ impl RequestCache {
     /// The API keys, with the deadline and the counters of the request.
     pub fn keyring(&self) -> Keyring {
         let deadline = self.explicit_deadline.unwrap_or_else(|| default_deadline(&self.service));
-        self.service.keyring_with_deadline(deadline, &self.meter)
+        self.service.keyring_with_deadline(deadline, &self.metrics)
     }
 
     /// Runs a use case that writes. It continues when the caller hangs up, and a graceful shutdown waits for it.
@@ -99,10 +99,10 @@ impl RequestCache {
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
         let (cache, deadline) = self.start();
-        let (job, share) = (job(cache), self.share.clone());
+        let (job, permit) = (job(cache), self.permit.clone());
         let work = async move {
             // It has the body of the request, even after the caller hung up.
-            let _share = share;
+            let _permit = permit;
             job.await
         };
         let task = self.service.background_tasks.spawn(work.in_current_span());
@@ -115,8 +115,8 @@ impl RequestCache {
     ///
     /// 503 when there is no room in time.
     pub async fn reserve(&self, bytes: u64) -> Result<(), Problem> {
-        match &self.share {
-            Some(share) => share.reserve(bytes).await,
+        match &self.permit {
+            Some(permit) => permit.reserve(bytes).await,
             None => Ok(()),
         }
     }
@@ -143,9 +143,9 @@ impl RequestCache {
     {
         let runtime = Handle::current();
         let (cache, deadline) = self.start();
-        let share = self.share.clone();
+        let permit = self.permit.clone();
         let work = compute::on_archive(move || {
-            let _share = share;
+            let _permit = permit;
             runtime.block_on(job(cache))
         });
         let task = self.service.background_tasks.spawn(work.in_current_span());
@@ -159,7 +159,7 @@ impl RequestCache {
             Some(deadline) => (self.cache.clone(), deadline),
             None => {
                 let deadline = default_deadline(&self.service);
-                (self.service.cache_with_deadline(deadline, &self.meter), deadline)
+                (self.service.cache_with_deadline(deadline, &self.metrics), deadline)
             }
         }
     }
