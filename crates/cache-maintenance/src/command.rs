@@ -284,6 +284,7 @@ fn verified(report: &VerifyReport) -> String {
         content_bytes,
         key_indexes,
         stale_catalogs,
+        unlisted_entries,
         findings,
     } = report;
     let mut text = format!(
@@ -293,6 +294,12 @@ fn verified(report: &VerifyReport) -> String {
     );
     if *python_entries > 0 {
         text += &format!("\n{python_entries} entries of the Python service, as it stored them");
+    }
+    if !unlisted_entries.is_empty() {
+        text += &format!(
+            "\n{} entries without a version under their key, because their store or delete broke off: --json names them",
+            unlisted_entries.len()
+        );
     }
     for finding in findings.iter().take(MAX_SHOWN) {
         text += &format!("\n{}: {}", name(finding.kind), finding.object);
