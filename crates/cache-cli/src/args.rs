@@ -151,6 +151,9 @@ pub enum Command {
         /// How many objects are copied at the same time
         #[arg(long, value_name = "N", default_value_t = CopyOptions::default().parallel as u16, value_parser = clap::value_parser!(u16).range(1..=1000))]
         parallel: u16,
+        /// How progress is shown
+        #[arg(long, value_enum, default_value = "auto")]
+        progress: ProgressKind,
     },
     /// Find what is missing, damaged or out of date in a store; the exit code is 7 if there are findings
     Verify {
@@ -160,6 +163,9 @@ pub enum Command {
         /// Repair what can be repaired without guessing; without it nothing is changed
         #[arg(long)]
         repair: bool,
+        /// How progress is shown
+        #[arg(long, value_enum, default_value = "auto")]
+        progress: ProgressKind,
     },
     /// Remove expired entries from a store, and unreferenced objects that are older than a day; the exit code is 7 if there are damaged objects
     Sweep {
@@ -233,7 +239,7 @@ pub struct Serve {
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ProgressKind {
-    /// A bar on a terminal, else a line every 5 seconds; JSON with --json
+    /// A line that moves on a terminal, else one every 5 seconds; JSON with --json
     Auto,
     /// A JSON object every 5 seconds, on stderr
     Json,

@@ -262,6 +262,37 @@ async fn a_delete_that_broke_off_is_finished_by_a_repeat_or_the_sweep() {
 }
 
 #[tokio::test]
+async fn an_update_that_broke_off_is_undone_by_a_delete_and_finished_by_a_repeat() {
+    for deletes in [true, false] {
+        for calls in 0.. {
+            let world = SharedStorage::new();
+            mixed(&world).await;
+            let cache = world.process().await;
+            // As for a process that is killed.
+            world.faults.stop_after(calls);
+            let updated = timeout(Duration::from_millis(100), update(&cache, id(4), "other")).await;
+            world.faults.resume();
+            if updated.is_ok() {
+                assert!(calls > 8, "it takes {calls} calls");
+                break;
+            }
+            let next = world.new_process();
+            let is_listed = if deletes {
+                assert!(delete(&next, id(4)).await);
+                assert_eq!(next.entry(&Selector::Hash(hash(HELLO), Some(4))).await.unwrap(), None, "{calls}");
+                0
+            } else {
+                update(&next, id(4), "other").await.unwrap();
+                1
+            };
+            let versions = hello_versions(&next).await;
+            assert_eq!(versions.iter().filter(|(_, listed)| *listed == id(4)).count(), is_listed, "{calls}");
+            assert_eq!(next.stats().await.unwrap().ids, 9 + is_listed as u64, "{calls}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_sweep_leaves_what_the_python_service_stored() {
     let world = SharedStorage::new();
     let entries = mixed(&world).await;

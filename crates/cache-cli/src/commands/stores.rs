@@ -7,12 +7,13 @@ use cache_core::cache::Cache;
 use cache_core::error::error_chain;
 use cache_core::ids::Namespace;
 use cache_core::time::Deadline;
-use cache_maintenance::command::{Command, Format};
+use cache_maintenance::command::{Command, Format, Shown};
 use cache_maintenance::{CopyOptions, StoreAddress};
 use cache_storage::system::{OsRng, SystemClock};
 use serde_json::json;
 
 use super::describe::to_json;
+use crate::args::ProgressKind;
 use crate::context::Context;
 use crate::failure::{DAMAGED, Failure, OK};
 
@@ -22,17 +23,34 @@ pub async fn copy(
     from: StoreAddress,
     to: StoreAddress,
     options: CopyOptions,
+    progress: ProgressKind,
 ) -> Result<u8, Failure> {
-    Command::copy(from, to, options, format(context)).run().await.map_err(Failure::failed)
+    let command = Command::copy(from, to, options, format(context), shown(context, progress));
+    command.run().await.map_err(Failure::failed)
 }
 
 /// Cross-checks everything in a store.
-pub async fn verify(context: &Context<'_>, store: StoreAddress, repair: bool) -> Result<u8, Failure> {
-    Command::verify(store, repair, format(context)).run().await.map_err(Failure::failed)
+pub async fn verify(
+    context: &Context<'_>,
+    store: StoreAddress,
+    repair: bool,
+    progress: ProgressKind,
+) -> Result<u8, Failure> {
+    let command = Command::verify(store, repair, format(context), shown(context, progress));
+    command.run().await.map_err(Failure::failed)
 }
 
 fn format(context: &Context<'_>) -> Format {
     if context.output.is_json() { Format::JsonLine } else { Format::Text }
+}
+
+fn shown(context: &Context<'_>, progress: ProgressKind) -> Shown {
+    match progress {
+        ProgressKind::None => Shown::None,
+        ProgressKind::Json => Shown::Json,
+        ProgressKind::Auto if context.output.is_json() => Shown::Json,
+        ProgressKind::Auto => Shown::Text,
+    }
 }
 
 /// Removes expired entries, unreferenced objects, and how much API keys were used long ago; or only shows the first two.
