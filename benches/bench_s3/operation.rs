@@ -18,11 +18,26 @@ pub enum Operation {
     StoreKeyed(&'static str),
     /// Of a content that was deleted.
     StoreDeleted,
+    /// Of an entry without a key.
+    Of(EntryOperation),
+    ByKey,
+    /// The only version of a key.
+    DeleteKeyed,
+    /// The newest of several versions of a key, so that the one before takes its place.
+    DeleteNewest,
+    /// With a key and a file id.
+    UpdateKeyed,
+    Ids,
+    Stats,
+}
+
+/// An operation of one entry without a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EntryOperation {
     ById,
     ByHash,
     /// The newest one, by its number.
     ByVersion,
-    ByKey,
     /// By the id of an entry that was updated.
     Updated,
     Metadata,
@@ -33,15 +48,7 @@ pub enum Operation {
     StoreChild,
     RetrieveChild,
     Delete,
-    /// The only version of a key.
-    DeleteKeyed,
-    /// The newest of several versions of a key, so that the one before takes its place.
-    DeleteNewest,
     Update,
-    /// With a key and a file id.
-    UpdateKeyed,
-    Ids,
-    Stats,
 }
 
 /// An operation with its budget.
@@ -84,22 +91,22 @@ pub const MEASURED: [Measured; 29] = [
     puts(3.3, within(Operation::StoreKeyed("direct"), 4, 2)),
     puts(3.3, within(Operation::StoreKeyed("temporal_latest"), 8, 3)),
     puts(3.3, within(Operation::StoreKeyed("key_based"), 7, 3)),
-    gets(1.1, within(Operation::ById, 1, 1)),
-    gets(1.1, within(Operation::ByHash, 1, 1)),
-    within(Operation::ByVersion, 1, 1),
+    gets(1.1, within(Operation::Of(EntryOperation::ById), 1, 1)),
+    gets(1.1, within(Operation::Of(EntryOperation::ByHash), 1, 1)),
+    within(Operation::Of(EntryOperation::ByVersion), 1, 1),
     gets(1.1, within(Operation::ByKey, 1, 1)),
-    within(Operation::Updated, 1, 1),
-    within(Operation::Metadata, 1, 1),
-    within(Operation::References, 1, 1),
-    within(Operation::Config, 1, 1),
-    within(Operation::Exists, 1, 1),
-    within(Operation::AllReferences, 2, 2),
-    puts(1.15, within(Operation::StoreChild, 2, 1)),
-    within(Operation::RetrieveChild, 2, 1),
-    puts(2.2, within(Operation::Delete, 3, 2)),
+    within(Operation::Of(EntryOperation::Updated), 1, 1),
+    within(Operation::Of(EntryOperation::Metadata), 1, 1),
+    within(Operation::Of(EntryOperation::References), 1, 1),
+    within(Operation::Of(EntryOperation::Config), 1, 1),
+    within(Operation::Of(EntryOperation::Exists), 1, 1),
+    within(Operation::Of(EntryOperation::AllReferences), 2, 2),
+    puts(1.15, within(Operation::Of(EntryOperation::StoreChild), 2, 1)),
+    within(Operation::Of(EntryOperation::RetrieveChild), 2, 1),
+    puts(2.2, within(Operation::Of(EntryOperation::Delete), 3, 2)),
     within(Operation::DeleteKeyed, 8, 6),
     within(Operation::DeleteNewest, 10, 7),
-    puts(2.2, within(Operation::Update, 2, 2)),
+    puts(2.2, within(Operation::Of(EntryOperation::Update), 2, 2)),
     within(Operation::UpdateKeyed, 8, 6),
     // Of fewer entries than there are repetitions, none of them in a catalog yet.
     within(Operation::Ids, 40, 2),
@@ -113,26 +120,34 @@ impl fmt::Display for Operation {
             Self::StoreKnown(strategy) => write!(f, "store {strategy}, known content"),
             Self::StoreKeyed(strategy) => write!(f, "store {strategy} under a key"),
             Self::StoreDeleted => f.write_str("store direct, deleted content"),
-            Self::ById => f.write_str("retrieve by id"),
-            Self::ByHash => f.write_str("retrieve by hash"),
-            Self::ByVersion => f.write_str("retrieve by hash and version"),
+            Self::Of(operation) => write!(f, "{operation}"),
             Self::ByKey => f.write_str("retrieve by key"),
-            Self::Updated => f.write_str("retrieve by id, updated entry"),
-            Self::Metadata => f.write_str("metadata"),
-            Self::References => f.write_str("refs"),
-            Self::Config => f.write_str("config"),
-            Self::Exists => f.write_str("exists by id"),
-            Self::AllReferences => f.write_str("refs/all"),
-            Self::StoreChild => f.write_str("child store"),
-            Self::RetrieveChild => f.write_str("child retrieve"),
-            Self::Delete => f.write_str("delete"),
             Self::DeleteKeyed => f.write_str("delete with a key"),
             Self::DeleteNewest => f.write_str("delete, newest of a key"),
-            Self::Update => f.write_str("update"),
             Self::UpdateKeyed => f.write_str("update with a key"),
             Self::Ids => f.write_str("list of ids"),
             Self::Stats => f.write_str("stats"),
         }
+    }
+}
+
+impl fmt::Display for EntryOperation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ById => "retrieve by id",
+            Self::ByHash => "retrieve by hash",
+            Self::ByVersion => "retrieve by hash and version",
+            Self::Updated => "retrieve by id, updated entry",
+            Self::Metadata => "metadata",
+            Self::References => "refs",
+            Self::Config => "config",
+            Self::Exists => "exists by id",
+            Self::AllReferences => "refs/all",
+            Self::StoreChild => "child store",
+            Self::RetrieveChild => "child retrieve",
+            Self::Delete => "delete",
+            Self::Update => "update",
+        })
     }
 }
 
@@ -181,7 +196,7 @@ impl Fixtures {
                 self.send(store("key_based", &keyed(number), &text)).await;
                 get(&format!("retrieve/key/key_based/k{number}/f"))
             }
-            _ => {
+            Operation::Of(operation) => {
                 let (id, hash) = self.send(store("direct", "", &text)).await;
                 self.about(operation, &id, &hash).await
             }
@@ -195,28 +210,28 @@ impl Fixtures {
     }
 
     /// A request about an entry.
-    async fn about(&self, operation: Operation, id: &str, hash: &str) -> Request {
+    async fn about(&self, operation: EntryOperation, id: &str, hash: &str) -> Request {
         let child = |name: &str| Request::post(&place(&format!("cache/{id}/data/store/string/{name}"))).text("child");
         match operation {
-            Operation::ByHash => get(&format!("retrieve/hash/{hash}/string")),
-            Operation::ByVersion => get(&format!("retrieve/hash/{hash}/string?version=1")),
-            Operation::Updated => {
+            EntryOperation::ById => get(&format!("retrieve/{id}/string")),
+            EntryOperation::ByHash => get(&format!("retrieve/hash/{hash}/string")),
+            EntryOperation::ByVersion => get(&format!("retrieve/hash/{hash}/string?version=1")),
+            EntryOperation::Updated => {
                 self.send(Request::post(&place(&format!("update/{id}/string"))).text("updated")).await;
                 get(&format!("retrieve/{id}/string"))
             }
-            Operation::Metadata => get(&format!("retrieve/{id}/metadata")),
-            Operation::References => get(&format!("retrieve/{id}/refs")),
-            Operation::Config => get(&format!("retrieve/{id}/config")),
-            Operation::Exists => get(&format!("exists/id/{id}")),
-            Operation::AllReferences => get(&format!("retrieve/{id}/refs/all")),
-            Operation::StoreChild => child("new"),
-            Operation::RetrieveChild => {
+            EntryOperation::Metadata => get(&format!("retrieve/{id}/metadata")),
+            EntryOperation::References => get(&format!("retrieve/{id}/refs")),
+            EntryOperation::Config => get(&format!("retrieve/{id}/config")),
+            EntryOperation::Exists => get(&format!("exists/id/{id}")),
+            EntryOperation::AllReferences => get(&format!("retrieve/{id}/refs/all")),
+            EntryOperation::StoreChild => child("new"),
+            EntryOperation::RetrieveChild => {
                 self.client.send(child("known")).await;
                 get(&format!("cache/{id}/data/string/known"))
             }
-            Operation::Delete => Request::delete(&place(&format!("delete/{id}"))),
-            Operation::Update => Request::post(&place(&format!("update/{id}/string"))).text("updated"),
-            _ => get(&format!("retrieve/{id}/string")),
+            EntryOperation::Delete => Request::delete(&place(&format!("delete/{id}"))),
+            EntryOperation::Update => Request::post(&place(&format!("update/{id}/string"))).text("updated"),
         }
     }
 

@@ -1,7 +1,8 @@
 //! The sweep as an operator runs it, while a server keeps serving.
 
 use std::fs::File;
-use std::process::Command;
+use std::path::PathBuf;
+use std::process::{Command, Output};
 use std::time::{Duration, SystemTime};
 
 use crate::support::server::binary;
@@ -53,16 +54,37 @@ async fn a_child_that_outlived_its_entry_is_swept_and_what_lives_is_left_alone()
     assert_eq!(reply.text(), "kept");
 }
 
-/// The output of `cache-lambda sweep` on the folder of a server.
+#[tokio::test]
+async fn a_sweep_that_finds_damage_says_so_and_exits_with_7() {
+    let server = Server::start(&Mode::Disk).await;
+    server.client().send(Request::post("/demo/direct/store/string").text("hello")).await;
+    let is_manifest = |path: &PathBuf| path.to_string_lossy().contains("refs/by-hash/2c/f2/2cf24dba5fb0a30e");
+    let manifest = files(&server.disk()).into_keys().find(is_manifest).unwrap();
+    // Shorter ones count as tombstones.
+    std::fs::write(manifest, "damaged ".repeat(10)).unwrap();
+    for arguments in [&["--dry-run"][..], &[]] {
+        let output = run_sweep(&server, arguments);
+        assert_eq!(output.status.code(), Some(7), "{output:?}");
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(said.contains("\ndemo: damaged: demo/refs/by-hash/2c/f2/2cf24dba5fb0a30e\n"), "{said}");
+    }
+}
+
+/// The output of `cache-lambda sweep` on the folder of a server, which finds no damage.
 fn sweep(server: &Server, arguments: &[&str]) -> String {
-    let output = Command::new(binary())
+    let output = run_sweep(server, arguments);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Runs `cache-lambda sweep` on the folder of a server.
+fn run_sweep(server: &Server, arguments: &[&str]) -> Output {
+    Command::new(binary())
         .arg("sweep")
         .args(arguments)
         .env_clear()
         .env("CACHE__SERVICE__STORAGE_MODE", "local_disk")
         .env("CACHE__SERVICE__LOCAL_DISK_PATH", server.disk())
         .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
+        .unwrap()
 }

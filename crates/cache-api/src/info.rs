@@ -60,7 +60,7 @@ pub struct Versions {
 pub struct Storage {
     /// `s3`, `local_disk`, `sqlite`, `zip` or `memory`.
     pub storage_mode: String,
-    /// The lifetime of entries, in hours, of namespaces that set none.
+    /// The time to live of entries, in hours, of namespaces that set none.
     pub ttl_hours: u32,
     /// The bucket, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -11,7 +11,7 @@ use crate::names::{CacheId, Namespace};
 pub struct NamespaceStats {
     /// The namespace.
     pub namespace: Namespace,
-    /// The lifetime of its entries, in hours.
+    /// The time to live of its entries, in hours.
     pub ttl_hours: u32,
     /// Entries of this strategy.
     pub direct_files: u64,

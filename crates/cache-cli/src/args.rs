@@ -33,8 +33,8 @@ Environment: MGRAPH_CACHE_URL, MGRAPH_CACHE_KEY or MGRAPH_CACHE_KEY_FILE,
 MGRAPH_CACHE_KEY_NAME, MGRAPH_CACHE_NAMESPACE, MGRAPH_CACHE_PROFILE,
 MGRAPH_CACHE_JSON, and the variables of the Python clients. Flags come first,
 then the environment, then .mgraph-cache.toml in this folder or one above it (url
-and namespace), then the profile. A key is never an argument, where other users
-of the machine would see it.
+and namespace), then the profile. An API key is never an argument, where other
+users of the machine would see it.
 
 ";
 
@@ -60,7 +60,7 @@ pub struct Global {
     /// The profile to use
     #[arg(long, global = true, value_name = "NAME", env = "MGRAPH_CACHE_PROFILE")]
     pub profile: Option<String>,
-    /// A file that holds the API key; `-` for stdin
+    /// A file that holds the API key (not the cache key of --key); `-` for stdin
     #[arg(long, global = true, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
     /// The namespace
@@ -142,7 +142,7 @@ pub enum Command {
         /// The store to write
         #[arg(long, value_name = "STORE")]
         to: StoreAddress,
-        /// Make entries of the Python service entries of this one, with the same ids
+        /// Convert entries of the Python service to entries of this one, with the same ids
         #[arg(long)]
         convert: bool,
         /// Replace what is different in the target
@@ -151,17 +151,23 @@ pub enum Command {
         /// How many objects are copied at the same time
         #[arg(long, value_name = "N", default_value_t = CopyOptions::default().parallel as u16, value_parser = clap::value_parser!(u16).range(1..=1000))]
         parallel: u16,
+        /// How progress is shown
+        #[arg(long, value_enum, default_value = "auto")]
+        progress: ProgressKind,
     },
-    /// Find what is missing, damaged or out of date in a store; the exit code is 7 if there is something
+    /// Find what is missing, damaged or out of date in a store; the exit code is 7 if there are findings
     Verify {
         /// The store: disk:FOLDER, sqlite:FILE, zip:FILE, s3:BUCKET or s3:BUCKET/PREFIX
         #[arg(value_name = "STORE")]
         store: StoreAddress,
-        /// Mend what needs no guess; without it nothing is changed
+        /// Repair what can be repaired without guessing; without it nothing is changed
         #[arg(long)]
         repair: bool,
+        /// How progress is shown
+        #[arg(long, value_enum, default_value = "auto")]
+        progress: ProgressKind,
     },
-    /// Remove from a store what has expired, and what belongs to nothing and is older than a day
+    /// Remove expired entries from a store, and unreferenced objects that are older than a day; the exit code is 7 if there are damaged objects
     Sweep {
         /// The store: disk:FOLDER, sqlite:FILE, zip:FILE, s3:BUCKET or s3:BUCKET/PREFIX
         #[arg(value_name = "STORE")]
@@ -173,13 +179,13 @@ pub enum Command {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Save a URL and a key as a profile; the key is asked for, or read from stdin
+    /// Save a URL and an API key as a profile; the key is asked for, or read from stdin
     Login(Login),
     /// Remove a profile: the one of --profile, else the default one
     Logout,
-    /// Show which service and key are used, whether they work, and what the key may do
+    /// Show which service and API key are used, whether they work, and what the key may do
     Whoami,
-    /// Look for what is wrong with configuration, service and key
+    /// Look for what is wrong with configuration, service and API key
     Doctor,
     /// Run a command once for its inputs: later runs print what it printed
     Memo(Memo),
@@ -187,7 +193,7 @@ pub enum Command {
     Run {
         /// The file; `-` for stdin
         file: PathBuf,
-        /// Go on after a command that fails
+        /// Continue after a command that fails
         #[arg(long)]
         keep_going: bool,
     },
@@ -209,6 +215,11 @@ impl Command {
     pub fn handles_signals(&self) -> bool {
         matches!(self, Self::Serve(_))
     }
+
+    /// Whether it may be a line of a file that `run` reads.
+    pub fn can_be_in_file(&self) -> bool {
+        !matches!(self, Self::Serve(_) | Self::Run { .. })
+    }
 }
 
 // How the server stores. What is not named here, the environment says: see `docs/settings.md`.
@@ -220,7 +231,7 @@ pub struct Serve {
     /// The folder to store in [default: ./.mgraph-cache]
     #[arg(long, value_name = "FOLDER", conflicts_with = "memory")]
     pub path: Option<PathBuf>,
-    /// Store in memory: all is gone at the end
+    /// Store in memory: everything is gone when the process ends
     #[arg(long)]
     pub memory: bool,
 }
@@ -228,7 +239,7 @@ pub struct Serve {
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ProgressKind {
-    /// A bar on a terminal, else a line every 5 seconds; JSON with --json
+    /// A line that moves on a terminal, else one every 5 seconds; JSON with --json
     Auto,
     /// A JSON object every 5 seconds, on stderr
     Json,
@@ -254,10 +265,10 @@ pub enum Kind {
 pub struct Put {
     /// The file; `-` for stdin
     pub file: PathBuf,
-    /// The key to store under, such as users/ada
+    /// The cache key to store under, such as users/ada
     #[arg(short, long)]
     pub key: Option<String>,
-    /// The name under the key, which makes versions
+    /// The file id under the cache key; stores under the same one make versions
     #[arg(short, long, requires = "key")]
     pub file_id: Option<String>,
     /// How it can be found: direct, temporal, temporal_latest, temporal_versioned or key_based [default: key_based with a key, else direct]
@@ -269,10 +280,10 @@ pub struct Put {
     /// How long it lives, such as 90s, 15m, 12h or 7d
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub ttl: Option<Duration>,
-    /// Only if nothing is under the key
+    /// Only if there is no live version under the cache key and file id
     #[arg(long, requires = "file_id")]
     pub if_absent: bool,
-    /// Makes repeats in other processes the same entry
+    /// Retries with the same text return the same entry
     #[arg(long, value_name = "TEXT")]
     pub idempotency_key: Option<String>,
     /// How progress is shown
@@ -297,7 +308,7 @@ pub struct Get {
 // What to list.
 #[derive(Debug, Args)]
 pub struct Ls {
-    /// NS or NS/KEY: entries whose key is KEY or below it
+    /// NS or NS/KEY: entries whose cache key is KEY or below it
     pub place: Option<String>,
     /// How many entries are shown at most
     #[arg(long, value_name = "N", default_value_t = 1000)]
@@ -307,10 +318,10 @@ pub struct Ls {
 // What to delete.
 #[derive(Debug, Args)]
 pub struct Rm {
-    /// The entries; a key or hash stands for its newest version
+    /// The entries; a cache key or hash stands for its newest version
     #[arg(required_unless_present = "prefix", value_name = "REF")]
     pub refs: Vec<EntryRef>,
-    /// All entries whose key is this or below it: NS/KEY
+    /// All entries whose cache key is this or below it: NS/KEY
     #[arg(long, value_name = "NS/KEY", conflicts_with = "refs")]
     pub prefix: Option<String>,
     /// Say what would be deleted
@@ -341,19 +352,19 @@ pub struct SyncFolder {
 pub struct Login {
     /// The URL of the service; without it, that of --url or the environment
     pub service: Option<String>,
-    /// The header that carries the key
+    /// The header that carries the API key
     #[arg(long, value_name = "HEADER")]
     pub key_name: Option<String>,
-    /// A command that prints the key, in place of the key
+    /// A command that prints the API key, in place of the key itself
     #[arg(long, value_name = "COMMAND", conflicts_with_all = ["key_env", "no_key"])]
     pub key_command: Option<String>,
-    /// A variable that holds the key, in place of the key
+    /// An environment variable that holds the API key, in place of the key itself
     #[arg(long, value_name = "NAME", conflicts_with = "no_key")]
     pub key_env: Option<String>,
-    /// The service needs no key
+    /// The service needs no API key
     #[arg(long)]
     pub no_key: bool,
-    /// Save it even if the service does not take it
+    /// Save the profile even if the service does not accept it
     #[arg(long)]
     pub force: bool,
 }
@@ -364,7 +375,7 @@ pub struct Memo {
     /// A file or folder whose content counts
     #[arg(short, long, value_name = "PATH")]
     pub input: Vec<PathBuf>,
-    /// A variable whose value counts
+    /// An environment variable whose value counts
     #[arg(short, long, value_name = "NAME")]
     pub env: Vec<String>,
     /// A file that the command makes: it is stored, and written again

@@ -13,11 +13,11 @@ pub const USAGE: u8 = 2;
 pub const NOT_FOUND: u8 = 3;
 /// The API key is missing, wrong, or may not do this.
 pub const NOT_PERMITTED: u8 = 4;
-/// The service or the network did not answer in time, or the key is beyond a limit: a repeat may succeed later.
+/// The service or the network did not respond in time, or the API key is beyond a limit: a retry may succeed later.
 pub const TEMPORARY: u8 = 5;
 /// What is stored rules it out, or the storage is full.
 pub const REFUSED: u8 = 6;
-/// A content does not have its SHA-256, or a store has findings.
+/// A content does not match its SHA-256, or a store has findings.
 pub const DAMAGED: u8 = 7;
 /// Ctrl-C.
 pub const INTERRUPTED: u8 = 130;
@@ -32,9 +32,9 @@ Exit codes:
   2    wrong usage or input
   3    no such entry
   4    the API key is missing, wrong, or may not do this
-  5    no answer in time, or the key is beyond a limit: a repeat may succeed later
+  5    no response in time, or the API key is beyond a limit: retry later
   6    refused: what is stored rules it out, or the storage is full
-  7    a content does not have its SHA-256; of copy, verify and sweep: a finding
+  7    a content does not match its SHA-256; of copy, verify and sweep: a finding
   130  interrupted by Ctrl-C, 143 by SIGTERM; memo: that of its command";
 
 /// Why a command failed.

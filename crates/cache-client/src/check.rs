@@ -19,7 +19,7 @@ pub struct Check {
     pub url: String,
     /// Whether a cache answers there.
     pub reachable: bool,
-    /// How long one answer took, connecting included.
+    /// How long one response took, connecting included.
     #[serde(serialize_with = "milliseconds", rename = "latency_ms")]
     pub latency: Option<Duration>,
     /// The version of the service.
@@ -63,7 +63,7 @@ impl Check {
 
 impl Client {
     /// Asks whether the service can be reached, and whether it takes the key. It stores nothing, and does not fail: what is
-    /// wrong is in the answer.
+    /// wrong is in the response.
     pub async fn check(&self) -> Check {
         let mut check = Check {
             url: self.url().to_owned(),

@@ -17,7 +17,7 @@ use crate::error::{Error, Failure};
 use crate::namespace::Namespace;
 use crate::operations::{GET_RETRIEVE_ID_BINARY, GET_RETRIEVE_ID_JSON, GET_RETRIEVE_ID_STRING, Operation};
 use crate::progress::Progress;
-use crate::retrieved::{Content, Found, GZIP, Retrieved, wrong_bytes};
+use crate::retrieved::{Content, EntryInfo, GZIP, Retrieved, wrong_bytes};
 use crate::selector::Selector;
 
 /// How errors name it.
@@ -35,7 +35,7 @@ pub struct Download {
 /// A content that is arriving.
 #[derive(Debug)]
 pub struct Incoming {
-    found: Found,
+    info: EntryInfo,
     body: Body,
     hasher: Sha256,
     gzip: Option<MultiGzDecoder<Vec<u8>>>,
@@ -73,20 +73,20 @@ impl Download {
     ///
     /// See [`Error`]; a miss is `None`.
     pub async fn open(self) -> Result<Option<Incoming>, Error> {
-        let Some(found) = self.namespace.find(self.selector.clone()).await? else { return Ok(None) };
+        let Some(info) = self.namespace.find(self.selector.clone()).await? else { return Ok(None) };
         let client = self.namespace.client();
-        let is_gzip = found.metadata.content_encoding.as_deref() == Some(GZIP);
-        let mut call = self.namespace.call(operation(found.kind), &[found.entry.id()])?;
+        let is_gzip = info.metadata.content_encoding.as_deref() == Some(GZIP);
+        let mut call = self.namespace.call(operation(info.kind), &[info.entry.id()])?;
         if is_gzip {
             call = call.header(header::ACCEPT_ENCODING, HeaderValue::from_static(GZIP));
         }
         let Some(response) = client.open(&call).await? else { return Ok(None) };
         self.progress.restart();
         if !is_gzip {
-            self.progress.expect(found.metadata.content_size);
+            self.progress.expect(info.metadata.content_size);
         }
         Ok(Some(Incoming {
-            found,
+            info,
             body: response.into_body(),
             hasher: Sha256::new(),
             gzip: is_gzip.then(|| MultiGzDecoder::new(Vec::new())),
@@ -111,7 +111,7 @@ impl Download {
     /// # Errors
     ///
     /// See [`Error`]; a miss is `None`. The file stays as it was.
-    pub async fn to_file(self, path: &Path) -> Result<Option<Found>, Error> {
+    pub async fn to_file(self, path: &Path) -> Result<Option<EntryInfo>, Error> {
         let failed = |error| Error::file(path, "writing a download", error);
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let beside = path.with_file_name(format!(".{name}.{}.part", uuid::Uuid::new_v4()));
@@ -124,7 +124,7 @@ impl Download {
             }
             file.flush().await.map_err(failed)?;
             file.sync_all().await.map_err(failed)?;
-            Ok(Some(incoming.found))
+            Ok(Some(incoming.info))
         });
         let found = found.await?;
         if found.is_some() {
@@ -139,8 +139,8 @@ impl Download {
         self.repeatedly(async |download| {
             let Some(mut incoming) = download.open().await? else { return Ok(None) };
             let bytes = incoming.rest().await?;
-            let content = Content::of_bytes(incoming.found.kind, bytes)?;
-            Ok(Some(Retrieved { found: incoming.found, content }))
+            let content = Content::of_bytes(incoming.info.kind, bytes)?;
+            Ok(Some(Retrieved { info: incoming.info, content }))
         })
         .await
     }
@@ -167,9 +167,9 @@ impl Download {
 }
 
 impl Incoming {
-    /// The entry.
-    pub fn found(&self) -> &Found {
-        &self.found
+    /// What is known about the entry.
+    pub fn info(&self) -> &EntryInfo {
+        &self.info
     }
 
     /// The next part of the content; `None` at its end, once all of it has the right SHA-256.
@@ -227,8 +227,8 @@ impl Incoming {
     fn end(&mut self) -> Result<Option<Bytes>, Error> {
         self.ended = true;
         let was = hex::encode(std::mem::take(&mut self.hasher).finalize());
-        if was != self.found.sha256 {
-            return Err(wrong_bytes(WHAT, &self.found.sha256, &was));
+        if was != self.info.sha256 {
+            return Err(wrong_bytes(WHAT, &self.info.sha256, &was));
         }
         let rest = self.gzip.take().map(MultiGzDecoder::finish).transpose();
         Ok(rest.map_err(|error| Error::unreadable(WHAT, "the content is not gzip", error))?.map(Into::into))

@@ -127,7 +127,7 @@ impl Entry {
         self.namespace.json_if_any(&call).await
     }
 
-    /// Deletes it with its child data. If the answer to a first attempt was lost, a repeat finds nothing any more, and says so.
+    /// Deletes it with its child data. If the response to a first attempt was lost, a retry finds nothing any more, and says so.
     ///
     /// # Errors
     ///

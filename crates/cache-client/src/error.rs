@@ -20,7 +20,7 @@ pub enum Error {
     InvalidRequest(Failure),
     /// What is stored rules it out, such as a live version under a key that has to be unused: read it, then decide. (409, 412)
     Conflict(Failure),
-    /// The service, its storage or the network did not answer in time: a later repeat may succeed. Of a call that is not
+    /// The service, its storage or the network did not respond in time: a later retry may succeed. Of a call that is not
     /// safe to repeat the outcome is unknown. (408, 502, 503, 504, connection errors, timeouts)
     Temporary(Failure),
     /// The API key is beyond one of its limits, and nothing was done: repeat it after [`Failure::retry_after`]. (429)
@@ -34,7 +34,7 @@ pub enum Error {
     /// No secure connection is possible: the certificate of the service is refused, or nothing that speaks TLS is at the URL.
     /// Correct the URL, renew the certificate, or name the authority that signed it in `SSL_CERT_FILE`.
     Tls(Failure),
-    /// The answer is not one of this service: the URL may lead elsewhere, or the versions do not fit.
+    /// The response is not one of this service: the URL may lead elsewhere, or the versions do not fit.
     Protocol(Failure),
     /// A file or a folder of this machine cannot be used.
     File(Failure),
@@ -170,7 +170,7 @@ impl Error {
         Self::InvalidRequest(Failure::new("", format!("{field} {problem}")))
     }
 
-    /// An answer of the service that is not understood.
+    /// A response of the service that is not understood.
     pub(crate) fn unreadable(operation: &str, message: impl Into<String>, source: impl Into<BoxError>) -> Self {
         Self::Protocol(Failure::new(operation, message).with_source(source))
     }

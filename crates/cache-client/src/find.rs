@@ -7,7 +7,7 @@ use http::StatusCode;
 use crate::error::{Error, Failure};
 use crate::namespace::Namespace;
 use crate::operations::{self, Operation};
-use crate::retrieved::Found;
+use crate::retrieved::EntryInfo;
 use crate::selector::Selector;
 
 /// How many entries one request of a batch asks for.
@@ -19,7 +19,7 @@ impl Namespace {
     /// # Errors
     ///
     /// See [`Error`]; a miss is `None`.
-    pub async fn find(&self, selector: impl Into<Selector>) -> Result<Option<Found>, Error> {
+    pub async fn find(&self, selector: impl Into<Selector>) -> Result<Option<EntryInfo>, Error> {
         let results = self.find_many(&[selector.into()]).await?;
         results.into_iter().next().unwrap_or_else(|| Err(no_result()))
     }
@@ -29,11 +29,11 @@ impl Namespace {
     /// # Errors
     ///
     /// When a request fails as a whole.
-    pub async fn find_many(&self, selectors: &[Selector]) -> Result<Vec<Result<Option<Found>, Error>>, Error> {
+    pub async fn find_many(&self, selectors: &[Selector]) -> Result<Vec<Result<Option<EntryInfo>, Error>>, Error> {
         let mut all = Vec::with_capacity(selectors.len());
         for part in selectors.chunks(BATCH_ITEMS) {
             let items = self.batch(&operations::POST_EXISTS_BATCH, part).await?;
-            all.extend(items.into_iter().map(|item| found(self, item)));
+            all.extend(items.into_iter().map(|item| entry_info(self, item)));
         }
         Ok(all)
     }
@@ -55,14 +55,14 @@ impl Namespace {
 }
 
 /// A result of a batch read as an entry; `None` for a miss.
-pub(crate) fn found(namespace: &Namespace, item: ReceivedItem) -> Result<Option<Found>, Error> {
+pub(crate) fn entry_info(namespace: &Namespace, item: ReceivedItem) -> Result<Option<EntryInfo>, Error> {
     let what = "a batch read";
     let status = StatusCode::from_u16(item.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let kind = item.data_type.as_deref().and_then(kind);
     match (status, kind, item.version, item.sha256, item.metadata) {
         (StatusCode::OK, Some(kind), Some(version), Some(sha256), Some(metadata)) => {
             let entry = namespace.entry(metadata.cache_id.as_str());
-            Ok(Some(Found { entry, kind, version, sha256: sha256.as_str().to_owned(), metadata }))
+            Ok(Some(EntryInfo { entry, kind, version, sha256: sha256.as_str().to_owned(), metadata }))
         }
         (StatusCode::OK, ..) => Err(Error::Protocol(Failure::new(what, "a result lacks its metadata"))),
         (StatusCode::NOT_FOUND, ..) => Ok(None),
@@ -82,7 +82,7 @@ fn kind(name: &str) -> Option<ContentKind> {
     }
 }
 
-/// The error for an answer with too few results, or too many.
+/// The error for a response with too few results, or too many.
 pub(crate) fn no_result() -> Error {
     Error::Protocol(Failure::new("a batch read", "the answer has another number of results than were asked for"))
 }

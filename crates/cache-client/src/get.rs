@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::entry::Entry;
 use crate::error::{Error, Failure};
-use crate::find::{BATCH_ITEMS, found, no_result};
+use crate::find::{BATCH_ITEMS, entry_info, no_result};
 use crate::namespace::Namespace;
 use crate::operations;
 use crate::retrieved::{Content, GZIP, Retrieved, sha256_hex, wrong_bytes};
@@ -75,13 +75,13 @@ async fn received(
         return namespace.download(selector.clone()).retrieved().await;
     }
     let data = item.data.take();
-    let Some(found) = found(namespace, item)? else { return Ok(None) };
-    if found.metadata.content_encoding.as_deref() == Some(GZIP) {
+    let Some(info) = entry_info(namespace, item)? else { return Ok(None) };
+    if info.metadata.content_encoding.as_deref() == Some(GZIP) {
         return namespace.download(selector.clone()).retrieved().await;
     }
     let unreadable = |error| Error::unreadable("a batch read", "a content is not of its type", error);
     let data = data.ok_or_else(|| Error::Protocol(Failure::new("a batch read", "a result lacks its content")))?;
-    let content = match found.kind {
+    let content = match info.kind {
         ContentKind::String => Content::Text(serde_json::from_str(data.get()).map_err(unreadable)?),
         ContentKind::Json => Content::Json(data),
         ContentKind::Binary | ContentKind::Zip => {
@@ -90,10 +90,10 @@ async fn received(
             Content::Bytes(bytes.map_err(|error| Error::unreadable("a batch read", "no base64", error))?.into())
         }
     };
-    let retrieved = Retrieved { found, content };
+    let retrieved = Retrieved { info, content };
     let was = sha256_hex(&retrieved.bytes());
-    match was == retrieved.found.sha256 {
+    match was == retrieved.info.sha256 {
         true => Ok(Some(retrieved)),
-        false => Err(wrong_bytes("a batch read", &retrieved.found.sha256, &was)),
+        false => Err(wrong_bytes("a batch read", &retrieved.info.sha256, &was)),
     }
 }

@@ -1,6 +1,6 @@
 //! The entries with a hash, and those under a key.
 
-use cache_api::entries::{Exists, Store as Stored};
+use cache_api::entries::Exists;
 use cache_api::kinds::Strategy;
 use cache_api::references::{HashCacheId, HashReferences};
 use cache_api::versions::VersionList;
@@ -11,6 +11,7 @@ use crate::namespace::Namespace;
 use crate::operations::{self as op, Operation};
 use crate::read::Read;
 use crate::selector::{Selector, strategy_name};
+use crate::store::Stored;
 
 /// The entries with a hash.
 #[derive(Debug, Clone)]

@@ -51,7 +51,7 @@ impl Keys {
         self.if_any(&call(&op::GET_KEYS_ID, id)?).await
     }
 
-    /// Makes a key. The key itself is in this answer only.
+    /// Makes a key. The key itself is in this response only.
     ///
     /// # Errors
     ///
@@ -80,7 +80,7 @@ impl Keys {
     }
 
     /// Makes a key that replaces this one, which stays valid for `overlap`, in whole seconds; for a day without it. The key itself
-    /// is in this answer only.
+    /// is in this response only.
     ///
     /// # Errors
     ///

@@ -11,7 +11,7 @@
 //! cache.store_json(&profile).strategy(Strategy::KeyBased).key("users/ada").file_id("profile").send().await?;
 //!
 //! match cache.get(Selector::key(Strategy::KeyBased, "users/ada", "profile")).await? {
-//!     Some(found) => println!("version {}: {}", found.found.version, found.text()?),
+//!     Some(found) => println!("version {}: {}", found.info.version, found.text()?),
 //!     None => println!("a miss is no error"),
 //! }
 //! # Ok(())
@@ -80,7 +80,7 @@ pub use namespace::{EntriesQuery, Namespace};
 pub use policy::Policy;
 pub use progress::Progress;
 pub use read::{Generic, GenericData, Read};
-pub use retrieved::{Content, Found, Retrieved};
+pub use retrieved::{Content, EntryInfo, Retrieved};
 pub use selector::{EntryRef, STRATEGIES, Selector, parse_strategy, strategy_name};
 pub use store::{MAX_DIRECT_STORE_BYTES, Store, Stored};
 pub use transport::{Remote, Transport, TransportError};

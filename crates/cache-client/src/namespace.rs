@@ -60,7 +60,7 @@ impl Namespace {
         Call::new(operation, &[&[self.name.as_str()], parameters].concat())
     }
 
-    /// Sends a call, and reads the answer as JSON.
+    /// Sends a call, and reads the response as JSON.
     pub(crate) async fn json<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Error> {
         self.client.send(call).await?.json()
     }

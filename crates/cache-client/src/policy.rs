@@ -9,7 +9,7 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 pub struct Policy {
     /// How long making a connection may take. 3 s by default.
     pub connect_timeout: Duration,
-    /// How long one attempt may take, answer included; for a transfer, how long it may stand still. 30 s by default.
+    /// How long one attempt may take, response included; for a transfer, how long it may stand still. 30 s by default.
     /// A request body of more than a MiB gets another second for each.
     pub attempt_timeout: Duration,
     /// How long a call may take in all, retries and the pauses between them included. 60 s by default. Transfers of files

@@ -161,7 +161,7 @@ impl Read {
         self.selector.check()?;
         let call = match &self.selector {
             Selector::Id(id) => self.namespace.call(by_id(form), &[id])?.query("revision", self.revision),
-            _ if self.revision.is_some() => {
+            Selector::Hash { .. } | Selector::Key { .. } if self.revision.is_some() => {
                 return Err(Error::argument("a revision", "is of one entry: name it by its id"));
             }
             Selector::Hash { hash, version } => self.namespace.call(by_hash(form), &[hash])?.query("version", *version),

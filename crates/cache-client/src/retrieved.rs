@@ -13,9 +13,9 @@ use crate::error::{Error, Failure};
 /// The only content encoding that the service and this client undo.
 pub(crate) const GZIP: &str = "gzip";
 
-/// An entry that was found.
+/// What a read says about an entry besides its content.
 #[derive(Debug, Clone)]
-pub struct Found {
+pub struct EntryInfo {
     /// The entry, for further calls.
     pub entry: Entry,
     /// Its kind of content; an archive is bytes.
@@ -31,8 +31,8 @@ pub struct Found {
 /// An entry with its content, which has the SHA-256 that the service names.
 #[derive(Debug, Clone)]
 pub struct Retrieved {
-    /// The entry.
-    pub found: Found,
+    /// What is known about the entry.
+    pub info: EntryInfo,
     /// Its content.
     pub content: Content,
 }
@@ -105,7 +105,7 @@ impl Retrieved {
 
     /// The entry, for further calls.
     pub fn entry(&self) -> &Entry {
-        &self.found.entry
+        &self.info.entry
     }
 }
 

@@ -18,10 +18,10 @@ use crate::transport::TransportError;
 
 /// The header with the id of the request.
 const REQUEST_ID: HeaderName = HeaderName::from_static("fast-api-request-id");
-/// How many bytes of an answer that is not understood an error shows.
+/// How many bytes of a response that is not understood an error shows.
 const SHOWN_CHARS: usize = 200;
 
-/// An answer that was received in full.
+/// A response that was received in full.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) operation: String,
@@ -44,7 +44,7 @@ impl Reply {
     }
 }
 
-/// How much of an answer an attempt waits for.
+/// How much of a response an attempt waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Receive {
     /// Status and headers.
@@ -68,7 +68,7 @@ struct Problem {
 }
 
 impl Client {
-    /// Sends a call, and receives the whole answer.
+    /// Sends a call, and receives the whole response.
     pub(crate) async fn send(&self, call: &Call) -> Result<Reply, Error> {
         let found = self.find(call).await?;
         found.map_err(Error::InvalidRequest)

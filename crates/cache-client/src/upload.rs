@@ -1,4 +1,4 @@
-//! Uploads: a large content is announced, sent to the URL in the answer, and completed.
+//! Uploads: a large content is announced, sent to the URL in the response, and completed.
 
 use std::io::Read as _;
 use std::path::PathBuf;
@@ -76,7 +76,7 @@ impl Upload {
     }
 }
 
-/// SHA-256 of a file in 64 hex digits, as [`Found::sha256`](crate::Found::sha256) has it.
+/// SHA-256 of a file in 64 hex digits, as [`EntryInfo::sha256`](crate::EntryInfo::sha256) has it.
 ///
 /// # Errors
 ///

@@ -150,7 +150,7 @@ impl Zip {
         self.entry.namespace().json_if_any(&call).await
     }
 
-    /// Several edits at once, in one new entry. The answer says how each of them went.
+    /// Several edits at once, in one new entry. The response says how each of them went.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
 //! The use cases. Each is a method of [`NamespaceCache`] or [`Cache`], in a file of its own; this file holds what they share.
 //!
 //! Reading order: `store` (the commit of an entry), `commit` (the one loop that changes a manifest or key index, and its group
-//! commit), `key` (listing under a key), `retrieve`, `delete`.
+//! commit), `key_index_entries` (adding an entry to its key index), `retrieve`, `delete`.
 //!
 //! ```
 //! # use std::sync::Arc;
@@ -31,15 +31,15 @@ mod children;
 mod clear_namespace;
 mod commit;
 mod content;
+mod dated_entries;
 mod delete;
 mod dry_run;
-mod entries;
 mod exists;
 mod group_commit;
 mod head;
 mod intents;
-mod key;
 mod key_changes;
+mod key_index_entries;
 mod listing;
 mod load;
 mod locate;
@@ -72,8 +72,8 @@ pub use self::admin::{AdminFile, FileDeleted, ListFiles};
 pub use self::audit::{AuditedContent, AuditedEntry, ContentPlace, KeyIndexAudit, ManifestAudit};
 pub use self::batch::{BatchItem, MAX_BATCH_ITEMS};
 pub use self::children::{Child, ChildName};
+pub use self::dated_entries::{DatedEntry, EntriesRequest};
 pub use self::delete::Deleted;
-pub use self::entries::{DatedEntry, EntriesRequest};
 pub use self::listing::NamePage;
 pub use self::namespaces::Stats;
 pub use self::object_cache::ObjectCacheCounts;
@@ -255,7 +255,7 @@ impl Cache {
         self.shared.rng.next_u64()
     }
 
-    fn is_over(&self) -> bool {
+    fn is_past_deadline(&self) -> bool {
         self.deadline.is_some_and(|deadline| deadline.has_passed(self.now()))
     }
 

@@ -35,6 +35,22 @@ impl Sha256Digest {
     }
 }
 
+/// Computes the SHA-256 of bytes that arrive in parts.
+#[derive(Debug, Default)]
+pub(crate) struct Sha256Hasher(Sha256);
+
+impl Sha256Hasher {
+    /// Adds the next part.
+    pub(crate) fn update(&mut self, part: &[u8]) {
+        self.0.update(part);
+    }
+
+    /// The digest of all parts.
+    pub(crate) fn finish(self) -> Sha256Digest {
+        Sha256Digest(self.0.finalize().into())
+    }
+}
+
 impl fmt::Display for Sha256Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&hex::encode(self.0))
@@ -92,6 +108,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn parts_have_the_digest_of_the_whole(bytes: Vec<u8>, part in 1..9_usize) {
+            let mut hasher = Sha256Hasher::default();
+            bytes.chunks(part).for_each(|part| hasher.update(part));
+            prop_assert_eq!(hasher.finish(), Sha256Digest::of(&bytes));
+        }
+
         #[test]
         fn a_digest_reads_back(bytes: [u8; 32]) {
             let digest = Sha256Digest(bytes);

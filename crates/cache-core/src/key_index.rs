@@ -6,6 +6,9 @@
 //! Before an entry is deleted, it is taken out here, and `recent` says so for a while: a store that is about to list it then
 //! does not. Before an entry is updated, its copy is taken out, and `recent` says so: a store that lists it then leaves the copy
 //! out. So neither has to look at the manifest, however late it comes.
+//!
+//! The index remembers the time of the newest entry that it ever listed. A store is acknowledged after it was listed, so of an
+//! entry that is older and not listed, the store or the delete broke off before it was acknowledged.
 
 use std::time::Duration;
 
@@ -36,6 +39,7 @@ pub struct KeyIndex {
     subject: String,
     writes: u64,
     next_version: u64,
+    newest_stored_at: Option<UnixMillis>,
     kinds: Vec<ContentKind>,
     log: VersionLog<KeyRow>,
     newest: Option<Newest>,
@@ -114,6 +118,8 @@ struct HeadJson {
     subject: String,
     writes: u64,
     next_version: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    newest_stored_at: Option<UnixMillis>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     contents: Vec<ContentJson>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -142,6 +148,7 @@ impl KeyIndex {
             subject: format!("{}/{}/{}", key.strategy, key.cache_key.as_str(), key.file_id),
             writes: 0,
             next_version: 1,
+            newest_stored_at: None,
             kinds: Vec::new(),
             log: VersionLog::new(Vec::new(), Vec::new()),
             newest: None,
@@ -169,6 +176,7 @@ impl KeyIndex {
             subject: head.subject,
             writes: head.writes,
             next_version: head.next_version,
+            newest_stored_at: head.newest_stored_at,
             kinds: head.kinds,
             log: VersionLog::new(head.entries, head.pages),
             newest,
@@ -185,6 +193,7 @@ impl KeyIndex {
             subject: self.subject.clone(),
             writes: self.writes,
             next_version: self.next_version,
+            newest_stored_at: self.newest_stored_at,
             contents: codec::contents_json(&contents),
             newest: self
                 .newest
@@ -224,6 +233,11 @@ impl KeyIndex {
         self.log.rows().last()
     }
 
+    /// The latest `stored_at` of all entries that it ever listed; `None` before the first.
+    pub fn newest_stored_at(&self) -> Option<UnixMillis> {
+        self.newest_stored_at
+    }
+
     /// The copy of the newest entry, if there is one.
     pub fn newest(&self) -> Option<&Newest> {
         let newest = self.newest.as_ref()?;
@@ -250,6 +264,7 @@ impl KeyIndex {
     ) -> u64 {
         let version = self.next_version;
         self.next_version += 1;
+        self.newest_stored_at = self.newest_stored_at.max(Some(row.stored_at));
         self.log.push(KeyRow { version, ..row });
         self.note_kind(kind);
         self.newest = copy.map(|(cache_hash, row, content)| Newest {
@@ -449,6 +464,15 @@ mod tests {
         assert!(index.is_removed(CacheId::from_u128(1)) && index.newest().is_none() && index.log().is_empty());
         let index = written(index, NOW.plus(REMEMBERED_FOR));
         assert!(!index.is_removed(CacheId::from_u128(1)));
+    }
+
+    #[test]
+    fn the_time_of_the_newest_entry_outlives_it() {
+        let mut index = KeyIndex::new(&key());
+        assert_eq!(index.newest_stored_at(), None);
+        list(&mut index, 1);
+        index.unlist(CacheId::from_u128(1));
+        assert_eq!(written(index, NOW).newest_stored_at(), Some(NOW));
     }
 
     #[test]

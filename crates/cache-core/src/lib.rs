@@ -5,24 +5,25 @@
 //! | word | what it means |
 //! |---|---|
 //! | content | what a caller stores: a string, a JSON document, bytes, or a ZIP archive |
-//! | namespace | a world of its own: nothing is shared between two of them, and nothing is found from another one |
+//! | namespace | an isolated part of the cache: nothing is shared between two of them, and nothing is found from another one |
 //! | entry | one store: a content, and how it is to be found. Two stores of one content are two entries |
 //! | cache hash | 16 hex digits that follow from the content (or from one field of it); several entries may have it |
-//! | cache id | the name of one entry. It says which hash, strategy and kind the entry has, and where in the manifest it is listed |
-//! | manifest | the object of a cache hash: its entries, and their contents if these are small. It is the truth |
+//! | cache id | the name of one entry. It encodes hash, strategy and kind of the entry, and where the manifest lists it |
+//! | manifest | the object of a cache hash: its entries, and their contents if these are small (*inline*). It is authoritative |
 //! | key index | the object of a key and file id: which entries were stored under it, newest last |
-//! | head, page | the part of a manifest or key index that each write replaces, and older rows that it references |
-//! | inline | said of a content that lies in the manifest itself |
-//! | blob, blob token | the object that holds a larger content, and what tells apart blobs under one hash |
-//! | nonce | what identifies a change, so that a repeat of it is known |
+//! | head, page | the part of a manifest or key index that each write replaces, and older rows, which were moved out of it (*spilled*) |
+//! | blob, blob token | the object of a larger content, and what tells blobs of one hash apart. A *retired* token is not referenced again |
+//! | nonce | what identifies a change, so that a retry of it is recognised |
 //! | group commit | one write that carries the changes of several callers. Other processes leave theirs as *intents* |
 //! | version, key version | the position in the manifest and in the key index, from 1, never given twice |
 //! | strategy | how an entry can be found beside its id and hash: by key, by time, both, or not at all |
 //! | cache key, file id | the readable path that an entry is stored under, and its file name there |
-//! | view | what an entry adds under `data/` for listings by time and for people who look into the storage |
+//! | view | what an entry adds under `data/`: *dated* ones, by time, and a copy under its key, *settled* when it shows the newest version |
 //! | child | a small file under an entry, which goes when the entry goes |
 //! | revision | a later content of an entry that was updated |
-//! | tombstone | what stays of a manifest or key index that lists nothing any more |
+//! | tombstone | what stays of a manifest or key index without entries |
+//! | note | what a delete or update leaves in a key index for five minutes, against a store that would add the old state again |
+//! | adopt | to move an entry of the Python service into a manifest, before it is changed |
 //! | alias | leads from an id that names no hash to its entry. What the Python service left under the same path is the entry |
 //! | catalog | what listings of a namespace need of its manifests, so that these are not read each time |
 //!

@@ -141,11 +141,6 @@ pub struct PythonFiles {
 }
 
 impl IdFile {
-    /// Whether the entry has not been changed since the Python service stored it.
-    pub fn is_original(&self) -> bool {
-        self.manifest_version.is_none() && !self.is_deleted
-    }
-
     /// Whether the file with the content is the content: bytes are kept as they are, JSON and texts are not.
     pub fn is_kept_as_bytes(&self) -> bool {
         self.file_paths.content_files.first().is_some_and(|path| path.ends_with(".bin"))

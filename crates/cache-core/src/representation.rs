@@ -45,7 +45,7 @@ pub enum LookupKind {
 /// The form of a content that suits its kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Generic {
-    /// A content that can be shown within a JSON answer.
+    /// A content that can be shown within a JSON response.
     Data {
         /// `json` or `string`.
         data_type: &'static str,
@@ -59,7 +59,7 @@ pub enum Generic {
     },
 }
 
-/// A content as it stands within a JSON answer, whatever its kind.
+/// A content as it stands within a JSON response, whatever its kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Embedded {
     /// A text or a document.

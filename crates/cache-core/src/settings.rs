@@ -1,4 +1,4 @@
-//! The settings of a namespace: whether its entries expire, and which strategies it takes.
+//! The settings of a namespace: whether its entries expire, which strategies it takes, its quotas, and whether it is public.
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ pub struct Settings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnExpiry {
-    /// Nothing: the time to live is for information.
+    /// Nothing: the time to live is only informational.
     #[default]
     Keep,
     /// It is not found any more from that moment on, and the sweep removes it.

@@ -2,186 +2,25 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod python_entries;
 mod shared_storage;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cache_core::cache::{
-    ChildName, FileDeleted, ListFiles, NamespaceCache, SWEEP_MIN_AGE, Selector, StoreRequest, SweepReport, Versions,
-    VersionsOf,
-};
-use cache_core::error::ErrorKind;
-use cache_core::ids::{CacheHash, CacheId};
+use cache_core::cache::{ChildName, FileDeleted, ListFiles, SWEEP_MIN_AGE, Selector, StoreRequest, SweepReport};
+use cache_core::ids::CacheId;
 use cache_core::layout::KeyRef;
 use cache_core::storage::ObjectKey;
 use cache_core::strategy::{ContentKind, Strategy};
 use cache_storage::operation::StorageOp;
 use futures::future::{join, join_all};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::timeout;
 
+use self::python_entries::*;
 use self::shared_storage::*;
-
-/// SHA-256 of `hello`.
-const HELLO: &str = "2cf24dba5fb0a30e";
-
-/// What the Python service is asked to store.
-#[derive(Clone, Copy)]
-struct Stored<'a> {
-    number: u64,
-    strategy: Strategy,
-    hash: &'a str,
-    /// The file with the content.
-    content: &'a [u8],
-    key: &'a str,
-    file_id: Option<&'a str>,
-}
-
-const PLAIN: Stored<'static> =
-    Stored { number: 1, strategy: Strategy::Direct, hash: HELLO, content: br#""hello""#, key: "", file_id: None };
-
-/// A random UUID, as the Python service draws them.
-fn id(number: u64) -> CacheId {
-    format!("{number:08x}-0000-4000-8000-{number:012x}").parse().unwrap()
-}
-
-impl Stored<'_> {
-    fn name(&self) -> String {
-        self.file_id.map_or_else(|| id(self.number).to_string(), str::to_owned)
-    }
-
-    fn folders(&self) -> Vec<String> {
-        let base = format!("demo/data/{}", self.strategy.folder());
-        let hour = format!("{base}/2026/11/20/15");
-        let name = self.name();
-        match self.strategy {
-            Strategy::Direct => vec![format!("{base}/{}/{}", &name[..2], &name[2..4])],
-            Strategy::Temporal => vec![hour],
-            Strategy::TemporalLatest => vec![format!("{base}/latest"), hour],
-            Strategy::TemporalVersioned => vec![hour, format!("{base}/latest"), format!("{base}/versions/v1")],
-            Strategy::KeyBased => vec![format!("{base}/{}", self.key)],
-        }
-    }
-
-    /// Its files with contents.
-    fn contents(&self) -> Vec<String> {
-        self.folders().iter().map(|folder| format!("{folder}/{}.json", self.name())).collect()
-    }
-
-    fn id_path(&self) -> String {
-        let id = id(self.number).to_string();
-        format!("demo/refs/by-id/{}/{}/{id}.json", &id[..2], &id[2..4])
-    }
-
-    fn hash_path(&self) -> String {
-        format!("demo/refs/by-hash/{}/{}/{}.json", &self.hash[..2], &self.hash[2..4], self.hash)
-    }
-
-    /// Writes its files, as the Python service does.
-    async fn write(&self, world: &SharedStorage) {
-        let (cache_id, timestamp) = (id(self.number), 1_790_000_000_000 + self.number);
-        let contents = self.contents();
-        let metadata = json!({
-            "content__hash": "5deaee1c13", "chain_hash": null, "previous_version_path": null,
-            "content__size": self.content.len(), "tags": [], "timestamp": timestamp,
-            "data": {
-                "cache_hash": self.hash, "cache_key": self.key, "cache_id": cache_id.to_string(), "content_encoding": null,
-                "file_id": self.name(), "file_type": "json", "json_field_path": null, "namespace": "demo",
-                "stored_at": timestamp, "strategy": self.strategy.name(),
-            },
-        });
-        for path in &contents {
-            put(world, path, self.content.to_vec()).await;
-            put(world, &format!("{path}.config"), b"{}".to_vec()).await;
-            put(world, &format!("{path}.metadata"), to_bytes(&metadata)).await;
-        }
-        let hash_path = self.hash_path().parse().unwrap();
-        let mut listed = match world.get(&hash_path).await {
-            Some(bytes) => serde_json::from_slice::<Value>(&bytes).unwrap()["cache_ids"].as_array().unwrap().clone(),
-            None => Vec::new(),
-        };
-        listed.push(json!({"cache_id": cache_id.to_string(), "timestamp": timestamp}));
-        let by_hash = json!({
-            "cache_hash": self.hash, "total_versions": listed.len(), "cache_ids": listed,
-            "latest_id": cache_id.to_string(),
-        });
-        put(world, hash_path.as_str(), to_bytes(&by_hash)).await;
-        let beside = |path: &String| [path.clone(), format!("{path}.config"), format!("{path}.metadata")];
-        let folders: Vec<String> =
-            contents.iter().map(|path| format!("{}/data", path.strip_suffix(".json").unwrap())).collect();
-        let by_id = json!({
-            "all_paths": {
-                "data": contents.iter().flat_map(beside).collect::<Vec<_>>(),
-                "by_hash": [self.hash_path()], "by_id": [self.id_path()],
-            },
-            "cache_id": cache_id.to_string(), "cache_hash": self.hash,
-            "file_paths": {"content_files": contents, "data_folders": folders},
-            "file_type": "json", "namespace": "demo", "strategy": self.strategy.name(), "timestamp": timestamp,
-        });
-        put(world, &self.id_path(), to_bytes(&by_id)).await;
-    }
-
-    /// Writes a child, as the Python service does.
-    async fn write_child(&self, world: &SharedStorage, name: &str, content: &str) {
-        for path in self.contents() {
-            put(world, &format!("{}/data/{name}", path.strip_suffix(".json").unwrap()), content.as_bytes().to_vec())
-                .await;
-        }
-    }
-}
-
-fn to_bytes(value: &Value) -> Vec<u8> {
-    serde_json::to_vec_pretty(value).unwrap()
-}
-
-async fn put(world: &SharedStorage, path: &str, bytes: Vec<u8>) {
-    world.put(&path.parse().unwrap(), bytes).await;
-}
-
-async fn keys(world: &SharedStorage) -> BTreeSet<String> {
-    world.keys("").await.iter().map(ObjectKey::to_string).collect()
-}
-
-fn hash(text: &str) -> CacheHash {
-    text.parse().unwrap()
-}
-
-async fn versions(cache: &NamespaceCache, of: &str) -> Option<Versions> {
-    cache.versions(&VersionsOf::Hash(hash(of)), None, 1000).await.unwrap()
-}
-
-/// The versions under the hash of `hello`, with the ids.
-async fn hello_versions(cache: &NamespaceCache) -> Vec<(u64, CacheId)> {
-    let found = versions(cache, HELLO).await;
-    let found = found.map(|found| {
-        assert_eq!((found.count as usize, Some(&found.latest)), (found.versions.len(), found.versions.last()));
-        found.versions.iter().map(|listed| (listed.version, listed.cache_id)).collect()
-    });
-    found.unwrap_or_default()
-}
-
-/// Entries of all strategies; those with an even number have a key and a file id.
-async fn mixed(world: &SharedStorage) -> Vec<Stored<'static>> {
-    const FILE_IDS: [&str; 10] =
-        ["file0", "file1", "file2", "file3", "file4", "file5", "file6", "file7", "file8", "file9"];
-    let mut entries = Vec::new();
-    for (number, file_id) in FILE_IDS.iter().enumerate() {
-        let strategy = Strategy::ALL[number % 5];
-        let is_keyed = number % 2 == 0 || strategy == Strategy::KeyBased;
-        let entry = Stored {
-            number: number as u64 + 1,
-            strategy,
-            key: if is_keyed { "my/key" } else { "" },
-            file_id: is_keyed.then_some(file_id),
-            ..PLAIN
-        };
-        entry.write(world).await;
-        entries.push(entry);
-    }
-    entries
-}
 
 fn child(name: &str) -> ChildName {
     let (data_key, file_id) = name.rsplit_once('/').map_or((None, name), |(key, file)| (Some(key), file));
@@ -423,6 +262,37 @@ async fn a_delete_that_broke_off_is_finished_by_a_repeat_or_the_sweep() {
 }
 
 #[tokio::test]
+async fn an_update_that_broke_off_is_undone_by_a_delete_and_finished_by_a_repeat() {
+    for deletes in [true, false] {
+        for calls in 0.. {
+            let world = SharedStorage::new();
+            mixed(&world).await;
+            let cache = world.process().await;
+            // As for a process that is killed.
+            world.faults.stop_after(calls);
+            let updated = timeout(Duration::from_millis(100), update(&cache, id(4), "other")).await;
+            world.faults.resume();
+            if updated.is_ok() {
+                assert!(calls > 8, "it takes {calls} calls");
+                break;
+            }
+            let next = world.new_process();
+            let is_listed = if deletes {
+                assert!(delete(&next, id(4)).await);
+                assert_eq!(next.entry(&Selector::Hash(hash(HELLO), Some(4))).await.unwrap(), None, "{calls}");
+                0
+            } else {
+                update(&next, id(4), "other").await.unwrap();
+                1
+            };
+            let versions = hello_versions(&next).await;
+            assert_eq!(versions.iter().filter(|(_, listed)| *listed == id(4)).count(), is_listed, "{calls}");
+            assert_eq!(next.stats().await.unwrap().ids, 9 + is_listed as u64, "{calls}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_sweep_leaves_what_the_python_service_stored() {
     let world = SharedStorage::new();
     let entries = mixed(&world).await;
@@ -443,164 +313,6 @@ async fn a_sweep_leaves_what_the_python_service_stored() {
     world.clock.advance(2 * SWEEP_MIN_AGE);
     assert_eq!(cache.sweep().await.unwrap(), SweepReport { complete: true, ..SweepReport::default() });
     assert_eq!(keys(&world).await, before);
-}
-
-#[tokio::test]
-async fn a_store_under_the_key_of_an_entry_leaves_its_content() {
-    let world = SharedStorage::new();
-    let stored = Stored { strategy: Strategy::KeyBased, key: "my/key", file_id: Some("f"), ..PLAIN };
-    let stored = Stored { content: br#"{"a": 1}"#, ..stored };
-    stored.write(&world).await;
-    let cache = world.new_process();
-    let document = cache_core::json::Document::parse(&Bytes::from(r#"{"a": 2}"#)).unwrap();
-    let mut request = StoreRequest::new(Strategy::KeyBased, cache_core::content::Content::json(document));
-    request.cache_key = Some("my/key".parse().unwrap());
-    request.file_id = Some("f".parse().unwrap());
-    let ours = store(&cache, &request).await.entry;
-    assert_eq!(read_id(&cache, id(1)).await.as_deref(), Some(r#"{"a":1}"#));
-    assert_eq!(read(&cache, &Selector::Key(ours.key_ref().unwrap(), None)).await.as_deref(), Some(r#"{"a":2}"#));
-    assert!(delete(&cache, ours.cache_id).await);
-    assert_eq!(read_id(&cache, id(1)).await.as_deref(), Some(r#"{"a":1}"#));
-}
-
-/// The versions under a key, with the ids.
-async fn key_versions(cache: &NamespaceCache, key: &KeyRef) -> Vec<(u64, CacheId)> {
-    let found = cache.versions(&VersionsOf::Key(key.clone()), None, 1000).await.unwrap();
-    let found = found.map(|found| {
-        assert_eq!((found.count as usize, Some(&found.latest)), (found.versions.len(), found.versions.last()));
-        found.versions.iter().map(|listed| (listed.version, listed.cache_id)).collect()
-    });
-    found.unwrap_or_default()
-}
-
-/// An entry under the key `my/key` and file id `file`, and that key.
-fn under_key(strategy: Strategy) -> (Stored<'static>, KeyRef) {
-    let stored = Stored { strategy, key: "my/key", file_id: Some("file"), ..PLAIN };
-    let (cache_key, file_id) = ("my/key".parse().unwrap(), "file".parse().unwrap());
-    (stored, KeyRef { strategy, cache_key, file_id })
-}
-
-fn store_request_under(key: &KeyRef, content: &str) -> StoreRequest {
-    let mut request = StoreRequest::new(key.strategy, text(content));
-    request.cache_key = Some(key.cache_key.clone());
-    request.file_id = Some(key.file_id.clone());
-    request
-}
-
-#[tokio::test]
-async fn an_entry_is_found_by_its_key_where_its_path_follows_from_that() {
-    for strategy in Strategy::ALL {
-        let world = SharedStorage::new();
-        let (stored, key) = under_key(strategy);
-        stored.write(&world).await;
-        let cache = world.new_process();
-        let expected = (strategy != Strategy::Temporal).then_some("hello");
-        assert_eq!(read(&cache, &Selector::Key(key.clone(), None)).await.as_deref(), expected, "{strategy}");
-        assert_eq!(read(&cache, &Selector::Key(key.clone(), Some(1))).await.as_deref(), expected, "{strategy}");
-        assert_eq!(read(&cache, &Selector::Key(key.clone(), Some(2))).await, None);
-        let listed: Vec<_> = expected.map(|_| (1, id(1))).into_iter().collect();
-        assert_eq!(key_versions(&cache, &key).await, listed, "{strategy}");
-        // All but the key-based ones share the file of that file id.
-        let other = KeyRef { cache_key: "other".parse().unwrap(), ..key };
-        assert_eq!(read(&cache, &Selector::Key(other.clone(), None)).await, None, "{strategy}");
-        assert_eq!(key_versions(&cache, &other).await, []);
-    }
-}
-
-#[tokio::test]
-async fn stores_under_the_key_of_an_entry_are_the_versions_after_it() {
-    for strategy in [Strategy::Direct, Strategy::TemporalLatest, Strategy::TemporalVersioned, Strategy::KeyBased] {
-        let world = SharedStorage::new();
-        let (stored, key) = under_key(strategy);
-        stored.write(&world).await;
-        let processes = [world.new_process(), world.new_process()];
-        let requests: Vec<_> = (0..8).map(|n| store_request_under(&key, &format!("ours {n}"))).collect();
-        let stores = requests.iter().enumerate().map(|(n, request)| store(&processes[n % 2], request));
-        let stored: BTreeSet<CacheId> = join_all(stores).await.iter().map(|stored| stored.entry.cache_id).collect();
-        let cache = world.new_process();
-        let listed = key_versions(&cache, &key).await;
-        assert_eq!(listed.iter().map(|(version, _)| *version).collect::<Vec<_>>(), (1..=9).collect::<Vec<_>>());
-        let ours: BTreeSet<CacheId> = listed[1..].iter().map(|(_, id)| *id).collect();
-        assert_eq!((listed[0].1, ours), (id(1), stored));
-        let newest = cache.entry(&Selector::Key(key.clone(), None)).await.unwrap().unwrap();
-        assert_eq!(newest.cache_id, listed[8].1);
-        assert_eq!(read(&cache, &Selector::Key(key.clone(), Some(1))).await.as_deref(), Some("hello"));
-        assert_eq!(cache.rollback(&key, 1, None).await.unwrap().unwrap().key_version, Some(10));
-        assert_eq!(read(&cache, &Selector::Key(key, None)).await.as_deref(), Some("hello"));
-    }
-}
-
-#[tokio::test]
-async fn a_store_that_is_to_be_the_first_under_a_key_is_not_beside_an_entry() {
-    let world = SharedStorage::new();
-    let (stored, key) = under_key(Strategy::KeyBased);
-    stored.write(&world).await;
-    let cache = world.new_process();
-    let request = StoreRequest { if_none_match: true, ..store_request_under(&key, "ours") };
-    assert!(has_kind(&cache.store(&request).await, ErrorKind::Precondition));
-    assert_eq!(cache.ids().await.unwrap(), [id(1)]);
-    assert!(delete(&cache, id(1)).await);
-    assert_eq!(store(&cache, &request).await.key_version, Some(2), "a number is not given twice");
-}
-
-#[tokio::test]
-async fn an_entry_that_was_updated_or_deleted_is_so_under_its_key() {
-    for ours_is_newer in [false, true] {
-        let world = SharedStorage::new();
-        let (stored, key) = under_key(Strategy::KeyBased);
-        stored.write(&world).await;
-        let cache = world.new_process();
-        let newest = Selector::Key(key.clone(), None);
-        update(&cache, id(1), "changed").await.unwrap();
-        assert_eq!(read(&cache, &newest).await.as_deref(), Some("changed"));
-        if ours_is_newer {
-            store(&cache, &store_request_under(&key, "ours")).await;
-        }
-        assert_eq!(read(&cache, &Selector::Key(key.clone(), Some(1))).await.as_deref(), Some("changed"));
-        assert!(delete(&cache, id(1)).await);
-        let left = if ours_is_newer { Some("ours") } else { None };
-        assert_eq!(read(&world.new_process(), &newest).await.as_deref(), left);
-        assert_eq!(read(&cache, &Selector::Key(key.clone(), Some(1))).await, None);
-        assert_eq!(
-            store(&cache, &store_request_under(&key, "next")).await.key_version.unwrap(),
-            2 + u64::from(ours_is_newer)
-        );
-    }
-}
-
-#[tokio::test]
-async fn a_delete_makes_the_entry_before_it_the_newest_under_its_key() {
-    let world = SharedStorage::new();
-    let (stored, key) = under_key(Strategy::KeyBased);
-    stored.write(&world).await;
-    let cache = world.new_process();
-    let ours = store(&cache, &store_request_under(&key, "ours")).await.entry;
-    let mut kept = keys(&world).await;
-    assert!(delete(&cache, ours.cache_id).await);
-    assert_eq!(read(&cache, &Selector::Key(key.clone(), None)).await.as_deref(), Some("hello"));
-    assert!(!keys(&world).await.iter().any(|path| path.ends_with("/file.txt")), "no copy of ours shows what is gone");
-    kept.retain(|path| path.ends_with(".json") || path.contains(".json."));
-    assert!(keys(&world).await.is_superset(&kept), "its files stay");
-    store(&cache, &store_request_under(&key, "ours again")).await;
-    assert!(delete(&cache, id(1)).await);
-    assert_eq!(read(&cache, &Selector::Key(key, None)).await.as_deref(), Some("ours again"));
-    world.clock.advance(2 * SWEEP_MIN_AGE);
-    assert_eq!(cache.sweep().await.unwrap().damaged, Vec::<String>::new());
-}
-
-#[tokio::test]
-async fn files_that_a_newer_entry_was_stored_into_stay_with_it() {
-    let world = SharedStorage::new();
-    let first = Stored { strategy: Strategy::KeyBased, key: "k", file_id: Some("f"), ..PLAIN };
-    first.write(&world).await;
-    let second = Stored { number: 2, hash: "486ea46224d1bb4f", content: br#""second""#, ..first };
-    second.write(&world).await;
-    let cache = world.new_process();
-    assert_eq!(read_id(&cache, id(1)).await.as_deref(), Some("second"), "as the Python service answers");
-    assert!(delete(&cache, id(1)).await);
-    assert_eq!(read_id(&cache, id(2)).await.as_deref(), Some("second"));
-    assert!(delete(&cache, id(2)).await);
-    assert_eq!(keys(&world).await.iter().filter(|key| key.contains("/data/")).count(), 0);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@
 //! 3. [`resource`] says what the request acts on, as its handler will read it.
 //! 4. [`authorize`] looks it up, compares it with what the operation needs, and counts its use.
 //! 5. [`received`] counts the bytes of its body, [`public_read`] knows which namespaces everybody may read.
-//! 6. [`caller`] is what handlers know of it: those whose answer depends on what the caller may see.
+//! 6. [`caller`] is what handlers know of it: those whose response depends on what the caller may see.
 
 pub mod authorize;
 pub mod caller;

@@ -9,14 +9,14 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::problem::Problem;
 use crate::state::AppState;
-use crate::{access, conditional, cors, middleware, normalize_path, protocol, routes};
+use crate::{access, conditional, cors, http_validation, middleware, normalize_path, routes};
 
 /// The whole HTTP interface.
 pub fn app(state: AppState) -> Router {
     // The first one is the outermost. As one layer, since a router wraps each of its routes in every layer that it is given.
     let layers = (
-        from_fn_with_state(Arc::clone(&state), middleware::answer),
-        from_fn(protocol::refuse_malformed),
+        from_fn_with_state(Arc::clone(&state), middleware::request_scope),
+        from_fn(http_validation::refuse_malformed),
         from_fn_with_state(Arc::clone(&state), cors::refuse_foreign_pages),
         cors::layer(&state.config),
         CatchPanicLayer::custom(middleware::panic_response),

@@ -12,6 +12,11 @@ use crate::body::{Payload, given, shown_json};
 use crate::problem::Problem;
 
 /// Reads a batch from a body. If `strict`, a name that needs sanitizing is refused.
+///
+/// # Errors
+///
+/// 400 when the body is no JSON object, `atomic` is neither true nor false, there are more than [`MAX_OPERATIONS`], or one of them
+/// lacks a field, or has one of another type, an unknown action or condition, or a name or pattern that cannot be used.
 pub fn read(payload: Payload, strict: bool) -> Result<Batch, Problem> {
     let document = payload.object("model_attributes_type")?;
     let body = document.root();

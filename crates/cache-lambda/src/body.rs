@@ -23,7 +23,7 @@ use http_body_util::BodyExt;
 use serde_json::{Map, Value};
 
 use crate::compute;
-use crate::in_flight::Share;
+use crate::in_flight::BytesPermit;
 use crate::problem::Problem;
 use crate::state::AppState;
 
@@ -108,26 +108,35 @@ pub struct BodyParts<P> {
     received: u64,
     max_bytes: u64,
     too_large: P,
-    /// What the parts that are on their way take of the memory of all requests.
-    _share: Option<Share>,
+    /// For the parts that are in memory.
+    _permit: Option<BytesPermit>,
 }
 
 impl<P: Fn(u64) -> Problem> BodyParts<P> {
     /// As [`Payload::up_to`].
+    ///
+    /// # Errors
+    ///
+    /// `too_large` when the Content-Length is above the limit; 503 when there is no room in memory for a part in time.
     pub async fn up_to(max_bytes: u64, request: Request<Body>, too_large: P) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
         let announced = announced(&parts.headers);
         if announced.is_some_and(|length| length > max_bytes) {
             return Err(too_large(max_bytes));
         }
-        let share = Share::of(&parts.extensions);
-        if let Some(share) = &share {
-            share.reserve(MAX_PARTS_BYTES.min(max_bytes)).await?;
+        let permit = BytesPermit::of(&parts.extensions);
+        if let Some(permit) = &permit {
+            permit.reserve(MAX_PARTS_BYTES.min(max_bytes)).await?;
         }
-        Ok(Self { body, received: 0, max_bytes, too_large, _share: share })
+        Ok(Self { body, received: 0, max_bytes, too_large, _permit: permit })
     }
 
     /// The next part; `None` after the last one.
+    ///
+    /// # Errors
+    ///
+    /// `too_large` when more than the limit has arrived; 400 when there is no body, or it broke off; 408 when nothing more came in
+    /// time; 429 beyond the limit of bytes of the caller's key.
     pub async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
         while let Some(frame) = self.body.frame().await {
             let Ok(data) = frame.map_err(|error| broken_off(&error))?.into_data() else { continue };
@@ -144,18 +153,18 @@ impl<P: Fn(u64) -> Problem> BodyParts<P> {
     }
 }
 
-/// A body of up to `max_bytes`. Its share of the memory is taken before its bytes: all of it when its length was
+/// A body of up to `max_bytes`. The permit to hold it in memory grows before its bytes are received: all of it when its length was
 /// `announced`, else as it grows.
 async fn receive(
     mut body: Body,
     announced: Option<u64>,
     max_bytes: u64,
-    share: Option<&Share>,
+    permit: Option<&BytesPermit>,
     too_large: impl Fn(u64) -> Problem,
 ) -> Result<Bytes, Problem> {
     let mut reserved = announced.unwrap_or_default();
-    if let Some(share) = share {
-        share.reserve(reserved).await?;
+    if let Some(permit) = permit {
+        permit.reserve(reserved).await?;
     }
     let mut received = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -169,8 +178,8 @@ async fn receive(
         }
         if length > reserved {
             reserved = length.saturating_mul(2).min(max_bytes);
-            if let Some(share) = share {
-                share.reserve(reserved).await?;
+            if let Some(permit) = permit {
+                permit.reserve(reserved).await?;
             }
         }
         if received.is_empty() {
@@ -184,6 +193,11 @@ async fn receive(
 impl Payload {
     /// Receives a body of up to `max_bytes`. `too_large` makes the problem of a longer one from that limit. A longer
     /// body is not buffered beyond the limit, and not read at all when its Content-Length is above it.
+    ///
+    /// # Errors
+    ///
+    /// `too_large` when it is longer; 400 when it broke off; 408 when nothing more came in time; 429 beyond the limit of bytes of
+    /// the caller's key; 503 when there is no room in memory in time.
     pub async fn up_to(
         max_bytes: u64,
         request: Request<Body>,
@@ -194,8 +208,8 @@ impl Payload {
         if announced.is_some_and(|length| length > max_bytes) {
             return Err(too_large(max_bytes));
         }
-        let share = Share::of(&parts.extensions);
-        let bytes = receive(body, announced, max_bytes, share.as_ref(), too_large).await?;
+        let permit = BytesPermit::of(&parts.extensions);
+        let bytes = receive(body, announced, max_bytes, permit.as_ref(), too_large).await?;
         Ok(Self {
             declared: declared(&parts.headers),
             content_encoding: text(&parts.headers, header::CONTENT_ENCODING),
@@ -205,6 +219,10 @@ impl Payload {
     }
 
     /// A text, which may be empty when it was sent as the JSON string `""`.
+    ///
+    /// # Errors
+    ///
+    /// 400 when there is no body, or it is not UTF-8, or with a JSON type no JSON string.
     pub fn text(self) -> Result<String, Problem> {
         self.refuse_nothing()?;
         match self.declared {
@@ -217,11 +235,19 @@ impl Payload {
     }
 
     /// A JSON object to store.
+    ///
+    /// # Errors
+    ///
+    /// As [`Payload::object`].
     pub fn document(self) -> Result<Document, Problem> {
         self.object("dict_type")
     }
 
     /// A JSON object. `item_type` is the `type` of the item when it is none, such as `dict_type`.
+    ///
+    /// # Errors
+    ///
+    /// 400 when there is no body, it has a type other than JSON, or it is no JSON object.
     pub fn object(self, item_type: &str) -> Result<Document, Problem> {
         const MESSAGE: &str = "the body should be a JSON object, sent with 'Content-Type: application/json'";
         self.refuse_nothing()?;
@@ -237,6 +263,10 @@ impl Payload {
 
     /// The fields of a JSON object that holds no content, in at most [`MAX_FIELDS_BYTES`]. `item_type` is as for
     /// [`Payload::object`]. A tree of values takes up to 100 times the memory of its text, so it is not made of more.
+    ///
+    /// # Errors
+    ///
+    /// 413 when it is longer than [`MAX_FIELDS_BYTES`]; else as [`Payload::object`], and 400 when no tree can be made of it.
     pub fn fields(self, item_type: &str) -> Result<Map<String, Value>, Problem> {
         if self.bytes.len() as u64 > MAX_FIELDS_BYTES {
             return Err(Problem::body_too_large(MAX_FIELDS_BYTES));
@@ -246,6 +276,10 @@ impl Payload {
     }
 
     /// Bytes, of which there may be none when they were sent as the JSON string `""`.
+    ///
+    /// # Errors
+    ///
+    /// 400 when there is no body, or with a JSON type no JSON string.
     pub fn bytes(self) -> Result<Bytes, Problem> {
         self.refuse_nothing()?;
         match self.declared {
@@ -258,17 +292,29 @@ impl Payload {
     }
 
     /// The body as it was sent, with any Content-Type.
+    ///
+    /// # Errors
+    ///
+    /// 400 when there is no body.
     pub fn raw(self) -> Result<Bytes, Problem> {
         self.refuse_nothing()?;
         Ok(self.bytes)
     }
 
     /// A text to store as an entry.
+    ///
+    /// # Errors
+    ///
+    /// As [`Payload::text`], and 400 when the text is empty.
     pub async fn string_content(self) -> Result<Content, Problem> {
         self.compute(|payload| Ok(Content::string(payload.text()?)?)).await
     }
 
     /// A JSON object to store as an entry, hashed by one field when one is named.
+    ///
+    /// # Errors
+    ///
+    /// As [`Payload::object`], and 400 when the object has no value in the field.
     pub async fn json_content(self, field: Option<FieldPath>) -> Result<Content, Problem> {
         let content = |payload: Self| {
             let document = payload.document()?;
@@ -281,11 +327,20 @@ impl Payload {
     }
 
     /// Bytes to store as an entry: inflated for hashing when the Content-Encoding is gzip.
+    ///
+    /// # Errors
+    ///
+    /// As [`Payload::bytes`], and 400 when there are none, or what is called gzip is not; 413 when it inflates to more than the body
+    /// may have.
     pub async fn binary_content(self) -> Result<Content, Problem> {
         self.compute(Self::into_binary_content).await
     }
 
     /// What takes long for a large body, on a thread where that does not hold up other requests.
+    ///
+    /// # Errors
+    ///
+    /// Those of `work`; 500 when the process ends before.
     pub async fn compute<T: Send + 'static>(
         self,
         work: impl FnOnce(Self) -> Result<T, Problem> + Send + 'static,

@@ -42,16 +42,20 @@ pub async fn on_body<T: Send + 'static>(size: usize, work: impl FnOnce() -> T + 
 }
 
 async fn run<T: Send + 'static>(
-    turns: &'static Semaphore,
+    permits: &'static Semaphore,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Problem> {
     // The semaphore is never closed.
-    let _turn = turns.acquire().await.map_err(|error| Problem::internal(error.to_string()))?;
+    let _permit = permits.acquire().await.map_err(|error| Problem::internal(error.to_string()))?;
     let span = Span::current();
     joined(spawn_blocking(move || span.in_scope(work)).await)
 }
 
 /// The result of a task; a panic is resumed here.
+///
+/// # Errors
+///
+/// 500 when the task was cancelled, because the process ends.
 pub fn joined<T>(done: Result<T, JoinError>) -> Result<T, Problem> {
     done.or_else(|error| match error.try_into_panic() {
         Ok(panicked) => panic::resume_unwind(panicked),

@@ -200,6 +200,10 @@ impl ConditionalHeaders {
     }
 
     /// The response, or 304 if the caller has it already, or 412 if it is not what the caller expects.
+    ///
+    /// # Errors
+    ///
+    /// 412 when the content is not what the caller expects; else those of `make`.
     pub fn respond(
         &self,
         validators: &Validators,

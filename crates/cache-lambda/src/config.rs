@@ -46,7 +46,7 @@ const MIN_IN_MEMORY_BYTES: u64 = 64 * 1024 * 1024;
 pub struct Config {
     /// Where entries live.
     pub storage: StorageConfig,
-    /// The lifetime that namespaces show if they do not set one, in hours.
+    /// The time to live of namespaces that set none, in hours.
     pub ttl_hours: u32,
     /// Who may call.
     pub auth: Auth,

@@ -129,7 +129,7 @@ mod tests {
     use crate::config::origins::AllowedOrigins;
     use crate::test_support::{App, Call, config};
 
-    /// One header of the answer.
+    /// One header of the response.
     async fn check(call: Call, header: &str, expected: Option<&str>) {
         let mut config = config();
         config.origins = AllowedOrigins::Any;

@@ -45,26 +45,46 @@ impl FromRequestParts<AppState> for Params {
 
 impl Params {
     /// The namespace in the path.
+    ///
+    /// # Errors
+    ///
+    /// As [`Params::name`].
     pub fn namespace(&self) -> Result<Namespace, Problem> {
         self.name("namespace", self.path("namespace"))
     }
 
     /// The strategy in the path.
+    ///
+    /// # Errors
+    ///
+    /// 400 when there is no such strategy.
     pub fn strategy(&self) -> Result<Strategy, Problem> {
         self.path("strategy").parse().map_err(|error| Problem::strategy(&error))
     }
 
     /// The cache id in the path.
+    ///
+    /// # Errors
+    ///
+    /// 400 when it is not a UUID.
     pub fn cache_id(&self) -> Result<CacheId, Problem> {
         parse("cache_id", self.path("cache_id"))
     }
 
     /// The upload in the path.
+    ///
+    /// # Errors
+    ///
+    /// 400 when it is not a UUID.
     pub fn upload_id(&self) -> Result<CacheId, Problem> {
         parse("upload_id", self.path("upload_id"))
     }
 
     /// The cache id in the path, or the hash with a version that stands in its place: `{cache_hash}-v{n}`.
+    ///
+    /// # Errors
+    ///
+    /// 400 when it is neither.
     pub fn entry(&self) -> Result<Selector, Problem> {
         match hash_and_version(self.path("cache_id")) {
             Some((hash, version)) => Ok(Selector::Hash(hash, Some(version))),
@@ -73,30 +93,50 @@ impl Params {
     }
 
     /// The cache hash in the path.
+    ///
+    /// # Errors
+    ///
+    /// 400 when it is not a hash.
     pub fn cache_hash(&self) -> Result<CacheHash, Problem> {
         parse("cache_hash", self.path("cache_hash"))
     }
 
     /// The key at the end of the path.
+    ///
+    /// # Errors
+    ///
+    /// 400 when it is blank, and as [`Params::name`].
     pub fn cache_key(&self) -> Result<CacheKey, Problem> {
         let raw = self.path("cache_key");
-        match raw.parse::<CacheKey>() {
-            Err(InvalidName::Empty) => Err(Problem::missing_cache_key()),
-            _ => self.name("cache_key", raw),
+        if raw.parse::<CacheKey>() == Err(InvalidName::Empty) {
+            return Err(Problem::missing_cache_key());
         }
+        self.name("cache_key", raw)
     }
 
     /// The file name in the query; a blank one counts as not given.
+    ///
+    /// # Errors
+    ///
+    /// As [`Params::name`].
     pub fn file_id(&self) -> Result<Option<FileId>, Problem> {
         self.filled("file_id").map(|raw| self.name("file_id", raw)).transpose()
     }
 
     /// The field in the query whose value is hashed; a blank one counts as not given.
+    ///
+    /// # Errors
+    ///
+    /// As [`Params::name`].
     pub fn json_field_path(&self) -> Result<Option<FieldPath>, Problem> {
         self.filled("json_field_path").map(|raw| self.name("json_field_path", raw)).transpose()
     }
 
     /// The strategy in the path, and the key and file name at its end: `{strategy}/{cache_key}/{file_id}`.
+    ///
+    /// # Errors
+    ///
+    /// 404 when there is one segment only; 400 when there is no such strategy; and as [`Params::name`].
     pub fn key_ref(&self) -> Result<KeyRef, Problem> {
         let (key, file_id) = self.path(REST).rsplit_once('/').ok_or_else(Problem::route_not_found)?;
         Ok(KeyRef {
@@ -107,12 +147,20 @@ impl Params {
     }
 
     /// The key and the file name at the end of the path, where both may be blank: then they count as not given.
+    ///
+    /// # Errors
+    ///
+    /// 404 when there is one segment only; else as [`Params::name`].
     pub fn key_and_file(&self) -> Result<(Option<CacheKey>, Option<FileId>), Problem> {
         let (key, file_id) = self.path(REST).rsplit_once('/').ok_or_else(Problem::route_not_found)?;
         Ok((self.name_if_any("cache_key", key)?, self.name_if_any("file_id", file_id)?))
     }
 
     /// The path of an archive's member at the end of the path, as it was sent: its meaning depends on the archive.
+    ///
+    /// # Errors
+    ///
+    /// 400 when it is blank, or 404 where `op` reads; else as [`Params::name`].
     pub fn file_path(&self, op: ArchiveOp) -> Result<String, Problem> {
         let raw = self.path("file_path");
         if raw.trim().is_empty() {
@@ -126,6 +174,10 @@ impl Params {
     }
 
     /// A number in the query.
+    ///
+    /// # Errors
+    ///
+    /// 400 when it is not a number that is `allowed`.
     pub fn number(&self, name: &str, allowed: RangeInclusive<u64>) -> Result<Option<u64>, Problem> {
         let Some(raw) = self.query(name) else { return Ok(None) };
         match raw.trim().parse() {
@@ -144,16 +196,28 @@ impl Params {
     }
 
     /// The version in the query, from 1.
+    ///
+    /// # Errors
+    ///
+    /// As [`Params::number`].
     pub fn version(&self) -> Result<Option<u64>, Problem> {
         self.number("version", 1..=u64::MAX)
     }
 
     /// The revision in the query; 0 is the content that the entry was stored with.
+    ///
+    /// # Errors
+    ///
+    /// As [`Params::number`].
     pub fn revision(&self) -> Result<Option<u64>, Problem> {
         self.number("revision", 0..=u64::MAX)
     }
 
     /// How much of a list to show: `limit`, and the `cursor` that the page before named. `None` when neither is given.
+    ///
+    /// # Errors
+    ///
+    /// 400 when the limit is not a number from 1 to [`MAX_LIMIT`].
     pub fn paging(&self) -> Result<Option<Paging<'_>>, Problem> {
         let limit = self.number("limit", 1..=MAX_LIMIT)?;
         let cursor = self.filled("cursor");
@@ -162,6 +226,10 @@ impl Params {
     }
 
     /// A yes or no in the query.
+    ///
+    /// # Errors
+    ///
+    /// 400 when it is neither.
     pub fn flag(&self, name: &str, default: bool) -> Result<bool, Problem> {
         let Some(raw) = self.query(name) else { return Ok(default) };
         match raw.trim().to_ascii_lowercase().as_str() {
@@ -187,6 +255,10 @@ impl Params {
     }
 
     /// As [`Params::name`], where a blank name counts as not given.
+    ///
+    /// # Errors
+    ///
+    /// As [`Params::name`].
     pub fn name_if_any<T>(&self, name: &str, raw: &str) -> Result<Option<T>, Problem>
     where
         T: FromStr<Err: Display> + Display,
@@ -200,6 +272,10 @@ impl Params {
     }
 
     /// Parses a name, which is sanitized; with strict names, one that sanitizing would change is refused.
+    ///
+    /// # Errors
+    ///
+    /// 400 when it is not valid, or with strict names when sanitizing would change it.
     pub fn name<T>(&self, name: &str, raw: &str) -> Result<T, Problem>
     where
         T: FromStr<Err: Display> + Display,

@@ -1,9 +1,9 @@
 //! Bounds the bytes of bodies and contents that all requests together hold in memory.
 //!
-//! A request takes its share before it receives a body, whose length is known or grows, and before it reads a content of
-//! more than [`crate::redirect::MAX_UNCOUNTED_READ_BYTES`]. Any other response is counted when it is made. The share is
-//! given back when the caller has received the response. Requests that find no room queue up in their order; one that waits
-//! too long is a 503. Small requests do not queue up behind large ones: there is some room for them alone.
+//! Each request has a permit, which starts at 0 bytes. It grows before the request receives a body (by the length of the body, or with
+//! it), and before it reads a content of more than [`crate::redirect::MAX_UNCOUNTED_READ_BYTES`]. Any other response is counted when it
+//! is made. The permit is released when the caller has received the response. When the capacity is used up, requests queue in their
+//! order; one that waits too long is a 503. Small requests do not queue behind large ones: some capacity is reserved for them.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -17,62 +17,62 @@ use tokio::time::timeout;
 use crate::guarded_body::GuardedBody;
 use crate::problem::Problem;
 
-/// The unit in which shares are counted, in bytes.
+/// The unit in which permits are counted, in bytes.
 const UNIT_BYTES: u64 = 1 << 10;
 /// Bodies and responses of up to so many bytes are not counted: the limit of connections bounds them.
 const FREE_BYTES: u64 = 16 << 10;
-/// The room that is kept for small requests, beyond that for all.
-const SMALL_ROOM_BYTES: u64 = 4 << 20;
-/// How large a share may be to find its place there.
+/// The capacity that is reserved for small requests, beyond that for all.
+const SMALL_CAPACITY_BYTES: u64 = 4 << 20;
+/// Up to how many bytes a request may take from there.
 const SMALL_BYTES: u64 = 256 << 10;
-/// How long a request waits for its share.
+/// How long a request waits for capacity.
 const WAIT: Duration = Duration::from_secs(5);
 
-/// The room for the bytes of all requests.
+/// The bytes that all requests together may hold in memory.
 #[derive(Debug)]
 pub struct InFlightBytes {
-    room: Arc<Semaphore>,
-    small_room: Arc<Semaphore>,
+    capacity: Arc<Semaphore>,
+    small_capacity: Arc<Semaphore>,
     units: u32,
 }
 
 impl InFlightBytes {
-    /// Room for so many bytes.
+    /// A capacity of so many bytes.
     pub fn new(max_bytes: u64) -> Self {
         let units =
             u32::try_from(max_bytes.div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX).min(Semaphore::MAX_PERMITS as u32);
-        let small_units = (SMALL_ROOM_BYTES / UNIT_BYTES) as usize;
-        let [room, small_room] = [units as usize, small_units].map(|units| Arc::new(Semaphore::new(units)));
-        Self { room, small_room, units }
+        let small_units = (SMALL_CAPACITY_BYTES / UNIT_BYTES) as usize;
+        let [capacity, small_capacity] = [units as usize, small_units].map(|units| Arc::new(Semaphore::new(units)));
+        Self { capacity, small_capacity, units }
     }
 
-    /// The share of a new request, which is empty.
-    pub fn share(&self) -> Share {
-        let (room, small_room) = (Arc::clone(&self.room), Arc::clone(&self.small_room));
-        Share { room, small_room, all: self.units, held: Arc::default() }
+    /// The permit of a new request, for 0 bytes.
+    pub fn permit(&self) -> BytesPermit {
+        let (capacity, small_capacity) = (Arc::clone(&self.capacity), Arc::clone(&self.small_capacity));
+        BytesPermit { capacity, small_capacity, all: self.units, held: Arc::default() }
     }
 }
 
-/// What one request has of the room. Clones are the same share; the last one gives it back.
+/// The bytes that one request may hold in memory. Clones are the same permit; dropping the last one releases it.
 #[derive(Debug, Clone)]
-pub struct Share {
-    room: Arc<Semaphore>,
-    small_room: Arc<Semaphore>,
+pub struct BytesPermit {
+    capacity: Arc<Semaphore>,
+    small_capacity: Arc<Semaphore>,
     all: u32,
     held: Arc<Mutex<Vec<OwnedSemaphorePermit>>>,
 }
 
-impl Share {
-    /// The share of the request with these extensions; `None` in tests of a handler alone.
+impl BytesPermit {
+    /// The permit of the request with these extensions; `None` in tests of a handler alone.
     pub fn of(extensions: &Extensions) -> Option<Self> {
         extensions.get().cloned()
     }
 
-    /// Makes the share at least so large, as soon as there is room.
+    /// Waits until the permit is for at least so many bytes.
     ///
     /// # Errors
     ///
-    /// 503 when there is no room in time.
+    /// 503 when the capacity is not free in time.
     pub async fn reserve(&self, bytes: u64) -> Result<(), Problem> {
         let missing = self.units(bytes).saturating_sub(self.held());
         if missing == 0 {
@@ -86,29 +86,29 @@ impl Share {
         Ok(())
     }
 
-    /// Room for so many units of a share of so many bytes.
+    /// Acquires so many units for a permit of so many bytes.
     async fn acquire(&self, units: u32, bytes: u64) -> Result<OwnedSemaphorePermit, AcquireError> {
         if bytes > SMALL_BYTES {
-            return Arc::clone(&self.room).acquire_many_owned(units).await;
+            return Arc::clone(&self.capacity).acquire_many_owned(units).await;
         }
         // It is refused while others wait.
-        match Arc::clone(&self.room).try_acquire_many_owned(units) {
-            Ok(room) => Ok(room),
-            Err(_) => Arc::clone(&self.small_room).acquire_many_owned(units).await,
+        match Arc::clone(&self.capacity).try_acquire_many_owned(units) {
+            Ok(permit) => Ok(permit),
+            Err(_) => Arc::clone(&self.small_capacity).acquire_many_owned(units).await,
         }
     }
 
-    /// The response, which keeps the share until it has been sent. What the share has beyond its size is given back.
+    /// The response, which keeps the permit until it has been sent. What the permit has beyond its size is released.
     ///
     /// # Errors
     ///
-    /// As [`Share::reserve`].
+    /// As [`BytesPermit::reserve`].
     pub async fn keep_with(self, response: Response) -> Result<Response, Problem> {
         let size = response.body().size_hint().lower();
         self.reserve(size).await?;
         // A use case that goes on after the response has the body still.
         if Arc::strong_count(&self.held) == 1 {
-            self.give_back_all_but(size);
+            self.release_all_but(size);
         }
         if self.held() == 0 {
             return Ok(response);
@@ -116,13 +116,13 @@ impl Share {
         Ok(response.map(|body| Body::new(GuardedBody::new(body, self))))
     }
 
-    fn give_back_all_but(&self, bytes: u64) {
+    fn release_all_but(&self, bytes: u64) {
         let mut excess = self.held().saturating_sub(self.units(bytes)) as usize;
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some(last) = held.last_mut().filter(|_| excess > 0) {
-            let given_back = excess.min(last.num_permits());
-            drop(last.split(given_back));
-            excess -= given_back;
+            let released = excess.min(last.num_permits());
+            drop(last.split(released));
+            excess -= released;
             held.pop_if(|last| last.num_permits() == 0);
         }
     }
@@ -133,7 +133,7 @@ impl Share {
         u32::try_from(units).unwrap_or(u32::MAX)
     }
 
-    /// A content may be larger than all of the room, if it was stored under a higher limit: then it takes all.
+    /// A content may be larger than the whole capacity, if it was stored under a higher limit: then it takes all of it.
     fn units(&self, bytes: u64) -> u32 {
         match bytes {
             0..=FREE_BYTES => 0,
@@ -153,7 +153,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_request_waits_for_room_and_is_503_in_the_end() {
         let all = InFlightBytes::new(4 * MIB);
-        let (first, second) = (all.share(), all.share());
+        let (first, second) = (all.permit(), all.permit());
         first.reserve(3 * MIB).await.unwrap();
         first.reserve(2 * MIB).await.unwrap();
         second.reserve(MIB).await.unwrap();
@@ -165,28 +165,28 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_response_keeps_its_share_until_it_is_sent() {
         let all = InFlightBytes::new(4 * MIB);
-        let share = all.share();
-        share.reserve(4 * MIB).await.unwrap();
-        let response = share.keep_with(vec![0; 3 << 20].into_response()).await.unwrap();
-        assert_eq!(all.room.available_permits(), 1 << 10);
+        let permit = all.permit();
+        permit.reserve(4 * MIB).await.unwrap();
+        let response = permit.keep_with(vec![0; 3 << 20].into_response()).await.unwrap();
+        assert_eq!(all.capacity.available_permits(), 1 << 10);
         drop(response);
-        assert_eq!(all.room.available_permits(), 4 << 10);
+        assert_eq!(all.capacity.available_permits(), 4 << 10);
     }
 
     #[tokio::test(start_paused = true)]
     async fn small_requests_do_not_wait_for_large_ones() {
         let all = InFlightBytes::new(4 * MIB);
-        let (first, waiting) = (all.share(), all.share());
+        let (first, waiting) = (all.permit(), all.permit());
         first.reserve(3 * MIB).await.unwrap();
         let mut waits = std::pin::pin!(waiting.reserve(2 * MIB));
         assert!(futures::poll!(waits.as_mut()).is_pending());
-        let small: Vec<_> = (0..16).map(|_| all.share()).collect();
-        for share in &small {
-            assert!(futures::poll!(std::pin::pin!(share.reserve(SMALL_BYTES))).is_ready());
+        let small: Vec<_> = (0..16).map(|_| all.permit()).collect();
+        for permit in &small {
+            assert!(futures::poll!(std::pin::pin!(permit.reserve(SMALL_BYTES))).is_ready());
         }
         assert!(
-            futures::poll!(std::pin::pin!(all.share().reserve(SMALL_BYTES))).is_pending(),
-            "their room is full, too"
+            futures::poll!(std::pin::pin!(all.permit().reserve(SMALL_BYTES))).is_pending(),
+            "their capacity is full, too"
         );
         drop(first);
         waits.await.unwrap();
@@ -195,12 +195,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn large_requests_are_served_in_the_order_in_which_they_came() {
         let all = InFlightBytes::new(4 * MIB);
-        let (first, second, third) = (all.share(), all.share(), all.share());
+        let (first, second, third) = (all.permit(), all.permit(), all.permit());
         first.reserve(3 * MIB).await.unwrap();
         let mut second_waits = Box::pin(second.reserve(4 * MIB));
         assert!(futures::poll!(second_waits.as_mut()).is_pending());
         let mut third_waits = Box::pin(third.reserve(MIB));
-        assert!(futures::poll!(third_waits.as_mut()).is_pending(), "there is room, but the second came first");
+        assert!(futures::poll!(third_waits.as_mut()).is_pending(), "there is capacity, but the second came first");
         drop(first);
         second_waits.await.unwrap();
         assert!(futures::poll!(third_waits.as_mut()).is_pending());
@@ -209,18 +209,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_share_that_has_grown_is_given_back_from_both_rooms() {
+    async fn a_share_that_has_grown_is_released_from_both_rooms() {
         let all = InFlightBytes::new(MIB);
-        let free = || (all.room.available_permits(), all.small_room.available_permits());
+        let free = || (all.capacity.available_permits(), all.small_capacity.available_permits());
         let before = free();
-        let filling = all.share();
+        let filling = all.permit();
         filling.reserve(MIB).await.unwrap();
-        let share = all.share();
-        share.reserve(SMALL_BYTES / 2).await.unwrap();
+        let permit = all.permit();
+        permit.reserve(SMALL_BYTES / 2).await.unwrap();
         drop(filling);
-        share.reserve(MIB).await.unwrap();
-        assert_eq!(share.held(), 1 << 10);
-        let response = share.keep_with(vec![0; 100 << 10].into_response()).await.unwrap();
+        permit.reserve(MIB).await.unwrap();
+        assert_eq!(permit.held(), 1 << 10);
+        let response = permit.keep_with(vec![0; 100 << 10].into_response()).await.unwrap();
         assert_eq!(before.0 - free().0 + before.1 - free().1, 100);
         drop(response);
         assert_eq!(free(), before);
@@ -229,9 +229,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_is_larger_than_all_room_takes_all() {
         let all = InFlightBytes::new(4 * MIB);
-        all.share().reserve(9 * MIB).await.unwrap();
-        let share = all.share();
-        share.reserve(9 * MIB).await.unwrap();
-        assert_eq!(all.room.available_permits(), 0);
+        all.permit().reserve(9 * MIB).await.unwrap();
+        let permit = all.permit();
+        permit.reserve(9 * MIB).await.unwrap();
+        assert_eq!(all.capacity.available_permits(), 0);
     }
 }

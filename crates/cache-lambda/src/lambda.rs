@@ -49,13 +49,17 @@ const DEFAULT_STAGE: &str = "$default";
 
 /// Serves invocations until the runtime ends the process: one after the other, or as many at once as
 /// `AWS_LAMBDA_MAX_CONCURRENCY` says, which Lambda sets on managed instances.
+///
+/// # Errors
+///
+/// When Lambda's Runtime API fails. An invocation that fails is reported to it, and does not end this.
 pub async fn run(state: AppState) -> Result<(), lambda_http::Error> {
     let app = app::app(state.clone());
     lambda_runtime::run_concurrent(lambda_http::service_fn(move |event| answer(state.clone(), app.clone(), event)))
         .await
 }
 
-/// The answer to an event.
+/// The response to an event.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum InvocationResponse<R> {

@@ -4,9 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use cache_core::error::error_chain;
 use cache_core::ids::Namespace;
-use cache_core::storage::{ListRequest, Storage, StorageError};
 use cache_core::time::Deadline;
 use cache_lambda::config::Config;
 use cache_lambda::config::settings;
@@ -16,7 +14,6 @@ use cache_lambda::sweep::{self, NamespaceReport, SweepMode};
 use cache_lambda::telemetry::logging::LogFormat;
 use cache_lambda::telemetry::logging::{self, Log};
 use cache_lambda::{lambda, serve};
-use cache_storage::StorageConfig;
 use cache_storage::system::{OsRng, SystemClock};
 use tokio::runtime::Builder;
 
@@ -25,18 +22,22 @@ cache-lambda: the cache service, as a Lambda function or as a server on this mac
 
 Usage: cache-lambda                        serve
        cache-lambda sweep [--dry-run] [NAMESPACE...]
-                                           remove expired entries and leftovers, in all namespaces if none is named
+                                           remove expired entries and unreferenced objects, in all namespaces if none
+                                           is named
        cache-lambda copy --from STORE --to STORE [--convert] [--overwrite] [--parallel N] [--json] [--progress text|json|none]
        cache-lambda verify STORE [--repair] [--json] [--progress text|json|none]
        cache-lambda --help | --version
 
-STORE is disk:FOLDER, sqlite:FILE, zip:FILE, s3:BUCKET or s3:BUCKET/PREFIX. Both end with 7 if something is found.
+STORE is disk:FOLDER, sqlite:FILE, zip:FILE, s3:BUCKET or s3:BUCKET/PREFIX. `copy` and `verify` exit with status 7
+if they report findings, `sweep` if it reports damaged objects.
 
 It is configured by the environment:
 ";
 
 /// The command line or the environment is wrong.
 const EXIT_USAGE: u8 = 2;
+/// A sweep reports damaged objects; `copy` and `verify` exit with the same status if they report findings.
+const EXIT_DAMAGED: u8 = 7;
 
 fn main() -> ExitCode {
     let runtime = match Builder::new_multi_thread().enable_all().build() {
@@ -138,30 +139,33 @@ async fn run(command: Command) -> ExitCode {
     let ended = run_configured(command, config, &log).await;
     // Its lines come before the error that ends the process.
     drop(log);
-    ended.map_or_else(|problem| exit_with(&problem, 1), |()| ExitCode::SUCCESS)
+    ended.unwrap_or_else(|problem| exit_with(&problem, 1))
 }
 
-async fn run_configured(command: Command, config: Config, log: &Log) -> Result<(), String> {
-    let storage = open(&config).await?;
+async fn run_configured(command: Command, config: Config, log: &Log) -> Result<ExitCode, String> {
+    let storage = config.open_storage().await?;
     let in_lambda = config.in_lambda;
     let state = Service::new(storage, Arc::new(SystemClock), Arc::new(OsRng), config);
     match command {
-        Command::Sweep(mode, namespaces) => sweep_here(&state, mode, namespaces).await,
-        Command::Serve if in_lambda => lambda::run(state).await.map_err(|error| error.to_string()),
-        Command::Serve => serve::run(state, log).await,
+        Command::Sweep(mode, namespaces) => return sweep_here(&state, mode, namespaces).await,
+        Command::Serve if in_lambda => lambda::run(state).await.map_err(|error| error.to_string())?,
+        Command::Serve => serve::run(state, log).await?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
-/// Collects garbage without a deadline, and prints a line for each namespace.
-async fn sweep_here(state: &AppState, mode: SweepMode, namespaces: Vec<Namespace>) -> Result<(), String> {
+/// Collects garbage without a deadline, and prints a line for each namespace and each damaged object.
+async fn sweep_here(state: &AppState, mode: SweepMode, namespaces: Vec<Namespace>) -> Result<ExitCode, String> {
     let reports = sweep::run(state, namespaces, mode, Deadline::NEVER).await.map_err(|error| error.to_string())?;
+    let mut code = ExitCode::SUCCESS;
     for report in reports {
         print_line(&summary(mode, &report));
         for object in report.report.damaged {
             print_line(&format!("{}: damaged: {object}", report.namespace));
+            code = ExitCode::from(EXIT_DAMAGED);
         }
     }
-    Ok(())
+    Ok(code)
 }
 
 /// The counts of a sweep, in one line.
@@ -182,26 +186,4 @@ fn summary(mode: SweepMode, NamespaceReport { namespace, report }: &NamespaceRep
     ];
     let removed: Vec<String> = removed.iter().map(|(count, what)| format!("{count} {what}")).collect();
     format!("{namespace}: {remove} {}; {empty} {} tombstones", removed.join(", "), report.emptied_tombstones)
-}
-
-/// Opens the storage. A server also checks that it responds; a function saves that call at a cold start.
-async fn open(config: &Config) -> Result<Arc<dyn Storage>, String> {
-    let unusable = |error: StorageError| unusable(&config.storage, &error);
-    let storage = cache_storage::open(&config.storage).await.map_err(unusable)?;
-    if !config.in_lambda {
-        let first = ListRequest { limit: 1, ..ListRequest::default() };
-        storage.list(&first).await.map_err(unusable)?;
-    }
-    Ok(storage)
-}
-
-/// Why the storage cannot be used, and what to do.
-fn unusable(storage: &StorageConfig, error: &StorageError) -> String {
-    // The errors of other storages say what to change.
-    let advice = if let StorageConfig::LocalDisk { .. } = storage {
-        "; set CACHE__SERVICE__LOCAL_DISK_PATH to a folder that can be written to"
-    } else {
-        ""
-    };
-    format!("{} cannot be used: {}{advice}", storage.location(), error_chain(error))
 }

@@ -18,17 +18,17 @@ use crate::telemetry::request_tracker::RequestTracker;
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("fast-api-request-id");
 
 /// Assigns a request id, renders the error if there is one, and writes the access log entry.
-pub async fn answer(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
+pub async fn request_scope(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let mut tracker =
         RequestTracker::start(&state, routes().labels(request.method(), route).unwrap_or(&UNMATCHED), &request);
     let span = tracker.span();
-    let share = state.in_flight.share();
-    request.extensions_mut().insert(tracker.meter());
+    let permit = state.in_flight.permit();
+    request.extensions_mut().insert(tracker.metrics());
     request.extensions_mut().insert(tracker.caller());
-    request.extensions_mut().insert(share.clone());
+    request.extensions_mut().insert(permit.clone());
     let response = next.run(request).instrument(span.clone()).await;
-    let mut response = share.keep_with(response).await.unwrap_or_else(IntoResponse::into_response);
+    let mut response = permit.keep_with(response).await.unwrap_or_else(IntoResponse::into_response);
     let _entered = span.enter();
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         tracker.note(&problem);
@@ -83,7 +83,7 @@ mod tests {
         let router = Router::new()
             .route("/", get(async move || handler()))
             .layer(CatchPanicLayer::custom(panic_response))
-            .layer(from_fn_with_state(state, answer));
+            .layer(from_fn_with_state(state, request_scope));
         let answer = App::around(router).send(Call::get("/")).await;
         assert_eq!(answer.status, StatusCode::from_u16(status).unwrap(), "{}", answer.text());
         assert!(answer.text().contains(expected), "{}", answer.text());

@@ -52,7 +52,7 @@ const EMPTY_BINARY: &str = "Binary data cannot be empty";
 /// The value of `Retry-After` when the storage does not respond, in seconds.
 const RETRY_AFTER_SECONDS: u64 = 1;
 
-/// An error response.
+/// An error response. Not a problem detail of RFC 9457: the body has FastAPI's `detail`, because the Python clients parse it.
 #[derive(Debug, Clone)]
 pub struct Problem {
     status: StatusCode,

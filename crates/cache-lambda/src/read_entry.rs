@@ -54,6 +54,10 @@ impl FromRequestParts<AppState> for EntryReader {
 
 impl EntryReader {
     /// The entry that a selector finds in the namespace of the path.
+    ///
+    /// # Errors
+    ///
+    /// As [`Params::namespace`] and [`DeliveryOptions::with_query`].
     pub fn entry(self, params: &Params, selector: Selector) -> Result<EntryRead, Problem> {
         let options = self.options.with_query(params)?;
         let cache = self.cache.namespace_of(params)?;
@@ -61,6 +65,10 @@ impl EntryReader {
     }
 
     /// The entry in the path, at the revision in the query if there is one.
+    ///
+    /// # Errors
+    ///
+    /// As [`EntryReader::entry`], [`Params::entry`] and [`Params::revision`].
     pub fn entry_or_revision(self, params: &Params) -> Result<EntryRead, Problem> {
         let read = self.entry(params, params.entry()?)?;
         Ok(EntryRead { revision: params.revision()?, ..read })

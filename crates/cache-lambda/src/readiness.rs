@@ -10,17 +10,17 @@ use tokio::time::{Instant, timeout};
 
 use cache_core::error::error_chain;
 
-/// How long an answer of the storage holds.
+/// How long a response of the storage holds.
 const HOLDS_FOR: Duration = Duration::from_secs(5);
 /// How long the storage may take. Probes wait about a second by default, so a slow storage is soon not ready.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The last answer of the storage.
+/// The last response of the storage.
 #[derive(Debug, Default)]
 pub struct Readiness(Mutex<Option<(Instant, bool)>>);
 
 impl Readiness {
-    /// Whether the storage answered within the last seconds. Whoever asks meanwhile waits for the same answer.
+    /// Whether the storage answered within the last seconds. Whoever asks meanwhile waits for the same response.
     pub async fn check(&self, storage: &dyn Storage) -> bool {
         let mut last = self.0.lock().await;
         if let Some((at, ready)) = *last

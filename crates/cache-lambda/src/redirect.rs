@@ -67,6 +67,10 @@ impl DeliveryOptions {
     }
 
     /// The same, with the choice in the query.
+    ///
+    /// # Errors
+    ///
+    /// 400 when it is neither `auto` nor `never`.
     pub fn with_query(self, params: &Params) -> Result<Self, Problem> {
         let redirect = match params.query("redirect") {
             None | Some("auto") => true,
@@ -127,6 +131,10 @@ pub fn as_stored(entry: &Entry, form: Representation, conditions: &ConditionalHe
 }
 
 /// A redirect to a presigned URL. It expires after some minutes, so the response must not be cached.
+///
+/// # Errors
+///
+/// 500 when the URL cannot be a header.
 pub fn redirect(url: &str) -> Result<Response, Problem> {
     let url = HeaderValue::from_str(url).map_err(|error| Problem::internal(format!("a signed URL: {error}")))?;
     let no_store = HeaderValue::from_static("no-store");

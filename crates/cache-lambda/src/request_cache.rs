@@ -21,7 +21,7 @@ use tracing::Instrument;
 
 use crate::compute;
 use crate::extract::Params;
-use crate::in_flight::Share;
+use crate::in_flight::BytesPermit;
 use crate::problem::Problem;
 use crate::state::{AppState, Service};
 
@@ -37,8 +37,8 @@ pub struct RequestCache {
     cache: Cache,
     service: AppState,
     explicit_deadline: Option<Deadline>,
-    meter: Arc<RequestMetrics>,
-    share: Option<Share>,
+    metrics: Arc<RequestMetrics>,
+    permit: Option<BytesPermit>,
 }
 
 impl FromRequestParts<AppState> for RequestCache {
@@ -66,14 +66,18 @@ impl RequestCache {
     /// The cache as a request with these extensions uses it.
     pub fn of(extensions: &Extensions, state: &AppState) -> Self {
         let explicit_deadline = extensions.get().copied();
-        let meter = extensions.get().map_or_else(|| state.metrics.meter(), Arc::clone);
+        let metrics = extensions.get().map_or_else(|| state.metrics.for_request(), Arc::clone);
         let deadline = explicit_deadline.unwrap_or_else(|| default_deadline(state));
-        let cache = state.cache_with_deadline(deadline, &meter);
-        let share = Share::of(extensions);
-        Self { cache, service: Arc::clone(state), explicit_deadline, meter, share }
+        let cache = state.cache_with_deadline(deadline, &metrics);
+        let permit = BytesPermit::of(extensions);
+        Self { cache, service: Arc::clone(state), explicit_deadline, metrics, permit }
     }
 
     /// The use cases of the namespace in the path.
+    ///
+    /// # Errors
+    ///
+    /// As [`Params::namespace`].
     pub fn namespace_of(&self, params: &Params) -> Result<NamespaceCache, Problem> {
         Ok(self.cache.namespace(&params.namespace()?))
     }
@@ -81,20 +85,24 @@ impl RequestCache {
     /// The API keys, with the deadline and the counters of the request.
     pub fn keyring(&self) -> Keyring {
         let deadline = self.explicit_deadline.unwrap_or_else(|| default_deadline(&self.service));
-        self.service.keyring_with_deadline(deadline, &self.meter)
+        self.service.keyring_with_deadline(deadline, &self.metrics)
     }
 
     /// Runs a use case that writes. It continues when the caller hangs up, and a graceful shutdown waits for it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the use case; 503 when it is not done at the deadline, and goes on; 500 when the process ends before.
     pub async fn run_to_completion<T, F>(self, job: impl FnOnce(Cache) -> F) -> Result<T, Problem>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
         let (cache, deadline) = self.start();
-        let (job, share) = (job(cache), self.share.clone());
+        let (job, permit) = (job(cache), self.permit.clone());
         let work = async move {
             // It has the body of the request, even after the caller hung up.
-            let _share = share;
+            let _permit = permit;
             job.await
         };
         let task = self.service.background_tasks.spawn(work.in_current_span());
@@ -102,20 +110,32 @@ impl RequestCache {
     }
 
     /// Makes room in memory for so many bytes of a content that is read next.
+    ///
+    /// # Errors
+    ///
+    /// 503 when there is no room in time.
     pub async fn reserve(&self, bytes: u64) -> Result<(), Problem> {
-        match &self.share {
-            Some(share) => share.reserve(bytes).await,
+        match &self.permit {
+            Some(permit) => permit.reserve(bytes).await,
             None => Ok(()),
         }
     }
 
     /// Makes room in memory for a list that is read as a whole.
+    ///
+    /// # Errors
+    ///
+    /// As [`RequestCache::reserve`].
     pub async fn reserve_whole_list(&self) -> Result<(), Problem> {
         self.reserve(WHOLE_LIST_BYTES).await
     }
 
     /// As [`RequestCache::run_to_completion`], for a use case that computes for long between its storage calls: it runs
     /// on a blocking thread when it is its turn, so that it does not delay other requests.
+    ///
+    /// # Errors
+    ///
+    /// 503 when it is not done at the deadline, and goes on; 500 when the process ends before.
     pub async fn run_blocking<T, F>(self, job: impl FnOnce(Cache) -> F + Send + 'static) -> Result<T, Problem>
     where
         T: Send + 'static,
@@ -123,9 +143,9 @@ impl RequestCache {
     {
         let runtime = Handle::current();
         let (cache, deadline) = self.start();
-        let share = self.share.clone();
+        let permit = self.permit.clone();
         let work = compute::on_archive(move || {
-            let _share = share;
+            let _permit = permit;
             runtime.block_on(job(cache))
         });
         let task = self.service.background_tasks.spawn(work.in_current_span());
@@ -139,7 +159,7 @@ impl RequestCache {
             Some(deadline) => (self.cache.clone(), deadline),
             None => {
                 let deadline = default_deadline(&self.service);
-                (self.service.cache_with_deadline(deadline, &self.meter), deadline)
+                (self.service.cache_with_deadline(deadline, &self.metrics), deadline)
             }
         }
     }

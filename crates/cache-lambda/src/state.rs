@@ -42,7 +42,7 @@ pub struct Service {
     pub public_reads: PublicReads,
     /// Whether the storage answers.
     readiness: Readiness,
-    /// The room for the bytes of all requests.
+    /// The bytes that all requests together may hold in memory.
     pub in_flight: InFlightBytes,
     /// Use cases that run to completion even if their caller hangs up.
     pub background_tasks: TaskTracker,

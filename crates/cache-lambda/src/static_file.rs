@@ -22,6 +22,10 @@ pub struct StaticFile {
 
 impl StaticFile {
     /// The file, inflated for callers that do not accept gzip.
+    ///
+    /// # Errors
+    ///
+    /// 412 when the caller expects another file; 500 when it cannot be inflated.
     pub fn respond(&self, conditions: &ConditionalHeaders, policy: CachePolicy) -> Result<Response, Problem> {
         let coding = if conditions.accepts_gzip { "gzip" } else { "" };
         let etag = ETag::of(&[self.content_type, coding, &Sha256Digest::of(self.gzip).to_string()]);

@@ -69,7 +69,7 @@ fn idempotency_key(parts: &Parts) -> Result<Option<IdempotencyKey>, Problem> {
     let text = value.to_str().unwrap_or_default();
     let caller = match parts.extensions.get::<Caller>() {
         Some(caller @ Caller::Key(_)) => caller.name(),
-        Some(Caller::Open | Caller::Root | Caller::Anonymous) | None => ROOT,
+        Some(Caller::AuthDisabled | Caller::Root | Caller::Anonymous) | None => ROOT,
     };
     let key = IdempotencyKey::new(text, caller);
     key.map(Some).map_err(|error| match error {

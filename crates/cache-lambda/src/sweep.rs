@@ -55,8 +55,8 @@ pub async fn run(
     mode: SweepMode,
     deadline: Deadline,
 ) -> Result<Vec<NamespaceReport>, Error> {
-    let meter = state.metrics.meter();
-    let cache = state.cache_with_deadline(deadline, &meter);
+    let metrics = state.metrics.for_request();
+    let cache = state.cache_with_deadline(deadline, &metrics);
     let mut namespaces = if namespaces.is_empty() { cache.namespaces().await? } else { namespaces };
     // Starts at a random namespace, so that a deadline does not always skip the same ones.
     if !namespaces.is_empty() {
@@ -79,10 +79,10 @@ pub async fn run(
         }
     }
     if mode == SweepMode::Remove && reports.iter().all(|report| report.report.complete) {
-        let removed = state.keyring_with_deadline(deadline, &meter).sweep_usage().await?;
+        let removed = state.keyring_with_deadline(deadline, &metrics).sweep_usage().await?;
         tracing::info!(removed, "swept the usage of API keys");
     }
-    let (calls, rounds) = (meter.counters().calls(), meter.counters().round_trips());
+    let (calls, rounds) = (metrics.counters().calls(), metrics.counters().round_trips());
     tracing::info!(namespaces = reports.len(), storage_calls = calls, storage_round_trips = rounds, "sweep ended");
     Ok(reports)
 }

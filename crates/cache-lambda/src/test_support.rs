@@ -74,7 +74,7 @@ impl App {
         self.send(Call::get(path)).await
     }
 
-    /// The JSON of an answer that is 200.
+    /// The JSON of a response that is 200.
     pub(crate) async fn json(&self, call: Call) -> Value {
         let answer = self.send(call).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());

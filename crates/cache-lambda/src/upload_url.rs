@@ -9,9 +9,9 @@ use cache_core::rng::Rng;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-/// The permissions of an upload URL.
+/// What an upload URL is signed for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UploadGrant {
+pub struct SignedUpload {
     /// Where the entry is going to live.
     pub namespace: Namespace,
     /// The upload; its id encodes strategy and kind.
@@ -39,21 +39,21 @@ impl UploadSigningKey {
     }
 
     /// The signature as it stands in the URL.
-    pub fn sign(&self, grant: &UploadGrant) -> String {
-        hex::encode(self.mac(grant).finalize().into_bytes())
+    pub fn sign(&self, upload: &SignedUpload) -> String {
+        hex::encode(self.mac(upload).finalize().into_bytes())
     }
 
-    /// Whether a signature is valid for this grant. In constant time.
-    pub fn verify(&self, grant: &UploadGrant, signature: &str) -> bool {
+    /// Whether a signature is valid for this upload. In constant time.
+    pub fn verify(&self, upload: &SignedUpload, signature: &str) -> bool {
         // A digest has the same form as a signature: 64 lowercase hex digits.
         let Ok(signature) = signature.parse::<Sha256Digest>() else { return false };
-        self.mac(grant).verify_slice(signature.as_bytes()).is_ok()
+        self.mac(upload).verify_slice(signature.as_bytes()).is_ok()
     }
 
-    fn mac(&self, grant: &UploadGrant) -> Hmac<Sha256> {
-        let UploadGrant { namespace, upload_id, sha256, size, expires_at } = grant;
+    fn mac(&self, upload: &SignedUpload) -> Hmac<Sha256> {
+        let SignedUpload { namespace, upload_id, sha256, size, expires_at } = upload;
         let mut mac = Hmac::<Sha256>::new(&self.0.into());
-        // No part can contain a line break, so the text of each grant is unique.
+        // No part can contain a line break, so the text of each upload is unique.
         mac.update(format!("{namespace}\n{upload_id}\n{sha256}\n{size}\n{expires_at}").as_bytes());
         mac
     }
@@ -72,8 +72,8 @@ mod tests {
 
     use super::*;
 
-    fn grant() -> UploadGrant {
-        UploadGrant {
+    fn upload() -> SignedUpload {
+        SignedUpload {
             namespace: "ns".parse().unwrap(),
             upload_id: CacheId::from_u128(7),
             sha256: Sha256Digest::of(b"x"),
@@ -83,22 +83,22 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_is_of_one_permission_and_one_process() {
+    fn a_signature_is_of_one_upload_and_one_process() {
         let (key, other) = (UploadSigningKey::generate(&OsRng), UploadSigningKey::generate(&OsRng));
-        let signature = key.sign(&grant());
-        assert!(key.verify(&grant(), &signature));
-        assert!(!other.verify(&grant(), &signature));
+        let signature = key.sign(&upload());
+        assert!(key.verify(&upload(), &signature));
+        assert!(!other.verify(&upload(), &signature));
         for changed in [
-            UploadGrant { namespace: "other".parse().unwrap(), ..grant() },
-            UploadGrant { upload_id: CacheId::from_u128(8), ..grant() },
-            UploadGrant { sha256: Sha256Digest::of(b"y"), ..grant() },
-            UploadGrant { size: 2, ..grant() },
-            UploadGrant { expires_at: 1001, ..grant() },
+            SignedUpload { namespace: "other".parse().unwrap(), ..upload() },
+            SignedUpload { upload_id: CacheId::from_u128(8), ..upload() },
+            SignedUpload { sha256: Sha256Digest::of(b"y"), ..upload() },
+            SignedUpload { size: 2, ..upload() },
+            SignedUpload { expires_at: 1001, ..upload() },
         ] {
             assert!(!key.verify(&changed, &signature), "{changed:?}");
         }
         for odd in ["", &signature[1..], &signature.to_uppercase()] {
-            assert!(!key.verify(&grant(), odd), "{odd}");
+            assert!(!key.verify(&upload(), odd), "{odd}");
         }
     }
 

@@ -71,17 +71,11 @@ impl StoreAddress {
     ///
     /// As [`cache_storage::open`]; `Refused` also when there is no such folder or file.
     pub async fn open_existing(&self) -> Result<Arc<dyn Storage>, StorageError> {
-        let path = match &self.config {
-            StorageConfig::LocalDisk { path } | StorageConfig::Sqlite { path } | StorageConfig::Zip { path, .. } => {
-                path
-            }
-            // A bucket is never created.
-            StorageConfig::S3(_) | StorageConfig::Memory => return self.open().await,
-        };
-        match path.exists() {
-            true => self.open().await,
-            false => Err(StorageError::Refused { key: self.text.clone(), source: "there is no such store".into() }),
+        // A bucket is never created.
+        if self.config.path().is_some_and(|path| !path.exists()) {
+            return Err(StorageError::Refused { key: self.text.clone(), source: "there is no such store".into() });
         }
+        self.open().await
     }
 
     /// Opens the store, which is created if it is a folder or file that is not there.

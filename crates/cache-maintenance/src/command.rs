@@ -39,7 +39,7 @@ pub enum Format {
     Text,
     /// As JSON on several lines.
     Json,
-    /// As JSON on one line, and progress as JSON, too.
+    /// As JSON on one line.
     JsonLine,
 }
 
@@ -51,9 +51,12 @@ enum Action {
 
 /// How progress is shown, on standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shown {
+pub enum Shown {
+    /// A line for people: one that is written over on a terminal, else one every five seconds.
     Text,
+    /// A line of JSON every five seconds.
     Json,
+    /// Nothing.
     None,
 }
 
@@ -70,13 +73,13 @@ struct Given {
 
 impl Command {
     /// `copy`, for a program that has read its arguments itself.
-    pub fn copy(from: StoreAddress, to: StoreAddress, options: CopyOptions, format: Format) -> Self {
-        Self { action: Action::Copy { from, to, options }, format, shown: Shown::beside(format) }
+    pub fn copy(from: StoreAddress, to: StoreAddress, options: CopyOptions, format: Format, shown: Shown) -> Self {
+        Self { action: Action::Copy { from, to, options }, format, shown }
     }
 
     /// `verify`, for a program that has read its arguments itself.
-    pub fn verify(store: StoreAddress, repair: bool, format: Format) -> Self {
-        Self { action: Action::Verify { store, repair }, format, shown: Shown::beside(format) }
+    pub fn verify(store: StoreAddress, repair: bool, format: Format, shown: Shown) -> Self {
+        Self { action: Action::Verify { store, repair }, format, shown }
     }
 
     /// Reads a subcommand, `copy` or `verify`, and its arguments.
@@ -150,15 +153,6 @@ impl Command {
         // The reader may close the pipe early, as `head` does.
         let _ = writeln!(io::stdout(), "{text}");
         Ok(())
-    }
-}
-
-impl Shown {
-    fn beside(format: Format) -> Self {
-        match format {
-            Format::Text | Format::Json => Self::Text,
-            Format::JsonLine => Self::Json,
-        }
     }
 }
 
@@ -284,6 +278,7 @@ fn verified(report: &VerifyReport) -> String {
         content_bytes,
         key_indexes,
         stale_catalogs,
+        unlisted_entries,
         findings,
     } = report;
     let mut text = format!(
@@ -293,6 +288,12 @@ fn verified(report: &VerifyReport) -> String {
     );
     if *python_entries > 0 {
         text += &format!("\n{python_entries} entries of the Python service, as it stored them");
+    }
+    if !unlisted_entries.is_empty() {
+        text += &format!(
+            "\n{} entries without a version under their key, because their store or delete broke off: --json names them",
+            unlisted_entries.len()
+        );
     }
     for finding in findings.iter().take(MAX_SHOWN) {
         text += &format!("\n{}: {}", name(finding.kind), finding.object);

@@ -219,8 +219,8 @@ fn is_by_itself(key: &ObjectKey) -> bool {
 
 /// Whether an object is copied at all.
 fn is_needed(key: &ObjectKey) -> bool {
-    match ObjectKind::of(key) {
-        Some((_, ObjectKind::Manifest(_) | ObjectKind::Page | ObjectKind::Blob { .. })) | None => true,
-        Some(_) => is_by_itself(key),
-    }
+    let comes_with_manifest = |(_, kind): (_, ObjectKind)| {
+        matches!(kind, ObjectKind::Manifest(_) | ObjectKind::Page | ObjectKind::Blob { .. })
+    };
+    ObjectKind::of(key).is_none_or(comes_with_manifest) || is_by_itself(key)
 }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`address`] | a store as a text: `disk:./a`, `s3:bucket/prefix` |
 //! | [`mod@copy`] | copies a store to another one, and can be interrupted and repeated |
-//! | [`mod@verify`] | compares everything in a store with everything else, and mends what needs no guess |
+//! | [`mod@verify`] | cross-checks everything in a store, and repairs what can be repaired without guessing |
 //! | [`command`] | the subcommands `copy` and `verify` |
 //! | [`progress`] | how far they are, for people and for programs |
 //!

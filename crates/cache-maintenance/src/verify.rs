@@ -8,11 +8,17 @@
 //! | `without_manifest` | a blob, page or key row whose manifest is missing | nothing: the manifest may have been lost by mistake |
 //! | `unreferenced_blob`, `orphaned_page`, `orphaned_view` | belongs to nothing, and is older than a day | removes it |
 //! | `key_row_without_entry` | a key index lists an entry that is gone | takes it out |
-//! | `not_under_its_key` | an entry that its key index does not list | lists it if it is newer than all that are listed; which version an older one should be is a guess |
+//! | `not_under_its_key` | an entry that its key index does not list, and that is newer than all that it ever listed | lists it |
 //! | `missing_view` | an entry that a folder of views does not show | writes the view |
 //! | `python_leftover` | a file of the Python service that belongs to no entry, or a reference to an entry that is gone | finishes deletes that broke off; the rest may be what is left of an entry whose reference file was lost |
 //! | `python_entry_without_content` | an entry of the Python service whose content is gone, as it is when an entry with the same key and file id was deleted | nothing |
 //! | `stale_catalog` | a part of the catalog that is out of date: listings then read manifests | removes it; listings write it again |
+//!
+//! A store under a key writes the manifest first, then the key index, and is acknowledged then; a delete begins with the key
+//! index. So a process that is killed in between leaves an entry with its id and hash but without a version under its key. It
+//! is no finding when the key index has listed a later entry, because which version an older one should be would be a guess:
+//! [`VerifyReport::unlisted_entries`] names it. Only a key index that was set back from outside can lack older entries that were
+//! acknowledged, and looks the same once a later one was stored.
 //!
 //! A store may be in use meanwhile. Then what is being written at the moment can be among the findings; what is found again by
 //! a second run is lasting. A stale catalog is no damage and does not count as a finding.

@@ -214,11 +214,20 @@ async fn entries_that_their_key_does_not_list_are_listed_in_the_order_of_time() 
 }
 
 #[tokio::test]
-async fn an_entry_older_than_what_its_key_lists_is_left() {
+async fn an_entry_older_than_what_its_key_listed_is_named_and_left() {
     let store = Store::new();
     let older = store.store(Strategy::Direct, Some("k"), "older").await;
-    let index = store.layout().key_index(&older.key_ref().unwrap());
-    store.remove(&index).await;
-    store.store(Strategy::Direct, Some("k"), "newer").await;
-    store.check("not_under_its_key", &index, false).await;
+    let key = older.key_ref().unwrap();
+    store.remove(&store.layout().key_index(&key)).await;
+    let newer = store.store(Strategy::Direct, Some("k"), "newer").await;
+    // Also after the newer one is gone: else a repair would bring back what a caller has replaced and deleted.
+    for newest in [Some(newer.cache_id), None] {
+        let found = verify(store.storage.clone(), &Progress::default()).await.unwrap();
+        assert!(found.is_clean() && found.unlisted_entries.iter().eq([&older.cache_id]), "{found:?}");
+        let repaired = repair(store.storage.clone(), &Progress::default()).await.unwrap();
+        assert_eq!((repaired.listed_entries, repaired.left), (0, found));
+        let found = store.cache().entry(&Selector::Key(key.clone(), None)).await.unwrap();
+        assert_eq!(found.map(|entry| entry.cache_id), newest);
+        store.cache().delete(newer.cache_id).await.unwrap();
+    }
 }

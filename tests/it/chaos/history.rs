@@ -196,9 +196,11 @@ impl History {
     pub fn check_read(&mut self, which: &Which, began: Moment, found: Option<(&str, &Value)>) {
         let holds = match (found, which) {
             (None, Which::Id(id)) => !self.entries[id].is_certain(began),
-            (None, _) => self.newest_certain(which, began).is_none(),
+            (None, Which::Hash(_) | Which::Key(_)) => self.newest_certain(which, began).is_none(),
             (Some((id, _)), Which::Id(asked)) if id != asked => false,
-            (Some((id, content)), _) => self.explains(which, began, id, content),
+            (Some((id, content)), Which::Id(_) | Which::Hash(_) | Which::Key(_)) => {
+                self.explains(which, began, id, content)
+            }
         };
         self.hold(holds, || format!("{which:?} was read at {began} as {found:?}"));
     }
@@ -210,7 +212,9 @@ impl History {
         };
         let newest_enough = match which {
             Which::Id(_) => true,
-            _ => entry.number(which).is_some() && entry.number(which) >= self.newest_certain(which, began),
+            Which::Hash(_) | Which::Key(_) => {
+                entry.number(which).is_some() && entry.number(which) >= self.newest_certain(which, began)
+            }
         };
         newest_enough && !entry.is_gone(began) && entry.may_hold(content, began)
     }

@@ -32,10 +32,10 @@ pub enum Zip {
     Put {
         /// The archive; none for an empty one
         file: Option<PathBuf>,
-        /// The key
+        /// The cache key
         #[arg(short, long)]
         key: String,
-        /// The name under the key
+        /// The file id under the cache key
         #[arg(short, long)]
         file_id: String,
     },
@@ -132,10 +132,10 @@ pub enum Ns {
     Settings {
         /// Its name; without it, the configured one
         name: Option<String>,
-        /// How long an entry lives
+        /// The time to live of an entry, in hours
         #[arg(long, value_name = "HOURS")]
         ttl_hours: Option<u32>,
-        /// Delete entries at the end of their time; else it is for information
+        /// Delete expired entries; without it, ttl_hours is only informational
         #[arg(long)]
         delete_expired: bool,
         /// Only these strategies may be used

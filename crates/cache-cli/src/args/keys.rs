@@ -17,22 +17,22 @@ pub enum Keys {
         /// Its id
         id: String,
     },
-    /// Make a key, and print it: it is not shown again
+    /// Create a key, and print it: it is not shown again
     #[command(mut_arg("grants", |grants| grants.required(true)))]
     Create(CreateKey),
     /// Change a key; what is not named stays as it is
     Change(ChangeKey),
-    /// Refuse a key until it is enabled
+    /// Disable a key: requests with it get 401 until it is enabled
     Disable {
         /// Its id
         id: String,
     },
-    /// Take a key that was disabled
+    /// Enable a disabled key
     Enable {
         /// Its id
         id: String,
     },
-    /// Make a key that replaces another one, and print it: it is not shown again
+    /// Create a key that replaces another one, and print it: it is not shown again
     Rotate {
         /// The id of the old key
         id: String,
@@ -53,7 +53,7 @@ pub enum Keys {
 // A key that is to be made.
 #[derive(Debug, Args)]
 pub struct CreateKey {
-    /// What people call it
+    /// A name for people
     #[arg(long)]
     pub name: String,
     // The rest of it.
@@ -66,7 +66,7 @@ pub struct CreateKey {
 pub struct ChangeKey {
     /// Its id
     pub id: String,
-    /// What people call it
+    /// A name for people
     #[arg(long)]
     pub name: Option<String>,
     // The rest of it.
@@ -93,10 +93,10 @@ pub enum Unset {
 // What a key may do, when, and how much.
 #[derive(Debug, Args)]
 pub struct KeyFields {
-    /// What it may do in a namespace, or in all that begin so: 'team-*=read,write'. May be repeated; a change replaces all of them
+    /// What it may do in namespaces: 'demo=read', or with a prefix 'team-*=read,write'. May be repeated; a change replaces all grants
     #[arg(long = "grant", value_name = "NS=PERMISSION,…", value_parser = grant)]
     pub grants: Vec<Grant>,
-    /// What people should know of it
+    /// A note for people
     #[arg(long)]
     pub note: Option<String>,
     /// It is refused from then on: 30d from now, or a time such as 2030-01-31T00:00:00Z
@@ -108,13 +108,13 @@ pub struct KeyFields {
     /// Requests per second in the long run, such as 100/s
     #[arg(long, value_parser = per_second)]
     pub rate: Option<u32>,
-    /// How many requests may come at once; without it, those of a second
+    /// How many requests may come at once; without it, as many as --rate
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub burst: Option<u32>,
-    /// Bytes of requests and responses in a day (UTC), such as 500M or 10G
+    /// Bytes of requests and responses in a day (UTC), such as 500M or 10G (K, M, G, T are powers of 1024)
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     pub bytes_per_day: Option<u64>,
-    /// What is beyond a limit is only reported in the log of the server; =false ends that
+    /// Only log requests beyond a limit, on the server, instead of refusing them; =false ends that
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub report_only: Option<bool>,
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt;
 
-use super::describe::{describe_found, to_json};
+use super::describe::{describe_entry, to_json};
 use super::describe_key;
 use super::{is_below, list, place, read_input};
 use crate::args::{Get, Kind, Put, Rm};
@@ -48,7 +48,7 @@ async fn content(namespace: &Namespace, put: &Put) -> Result<(Store, Option<Name
         (Kind::Auto, Some("json")) => Kind::Json,
         (Kind::Auto, Some("txt" | "md")) => Kind::Text,
         (Kind::Auto, _) => Kind::Binary,
-        (kind, _) => kind,
+        (named @ (Kind::Json | Kind::Text | Kind::Binary), _) => named,
     };
     if kind == Kind::Json {
         let bytes = read_input(&put.file).await?;
@@ -119,7 +119,7 @@ pub async fn get(context: &Context<'_>, get: Get) -> Result<u8, Failure> {
     let style = Style::of(get.progress, context.output);
     let found = progress::shown(style, &reference.to_string(), &progress, work).await?;
     let found = found.ok_or_else(|| Failure::not_found(reference))?;
-    let mut shown = describe_found(&found)?;
+    let mut shown = describe_entry(&found)?;
     shown["path"] = json!(get.output);
     context.output.result(&shown, "")?;
     context.output.note(&format!("{}: {}", get.output.display(), size(found.metadata.content_size)));
@@ -143,7 +143,7 @@ pub async fn stat(context: &Context<'_>, refs: &[EntryRef]) -> Result<u8, Failur
     for reference in refs {
         let found = context.of(reference)?.find(reference.selector.clone()).await?;
         let found = found.ok_or_else(|| Failure::not_found(reference))?;
-        let shown = describe_found(&found)?;
+        let shown = describe_entry(&found)?;
         let lines: Vec<String> = shown
             .as_object()
             .into_iter()

@@ -1,9 +1,9 @@
 //! `ls`.
 
-use cache_client::{EntryRef, Found, Namespace, Selector};
+use cache_client::{EntryInfo, EntryRef, Namespace, Selector};
 use serde_json::json;
 
-use super::describe::describe_found;
+use super::describe::describe_entry;
 use super::{is_below, place};
 use crate::args::Ls;
 use crate::context::Context;
@@ -31,7 +31,7 @@ pub async fn ls(context: &Context<'_>, ls: Ls) -> Result<u8, Failure> {
         shown += 1;
         let metadata = &found.metadata;
         let line = format!("{}\t{}\t{}", found.entry.reference(), size(metadata.content_size), metadata.cache_key);
-        context.output.result(&describe_found(&found)?, line.trim_end())?;
+        context.output.result(&describe_entry(&found)?, line.trim_end())?;
         Ok(shown < ls.limit)
     })
     .await?;
@@ -45,7 +45,7 @@ pub async fn ls(context: &Context<'_>, ls: Ls) -> Result<u8, Failure> {
 pub async fn each(
     namespace: &Namespace,
     limit: usize,
-    mut visit: impl FnMut(Found) -> Result<bool, Failure>,
+    mut visit: impl FnMut(EntryInfo) -> Result<bool, Failure>,
 ) -> Result<(), Failure> {
     let (mut cursor, mut count) = (None::<String>, 0);
     loop {

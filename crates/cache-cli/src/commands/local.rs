@@ -3,8 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use cache_core::error::error_chain;
-use cache_core::storage::ListRequest;
 use cache_lambda::config::Config;
 use cache_lambda::state::Service;
 use cache_lambda::telemetry::logging;
@@ -13,7 +11,7 @@ use clap::{CommandFactory, Parser};
 use clap_complete::Shell;
 
 use super::read_input;
-use crate::args::{Cli, Command, Serve};
+use crate::args::{Cli, Serve};
 use crate::context::Context;
 use crate::failure::{Failure, OK};
 
@@ -52,13 +50,7 @@ pub async fn serve(_: &Context<'_>, serve: Serve) -> Result<u8, Failure> {
         Failure::usage(errors.join("; "))
     })?;
     let log = logging::start(&lookup, config.log_format, config.in_lambda);
-    let location = config.storage.location();
-    let unusable = |error: &(dyn std::error::Error + 'static)| {
-        Failure::failed(format!("{location} cannot be used: {}", error_chain(error)))
-    };
-    let storage = cache_storage::open(&config.storage).await.map_err(|error| unusable(&error))?;
-    let first = ListRequest { limit: 1, ..ListRequest::default() };
-    storage.list(&first).await.map_err(|error| unusable(&error))?;
+    let storage = config.open_storage().await.map_err(Failure::failed)?;
     let state = Service::new(storage, Arc::new(SystemClock), Arc::new(OsRng), config);
     cache_lambda::serve::run(state, &log).await.map_err(Failure::failed)?;
     Ok(OK)
@@ -104,9 +96,8 @@ fn parse(context: &Context<'_>, line: &str) -> Result<Cli, String> {
     let words = shlex::split(line).ok_or("a quote is not closed")?;
     let words = std::iter::once("mgraph-cache".to_owned()).chain(words);
     let mut cli = Cli::try_parse_from(words).map_err(|error| error.to_string())?;
-    match &cli.command {
-        Command::Serve(_) | Command::Run { .. } => return Err("cannot be run from a file".to_owned()),
-        _ => {}
+    if !cli.command.can_be_in_file() {
+        return Err("cannot be run from a file".to_owned());
     }
     let (own, outer) = (&mut cli.global, context.global);
     own.url = own.url.take().or_else(|| outer.url.clone());

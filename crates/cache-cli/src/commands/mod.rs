@@ -54,10 +54,11 @@ async fn dispatch(context: &Context<'_>, command: Command) -> Result<u8, Failure
         Command::Data(data) => data::run(context, data).await,
         Command::Ns(ns) => namespaces::run(context, ns).await,
         Command::Keys(keys) => keys::run(context, keys).await,
-        Command::Copy { from, to, convert, overwrite, parallel } => {
-            stores::copy(context, from, to, CopyOptions { parallel: parallel.into(), overwrite, convert }).await
+        Command::Copy { from, to, convert, overwrite, parallel, progress } => {
+            let options = CopyOptions { parallel: parallel.into(), overwrite, convert };
+            stores::copy(context, from, to, options, progress).await
         }
-        Command::Verify { store, repair } => stores::verify(context, store, repair).await,
+        Command::Verify { store, repair, progress } => stores::verify(context, store, repair, progress).await,
         Command::Sweep { store, namespaces, dry_run } => stores::sweep(context, &store, namespaces, dry_run).await,
         Command::Login(login) => session::login(context, login).await,
         Command::Logout => session::logout(context),

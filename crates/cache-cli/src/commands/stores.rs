@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
+use cache_access::keyring::Keyring;
 use cache_core::cache::Cache;
 use cache_core::error::error_chain;
 use cache_core::ids::Namespace;
 use cache_core::time::Deadline;
-use cache_maintenance::command::{Command, Format};
+use cache_maintenance::command::{Command, Format, Shown};
 use cache_maintenance::{CopyOptions, StoreAddress};
 use cache_storage::system::{OsRng, SystemClock};
 use serde_json::json;
 
 use super::describe::to_json;
+use crate::args::ProgressKind;
 use crate::context::Context;
 use crate::failure::{DAMAGED, Failure, OK};
 
@@ -21,20 +23,37 @@ pub async fn copy(
     from: StoreAddress,
     to: StoreAddress,
     options: CopyOptions,
+    progress: ProgressKind,
 ) -> Result<u8, Failure> {
-    Command::copy(from, to, options, format(context)).run().await.map_err(Failure::failed)
+    let command = Command::copy(from, to, options, format(context), shown(context, progress));
+    command.run().await.map_err(Failure::failed)
 }
 
-/// Compares everything in a store with everything else.
-pub async fn verify(context: &Context<'_>, store: StoreAddress, repair: bool) -> Result<u8, Failure> {
-    Command::verify(store, repair, format(context)).run().await.map_err(Failure::failed)
+/// Cross-checks everything in a store.
+pub async fn verify(
+    context: &Context<'_>,
+    store: StoreAddress,
+    repair: bool,
+    progress: ProgressKind,
+) -> Result<u8, Failure> {
+    let command = Command::verify(store, repair, format(context), shown(context, progress));
+    command.run().await.map_err(Failure::failed)
 }
 
 fn format(context: &Context<'_>) -> Format {
     if context.output.is_json() { Format::JsonLine } else { Format::Text }
 }
 
-/// Removes what has expired, and what belongs to nothing; or only shows it.
+fn shown(context: &Context<'_>, progress: ProgressKind) -> Shown {
+    match progress {
+        ProgressKind::None => Shown::None,
+        ProgressKind::Json => Shown::Json,
+        ProgressKind::Auto if context.output.is_json() => Shown::Json,
+        ProgressKind::Auto => Shown::Text,
+    }
+}
+
+/// Removes expired entries, unreferenced objects, and how much API keys were used long ago; or only shows the first two.
 pub async fn sweep(
     context: &Context<'_>,
     store: &StoreAddress,
@@ -44,7 +63,7 @@ pub async fn sweep(
     let failed =
         |error: &(dyn std::error::Error + 'static)| Failure::failed(format!("{store}: {}", error_chain(error)));
     let storage = store.open_existing().await.map_err(|error| failed(&error))?;
-    let cache = Cache::new(storage, Arc::new(SystemClock), Arc::new(OsRng)).with_deadline(Deadline::NEVER);
+    let cache = Cache::new(Arc::clone(&storage), Arc::new(SystemClock), Arc::new(OsRng)).with_deadline(Deadline::NEVER);
     let namespaces = match namespaces.is_empty() {
         true => cache.namespaces().await.map_err(|error| failed(&error))?,
         false => namespaces,
@@ -74,6 +93,14 @@ pub async fn sweep(
         for object in &report.damaged {
             context.output.note(&format!("{namespace}: damaged: {object}"));
             code = DAMAGED;
+        }
+    }
+    if !dry_run {
+        // It counts nothing itself, so it needs no name among the processes.
+        let keyring = Keyring::new(storage, Arc::new(SystemClock), Arc::new(OsRng), String::new());
+        let removed = keyring.sweep_usage().await.map_err(|error| failed(&error))?;
+        if removed > 0 {
+            context.output.note(&format!("removed {removed} old records of the usage of API keys"));
         }
     }
     Ok(code)

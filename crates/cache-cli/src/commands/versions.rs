@@ -52,7 +52,7 @@ pub async fn list(context: &Context<'_>, reference: &EntryRef, limit: u16) -> Re
 /// Compares two contents line by line.
 pub async fn diff(context: &Context<'_>, old: &EntryRef, new: &EntryRef) -> Result<u8, Failure> {
     let (before, after) = (retrieved(context, old).await?, retrieved(context, new).await?);
-    let same = before.found.sha256 == after.found.sha256;
+    let same = before.info.sha256 == after.info.sha256;
     let (before, after) = (lines(&before)?, lines(&after)?);
     let text = TextDiff::from_lines(before.as_str(), after.as_str());
     let unified =
@@ -77,7 +77,7 @@ fn lines(retrieved: &Retrieved) -> Result<String, Failure> {
         }
         Content::Bytes(bytes) => match std::str::from_utf8(bytes) {
             Ok(text) => text.to_owned(),
-            Err(_) => format!("{} bytes, SHA-256 {}\n", bytes.len(), retrieved.found.sha256),
+            Err(_) => format!("{} bytes, SHA-256 {}\n", bytes.len(), retrieved.info.sha256),
         },
     })
 }

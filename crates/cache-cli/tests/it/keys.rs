@@ -1,5 +1,8 @@
 //! `keys`, and what a key with permissions may do.
 
+use std::fs::File;
+use std::time::{Duration, SystemTime};
+
 use serde_json::{Value, json};
 
 use crate::support::{Ran, World, finish, finish_with};
@@ -133,4 +136,18 @@ async fn a_key_beyond_its_limit_may_try_again_later() {
     assert_eq!(run(&world, &key, &["ns", "stats"]).await.code, 0);
     let refused = run(&world, &key, &["ns", "stats", "--json"]).await;
     assert!(refused.code == 5 && refused.stderr.contains("\"limit_exceeded\""), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_sweep_of_a_store_removes_old_usage_of_keys() {
+    let world = World::new().await;
+    // As a folder stores the key `.mgraph-cache/usage/…`.
+    let usage = |day: &str| world.write(&format!("store/%2Emgraph-cache%/usage/0123456789ab/{day}/process.json"), "{}");
+    let (old, recent) = (usage("2026-01-01"), usage("2026-02-11"));
+    let long_ago = SystemTime::now() - Duration::from_secs(41 * 24 * 60 * 60);
+    File::options().write(true).open(&old).unwrap().set_modified(long_ago).unwrap();
+    world.ok(&["sweep", "disk:store", "--dry-run"]).await;
+    assert!(old.exists());
+    world.ok(&["sweep", "disk:store"]).await;
+    assert!(!old.exists() && recent.exists());
 }

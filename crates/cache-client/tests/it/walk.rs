@@ -112,13 +112,13 @@ async fn stores_and_reads(cache: &Namespace) {
     let document = cache.store_json(&json!({"a": [1, 2.50]})).strategy(Strategy::Temporal).send().await.unwrap();
     let bytes = cache.store_bytes(&b"\0\xff"[..]).send().await.unwrap();
     let found = cache.get(&text.cache_id).await.unwrap().unwrap();
-    assert_eq!((found.text().unwrap(), found.found.version), ("hello", 1));
-    assert!(found.found.metadata.expires_at.is_some());
+    assert_eq!((found.text().unwrap(), found.info.version), ("hello", 1));
+    assert!(found.info.metadata.expires_at.is_some());
     assert_eq!(cache.get_json::<Value>(&document.cache_id).await.unwrap().unwrap(), json!({"a": [1, 2.5]}));
     let content = cache.get(&bytes.cache_id).await.unwrap().unwrap().content;
     assert!(matches!(content, Content::Bytes(bytes) if bytes == b"\0\xff"[..]));
     let hash = Selector::hash(text.cache_hash.as_str());
-    assert_eq!(cache.get(hash.clone()).await.unwrap().unwrap().found.version, 2);
+    assert_eq!(cache.get(hash.clone()).await.unwrap().unwrap().info.version, 2);
     assert_eq!(cache.get(hash.clone().with_version(1)).await.unwrap().unwrap().entry().id(), text.cache_id.as_str());
     let missing = Selector::hash("0123456789abcdef");
     let many = cache.get_many(&[hash.clone(), missing.clone()]).await.unwrap();

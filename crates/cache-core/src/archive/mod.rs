@@ -96,6 +96,10 @@ impl Archive {
     }
 
     /// Reads an archive to store it. Unpacks and verifies every member; every name must be safe.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidArchive`]: it or one of its members is damaged, unsupported, or exceeds a limit, or a name is unsafe.
     pub fn read(bytes: Bytes, limits: &Limits) -> Result<Self, InvalidArchive> {
         let archive = Self::read_without_name_check(bytes, limits)?;
         archive.check_names()?;
@@ -135,6 +139,10 @@ impl Archive {
     }
 
     /// Resolves a name in a request: the member with exactly this name when there is one, else the sanitized name.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidName`]: there is no member of this name, and sanitizing makes none of it.
     pub fn member_name(&self, raw: &str) -> Result<MemberName, InvalidName> {
         MemberName::resolve(raw, |name| self.members.contains_key(name))
     }
@@ -159,7 +167,10 @@ impl Archive {
 
     /// The archive as a ZIP file. Equal archives make equal bytes.
     ///
-    /// Fails on an unsafe name, and when the contents pack so well that the file could not be read again under the limits.
+    /// # Errors
+    ///
+    /// [`InvalidArchive`]: a name is unsafe, there are more than 65,535 members or 4 GiB, or the contents pack so well that the file
+    /// could not be read again under the limits.
     pub fn to_bytes(&self) -> Result<Bytes, InvalidArchive> {
         self.check_names()?;
         let bytes = writing::write(&self.members)?;

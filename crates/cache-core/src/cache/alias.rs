@@ -24,7 +24,7 @@ use crate::time::UnixMillis;
 
 use super::NamespaceCache;
 use super::backoff::Backoff;
-use super::commit::History;
+use super::commit::CommitContext;
 use super::load::Part;
 use super::locate::{Alias, Reference, TOMBSTONE};
 use super::manifest_changes::{Insert, ListedEntry, ManifestChange, ManifestOutcome, Target};
@@ -102,13 +102,13 @@ impl NamespaceCache {
             false => ContentSource::Listed,
         };
         // An earlier call may have listed it.
-        let history = History { check_existing: true, ..History::since(self.cache.now()) };
+        let context = CommitContext { check_existing: true, ..CommitContext::since(self.cache.now()) };
         for _ in 0..MAX_PLACES {
             let content = NewContent { sha256, size, source };
             let entry = NewEntry { nonce: *nonce, spec: spec.clone(), content, foreign_id: Some(*id) };
             let insert = Insert { cache_hash: cache_hash.clone(), entry, first_version };
             let change = ManifestChange::Insert(Arc::new(insert));
-            let applied = self.commit(&key, loaded, change, history).await?;
+            let applied = self.commit(&key, loaded, change, context).await?;
             match applied.outcome {
                 ManifestOutcome::Listed(listed) => return Ok(*listed),
                 ManifestOutcome::NoPlace(

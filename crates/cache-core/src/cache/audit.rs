@@ -11,7 +11,7 @@ use crate::manifest::{ContentNumber, Contents, EntryRow, Location, Manifest, Pag
 use crate::storage::ObjectKey;
 use crate::time::UnixMillis;
 
-use super::key::ListOptions;
+use super::key_index_entries::AddOptions;
 use super::load::{Current, Part};
 use super::manifest_changes::ListedEntry;
 use super::page_tree::Presence;
@@ -75,6 +75,8 @@ pub struct KeyIndexAudit {
     pub key: Option<KeyRef>,
     /// The pages that it leads to.
     pub pages: Vec<ObjectKey>,
+    /// The latest `stored_at` of all entries that it ever listed.
+    pub newest_stored_at: Option<UnixMillis>,
     /// The entries that it lists.
     pub listed: Vec<CacheId>,
     /// Those of them that their manifest does not list.
@@ -151,7 +153,8 @@ impl NamespaceCache {
         let Some(index) = self.load::<KeyIndex>(key, Part::Head).await?.head else { return Ok(None) };
         let tree = self.retry_replaced(|| async { Pages::new(self, key).tree(index.log()).await }).await?;
         let pages = tree.names.iter().map(|name| self.layout().page(key, name)).collect();
-        let mut audit = KeyIndexAudit { key: index.key(), pages, ..KeyIndexAudit::default() };
+        let newest_stored_at = index.newest_stored_at();
+        let mut audit = KeyIndexAudit { key: index.key(), pages, newest_stored_at, ..KeyIndexAudit::default() };
         for row in tree.rows {
             audit.listed.push(row.cache_id);
             match self.presence(row.cache_id).await? {
@@ -176,8 +179,8 @@ impl NamespaceCache {
         }
     }
 
-    /// Lists an entry under its key as the newest version, if it was stored after all that are listed there. `false` when it is
-    /// older, so that its version is not known, or when it has no key.
+    /// Lists an entry under its key as the newest version, unless a later one is or was listed there. `false` when that is so,
+    /// or when it has no key.
     ///
     /// # Errors
     ///
@@ -186,13 +189,13 @@ impl NamespaceCache {
         let Some((listed, Retrieved { entry, bytes })) = self.listed_entry(id).await? else { return Ok(false) };
         let Some(key) = entry.key_ref() else { return Ok(false) };
         let index = self.load_key_index(&key, Part::Whole).await?;
-        let newest = index.head.as_ref().and_then(|index| index.newest_row());
-        if newest.is_some_and(|newest| newest.stored_at > entry.stored_at) {
+        let newest_stored_at = index.head.as_ref().and_then(|index| index.newest_stored_at());
+        if newest_stored_at.is_some_and(|newest| newest > entry.stored_at) {
             return Ok(false);
         }
-        let options = ListOptions { create_only: false, started_at: self.cache.now() };
-        let listing = self.list_under_key(&listed, entry, Some(index), &Shown::Bytes(bytes), options).await?;
-        Ok(listing.key_version.is_some())
+        let options = AddOptions { create_only: false, started_at: self.cache.now() };
+        let added = self.add_to_key_index(&listed, entry, Some(index), &Shown::Bytes(bytes), options).await?;
+        Ok(added.key_version.is_some())
     }
 
     /// An entry as its manifest lists it, with the content that it has now.

@@ -31,9 +31,9 @@ const LOSSES_BEFORE_INTENT: u32 = 2;
 /// before may have been taken for garbage.
 const MAX_OPERATION_TIME: Duration = Duration::from_secs(60);
 
-/// How an operation has fared before its first compare-and-swap.
+/// What is known about an operation before its first compare-and-swap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct History {
+pub(super) struct CommitContext {
     /// Races that were lost.
     pub(super) losses: u32,
     /// Whether the change may have been made already.
@@ -44,7 +44,7 @@ pub(super) struct History {
     pub(super) from_memory: bool,
 }
 
-impl History {
+impl CommitContext {
     /// No race was lost yet, by an operation that began at this time.
     pub(super) fn since(started_at: UnixMillis) -> Self {
         Self { losses: 0, check_existing: false, started_at, from_memory: false }
@@ -62,9 +62,9 @@ impl NamespaceCache {
         key: &ObjectKey,
         loaded: Loaded<H>,
         change: H::Change,
-        mut history: History,
+        mut context: CommitContext,
     ) -> Result<Applied<H>, Error> {
-        let started_at = history.started_at;
+        let started_at = context.started_at;
         let join = || {
             self.check_operation_time(started_at)?;
             Ok::<_, Error>(H::group(&self.cache.shared).join(key, &change))
@@ -73,15 +73,15 @@ impl NamespaceCache {
         loop {
             role = match role {
                 Role::Leader(guard, newer) => {
-                    history.from_memory |= newer.is_some();
-                    return self.lead(key, guard, newer.unwrap_or(loaded), change, history).await;
+                    context.from_memory |= newer.is_some();
+                    return self.lead(key, guard, newer.unwrap_or(loaded), change, context).await;
                 }
                 Role::Follower(handoff) => match handoff.await {
                     Ok(Handoff::Done(applied)) => return Ok(applied),
                     Ok(Handoff::Lead(guard, newer)) => Role::Leader(guard, newer),
                     // The leader failed: whether the change was made is unknown, so it is tried again from the start.
                     Err(oneshot::Canceled) => {
-                        history.check_existing = true;
+                        context.check_existing = true;
                         join()?
                     }
                 },
@@ -127,16 +127,16 @@ impl NamespaceCache {
         mut guard: LeaderGuard<H>,
         loaded: Loaded<H>,
         own: H::Change,
-        mut history: History,
+        mut context: CommitContext,
     ) -> Result<Applied<H>, Error> {
         let (mut changes, followers): (Vec<H::Change>, Vec<_>) = guard.drain_followers().into_iter().unzip();
         changes.push(own);
         // A follower may have written before it queued; checking for that is cheap. And it may have seen a newer state.
-        history.check_existing |= changes.len() > 1;
-        let is_current = changes.len() == 1 && !history.from_memory;
+        context.check_existing |= changes.len() > 1;
+        let is_current = changes.len() == 1 && !context.from_memory;
         let memo = PageMemo::default();
         let mut write =
-            Write { cache: self, key, changes: &changes, history, is_current, is_ambiguous: false, memo: &memo };
+            Write { cache: self, key, changes: &changes, context, is_current, is_ambiguous: false, memo: &memo };
         let Written { mut applied, head_len } = write.run(loaded).await?;
         let own = applied.pop().expect("one for each change, and the leader's own is the last");
         for (follower, applied) in followers.into_iter().zip(applied) {
@@ -193,7 +193,7 @@ struct Write<'a, H: Head> {
     cache: &'a NamespaceCache,
     key: &'a ObjectKey,
     changes: &'a [H::Change],
-    history: History,
+    context: CommitContext,
     /// Whether the state was read from the storage after all changes were decided on. A change that finds nothing to do is
     /// done only by such a state; a write proves itself, since it is refused otherwise.
     is_current: bool,
@@ -230,7 +230,7 @@ impl<H: Head> Write<'_, H> {
             head.prepare_write(attempt.now);
             let encoded = shrink(&mut head, &mut attempt, MAX_HEAD_BYTES).await?;
             let replaced = loaded.version.as_ref();
-            match self.cache.put_head(self.key, head, encoded.bytes, replaced, self.history.started_at).await? {
+            match self.cache.put_head(self.key, head, encoded.bytes, replaced, self.context.started_at).await? {
                 Ok(state) => {
                     attempt.clean_up().await;
                     intents.withdraw().await;
@@ -248,7 +248,7 @@ impl<H: Head> Write<'_, H> {
 
     fn attempt(&self) -> Attempt<'_> {
         let mut attempt = Attempt::new(self.cache, self.key, self.memo);
-        attempt.check_existing = self.history.check_existing;
+        attempt.check_existing = self.context.check_existing;
         attempt.is_ambiguous = self.is_ambiguous;
         attempt
     }
@@ -290,12 +290,12 @@ impl<H: Head> Write<'_, H> {
     /// Takes note of a write that failed, or fails if another attempt is useless.
     fn note(&mut self, error: StorageError) -> Result<(), Error> {
         match error {
-            StorageError::Precondition { .. } => self.history.losses += 1,
+            StorageError::Precondition { .. } => self.context.losses += 1,
             StorageError::Unavailable { .. } => self.is_ambiguous = true,
             StorageError::Full { .. } | StorageError::Refused { .. } => return Err(error.into()),
         }
         // Also after a refusal: an earlier try of the same call may have been applied, its reply lost.
-        self.history.check_existing = true;
+        self.context.check_existing = true;
         self.is_current = true;
         Ok(())
     }
@@ -307,11 +307,11 @@ impl<H: Head> Write<'_, H> {
         backoff: &mut Backoff<'_>,
         intents: &mut Intents<'_>,
     ) -> Result<Loaded<H>, Error> {
-        if self.history.losses >= LOSSES_BEFORE_INTENT && intents.are_absent() {
+        if self.context.losses >= LOSSES_BEFORE_INTENT && intents.are_absent() {
             let last = last.head.as_deref();
             let own = self.changes.iter().filter_map(|change| H::intent(change, last)).collect();
             // Others commit an intent by the time in its name, which is that of its writing.
-            self.cache.check_operation_time(self.history.started_at)?;
+            self.cache.check_operation_time(self.context.started_at)?;
             intents.leave(own).await?;
         } else if intents.are_absent() {
             backoff.wait(self.key).await?;

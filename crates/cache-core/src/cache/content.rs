@@ -10,7 +10,7 @@ use crate::manifest::{ContentSource, Location, Manifest, StoredContent};
 use crate::storage::{GetOptions, GetResult, ObjectKey};
 
 use super::NamespaceCache;
-use super::commit::History;
+use super::commit::CommitContext;
 use super::load::Part;
 use super::manifest_changes::{ListedEntry, ManifestChange};
 use super::object_cache::CachedObject;
@@ -87,7 +87,7 @@ impl NamespaceCache {
         let part_bytes = MAX_PART_BYTES.min(self.cache.max_in_memory_bytes);
         let mut at = 0;
         while at < size {
-            if self.cache.is_over() {
+            if self.cache.is_past_deadline() {
                 return Err(Error::unavailable(format!("{key} could not be read before the deadline: retry later")));
             }
             let part = self.cache.storage.get(key, &GetOptions::range(at..at + part_bytes)).await?;
@@ -218,7 +218,7 @@ impl NamespaceCache {
         let manifest_key = self.layout().manifest(cache_hash);
         let change = ManifestChange::ReplaceBlob { sha256, damaged, replacement };
         let manifest = self.load::<Manifest>(&manifest_key, Part::Whole).await?;
-        self.commit(&manifest_key, manifest, change, History::since(self.cache.now())).await.map(drop)
+        self.commit(&manifest_key, manifest, change, CommitContext::since(self.cache.now())).await.map(drop)
     }
 }
 

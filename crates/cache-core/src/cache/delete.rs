@@ -12,7 +12,7 @@ use crate::key_index::KeyIndex;
 use crate::manifest::Manifest;
 use crate::storage::{ListPage, ObjectKey};
 
-use super::commit::History;
+use super::commit::CommitContext;
 use super::head::Loaded;
 use super::load::{Current, Part};
 use super::locate::EntryLocation;
@@ -57,9 +57,9 @@ impl NamespaceCache {
         let children = async { self.list(&folder).next().await };
         let (current, children) = try_join(self.current(id), children).await?;
         let Some(Current { cache_hash: hash, target, key, manifest: loaded, entry }) = current else { return Ok(None) };
-        let index = self.unlist_from_key(&entry, started_at).await?;
+        let index = self.remove_from_key_index(&entry, started_at).await?;
         let change = ManifestChange::Remove(target);
-        let commit = self.commit(&key, loaded, change, History::since(started_at));
+        let commit = self.commit(&key, loaded, change, CommitContext::since(started_at));
         // The view of the key follows the key index, which does not list the entry any more.
         let (applied, key_views) = join(commit, self.settle_view_after_unlisting(&entry, index)).await;
         let freed = Freed::of(applied?.outcome);
@@ -83,7 +83,7 @@ impl NamespaceCache {
         let key = self.layout().manifest(hash);
         let loaded = self.load::<Manifest>(&key, Part::Whole).await?;
         let applied =
-            self.commit(&key, loaded, ManifestChange::Remove(target), History::since(self.cache.now())).await?;
+            self.commit(&key, loaded, ManifestChange::Remove(target), CommitContext::since(self.cache.now())).await?;
         self.remove_freed(&key, hash, Freed::of(applied.outcome)).await;
         Ok(())
     }

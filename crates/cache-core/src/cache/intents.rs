@@ -1,8 +1,8 @@
 //! Group commit across processes: those that keep losing the race for one object leave an *intent* each, an object that says
-//! what they want to list. The next writer lists all of them in one write.
+//! which entry they want to add. The next writer LISTs the intents and commits all of them in one write.
 //!
-//! The name of an intent begins with its time and nonce, so a LIST returns intents in order and none starves. What it has to say
-//! stands in the name as well, in hex, if it is short; else in the object, together with an inline content that the manifest
+//! The name of an intent begins with its time and nonce, so a LIST returns intents in order and none starves. Its payload
+//! is in the name as well, in hex, if it is short; else in the object, together with an inline content that the manifest
 //! may not have.
 //!
 //! An intent that is older than [`MAX_INTENT_AGE`] is never committed, only deleted: what its manifest remembers of an entry
@@ -37,18 +37,18 @@ const IN_BODY: &str = "body";
 /// The shortest time that a process waits for the one that is first.
 const MIN_DELAY: Duration = Duration::from_millis(5);
 
-/// What one process wants to have listed.
+/// What one process wants to add.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct IntentEntry {
     /// Whose store it is.
     pub(super) nonce: Nonce,
-    /// What is to be listed.
+    /// What is to be added.
     pub(super) payload: IntentPayload,
     /// An inline content.
     pub(super) body: Option<Bytes>,
 }
 
-/// What is to be listed, and where.
+/// What is to be added, and where.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum IntentPayload {

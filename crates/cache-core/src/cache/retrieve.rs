@@ -72,16 +72,16 @@ impl Found {
     }
 }
 
-/// What of an entry is needed.
+/// How much of an entry is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Want {
+pub(super) enum ReadExtent {
     /// Everything but the content.
     Entry,
     /// Up to so many bytes of the content.
     Content(u64),
 }
 
-impl Want {
+impl ReadExtent {
     fn part(self) -> Part {
         match self {
             Self::Entry => Part::Head,
@@ -133,7 +133,7 @@ impl NamespaceCache {
     ///
     /// `Corrupt` when what is stored cannot be read.
     pub async fn entry(&self, selector: &Selector) -> Result<Option<Entry>, Error> {
-        let found = self.retry_replaced(|| self.find(selector, None, Want::Entry)).await?;
+        let found = self.retry_replaced(|| self.find(selector, None, ReadExtent::Entry)).await?;
         Ok(found.map(|found| found.entry).filter(|entry| !entry.is_expired(self.cache.now())))
     }
 
@@ -176,7 +176,7 @@ impl NamespaceCache {
     ) -> Result<Option<RetrievedOrTooLarge>, Error> {
         let mut problem = None;
         for _ in 0..MAX_READ_ATTEMPTS {
-            let found = match self.find(selector, revision, Want::Content(max)).await {
+            let found = match self.find(selector, revision, ReadExtent::Content(max)).await {
                 Ok(Some(found)) => found,
                 Ok(None) => return Ok(None),
                 // A page may have been replaced since the head was read.
@@ -217,16 +217,16 @@ impl NamespaceCache {
         &self,
         selector: &Selector,
         revision: Option<u64>,
-        want: Want,
+        extent: ReadExtent,
     ) -> Result<Option<Found>, Error> {
         match selector {
-            Selector::Id(id) => self.find_by_id(*id, revision, want).await,
-            Selector::Hash(hash, version) => self.find_by_hash(hash, *version, revision, want).await,
-            Selector::Key(key, version) => self.find_by_key(key, *version, revision, want).await,
+            Selector::Id(id) => self.find_by_id(*id, revision, extent).await,
+            Selector::Hash(hash, version) => self.find_by_hash(hash, *version, revision, extent).await,
+            Selector::Key(key, version) => self.find_by_key(key, *version, revision, extent).await,
         }
     }
 
-    async fn find_by_id(&self, id: CacheId, revision: Option<u64>, want: Want) -> Result<Option<Found>, Error> {
+    async fn find_by_id(&self, id: CacheId, revision: Option<u64>, extent: ReadExtent) -> Result<Option<Found>, Error> {
         let (hash, target) = match self.locate_entry(id).await? {
             EntryLocation::Manifest(hash, target) => (hash, target),
             EntryLocation::PythonFiles(file) => return self.find_in_python_files(*file, revision).await,
@@ -234,18 +234,18 @@ impl NamespaceCache {
         };
         let token = id.parts().and_then(|parts| parts.locator.token());
         // The blob of an older revision may be another one.
-        let prefetch: OptionFuture<_> = match (token, want) {
-            (Some(token), Want::Content(max)) => Some(self.prefetch_blob(&hash, token, max)).into(),
-            (None, Want::Content(_)) | (_, Want::Entry) => None.into(),
+        let prefetch: OptionFuture<_> = match (token, extent) {
+            (Some(token), ReadExtent::Content(max)) => Some(self.prefetch_blob(&hash, token, max)).into(),
+            (None, ReadExtent::Content(_)) | (_, ReadExtent::Entry) => None.into(),
         };
-        let part = if token.is_some() { Part::Head } else { want.part() };
+        let part = if token.is_some() { Part::Head } else { extent.part() };
         let key = self.layout().manifest(&hash);
         let prefetch = async { prefetch.await.transpose().map(Option::flatten) };
         let (loaded, prefetched) = try_join(self.load::<Manifest>(&key, part), prefetch).await?;
         let Some(manifest) = loaded.head else { return Ok(None) };
         let Some(located) = self.locate(&key, &manifest, target).await? else { return Ok(None) };
         let found = self.found(&key, &hash, &manifest, &located, revision).await?;
-        self.with_content(&key, &hash, target, revision, want, found, prefetched).await
+        self.with_content(&key, &hash, target, revision, extent, found, prefetched).await
     }
 
     /// Reads the whole manifest if only its head was read, and the content is in it after all: the entry was updated.
@@ -256,13 +256,13 @@ impl NamespaceCache {
         hash: &CacheHash,
         target: Target,
         revision: Option<u64>,
-        want: Want,
+        extent: ReadExtent,
         found: Option<(Entry, StoredContent)>,
         prefetched: Option<Prefetched>,
     ) -> Result<Option<Found>, Error> {
         let Some((entry, content)) = found else { return Ok(None) };
         let is_missing = matches!(&content.location, Location::Inline(inline) if inline.bytes().is_none());
-        if want == Want::Entry || !is_missing {
+        if extent == ReadExtent::Entry || !is_missing {
             return Ok(Some(Found { entry, content, prefetched }));
         }
         let Some(manifest) = self.load::<Manifest>(key, Part::Whole).await?.head else { return Ok(None) };
@@ -276,10 +276,10 @@ impl NamespaceCache {
         hash: &CacheHash,
         version: Option<u64>,
         revision: Option<u64>,
-        want: Want,
+        extent: ReadExtent,
     ) -> Result<Option<Found>, Error> {
         let key = self.layout().manifest(hash);
-        let (loaded, python) = try_join(self.load::<Manifest>(&key, want.part()), self.python_versions(hash)).await?;
+        let (loaded, python) = try_join(self.load::<Manifest>(&key, extent.part()), self.python_versions(hash)).await?;
         let located = match &loaded.head {
             Some(manifest) => Pages::new(self, &key).select(manifest.log(), version, self.cache.now()).await?,
             None => None,
@@ -300,18 +300,18 @@ impl NamespaceCache {
         key: &KeyRef,
         version: Option<u64>,
         revision: Option<u64>,
-        want: Want,
+        extent: ReadExtent,
     ) -> Result<Option<Found>, Error> {
         let index_key = self.layout().key_index(key);
         for _ in 0..MAX_READ_ATTEMPTS {
-            let Some(index) = self.load_key_index(key, want.part()).await?.head else { return Ok(None) };
+            let Some(index) = self.load_key_index(key, extent.part()).await?.head else { return Ok(None) };
             let located = Pages::new(self, &index_key).select(index.log(), version, self.cache.now()).await?;
             let Some(located) = located else { return Ok(None) };
             let row = located.row();
-            if let Some(found) = copied(&self.namespace, &index, row, revision, want) {
+            if let Some(found) = copied(&self.namespace, &index, row, revision, extent) {
                 return Ok(Some(found));
             }
-            if let Some(found) = self.find_by_id(row.cache_id, revision, want).await? {
+            if let Some(found) = self.find_by_id(row.cache_id, revision, extent).await? {
                 return Ok(Some(found));
             }
             // It was deleted after the index was read, which by now names another one, or none.
@@ -347,11 +347,17 @@ impl NamespaceCache {
 }
 
 /// The copy of an entry in its key index, if there is one that has all that is needed.
-fn copied(namespace: &Namespace, index: &KeyIndex, row: &KeyRow, revision: Option<u64>, want: Want) -> Option<Found> {
+fn copied(
+    namespace: &Namespace,
+    index: &KeyIndex,
+    row: &KeyRow,
+    revision: Option<u64>,
+    extent: ReadExtent,
+) -> Option<Found> {
     let newest = index.newest().filter(|newest| newest.row.cache_id == row.cache_id && revision.is_none())?;
-    let is_there = match (&newest.content.location, want) {
-        (Location::Inline(_), Want::Content(_)) => newest.inline_bytes().is_some(),
-        (Location::Inline(_), Want::Entry) | (Location::Blob(_), _) => true,
+    let is_there = match (&newest.content.location, extent) {
+        (Location::Inline(_), ReadExtent::Content(_)) => newest.inline_bytes().is_some(),
+        (Location::Inline(_), ReadExtent::Entry) | (Location::Blob(_), _) => true,
     };
     let entry = Entry::with_content(namespace, &newest.cache_hash, &newest.row, &newest.content);
     is_there.then(|| Found { entry, content: newest.content.clone(), prefetched: None })

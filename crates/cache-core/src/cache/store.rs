@@ -8,7 +8,7 @@
 //! | above 1 MiB, by field, or on a condition | GET manifest first, since it is likely to save the rest |
 //!
 //! A content that the manifest lists already is referenced, and the blob that was written for it is deleted. With a key and
-//! file id, the key index is read in the first round trip and lists the entry after the commit, see `key`.
+//! file id, the key index is read in the first round trip, and the entry is added to it after the commit, see `key_index_entries`.
 
 mod blob;
 mod entry_view;
@@ -35,9 +35,9 @@ use crate::time::UnixMillis;
 use self::entry_view::EntryView;
 use self::first_round::FirstRound;
 use super::NamespaceCache;
-use super::commit::History;
+use super::commit::CommitContext;
 use super::head::{Applied, Loaded};
-use super::key::ListOptions;
+use super::key_index_entries::AddOptions;
 use super::load::Part;
 use super::manifest_changes::{Insert, ListedEntry, ManifestChange, ManifestOutcome};
 use super::paths::Paths;
@@ -140,10 +140,10 @@ impl<'a> Store<'a> {
 
     async fn run(mut self) -> Result<Stored, Error> {
         let first = self.first_round().await?;
-        let FirstRound { manifest, index, created, history } = first;
+        let FirstRound { manifest, index, created, context } = first;
         let listed = match created {
             Some(listed) => listed,
-            None => match self.commit(manifest, history).await? {
+            None => match self.commit(manifest, context).await? {
                 Ok(listed) => listed,
                 Err(removed) => return self.already_removed(&removed).await,
             },
@@ -152,16 +152,16 @@ impl<'a> Store<'a> {
         let entry = listed.entry(&self.cache.namespace, self.request.content.cache_hash());
         self.settle_entry_views(&entry).await?;
         let content = Shown::Bytes(self.request.content.bytes().clone());
-        let options = ListOptions { create_only: self.request.if_none_match, started_at: self.spec.stored_at };
-        let listing = self.cache.list_under_key(&listed, entry, index, &content, options).await?;
-        if listing.is_refused {
+        let options = AddOptions { create_only: self.request.if_none_match, started_at: self.spec.stored_at };
+        let added = self.cache.add_to_key_index(&listed, entry, index, &content, options).await?;
+        if added.is_refused {
             return Err(self.not_the_first(cache_id).await);
         }
         // A process that was frozen meanwhile has seen states of manifest and key index that are days apart: what happened
         // in between, such as that a repeat of this store was refused, is remembered no longer.
         self.cache.check_operation_time(self.spec.stored_at)?;
-        let paths = Paths::of(&listing.entry);
-        Ok(Stored { entry: listing.entry, key_version: listing.key_version, deduplicated, paths })
+        let paths = Paths::of(&added.entry);
+        Ok(Stored { entry: added.entry, key_version: added.key_version, deduplicated, paths })
     }
 
     fn is_small(&self) -> bool {
@@ -191,11 +191,11 @@ impl<'a> Store<'a> {
     async fn commit(
         &mut self,
         mut manifest: Loaded<Manifest>,
-        mut history: History,
+        mut context: CommitContext,
     ) -> Result<Result<ListedEntry, RemovedEntry>, Error> {
         for _ in 0..MAX_PLACES {
-            let (applied, intact) = self.commit_once(manifest, history).await?;
-            history.check_existing = true;
+            let (applied, intact) = self.commit_once(manifest, context).await?;
+            context.check_existing = true;
             match applied.outcome {
                 ManifestOutcome::Listed(listed) => {
                     return self.check_blob(*listed, applied.is_ambiguous, intact).await.map(Ok);
@@ -227,16 +227,16 @@ impl<'a> Store<'a> {
     async fn commit_once(
         &mut self,
         manifest: Loaded<Manifest>,
-        history: History,
+        context: CommitContext,
     ) -> Result<(Applied<Manifest>, Option<BlobToken>), Error> {
         let entry = self.new_entry();
         let known = self.known_blob(&manifest);
         let expected = self.expected_view(&manifest, &entry);
-        let unused = self.take_unused_views(expected.as_ref(), history);
+        let unused = self.take_unused_views(expected.as_ref(), context);
         let first_version = self.first_version;
         let insert = Insert { cache_hash: self.request.content.cache_hash().clone(), entry, first_version };
         let change = ManifestChange::Insert(std::sync::Arc::new(insert));
-        let commit = self.cache.commit(&self.manifest_key, manifest, change, history);
+        let commit = self.cache.commit(&self.manifest_key, manifest, change, context);
         let write = self.write_view(expected);
         let remove = self.remove_views(unused);
         let check = async {

@@ -81,7 +81,7 @@ impl NamespaceCache {
         let mut sweep = Sweep { cache: self.with_default_deadline(), report: SweepReport::default() };
         let complete = match Box::pin(sweep.run()).await {
             // The storage may be told to end its calls at the same deadline.
-            Err(error) if error.kind() == ErrorKind::Unavailable && sweep.cache.cache.is_over() => false,
+            Err(error) if error.kind() == ErrorKind::Unavailable && sweep.cache.cache.is_past_deadline() => false,
             done => done?,
         };
         sweep.report.damaged.sort();
@@ -187,7 +187,7 @@ impl Sweep {
                     .buffer_unordered(CONCURRENCY);
             while let Some(swept) = swept.next().await {
                 self.report.add(swept?);
-                if cache.cache.is_over() {
+                if cache.cache.is_past_deadline() {
                     return Ok(false);
                 }
             }
@@ -195,7 +195,7 @@ impl Sweep {
                 break;
             }
         }
-        Ok(!cache.cache.is_over())
+        Ok(!cache.cache.is_past_deadline())
     }
 
     fn prefix(&self, folder: Folder) -> String {

@@ -18,7 +18,7 @@ use crate::strategy::{ContentKind, Strategy};
 use crate::time::UnixMillis;
 
 use super::NamespaceCache;
-use super::commit::History;
+use super::commit::CommitContext;
 use super::head::Applied;
 use super::key_changes::other_kinds;
 use super::load::{Current, Part};
@@ -110,7 +110,7 @@ impl Update<'_> {
     /// Notes the update in the key index, and returns the view that shows the entry; `None` if it is not the newest there.
     async fn note_in_key(&self, entry: &Entry) -> Result<Option<ViewBefore>, Error> {
         let kind = self.request.kind;
-        let note = self.cache.note_update_in_key(entry, kind, self.started_at);
+        let note = self.cache.note_update_in_key_index(entry, kind, self.started_at);
         let (index, view) = join(note, self.cache.key_view_before_update(entry, kind)).await;
         let index = index?.and_then(|index| index.head);
         let is_newest = index.is_some_and(|index| index.newest_row().is_some_and(|row| row.cache_id == entry.cache_id));
@@ -136,7 +136,8 @@ impl Update<'_> {
             None => Nonce::from_random(self.cache.cache.random()),
         };
         // A repeat looks for its revision first.
-        let mut history = History { check_existing: idempotency_key.is_some(), ..History::since(self.started_at) };
+        let mut context =
+            CommitContext { check_existing: idempotency_key.is_some(), ..CommitContext::since(self.started_at) };
         let mut loaded = current.manifest.clone();
         for attempt in 1.. {
             let source = match blob {
@@ -146,11 +147,11 @@ impl Update<'_> {
             let content = NewContent { sha256, size: content.len() as u64, source };
             let revise = Revise { target: current.target, nonce, kind: *kind, content, updated_at: self.started_at };
             let change = ManifestChange::Revise(Arc::new(revise));
-            let applied = self.cache.commit(&current.key, loaded, change, history).await?;
+            let applied = self.cache.commit(&current.key, loaded, change, context).await?;
             if attempt == MAX_PLACES || !matches!(applied.outcome, ManifestOutcome::NoPlace(_)) {
                 return Ok((applied, blob));
             }
-            history.check_existing = true;
+            context.check_existing = true;
             loaded = applied.state;
             blob = self.write_blob_if(Some(current.cache_hash.clone())).await?;
         }
@@ -176,7 +177,10 @@ impl Update<'_> {
         let roll = async {
             let loaded = self.cache.load::<Manifest>(&current.key, Part::Whole).await?;
             let change = ManifestChange::RollRevisions(current.target);
-            self.cache.commit(&current.key, loaded, change, History::since(self.cache.cache.now())).await.map(drop)
+            self.cache
+                .commit(&current.key, loaded, change, CommitContext::since(self.cache.cache.now()))
+                .await
+                .map(drop)
         };
         if let Err(error) = roll.await {
             tracing::info!(key = %current.key, %error, "older revisions were not moved");

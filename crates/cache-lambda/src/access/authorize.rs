@@ -1,7 +1,7 @@
-//! The middleware that lets a request pass, or not.
+//! The middleware that authorizes requests.
 //!
-//! Requests of the root key cost nothing here. A key with permissions is looked up in memory; when it has to be read, a read of a
-//! namespace is begun beside that, and its response is thrown away if the key is refused: a key that is not in memory costs one
+//! Requests with the root key cost nothing here. A key with permissions is looked up in memory; when it has to be read, a read of a
+//! namespace is started beside that, and its response is discarded if the key is refused: a key that is not in memory costs one
 //! more GET, and no more round trips. Nothing that is refused depends on what is stored, nor does the time that it takes.
 
 use std::sync::Arc;
@@ -34,7 +34,7 @@ const CONFIG_STATUS: &str = "/config/status";
 /// How long the use of a key may take to be written down.
 const USAGE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Lets requests pass whose callers may make them.
+/// Runs a request if its caller is authorized to make it.
 pub async fn authorize(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let operation = routes().labels(request.method(), route);
@@ -48,17 +48,17 @@ pub async fn authorize(State(state): State<AppState>, request: Request, next: Ne
     }
     match credentials::of(&state.config.auth, request.headers()) {
         Err(problem) => problem.into_response(),
-        Ok(Credentials::Open) => pass(Caller::Open, request, next).await,
+        Ok(Credentials::AuthDisabled) => pass(Caller::AuthDisabled, request, next).await,
         Ok(Credentials::Root) => pass(Caller::Root, request, next).await,
         Ok(Credentials::None) => anonymous(&state, access, request, next).await,
         Ok(Credentials::Key(digest)) => {
-            let admission = match Admission::of(state, access, request).await {
-                Ok(admission) => admission,
+            let pending = match PendingRequest::of(state, access, request).await {
+                Ok(pending) => pending,
                 Err(problem) => return problem.into_response(),
             };
-            match admission.question.state.keyring().in_memory(&digest) {
-                Some(record) => admission.decide(record, next).await,
-                None => admission.look_up(digest, next).await,
+            match pending.authorization.state.keyring().in_memory(&digest) {
+                Some(record) => pending.decide(record, next).await,
+                None => pending.look_up(digest, next).await,
             }
         }
     }
@@ -96,13 +96,13 @@ async fn anonymous(state: &AppState, access: Access, request: Request, next: Nex
 }
 
 /// A request with a key, whose permissions are not known yet.
-struct Admission {
-    question: Question,
+struct PendingRequest {
+    authorization: AuthorizationCheck,
     request: Request,
 }
 
-/// What is asked of the key of a request, also after the request was given away.
-struct Question {
+/// What the key of a request is checked for, also after the request was given away.
+struct AuthorizationCheck {
     state: AppState,
     access: Access,
     resource: Resource,
@@ -111,13 +111,13 @@ struct Question {
     received: Option<ReceivedBytes>,
 }
 
-/// A key that was let in, and its use in this process.
-struct Admitted {
+/// A key that was authorized, and its use in this process.
+struct AuthorizedKey {
     record: Arc<KeyRecord>,
     usage: Arc<KeyUsage>,
 }
 
-impl Admission {
+impl PendingRequest {
     async fn of(state: AppState, access: Access, request: Request) -> Result<Self, Problem> {
         let (mut parts, body) = request.into_parts();
         let resource = resource::of(access, &mut parts, &state).await?;
@@ -127,71 +127,71 @@ impl Admission {
             Some(received) => received.count(body),
             None => body,
         };
-        let question = Question { state, access, resource, name, received };
-        Ok(Self { question, request: Request::from_parts(parts, body) })
+        let authorization = AuthorizationCheck { state, access, resource, name, received };
+        Ok(Self { authorization, request: Request::from_parts(parts, body) })
     }
 
     /// Looks the key up: beside the operation if that only reads, else before it.
     async fn look_up(self, digest: Sha256Digest, next: Next) -> Response {
-        let cache = RequestCache::of(self.request.extensions(), &self.question.state);
+        let cache = RequestCache::of(self.request.extensions(), &self.authorization.state);
         let keyring = cache.keyring();
-        if self.question.access != Access::Namespace(Permission::Read) {
+        if self.authorization.access != Access::Namespace(Permission::Read) {
             return match keyring.look_up(&digest).await {
                 Ok(record) => self.decide(record, next).await,
                 Err(error) => Problem::from(error).into_response(),
             };
         }
-        let Self { question, request } = self;
+        let Self { authorization, request } = self;
         let look_up = Box::pin(keyring.look_up(&digest));
         let (found, operation) = match select(look_up, Box::pin(next.run(request))).await {
             Either::Left((found, operation)) => (found, Either::Left(operation)),
             Either::Right((response, look_up)) => (look_up.await, Either::Right(ready(response))),
         };
-        let admitted = match found {
-            Ok(record) => question.admit(record, || cache).await,
+        let authorized = match found {
+            Ok(record) => authorization.admit(record, || cache).await,
             Err(error) => Err(error.into()),
         };
-        match admitted {
-            Ok(admitted) => question.run(admitted, operation).await,
-            // The rest of the operation is dropped, so the answer takes as long whatever is stored.
+        match authorized {
+            Ok(authorized) => authorization.run(authorized, operation).await,
+            // The rest of the operation is dropped, so the response takes as long whatever is stored.
             Err(problem) => problem.into_response(),
         }
     }
 
     async fn decide(self, record: Option<Arc<KeyRecord>>, next: Next) -> Response {
-        let Self { question, mut request } = self;
+        let Self { authorization, mut request } = self;
         let extensions = request.extensions();
-        let cache = || RequestCache::of(extensions, &question.state);
-        match question.admit(record, cache).await {
+        let cache = || RequestCache::of(extensions, &authorization.state);
+        match authorization.admit(record, cache).await {
             Err(problem) => problem.into_response(),
-            Ok(admitted) => {
-                let caller = Caller::Key(Arc::clone(&admitted.record));
-                if let Resource::Namespace(namespace) = &question.resource {
+            Ok(authorized) => {
+                let caller = Caller::Key(Arc::clone(&authorized.record));
+                if let Resource::Namespace(namespace) = &authorization.resource {
                     let may_write = caller.permissions_on(namespace).allow(Permission::Write);
                     request.extensions_mut().insert(MayReplace(may_write));
                 }
                 request.extensions_mut().insert(caller);
-                question.run(admitted, next.run(request)).await
+                authorization.run(authorized, next.run(request)).await
             }
         }
     }
 }
 
-impl Question {
+impl AuthorizationCheck {
     /// Whether a key may make the request, and is within its limits. A key that exists is named in the log and the metrics also when
     /// it is refused.
     async fn admit(
         &self,
         record: Option<Arc<KeyRecord>>,
         cache: impl FnOnce() -> RequestCache,
-    ) -> Result<Admitted, Problem> {
+    ) -> Result<AuthorizedKey, Problem> {
         let now = self.state.clock.now();
         if let (Some(name), Some(record)) = (&self.name, &record) {
             name.set(&Caller::Key(Arc::clone(record)));
         }
         let accepted = record.filter(|record| record.status(now) == KeyStatus::Active);
         let record = accepted.ok_or_else(|| credentials::refused(&self.state.config.auth))?;
-        if let Err(problem) = check(&Caller::Key(Arc::clone(&record)), self.access, &self.resource)
+        if let Err(problem) = check_permission(&Caller::Key(Arc::clone(&record)), self.access, &self.resource)
             && !self.needs_no_key(cache).await?
         {
             return Err(problem);
@@ -206,10 +206,10 @@ impl Question {
         if let Some(received) = &self.received {
             received.belong_to(Arc::clone(&usage), limits);
         }
-        Ok(Admitted { record, usage })
+        Ok(AuthorizedKey { record, usage })
     }
 
-    /// Whether the request would be let in without a key: one never gives less than none.
+    /// Whether the request is authorized without a key: a valid key never permits less than none.
     async fn needs_no_key(&self, cache: impl FnOnce() -> RequestCache) -> Result<bool, Problem> {
         let Resource::Namespace(namespace) = &self.resource else { return Ok(false) };
         if self.access != Access::Namespace(Permission::Read) {
@@ -219,10 +219,10 @@ impl Question {
         Ok(public_reads.is_public(&cache(), namespace, self.state.keyring(), clock.now()).await?)
     }
 
-    /// Runs an operation whose key was admitted, and counts the bytes of the response.
-    async fn run(self, admitted: Admitted, operation: impl Future<Output = Response>) -> Response {
+    /// Runs an operation whose key was authorized, and counts the bytes of the response.
+    async fn run(self, authorized: AuthorizedKey, operation: impl Future<Output = Response>) -> Response {
         let Self { state, .. } = self;
-        let Admitted { record, usage } = admitted;
+        let AuthorizedKey { record, usage } = authorized;
         let response = match state.keyring().due_usage(&record, &usage) {
             None => operation.await,
             // What goes on after the response may be frozen with the function.
@@ -241,13 +241,13 @@ impl Question {
 
 async fn write_down(state: &Service, due: Due) {
     let deadline = Deadline::at(state.clock.now().plus(USAGE_TIMEOUT));
-    let keyring = state.keyring_with_deadline(deadline, &state.metrics.meter());
+    let keyring = state.keyring_with_deadline(deadline, &state.metrics.for_request());
     if let Err(error) = keyring.exchange_usage(&due).await {
         tracing::warn!(%error, "the use of a key was not written down; it is tried again when it is due next");
     }
 }
 
-fn check(caller: &Caller, access: Access, resource: &Resource) -> Result<(), Problem> {
+fn check_permission(caller: &Caller, access: Access, resource: &Resource) -> Result<(), Problem> {
     let Caller::Key(record) = caller else { return Ok(()) };
     let grants = &record.spec.grants;
     match (access, resource) {

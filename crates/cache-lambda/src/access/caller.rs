@@ -17,13 +17,13 @@ use crate::state::AppState;
 /// Who calls.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Caller {
-    /// Anyone: the server requires no key.
-    Open,
+    /// Anyone, with every permission: the server requires no key.
+    AuthDisabled,
     /// A caller with the key that the operator configured.
     Root,
     /// A caller with this key.
     Key(Arc<KeyRecord>),
-    /// A caller without a key, who reads a namespace that is open to all.
+    /// A caller without a key, who reads a namespace that everybody may read.
     #[default]
     Anonymous,
 }
@@ -32,7 +32,7 @@ impl Caller {
     /// How logs name the caller: the id of its key, `root`, or `-`.
     pub fn name(&self) -> &str {
         match self {
-            Self::Open | Self::Anonymous => "-",
+            Self::AuthDisabled | Self::Anonymous => "-",
             Self::Root => "root",
             Self::Key(record) => record.id.as_str(),
         }
@@ -41,7 +41,7 @@ impl Caller {
     /// The permissions in a namespace.
     pub fn permissions_on(&self, namespace: &Namespace) -> Permissions {
         match self {
-            Self::Open | Self::Root => Permissions::all(),
+            Self::AuthDisabled | Self::Root => Permissions::all(),
             Self::Key(record) => record.spec.grants.on(namespace),
             Self::Anonymous => [Permission::Read].into_iter().collect(),
         }
@@ -50,7 +50,7 @@ impl Caller {
     /// Whether the caller may do everything.
     pub fn is_unlimited(&self) -> bool {
         match self {
-            Self::Open | Self::Root => true,
+            Self::AuthDisabled | Self::Root => true,
             Self::Key(_) | Self::Anonymous => false,
         }
     }

@@ -16,7 +16,7 @@ const NO_KEY: &str = "the operator has to set FAST_API__AUTH__API_KEY__NAME and 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Credentials {
     /// No key is required.
-    Open,
+    AuthDisabled,
     /// The key that the operator configured.
     Root,
     /// Something that may be a key with permissions: its digest.
@@ -32,7 +32,7 @@ pub enum Credentials {
 /// 401 when it cannot be a key, or when the service has none.
 pub fn of(auth: &Auth, headers: &HeaderMap) -> Result<Credentials, Problem> {
     let (name, cookie, value) = match auth {
-        Auth::Disabled => return Ok(Credentials::Open),
+        Auth::Disabled => return Ok(Credentials::AuthDisabled),
         Auth::DenyAll { reason } => return Err(Problem::unauthorized(reason, NO_KEY)),
         Auth::ApiKey { name, cookie, value } => (name, cookie, value),
     };

@@ -1,6 +1,6 @@
 //! Whether everybody may read a namespace.
 //!
-//! Who has no permission on a namespace must not learn from the time of the answer whether it exists. So the settings in memory,
+//! Who has no permission on a namespace must not learn from the time of the response whether it exists. So the settings in memory,
 //! which are there for namespaces in use, only ever let a caller in. Else the settings are read for this question alone, and the
 //! answer is remembered apart.
 
@@ -14,7 +14,7 @@ use cache_core::error::Error;
 use cache_core::ids::Namespace;
 use cache_core::time::UnixMillis;
 
-/// How long an answer is remembered.
+/// How long a response is remembered.
 const PUBLIC_FOR: Duration = Duration::from_secs(60);
 const PRIVATE_FOR: Duration = Duration::from_secs(10);
 /// How many namespaces are remembered. Beyond it all are dropped, which costs each one GET.

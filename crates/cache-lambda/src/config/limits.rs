@@ -17,7 +17,7 @@ pub struct Limits {
     pub max_connections: usize,
     /// How many bytes of bodies and responses may be in memory at once.
     pub max_in_flight_bytes: u64,
-    /// How long the head of a request may take from its first byte.
+    /// How long the request line and headers may take from their first byte.
     pub head_timeout: Duration,
     /// How long each read of a body and each write of a response may wait.
     pub body_timeout: Duration,

@@ -129,11 +129,11 @@ pub const REQUEST_TIMEOUT: Setting = Setting {
     help: "how long a request waits for the storage before it is a 503; in Lambda until 0.5 s before the invocation's end",
     expected: "a number of seconds such as 25",
 };
-/// The lifetime that is shown.
+/// The default time to live.
 pub const TTL_HOURS: Setting = Setting {
     name: "CACHE__SERVICE__DEFAULT_TTL_HOURS",
     default: DefaultValue::Value("24"),
-    help: "the lifetime that a namespace shows when it sets none; by default nothing is deleted",
+    help: "the time to live of namespaces that set no `ttl_hours`; it only deletes where `on_expiry` is `delete`",
     expected: "a number of hours such as 24",
 };
 /// Whether names are sanitized.
@@ -147,14 +147,14 @@ pub const STRICT_NAMES: Setting = Setting {
 pub const TEST_ROUTES: Setting = Setting {
     name: "CACHE__SERVICE__TEST_ROUTES",
     default: DefaultValue::Value("false"),
-    help: "whether the routes that make test data are served; `make run` sets it",
+    help: "whether the routes that create test data are served; `make run` sets it",
     expected: BOOL,
 };
 /// The origins of pages.
 pub const CORS_ORIGINS: Setting = Setting {
     name: "CACHE__SERVICE__CORS_ORIGINS",
-    default: DefaultValue::Rule("`*` with an API key, else pages of this machine"),
-    help: "from which origins pages may call: `*`, or origins separated by commas",
+    default: DefaultValue::Rule("`*` with an API key, else web pages of this machine"),
+    help: "from which origins web pages may call: `*`, or origins separated by commas",
     expected: "'*', or origins such as https://app.example with commas between",
 };
 /// The id that `/info/server` shows.
@@ -175,21 +175,21 @@ pub const SERVER_NAME: Setting = Setting {
 pub const LOG_FORMAT: Setting = Setting {
     name: "CACHE__SERVICE__LOG_FORMAT",
     default: DefaultValue::Rule("`json` in Lambda, else `text`"),
-    help: "how the lines of the log look: `text` or `json`",
+    help: "the format of the log lines: `text` or `json`",
     expected: "text or json",
 };
 /// Whether the log carries metrics.
 pub const CLOUDWATCH_METRICS: Setting = Setting {
     name: "CACHE__SERVICE__CLOUDWATCH_METRICS",
     default: DefaultValue::Rule("`true` in Lambda"),
-    help: "whether the log of a function carries metrics for CloudWatch",
+    help: "whether the log of a function has metrics for CloudWatch (embedded metric format)",
     expected: BOOL,
 };
 /// The level of the log, for [`crate::telemetry::logging`].
 const RUST_LOG: Setting = Setting {
     name: "RUST_LOG",
     default: DefaultValue::Value("info"),
-    help: "how much is logged, to standard error: `trace`, `debug`, `info`, `warn`, `error` or `off`; also by crate",
+    help: "the log level, to standard error: `trace`, `debug`, `info`, `warn`, `error` or `off`; also by crate",
     expected: "a level",
 };
 /// The same, as Lambda sets it.
@@ -204,7 +204,7 @@ const AWS: Setting = Setting {
     name: "AWS_*",
     default: DefaultValue::Rule("as AWS defines them"),
     help: "`AWS_REGION`, `AWS_PROFILE`, `AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, …: credentials and region. \
-           With an endpoint, the bucket stands in the path",
+           With a custom endpoint, path-style addressing is used",
     expected: "",
 };
 /// For TLS.

@@ -1,8 +1,13 @@
-//! Which storage the environment names.
+//! Which storage the environment names, and opening it.
 
+use std::sync::Arc;
+
+use cache_core::error::error_chain;
+use cache_core::storage::{ListRequest, Storage, StorageError};
 use cache_storage::StorageConfig;
 use cache_storage::s3::S3Config;
 
+use super::Config;
 use super::reader::EnvReader;
 use super::settings::{BUCKET_NAME, LOCAL_DISK_PATH, SQLITE_PATH, STORAGE_MODE, ZIP_MAX_BYTES, ZIP_PATH};
 
@@ -29,4 +34,34 @@ pub(super) fn read(reader: &mut EnvReader<'_>, in_lambda: bool) -> StorageConfig
 fn no_bucket(reader: &mut EnvReader<'_>) -> String {
     reader.error(&BUCKET_NAME, format!("is not set, but the storage is S3: give {}", BUCKET_NAME.expected));
     String::new()
+}
+
+impl Config {
+    /// Opens the storage. A server also checks that it responds; a function saves that call at a cold start.
+    ///
+    /// # Errors
+    ///
+    /// A line for the operator: which storage cannot be used, why, and what to do.
+    pub async fn open_storage(&self) -> Result<Arc<dyn Storage>, String> {
+        let unusable = |error: StorageError| unusable(&self.storage, &error);
+        let storage = cache_storage::open(&self.storage).await.map_err(unusable)?;
+        if !self.in_lambda {
+            let first = ListRequest { limit: 1, ..ListRequest::default() };
+            storage.list(&first).await.map_err(unusable)?;
+        }
+        Ok(storage)
+    }
+}
+
+fn unusable(storage: &StorageConfig, error: &StorageError) -> String {
+    let advice = match storage {
+        StorageConfig::LocalDisk { .. } => {
+            format!("; set {} to a folder that can be written to", LOCAL_DISK_PATH.name)
+        }
+        // Their errors say what to change.
+        StorageConfig::S3(_) | StorageConfig::Sqlite { .. } | StorageConfig::Zip { .. } | StorageConfig::Memory => {
+            String::new()
+        }
+    };
+    format!("{} cannot be used: {}{advice}", storage.location(), error_chain(error))
 }

@@ -1,4 +1,4 @@
-//! Errors of batch reads: an item of the request that names no entry, and an item of the answer that has none.
+//! Errors of batch reads: an item of the request that names no entry, and an item of the response that has none.
 
 use std::fmt::Display;
 
@@ -26,7 +26,7 @@ impl Problem {
         Self::item(item_type, loc, format!("{name} {}", short(&reason.to_string())), input, None)
     }
 
-    /// A content for which an answer to a batch has no room. `path` leads to the content alone.
+    /// A content for which a response to a batch has no room. `path` leads to the content alone.
     pub fn no_room_in_batch(entry: &Entry, limit: u64, path: &str) -> Self {
         let size = entry.content.size;
         let message = format!(
@@ -36,7 +36,7 @@ impl Problem {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, Detail::Message, message)
     }
 
-    /// The status of the answer.
+    /// The status of the response.
     pub fn status(&self) -> StatusCode {
         self.status
     }

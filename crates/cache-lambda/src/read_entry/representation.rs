@@ -26,6 +26,11 @@ const INFLATION: usize = 16;
 
 impl EntryRead {
     /// The content within JSON, or where to read it when it is binary.
+    ///
+    /// # Errors
+    ///
+    /// 404 when there is no such entry; 412 when it is not what the caller expects; 413 when it is too large to pass through;
+    /// 500 when it is damaged; 503 when the storage does not respond in time.
     pub async fn generic(self) -> Result<Response, Problem> {
         let found = self.retrieve(self.reader.options.max_bytes()).await?;
         let found = found.ok_or_else(|| Problem::entry_not_found(self.cache.name(), &self.selector))?;
@@ -52,6 +57,11 @@ impl EntryRead {
     }
 
     /// The content as text; bytes in base64.
+    ///
+    /// # Errors
+    ///
+    /// As [`EntryRead::generic`], but what is too large to pass through is redirected if it can be; and 503 when there is no room
+    /// in memory in time.
     pub async fn string(self, by: LookupKind) -> Result<Response, Problem> {
         let etag = move |entry: &Entry| etag(entry, &["string", by_name(by)]);
         let found = match self.read(Representation::String, etag).await? {
@@ -71,6 +81,10 @@ impl EntryRead {
     }
 
     /// The content as JSON; bytes in base64 within JSON.
+    ///
+    /// # Errors
+    ///
+    /// As [`EntryRead::string`], and 415 when it is a text that is not JSON.
     pub async fn json(self, by: LookupKind) -> Result<Response, Problem> {
         let etag = |entry: &Entry| etag(entry, &["json"]);
         let found = match self.read(Representation::Json, etag).await? {
@@ -88,6 +102,10 @@ impl EntryRead {
     }
 
     /// The bytes, or a range of them. Gzip content is sent compressed to callers that accept it.
+    ///
+    /// # Errors
+    ///
+    /// As [`EntryRead::string`]. A range that the content does not have is a response: 416.
     pub async fn binary(self) -> Result<Response, Problem> {
         let conditions = &self.reader.conditions;
         let sends_gzip = conditions.accepts_gzip && !conditions.has_range();
@@ -127,6 +145,10 @@ impl EntryRead {
     }
 
     /// The metadata. The content is not read.
+    ///
+    /// # Errors
+    ///
+    /// 404 when there is no such entry; 500 when what lists it is damaged; 503 when the storage does not respond in time.
     pub async fn metadata(self) -> Result<Response, Problem> {
         let entry = self.cache.entry(&self.selector).await?;
         let entry = entry.ok_or_else(|| self.not_found())?;

@@ -39,7 +39,7 @@ pub fn who_am_i(caller: &Caller, read_only: bool) -> WhoAmI {
     let unlimited =
         |kind, grants| WhoAmI { kind, id: None, name: None, grants, expires_at: None, limits: None, read_only };
     match caller {
-        Caller::Open => unlimited(CallerKind::Open, everything()),
+        Caller::AuthDisabled => unlimited(CallerKind::Open, everything()),
         Caller::Root => unlimited(CallerKind::Root, everything()),
         Caller::Anonymous => unlimited(CallerKind::Key, Vec::new()),
         Caller::Key(record) => WhoAmI {

@@ -73,7 +73,8 @@ async fn whoami(State(state): State<AppState>, caller: Caller) -> Json<WhoAmI> {
 /// Shows the current value only to callers that have the key: the page itself is public.
 async fn form(State(state): State<AppState>, headers: HeaderMap) -> Response {
     let name = cookie_name(&state.config.auth);
-    let may_see = matches!(credentials::of(&state.config.auth, &headers), Ok(Credentials::Open | Credentials::Root));
+    let may_see =
+        matches!(credentials::of(&state.config.auth, &headers), Ok(Credentials::AuthDisabled | Credentials::Root));
     let value = cookies::find(&headers, name).filter(|_| may_see).unwrap_or_default();
     let nonce = Uuid::new_v4().to_string();
     let fill = |page: &str, mark: &str, text: &str| page.replacen(mark, text, 1);

@@ -1,6 +1,6 @@
 //! Batch reads: many entries in one request, each with its own result, in the order of the request.
 //!
-//! The request is refused as a whole when an item names no entry. After that the answer is 200, and each result has the status
+//! The request is refused as a whole when an item names no entry. After that the response is 200, and each result has the status
 //! that a request for its item alone would have: a miss is 404, and a storage that does not answer is 503 for that item alone.
 
 mod request;
@@ -76,13 +76,13 @@ fn json(results: Results<'_>) -> Response {
     ([(header::CONTENT_TYPE, JSON)], results.finish()).into_response()
 }
 
-/// How many bytes of each content are read at first: an equal share of the answer. Few contents are larger, so most batches
+/// How many bytes of each content are read at first: an equal share of the response. Few contents are larger, so most batches
 /// take no second round trip, and what turns out too large has cost little.
 fn initial_read_limit(items: usize) -> u64 {
     (MAX_RESPONSE_BYTES / items.max(1) as u64).max(MIN_INITIAL_READ)
 }
 
-/// Reads the contents that were too large at first, as far as they fit into the answer beside those before them.
+/// Reads the contents that were too large at first, as far as they fit into the response beside those before them.
 async fn read_larger(
     cache: &NamespaceCache,
     selectors: &[Selector],

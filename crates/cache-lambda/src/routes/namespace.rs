@@ -242,13 +242,13 @@ mod tests {
     async fn a_whole_list_waits_for_room_in_memory() {
         let state = App::state_with(config());
         let app = App::around(app::app(Arc::clone(&state)));
-        let share = state.in_flight.share();
-        share.reserve(state.config.limits.max_in_flight_bytes - (8 << 20)).await.unwrap();
+        let permit = state.in_flight.permit();
+        permit.reserve(state.config.limits.max_in_flight_bytes - (8 << 20)).await.unwrap();
         for path in ["/ns/file-ids", "/ns/file-hashes", "/namespaces/list", "/admin/storage/files/all/"] {
             assert_eq!(app.get(path).await.status, 503, "{path}");
         }
         assert_eq!(app.get("/ns/file-ids?limit=5").await.status, 200, "a page is small");
-        drop(share);
+        drop(permit);
         assert_eq!(app.get("/ns/file-ids").await.status, 200);
     }
 

@@ -55,6 +55,10 @@ async fn binary(
 }
 
 /// Refuses an empty content.
+///
+/// # Errors
+///
+/// 400 when it is empty; `field` is what the body calls it.
 pub fn filled(field: &'static str, content: Bytes) -> Result<Bytes, Problem> {
     if content.is_empty() {
         return Err(Problem::empty_update(field));

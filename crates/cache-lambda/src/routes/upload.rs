@@ -30,7 +30,7 @@ use crate::response::wire::name;
 use crate::routing::Routes;
 use crate::state::AppState;
 use crate::store_options::Repeatable;
-use crate::upload_url::UploadGrant;
+use crate::upload_url::SignedUpload;
 
 /// The largest content that is sent directly to the storage, in bytes: the limit of one S3 PUT.
 const MAX_DIRECT_UPLOAD_BYTES: u64 = 5 * 1024 * 1024 * 1024;
@@ -134,16 +134,16 @@ async fn receive(
     params: Params,
     request: Request,
 ) -> Result<Json<UploadReceived>, Problem> {
-    let grant = grant(&params)?;
-    if !state.upload_signing_key.verify(&grant, params.query("signature").unwrap_or_default()) {
+    let signed = signed_upload(&params)?;
+    if !state.upload_signing_key.verify(&signed, params.query("signature").unwrap_or_default()) {
         return Err(Problem::forbidden(
             "this is not the URL that POST …/upload answered, or the server was restarted since: begin a new upload",
         ));
     }
-    if state.now_ms() >= grant.expires_at {
+    if state.now_ms() >= signed.expires_at {
         return Err(Problem::forbidden("this URL has expired: begin a new upload"));
     }
-    let UploadGrant { namespace, upload_id, sha256, size, expires_at } = grant;
+    let SignedUpload { namespace, upload_id, sha256, size, expires_at } = signed;
     let expires_at = UnixMillis::new(expires_at);
     let kind = upload_id.parts().map_or(ContentKind::Binary, |parts| parts.kind);
     let strategy = params.strategy()?;
@@ -197,8 +197,8 @@ fn own_url(
 ) -> String {
     let UploadRequest { strategy, sha256, size, .. } = request;
     let expires_at = expires_at.get();
-    let grant = UploadGrant { namespace: namespace.clone(), upload_id, sha256: *sha256, size: *size, expires_at };
-    let signature = state.upload_signing_key.sign(&grant);
+    let signed = SignedUpload { namespace: namespace.clone(), upload_id, sha256: *sha256, size: *size, expires_at };
+    let signature = state.upload_signing_key.sign(&signed);
     let text = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
     let host = text(header::HOST).and_then(|host| host.parse::<Authority>().ok());
     let scheme = match text(http::HeaderName::from_static("x-forwarded-proto")) {
@@ -211,12 +211,12 @@ fn own_url(
     )
 }
 
-fn grant(params: &Params) -> Result<UploadGrant, Problem> {
+fn signed_upload(params: &Params) -> Result<SignedUpload, Problem> {
     let needed = |name: &'static str| params.query(name).ok_or_else(|| Problem::missing_query(name));
     let digest = needed("sha256")?;
     let sha256 = digest.parse().map_err(|error| Problem::parameter("sha256", digest, error))?;
     let number = |name: &'static str| params.number(name, 1..=u64::MAX)?.ok_or_else(|| Problem::missing_query(name));
-    Ok(UploadGrant {
+    Ok(SignedUpload {
         namespace: params.namespace()?,
         upload_id: params.upload_id()?,
         sha256,

@@ -87,7 +87,7 @@ mod tests {
 
     use crate::test_support::{App, Call};
 
-    /// An application with three versions under one key, and the answer of a call to it.
+    /// An application with three versions under one key, and the response of a call to it.
     async fn check(method: Method, path: &str, status: u16, expected: &str) {
         let app = App::new();
         for content in ["one", "two", "two"] {

@@ -13,7 +13,7 @@ use hyper::body::{Frame, Incoming, SizeHint};
 
 use crate::guarded_body::GuardedBody;
 
-/// Bytes of the next request's head were received.
+/// Bytes of the next request's line and headers were received.
 const HEAD: u8 = 1;
 /// A body is being received.
 const BODY: u8 = 2;
@@ -25,7 +25,7 @@ const REQUEST: u8 = 4;
 pub(super) enum Waiting {
     /// A request.
     Idle,
-    /// The rest of a request's head.
+    /// The rest of a request's line and headers.
     Head,
     /// More of a body.
     Body,

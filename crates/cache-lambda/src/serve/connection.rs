@@ -18,12 +18,12 @@ use tower::ServiceExt;
 use super::activity::Activity;
 use super::timed_stream::TimedStream;
 use crate::config::limits::Limits;
+use crate::http_validation::OverHttp;
 use crate::lingering_close;
-use crate::protocol::OverHttp;
 
 /// A connection is closed for another one only after it was idle for so long: a request may be on its way.
 const MIN_IDLE: Duration = Duration::from_secs(1);
-/// How long the head of a request may be, in bytes: 128 KiB. A longer one is 431.
+/// How long the request line and headers may be, in bytes: 128 KiB. A longer one is 431.
 const MAX_HEAD_BYTES: usize = 128 << 10;
 
 /// Serves a connection until its peer closes it, a limit is reached, or the server stops.

@@ -63,7 +63,7 @@ pub(super) struct OperationMetrics {
 
 impl Metrics {
     /// Storage counters for one request.
-    pub fn meter(&self) -> Arc<RequestMetrics> {
+    pub fn for_request(&self) -> Arc<RequestMetrics> {
         Arc::new(RequestMetrics::new(Arc::clone(&self.storage)))
     }
 

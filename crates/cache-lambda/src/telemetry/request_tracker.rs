@@ -32,7 +32,7 @@ pub struct Invocation(pub String);
 pub struct RequestTracker {
     state: AppState,
     operation: &'static OperationLabels,
-    meter: Arc<RequestMetrics>,
+    metrics: Arc<RequestMetrics>,
     started: Instant,
     span: Span,
     entry: AccessLogEntry,
@@ -63,7 +63,7 @@ impl RequestTracker {
         Self {
             state: Arc::clone(state),
             operation,
-            meter: state.metrics.meter(),
+            metrics: state.metrics.for_request(),
             started: Instant::now(),
             span,
             entry,
@@ -83,8 +83,8 @@ impl RequestTracker {
     }
 
     /// Counts the storage calls of the request.
-    pub fn meter(&self) -> Arc<RequestMetrics> {
-        Arc::clone(&self.meter)
+    pub fn metrics(&self) -> Arc<RequestMetrics> {
+        Arc::clone(&self.metrics)
     }
 
     /// Where the name of the caller is to be left.
@@ -110,8 +110,8 @@ impl Drop for RequestTracker {
         let Self { entry, state, .. } = self;
         entry.key = self.caller.get().to_owned();
         state.metrics.request_finished(self.operation, entry, took);
-        entry.storage_calls = self.meter.counters().calls();
-        entry.storage_round_trips = self.meter.counters().round_trips();
+        entry.storage_calls = self.metrics.counters().calls();
+        entry.storage_round_trips = self.metrics.counters().round_trips();
         entry.duration_ms = milliseconds(took);
         let _entered = self.span.enter();
         write(entry, state);

@@ -40,15 +40,29 @@ impl PythonFiles {
         match ObjectKind::of(key) {
             Some((_, ObjectKind::HashFile(hash))) => self.hashes.contains(&hash),
             Some((_, ObjectKind::Alias(id))) => self.ids.contains(&id),
-            _ => {
-                let is_child = || {
-                    key.as_str()
-                        .match_indices("/data/")
-                        .any(|(at, folder)| self.folders.contains(&key.as_str()[..at + folder.len()]))
-                };
-                self.files.contains(key.as_str()) || !self.folders.is_empty() && is_child()
-            }
+            Some((
+                _,
+                ObjectKind::Manifest(_)
+                | ObjectKind::KeyIndex
+                | ObjectKind::Page
+                | ObjectKind::Blob { .. }
+                | ObjectKind::Intent
+                | ObjectKind::Dated { .. }
+                | ObjectKind::Latest(_)
+                | ObjectKind::Readable { .. }
+                | ObjectKind::Child(_)
+                | ObjectKind::Catalog
+                | ObjectKind::Settings
+                | ObjectKind::Other,
+            ))
+            | None => self.has_file(key.as_str()),
         }
+    }
+
+    fn has_file(&self, path: &str) -> bool {
+        let is_child =
+            || path.match_indices("/data/").any(|(at, folder)| self.folders.contains(&path[..at + folder.len()]));
+        self.files.contains(path) || !self.folders.is_empty() && is_child()
     }
 }
 

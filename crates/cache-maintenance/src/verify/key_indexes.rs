@@ -2,6 +2,7 @@
 
 use cache_core::cache::KeyIndexAudit;
 use cache_core::error::Error;
+use cache_core::ids::CacheId;
 use cache_core::storage::ObjectKey;
 use cache_core::strategy::Strategy;
 use futures::stream::{self, StreamExt};
@@ -44,10 +45,14 @@ impl Space<'_> {
 }
 
 fn note(index: &ObjectKey, audit: KeyIndexAudit, report: &mut VerifyReport, expected: &mut Expected) {
-    let KeyIndexAudit { key, pages, listed, gone, unknown } = audit;
+    let KeyIndexAudit { key, pages, newest_stored_at, listed, gone, unknown } = audit;
     expected.pages.extend(pages);
     let missing = expected.by_key.entry(index.clone()).or_default();
     listed.iter().for_each(|id| _ = missing.remove(id));
+    // Had the store of an older one been acknowledged, it would have been listed; had its delete been, the manifest would not
+    // list it.
+    let is_older = |id: &CacheId| expected.stored_at.get(id).is_some_and(|at| Some(*at) <= newest_stored_at);
+    report.unlisted_entries.extend(missing.extract_if(.., is_older));
     let is_viewed = !listed.is_empty() && key.as_ref().is_some_and(|key| key.strategy == Strategy::TemporalLatest);
     expected.viewed_keys.extend(key.filter(|_| is_viewed));
     for (kind, ids) in [(FindingKind::KeyRowWithoutEntry, gone), (FindingKind::WithoutManifest, unknown)] {

@@ -26,7 +26,7 @@ pub enum FindingKind {
     OrphanedView,
     /// A key index lists an entry that is gone.
     KeyRowWithoutEntry,
-    /// A key index does not list an entry.
+    /// A key index does not list an entry, and never listed a later one.
     NotUnderItsKey,
     /// A view is missing.
     MissingView,
@@ -53,7 +53,7 @@ impl FindingKind {
             }
             Self::KeyRowWithoutEntry => "the key index lists entries that are gone: --repair takes them out",
             Self::NotUnderItsKey => {
-                "the key index does not list the entries: --repair lists those that are newer than all that it lists"
+                "the key index does not list the entries, and never listed later ones: --repair lists them"
             }
             Self::MissingView => "the view is missing: --repair writes it",
             Self::PythonLeftover => {
@@ -97,6 +97,9 @@ pub struct VerifyReport {
     pub key_indexes: u64,
     /// Shards of the catalog that are out of date, or cannot be read. They are no findings.
     pub stale_catalogs: u64,
+    /// Entries that are no version under their key, which lists later ones, or did: their stores or deletes broke off before
+    /// they were acknowledged. They are no findings.
+    pub unlisted_entries: BTreeSet<CacheId>,
     /// What is wrong, sorted.
     pub findings: BTreeSet<Finding>,
 }

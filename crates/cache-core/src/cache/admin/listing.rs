@@ -12,7 +12,7 @@ use super::super::namespaces::{invalid_cursor, namespace_of};
 use super::super::{Cache, NamePage};
 use super::is_reserved;
 
-use self::collector::{Collector, Want};
+use self::collector::{Collector, ItemKind};
 
 /// Comes after the names of all objects of ours in a folder.
 pub(super) const AFTER_ALL: &str = "~";
@@ -41,7 +41,7 @@ impl Cache {
     ///
     /// `Invalid` when the cursor is not in the folder; `Unavailable` when the storage does not respond.
     pub async fn files(&self, request: &ListFiles<'_>) -> Result<NamePage<String>, Error> {
-        self.list_paths(request, Want::Files).await
+        self.list_paths(request, ItemKind::Files).await
     }
 
     /// The paths of folders, in order and with a `/` at the end.
@@ -50,11 +50,11 @@ impl Cache {
     ///
     /// As [`Cache::files`].
     pub async fn folders(&self, request: &ListFiles<'_>) -> Result<NamePage<String>, Error> {
-        self.list_paths(request, Want::Folders).await
+        self.list_paths(request, ItemKind::Folders).await
     }
 
-    async fn list_paths(&self, request: &ListFiles<'_>, want: Want) -> Result<NamePage<String>, Error> {
-        let mut found = Collector::new(request, want);
+    async fn list_paths(&self, request: &ListFiles<'_>, kind: ItemKind) -> Result<NamePage<String>, Error> {
+        let mut found = Collector::new(request, kind);
         if request.cursor.is_some_and(|cursor| !cursor.starts_with(&found.prefix)) {
             return Err(invalid_cursor("is not in this folder"));
         }

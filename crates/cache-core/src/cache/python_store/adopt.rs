@@ -20,8 +20,12 @@ impl NamespaceCache {
         let mut backoff = Backoff::new(&self.cache);
         loop {
             let Some((Reference::Python(file), version)) = self.load_reference(&key).await? else { return Ok(()) };
-            if !file.is_original() {
+            if file.is_deleted {
                 return Ok(());
+            }
+            if file.manifest_version.is_some() {
+                // Who listed it may have been killed before this.
+                return self.leave_hash_file(&file).await.map(drop);
             }
             let Some(manifest_version) = self.list_python_entry(&file).await? else { return Ok(()) };
             let listed = IdFile { manifest_version: Some(manifest_version), ..*file };

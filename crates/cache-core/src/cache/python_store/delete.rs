@@ -1,4 +1,5 @@
-//! Delete: out of the key index, then the reference file says that the entry is gone, then its files go, then the reference file.
+//! Delete: out of the key index, then the reference file says that the entry is gone, then it leaves manifest and reference file of its
+//! hash, then its files go, then the reference file.
 
 use futures::future::try_join_all;
 
@@ -15,6 +16,7 @@ use super::super::backoff::Backoff;
 use super::super::head::Loaded;
 use super::super::load::Part;
 use super::super::locate::Reference;
+use super::super::manifest_changes::Target;
 use super::super::{Deleted, NamespaceCache};
 
 impl NamespaceCache {
@@ -44,7 +46,7 @@ impl NamespaceCache {
                         paths.extend(views.iter().map(ToString::to_string));
                         return Ok(Some(Deleted { entry, paths }));
                     }
-                    Err(Error::Unavailable { .. }) if !self.cache.is_over() => is_ours = true,
+                    Err(Error::Unavailable { .. }) if !self.cache.is_past_deadline() => is_ours = true,
                     Err(error) => return Err(error),
                 }
                 backoff.wait(&key).await?;
@@ -63,7 +65,7 @@ impl NamespaceCache {
     ) -> Result<Option<Loaded<KeyIndex>>, Error> {
         let Some(key) = entry.key_ref() else { return Ok(None) };
         match self.load_key_index(&key, Part::Head).await?.head {
-            Some(_) => self.unlist_from_key(entry, started_at).await,
+            Some(_) => self.remove_from_key_index(entry, started_at).await,
             None => Ok(None),
         }
     }
@@ -81,6 +83,7 @@ impl NamespaceCache {
         let key = self.layout().alias(file.cache_id);
         let file = IdFile { is_deleted: true, ..file };
         self.cache.storage.put(&key, super::to_json(&file), PutMode::Update(version)).await?;
+        self.leave_manifest(&file).await?;
         let emptied = self.leave_hash_file(&file).await?;
         let mut removed = self.remove_data_files(&file).await?;
         removed.extend(emptied.then(|| self.layout().hash_reference(&file.cache_hash).to_string()));
@@ -113,6 +116,16 @@ impl NamespaceCache {
             removed.extend(paths.iter().map(ToString::to_string));
         }
         Ok(removed)
+    }
+
+    /// Takes an entry out of the manifest of its hash, which lists it if an update broke off.
+    async fn leave_manifest(&self, file: &IdFile) -> Result<(), Error> {
+        let (hash, cache_id) = (&file.cache_hash, file.cache_id);
+        let version = self.load_hash_file(hash).await?.and_then(|(listed, _)| listed.version_of(cache_id));
+        match version {
+            Some(version) => self.remove_from_manifest(hash, Target { cache_id, version }).await,
+            None => Ok(()),
+        }
     }
 
     /// Takes an entry out of the reference file of its hash; `true` when that file is gone.

@@ -62,15 +62,11 @@ impl NamespaceCache {
 
 /// The id whose reference file of the Python service this may be.
 pub(super) fn id_of_file(object: &ListedObject) -> Option<CacheId> {
-    match ObjectKind::of(&object.key.parse().ok()?)? {
-        (_, ObjectKind::Alias(id)) if id.parts().is_none() && is_id_file(object) => Some(id),
-        _ => None,
-    }
+    let (_, ObjectKind::Alias(id)) = ObjectKind::of(&object.key.parse().ok()?)? else { return None };
+    (id.parts().is_none() && is_id_file(object)).then_some(id)
 }
 
 fn hash_of_file(object: &ListedObject) -> Option<CacheHash> {
-    match ObjectKind::of(&object.key.parse().ok()?)? {
-        (_, ObjectKind::HashFile(hash)) => Some(hash),
-        _ => None,
-    }
+    let (_, ObjectKind::HashFile(hash)) = ObjectKind::of(&object.key.parse().ok()?)? else { return None };
+    Some(hash)
 }

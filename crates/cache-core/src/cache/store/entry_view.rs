@@ -8,7 +8,7 @@ use crate::ids::{CacheId, Locator};
 use crate::manifest::{Manifest, NewEntry};
 use crate::storage::ObjectKey;
 
-use super::super::commit::History;
+use super::super::commit::CommitContext;
 use super::super::head::Loaded;
 use super::super::views::{Shown, entry_view};
 use super::{NonceOrigin, Store};
@@ -71,9 +71,9 @@ impl Store<'_> {
     }
 
     /// Takes the views of ids that the entry cannot get any more.
-    pub(super) fn take_unused_views(&mut self, expected: Option<&NewView>, history: History) -> Vec<EntryView> {
+    pub(super) fn take_unused_views(&mut self, expected: Option<&NewView>, context: CommitContext) -> Vec<EntryView> {
         // An earlier attempt or a repeat may have committed the entry under one of these ids.
-        if self.nonce.origin() != NonceOrigin::Random || history.check_existing {
+        if self.nonce.origin() != NonceOrigin::Random || context.check_existing {
             return Vec::new();
         }
         self.views.extract_if(.., |view| expected.is_none_or(|expected| expected.key != view.key)).collect()

@@ -8,7 +8,7 @@ use crate::manifest::Manifest;
 use crate::settings::Settings;
 use crate::storage::StorageError;
 
-use super::super::commit::History;
+use super::super::commit::CommitContext;
 use super::super::head::Loaded;
 use super::super::manifest_changes::ListedEntry;
 use super::super::settings::CachedSettings;
@@ -23,7 +23,7 @@ pub(super) struct FirstRound {
     pub(super) index: Option<Loaded<KeyIndex>>,
     /// The entry, if the create-only PUT was the commit.
     pub(super) created: Option<ListedEntry>,
-    pub(super) history: History,
+    pub(super) context: CommitContext,
 }
 
 /// What the create-only PUT of a manifest came to.
@@ -59,8 +59,8 @@ impl Store<'_> {
         Ok(first)
     }
 
-    fn history(&self) -> History {
-        History::since(self.spec.stored_at)
+    fn context(&self) -> CommitContext {
+        CommitContext::since(self.spec.stored_at)
     }
 
     /// Whether to look at the manifest before anything is written.
@@ -103,7 +103,7 @@ impl Store<'_> {
         if manifest.head.is_none() && self.is_small() {
             return self.create_now(index).await;
         }
-        Ok(FirstRound { manifest, index, created: None, history: self.history() })
+        Ok(FirstRound { manifest, index, created: None, context: self.context() })
     }
 
     async fn look_first(&mut self, settings: &CachedSettings) -> Result<FirstRound, Error> {
@@ -113,7 +113,7 @@ impl Store<'_> {
         if manifest.head.is_none() && self.is_small() && !self.request.if_none_match {
             return self.create_now(index).await;
         }
-        Ok(FirstRound { manifest, index, created: None, history: self.history() })
+        Ok(FirstRound { manifest, index, created: None, context: self.context() })
     }
 
     async fn begin_from_memory(
@@ -130,8 +130,8 @@ impl Store<'_> {
         let (round, ()) = join(round, self.cache.refresh_settings(Some(settings))).await;
         let (index, blob) = round?;
         self.own_blob = blob;
-        let history = History { from_memory: true, ..self.history() };
-        Ok(FirstRound { manifest, index, created: None, history })
+        let context = CommitContext { from_memory: true, ..self.context() };
+        Ok(FirstRound { manifest, index, created: None, context })
     }
 
     async fn blob_first(&mut self, settings: &CachedSettings) -> Result<FirstRound, Error> {
@@ -140,7 +140,7 @@ impl Store<'_> {
         let (round, ()) = join(round, self.cache.refresh_settings(Some(settings))).await;
         let (manifest, index, blob) = round?;
         self.own_blob = blob;
-        Ok(FirstRound { manifest, index, created: None, history: self.history() })
+        Ok(FirstRound { manifest, index, created: None, context: self.context() })
     }
 
     /// Creates the manifest with the entry, and reads it in case it is there.
@@ -173,20 +173,20 @@ impl Store<'_> {
         manifest: Loaded<Manifest>,
         index: Option<Loaded<KeyIndex>>,
     ) -> Result<FirstRound, Error> {
-        let history = match created {
+        let context = match created {
             Created::Done => {
-                let history = self.history();
-                return Ok(FirstRound { manifest, index, created: Some(listed), history });
+                let context = self.context();
+                return Ok(FirstRound { manifest, index, created: Some(listed), context });
             }
-            Created::Refused => History { losses: 1, ..self.history() },
-            Created::Unclear => History { check_existing: true, ..self.history() },
+            Created::Refused => CommitContext { losses: 1, ..self.context() },
+            Created::Unclear => CommitContext { check_existing: true, ..self.context() },
         };
         // What was read beside the PUT may be the state before another store's.
         let manifest = match manifest.head {
             Some(_) => manifest,
             None => self.load_manifest().await?,
         };
-        Ok(FirstRound { manifest, index, created: None, history })
+        Ok(FirstRound { manifest, index, created: None, context })
     }
 
     /// The manifest with this entry alone.

@@ -9,7 +9,7 @@ use crate::layout::{KeyRef, ObjectKind};
 use crate::storage::ObjectKey;
 
 use super::super::NamespaceCache;
-use super::super::commit::History;
+use super::super::commit::CommitContext;
 use super::super::key_changes::KeyChange;
 use super::super::load::Part;
 use super::super::page_tree::Presence;
@@ -79,7 +79,7 @@ impl NamespaceCache {
 
     async fn change_key(&self, index_key: &ObjectKey, change: KeyChange) -> Result<(), Error> {
         let loaded = self.load::<KeyIndex>(index_key, Part::Whole).await?;
-        self.commit(index_key, loaded, change, History::since(self.cache.now())).await.map(drop)
+        self.commit(index_key, loaded, change, CommitContext::since(self.cache.now())).await.map(drop)
     }
 
     async fn settle_after_sweep(&self, key: &KeyRef, report: &SweepReport) {

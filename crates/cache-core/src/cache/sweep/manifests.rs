@@ -8,7 +8,7 @@ use crate::storage::ObjectKey;
 
 use super::super::NamespaceCache;
 use super::super::catalog::ListedManifest;
-use super::super::commit::History;
+use super::super::commit::CommitContext;
 use super::super::listing::MAX_LISTED;
 use super::super::load::Part;
 use super::super::manifest_changes::ManifestChange;
@@ -46,12 +46,12 @@ impl Sweep {
                 .buffer_unordered(MANIFEST_CONCURRENCY);
             while let Some(swept) = swept.next().await {
                 self.report.add(report_corrupt(swept)?);
-                if cache.cache.is_over() {
+                if cache.cache.is_past_deadline() {
                     break;
                 }
             }
             drop(swept);
-            done = !cache.cache.is_over();
+            done = !cache.cache.is_past_deadline();
             if !done || in_part < manifests.len() {
                 break;
             }
@@ -79,7 +79,7 @@ impl NamespaceCache {
                 // What was deleted before counts all the same.
                 Err(Error::Corrupt { object, .. }) => report.add(SweepReport::damaged([object])),
                 // The caller notices the deadline.
-                Err(_) if self.cache.is_over() => break,
+                Err(_) if self.cache.is_past_deadline() => break,
                 Err(error) => return Err(error),
             }
         }
@@ -87,7 +87,7 @@ impl NamespaceCache {
     }
 
     async fn delete_expired(&self, row: &EntryRow) -> Result<bool, Error> {
-        if self.cache.is_over() {
+        if self.cache.is_past_deadline() {
             return Ok(false);
         }
         Ok(self.delete(row.cache_id).await?.is_some())
@@ -102,7 +102,7 @@ impl NamespaceCache {
         if !manifest.is_tombstone() || manifest.recent().is_empty() || !pruned.is_empty() {
             return Ok(false);
         }
-        self.commit(key, loaded, ManifestChange::Prune, History::since(self.cache.now())).await?;
+        self.commit(key, loaded, ManifestChange::Prune, CommitContext::since(self.cache.now())).await?;
         Ok(true)
     }
 }

@@ -1,8 +1,6 @@
 //! Whether what was uploaded is what was announced. It is read in parts, so that it is never in memory as a whole.
 
-use sha2::{Digest as _, Sha256};
-
-use crate::digest::Sha256Digest;
+use crate::digest::Sha256Hasher;
 use crate::error::Error;
 use crate::storage::{ObjectHead, ObjectKey};
 use crate::strategy::ContentKind;
@@ -40,7 +38,7 @@ impl NamespaceCache {
 
     /// Reads a whole content. What the storage says of its digest is not enough to know that a text is UTF-8.
     async fn read_through(&self, request: &UploadRequest, blob: &ObjectKey) -> Result<(), Error> {
-        let (mut sha256, mut text) = (Sha256::new(), Utf8::default());
+        let (mut sha256, mut text) = (Sha256Hasher::default(), Utf8::default());
         let read = self.for_each_part(blob, request.size, |part| {
             if request.kind == ContentKind::String && !text.accepts(part) {
                 return Err(not_utf8());
@@ -54,7 +52,7 @@ impl NamespaceCache {
         if !text.is_complete() {
             return Err(not_utf8());
         }
-        request.check_digest(Sha256Digest::from_bytes(sha256.finalize().into()))
+        request.check_digest(sha256.finish())
     }
 }
 

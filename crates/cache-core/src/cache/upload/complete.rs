@@ -15,10 +15,10 @@ use crate::storage::{ObjectHead, ObjectKey};
 use crate::strategy::Strategy;
 use crate::time::UnixMillis;
 
-use super::super::commit::History;
+use super::super::commit::CommitContext;
 use super::super::content::OwnBlob;
 use super::super::head::Loaded;
-use super::super::key::ListOptions;
+use super::super::key_index_entries::AddOptions;
 use super::super::load::Part;
 use super::super::manifest_changes::{Insert, ListedEntry, ManifestChange, ManifestOutcome};
 use super::super::views::{Shown, entry_view};
@@ -118,7 +118,15 @@ impl Completion<'_> {
                 self.check_same_key(&listed)?;
                 self.finish(*listed, index.clone()).await.map(Some)
             }
-            Some(_) => Err(deleted()),
+            Some(
+                ManifestOutcome::AlreadyRemoved(_)
+                | ManifestOutcome::NoPlace(_)
+                | ManifestOutcome::Removed { .. }
+                | ManifestOutcome::NotListed
+                | ManifestOutcome::Revised(_)
+                | ManifestOutcome::KindRefused(_)
+                | ManifestOutcome::Changed,
+            ) => Err(deleted()),
             None => Ok(None),
         }
     }
@@ -152,8 +160,8 @@ impl Completion<'_> {
         let cache_hash = self.request.cache_hash();
         let first_version = self.cache.first_version(&cache_hash).await?;
         let insert = Arc::new(Insert { cache_hash, entry, first_version });
-        let history = History::since(self.started_at);
-        let applied = self.cache.commit(&self.manifest_key, manifest, ManifestChange::Insert(insert), history).await?;
+        let context = CommitContext::since(self.started_at);
+        let applied = self.cache.commit(&self.manifest_key, manifest, ManifestChange::Insert(insert), context).await?;
         match applied.outcome {
             ManifestOutcome::Listed(listed) => {
                 self.check_same_key(&listed)?;
@@ -202,10 +210,10 @@ impl Completion<'_> {
             self.cache.create_entry_view(&view, self.cache.shown(&entry, &content)).await?;
         }
         let deduplicated = listed.content.location != Location::Blob(self.token);
-        let options = ListOptions { create_only: false, started_at: self.started_at };
-        let listing = self.cache.list_under_key(&listed, entry, index, &content, options).await?;
-        let paths = Paths::of(&listing.entry);
-        Ok(Stored { entry: listing.entry, key_version: listing.key_version, deduplicated, paths })
+        let options = AddOptions { create_only: false, started_at: self.started_at };
+        let added = self.cache.add_to_key_index(&listed, entry, index, &content, options).await?;
+        let paths = Paths::of(&added.entry);
+        Ok(Stored { entry: added.entry, key_version: added.key_version, deduplicated, paths })
     }
 
     /// What the views of the entry are made from.

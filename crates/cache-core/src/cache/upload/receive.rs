@@ -1,9 +1,8 @@
 //! Receiving an upload that the storage signs no request for, in one piece or in parts.
 
 use bytes::Bytes;
-use sha2::{Digest as _, Sha256};
 
-use crate::digest::Sha256Digest;
+use crate::digest::{Sha256Digest, Sha256Hasher};
 use crate::error::Error;
 use crate::ids::CacheId;
 use crate::storage::{ObjectKey, ObjectWriter, StorageError};
@@ -49,7 +48,7 @@ impl NamespaceCache {
         let blob = self.layout().blob(&announced.cache_hash(), token);
         let writer = parts.begin().await?;
         let (cache, announced) = (self.clone(), announced.clone());
-        Ok(Some(Receiving { cache, announced, expires_at, blob, writer, sha256: Sha256::new(), size: 0 }))
+        Ok(Some(Receiving { cache, announced, expires_at, blob, writer, sha256: Sha256Hasher::default(), size: 0 }))
     }
 
     fn check_sending_time(&self, expires_at: UnixMillis) -> Result<(), Error> {
@@ -68,7 +67,7 @@ pub struct Receiving {
     expires_at: UnixMillis,
     blob: ObjectKey,
     writer: Box<dyn ObjectWriter>,
-    sha256: Sha256,
+    sha256: Sha256Hasher,
     size: u64,
 }
 
@@ -92,7 +91,7 @@ impl Receiving {
     pub async fn finish(self) -> Result<bool, Error> {
         self.cache.check_sending_time(self.expires_at)?;
         self.announced.check_size(self.size)?;
-        self.announced.check_digest(Sha256Digest::from_bytes(self.sha256.finalize().into()))?;
+        self.announced.check_digest(self.sha256.finish())?;
         match self.writer.create(&self.blob).await {
             Ok(_) => Ok(true),
             Err(StorageError::Precondition { .. }) => Ok(false),

@@ -2,9 +2,8 @@
 
 use bytes::Bytes;
 use futures::future::{try_join, try_join_all};
-use sha2::{Digest as _, Sha256};
 
-use crate::digest::Sha256Digest;
+use crate::digest::Sha256Hasher;
 use crate::entry::Entry;
 use crate::error::Error;
 use crate::ids::CacheId;
@@ -18,7 +17,7 @@ use super::super::backoff::Backoff;
 use super::super::head::Loaded;
 use super::super::key_changes::other_kinds;
 use super::super::load::Part;
-use super::super::retrieve::{Selector, Want};
+use super::super::retrieve::{ReadExtent, Selector};
 use super::{Shown, Validator, WrittenView, has_key_view, replacing, view_of_key};
 
 /// How often a key view is written before it is left as it is: each time another store was faster.
@@ -129,7 +128,7 @@ impl Settling<'_> {
             }
             Validator::Revision(number) => {
                 let selector = Selector::Id(written.cache_id);
-                let found = self.cache.retry_replaced(|| self.cache.find(&selector, None, Want::Entry)).await?;
+                let found = self.cache.retry_replaced(|| self.cache.find(&selector, None, ReadExtent::Entry)).await?;
                 let newest = found.and_then(|found| found.entry.revision);
                 Ok(newest.is_some_and(|newest| newest.number == *number))
             }
@@ -211,8 +210,9 @@ impl Settling<'_> {
         let selector = Selector::Id(cache_id);
         // A blob is not read to be copied.
         let is_blob = cache_id.parts().is_some_and(|parts| parts.locator.token().is_some());
-        let want = if is_blob { Want::Entry } else { Want::Content(self.cache.cache.max_in_memory_bytes) };
-        let found = self.cache.retry_replaced(|| self.cache.find(&selector, None, want)).await?;
+        let extent =
+            if is_blob { ReadExtent::Entry } else { ReadExtent::Content(self.cache.cache.max_in_memory_bytes) };
+        let found = self.cache.retry_replaced(|| self.cache.find(&selector, None, extent)).await?;
         let Some(found) = found else { return Ok(None) };
         if let Some(shown) = self.cache.shown_of(&found.entry.cache_hash, &found.content) {
             return Ok(Some((found.entry, shown)));
@@ -227,13 +227,13 @@ impl Settling<'_> {
             Some(head) if head.size != expected.shown.size() => Ok(false),
             Some(ObjectHead { sha256: Some(found), .. }) => Ok(*found == expected.shown.sha256()),
             Some(head) => {
-                let mut hasher = Sha256::new();
+                let mut sha256 = Sha256Hasher::default();
                 let hash = |part: &Bytes| {
-                    hasher.update(part);
+                    sha256.update(part);
                     Ok(())
                 };
                 let is_there = self.cache.for_each_part(&expected.view, head.size, hash).await?;
-                Ok(is_there && Sha256Digest::from_bytes(hasher.finalize().into()) == expected.shown.sha256())
+                Ok(is_there && sha256.finish() == expected.shown.sha256())
             }
         }
     }

@@ -19,11 +19,11 @@ pub const MAX_IN_FLIGHT_BYTES: Setting = Setting {
            is a 503. 4 MiB more are kept for small ones of up to 256 KiB, so that they do not wait for large ones",
     expected: "a number of bytes, at least that of CACHE__SERVICE__MAX_BODY_BYTES, such as 134217728",
 };
-/// The timeout of a request's head.
+/// The timeout of the request line and headers.
 pub const HEAD_TIMEOUT: Setting = Setting {
     name: "CACHE__SERVICE__HEAD_TIMEOUT_SECONDS",
     default: DefaultValue::Value("10"),
-    help: "how long the head of a request may take from its first byte; then the connection is closed",
+    help: "how long the request line and headers may take from their first byte; then the connection is closed",
     expected: SECONDS,
 };
 /// The timeout of a read of a body.

@@ -55,6 +55,10 @@ impl<'a> Results<'a> {
     }
 
     /// Adds the next result of a retrieve.
+    ///
+    /// # Errors
+    ///
+    /// 500 when the result cannot be written as JSON. An item that failed is a result.
     pub fn add_retrieved(&mut self, item: BatchItem<RetrievedOrTooLarge>) -> Result<(), Problem> {
         let added = match item {
             Ok(Some(RetrievedOrTooLarge::Retrieved(found))) => self.add_content(&found),
@@ -71,6 +75,10 @@ impl<'a> Results<'a> {
     }
 
     /// Adds the next result of an exists.
+    ///
+    /// # Errors
+    ///
+    /// As [`Results::add_retrieved`].
     pub fn add_existing(&mut self, item: BatchItem<Entry>) -> Result<(), Problem> {
         let added = match item {
             Ok(Some(entry)) => {

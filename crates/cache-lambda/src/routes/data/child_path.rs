@@ -17,6 +17,10 @@ pub struct ChildPath {
 
 impl ChildPath {
     /// The child that a path names.
+    ///
+    /// # Errors
+    ///
+    /// As [`names`], and 400 when there is no file id.
     pub fn of(params: &Params) -> Result<Self, Problem> {
         let (data_key, file_id) = names(params)?;
         let file_id = file_id.ok_or_else(Problem::blank_data_file_id)?;
@@ -30,6 +34,10 @@ impl ChildPath {
 }
 
 /// The data key and the file id at the end of the path. Blank ones count as not given.
+///
+/// # Errors
+///
+/// 404 when the path ends with `/`; else as [`Params::name`].
 pub fn names(params: &Params) -> Result<(Option<DataKey>, Option<FileId>), Problem> {
     let name = params.path(REST);
     if name.ends_with('/') {
@@ -43,6 +51,10 @@ pub fn names(params: &Params) -> Result<(Option<DataKey>, Option<FileId>), Probl
 }
 
 /// The data key at the end of the path, if there is one.
+///
+/// # Errors
+///
+/// As [`Params::name`].
 pub fn folder(params: &Params) -> Result<Option<DataKey>, Problem> {
     params.name_if_any("data_key", params.path("data_key"))
 }
@@ -65,6 +77,10 @@ impl DataType {
     ];
 
     /// The type that a path names.
+    ///
+    /// # Errors
+    ///
+    /// 400 when there is no such type.
     pub fn of(params: &Params) -> Result<Self, Problem> {
         let raw = params.path("data_type");
         let found = Self::ALL.into_iter().find(|data_type| data_type.name() == raw);

@@ -7,7 +7,7 @@ use super::ListFiles;
 
 /// What is listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Want {
+pub(super) enum ItemKind {
     Files,
     Folders,
 }
@@ -22,17 +22,17 @@ pub(super) struct Collector<'a> {
     /// Only what comes after this counts.
     pub(super) after: Option<&'a str>,
     /// What is listed.
-    pub(super) want: Want,
+    pub(super) kind: ItemKind,
     limit: Option<usize>,
     items: BTreeSet<String>,
 }
 
 impl<'a> Collector<'a> {
     /// A page as it was asked for, still empty.
-    pub(super) fn new(request: &ListFiles<'a>, want: Want) -> Self {
+    pub(super) fn new(request: &ListFiles<'a>, kind: ItemKind) -> Self {
         let prefix = if request.folder.is_empty() { String::new() } else { format!("{}/", request.folder) };
         let ListFiles { recursive, limit, cursor: after, .. } = *request;
-        Self { prefix, recursive, after, want, limit, items: BTreeSet::new() }
+        Self { prefix, recursive, after, kind, limit, items: BTreeSet::new() }
     }
 
     /// One more than the limit is enough to know that there is a next page.
@@ -43,10 +43,10 @@ impl<'a> Collector<'a> {
     /// Offers a file.
     pub(super) fn offer(&mut self, path: &str) {
         let Some(below) = path.strip_prefix(&self.prefix) else { return };
-        match self.want {
-            Want::Files if self.recursive || !below.contains('/') => self.insert(path),
-            Want::Files => {}
-            Want::Folders => {
+        match self.kind {
+            ItemKind::Files if self.recursive || !below.contains('/') => self.insert(path),
+            ItemKind::Files => {}
+            ItemKind::Folders => {
                 let count = if self.recursive { usize::MAX } else { 1 };
                 folders_of(path, &self.prefix).take(count).for_each(|folder| self.insert(folder));
             }
@@ -55,7 +55,7 @@ impl<'a> Collector<'a> {
 
     /// Offers a folder, whose path ends with `/`, of a listing that is not recursive.
     pub(super) fn offer_folder(&mut self, folder: &str) {
-        if self.want == Want::Folders && folder.starts_with(&self.prefix) {
+        if self.kind == ItemKind::Folders && folder.starts_with(&self.prefix) {
             self.insert(folder);
         }
     }
@@ -121,10 +121,10 @@ mod tests {
         fn pages_joined_are_what_one_page_is(
             paths in proptest::collection::vec("a(/[ab]){0,3}/[ab.-]", 0..12), limit in 1..4usize, recursive: bool, folders: bool,
         ) {
-            let want = if folders { Want::Folders } else { Want::Files };
+            let kind = if folders { ItemKind::Folders } else { ItemKind::Files };
             let list = |limit, cursor: Option<&str>| {
                 let request = ListFiles { folder: "a", recursive, limit, cursor, physical: false };
-                let mut found = Collector::new(&request, want);
+                let mut found = Collector::new(&request, kind);
                 paths.iter().for_each(|path| found.offer(path));
                 found.into_page()
             };

@@ -7,7 +7,7 @@ use super::super::super::NamespaceCache;
 use super::super::super::catalog::Walk;
 use super::super::super::listing::MAX_LISTED;
 use super::AFTER_ALL;
-use super::collector::{Collector, Want};
+use super::collector::{Collector, ItemKind};
 
 /// How many manifests are looked at when one path is enough.
 const FEW: usize = 8;
@@ -69,7 +69,7 @@ impl NamespaceCache {
         let after = after.and_then(|after| after.rsplit('/').next()?.strip_suffix(".json")?.parse().ok());
         let below = if found.prefix.len() > folder.len() { found.prefix.clone() } else { folder.to_owned() };
         // Several files can be in one folder, so of these it is not known how many are needed.
-        let max = if found.want == Want::Files { found.max() } else { usize::MAX };
+        let max = if found.kind == ItemKind::Files { found.max() } else { usize::MAX };
         let ids = self.foreign_ids(&below, after, max).await?;
         ids.iter().for_each(|id| found.offer(self.layout().alias(*id).as_str()));
         Ok(())
@@ -123,7 +123,7 @@ impl NamespaceCache {
 fn is_related(folder: &str, found: &Collector<'_>) -> bool {
     let overlaps = folder.starts_with(&found.prefix) || found.prefix.starts_with(folder);
     // Only folders are found from above.
-    let is_useless = found.want == Want::Files && found.takes_one_of(folder);
+    let is_useless = found.kind == ItemKind::Files && found.takes_one_of(folder);
     overlaps && !is_useless && !found.is_passed(folder)
 }
 

@@ -1,4 +1,4 @@
-//! What a request has to look like before anything of it is used (RFC 9112).
+//! Refuses requests that are malformed HTTP or ambiguous (RFC 9112), before anything of them is used.
 
 use axum::extract::Request;
 use axum::middleware::Next;
@@ -12,7 +12,7 @@ use crate::problem::Problem;
 #[derive(Debug, Clone, Copy)]
 pub struct OverHttp;
 
-/// Refuses requests that this server could only misunderstand.
+/// Refuses requests that this server and a proxy before it could understand differently.
 pub async fn refuse_malformed(request: Request, next: Next) -> Response {
     let over_http = request.extensions().get::<OverHttp>().is_some();
     match problem(request.headers(), over_http && request.version() == Version::HTTP_11) {

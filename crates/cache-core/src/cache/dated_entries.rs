@@ -1,4 +1,4 @@
-//! Entries in the order of time: of the temporal strategies, from their dated views.
+//! Entries of the temporal strategies in the order of time, from their dated views.
 //!
 //! A view is no proof: a store may have written it and not committed its entry, or a delete may have broken off before it was
 //! removed. So every entry is looked up in its manifest.

@@ -1,7 +1,8 @@
-//! Listing an entry under its key: one compare-and-swap of the key index, beside which the view of the key is written.
+//! Entries in the key index of their key: added by one compare-and-swap, beside which the view of the key is written; removed before a
+//! delete; their copy removed before an update.
 //!
-//! The manifest lists the entry first. A delete or update in between has noted that in the key index before (see
-//! [`KeyIndex`]), so the manifest need not be looked at again.
+//! The manifest lists an entry before it is added here. A delete or update in between has left a note in the key index before (see
+//! [`KeyIndex`]), so the manifest need not be read again.
 
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use crate::strategy::ContentKind;
 use crate::time::UnixMillis;
 
 use super::NamespaceCache;
-use super::commit::History;
+use super::commit::CommitContext;
 use super::head::Loaded;
 use super::key_changes::{KeyChange, KeyOutcome, List};
 use super::load::Part;
@@ -26,10 +27,10 @@ use super::manifest_changes::{ListedEntry, Target};
 use super::pages::Pages;
 use super::views::{Shown, has_key_view};
 
-/// How an entry is listed under its key.
+/// How an entry is added to its key index.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct ListOptions {
-    /// Whether only if there is no other live version.
+pub(super) struct AddOptions {
+    /// Only if there is no other live version.
     pub(super) create_only: bool,
     /// When the operation began.
     pub(super) started_at: UnixMillis,
@@ -37,28 +38,28 @@ pub(super) struct ListOptions {
 
 /// What became of an entry under its key.
 #[derive(Debug)]
-pub(super) struct Listing {
+pub(super) struct AddedUnderKey {
     /// The entry.
     pub(super) entry: Entry,
     /// Its number under the key; `None` when it has no key, or was deleted since.
     pub(super) key_version: Option<u64>,
-    /// Whether another live version is listed, and the entry was to be the first.
+    /// Whether there is another live version, and the entry was to be the first.
     pub(super) is_refused: bool,
 }
 
 impl NamespaceCache {
-    /// Lists an entry under its key, if it has one, and brings the view of the key up to date. `index` is the key index as it was
+    /// Adds an entry to the key index of its key, if it has one, and brings the view of the key up to date. `index` is the key index as it was
     /// read before.
-    pub(super) async fn list_under_key(
+    pub(super) async fn add_to_key_index(
         &self,
         listed: &ListedEntry,
         entry: Entry,
         index: Option<Loaded<KeyIndex>>,
         content: &Shown,
-        options: ListOptions,
-    ) -> Result<Listing, Error> {
+        options: AddOptions,
+    ) -> Result<AddedUnderKey, Error> {
         let Some(key) = entry.key_ref() else {
-            return Ok(Listing { entry, key_version: None, is_refused: false });
+            return Ok(AddedUnderKey { entry, key_version: None, is_refused: false });
         };
         let index_key = self.layout().key_index(&key);
         let index = match index {
@@ -73,8 +74,8 @@ impl NamespaceCache {
             create_only: options.create_only,
         };
         // The index may have been read long before the entry was committed.
-        let history = History { from_memory: true, ..History::since(options.started_at) };
-        let commit = self.commit(&index_key, index, KeyChange::List(Arc::new(list)), history);
+        let context = CommitContext { from_memory: true, ..CommitContext::since(options.started_at) };
+        let commit = self.commit(&index_key, index, KeyChange::List(Arc::new(list)), context);
         // Of an entry that is found again, maybe updated since, the view is left to be settled.
         let writes_view = has_key_view(key.strategy) && listed.row.revisions.is_empty() && !options.create_only;
         let view: OptionFuture<_> = writes_view.then(|| self.write_key_view(&entry, content)).into();
@@ -86,11 +87,11 @@ impl NamespaceCache {
             KeyOutcome::Refused => (None, true),
             KeyOutcome::Gone | KeyOutcome::Done => (None, false),
         };
-        Ok(Listing { entry, key_version, is_refused })
+        Ok(AddedUnderKey { entry, key_version, is_refused })
     }
 
-    /// Takes an entry that is about to be deleted out of its key index, which is returned; `None` if it has none.
-    pub(super) async fn unlist_from_key(
+    /// Removes an entry that is about to be deleted from its key index, which is returned; `None` if it has none.
+    pub(super) async fn remove_from_key_index(
         &self,
         entry: &Entry,
         started_at: UnixMillis,
@@ -99,13 +100,13 @@ impl NamespaceCache {
         let index_key = self.layout().key_index(&key);
         let index = self.load::<KeyIndex>(&index_key, Part::Whole).await?;
         let change = KeyChange::Unlist { key, cache_id: entry.cache_id, stored_at: entry.stored_at };
-        let applied = self.commit(&index_key, index, change, History::since(started_at)).await?;
+        let applied = self.commit(&index_key, index, change, CommitContext::since(started_at)).await?;
         Ok(Some(applied.state))
     }
 
-    /// Takes the copy of an entry that is about to be updated with a content of this kind out of its key index, which is returned;
+    /// Removes the copy of an entry that is about to be updated with a content of this kind from its key index, which is returned;
     /// `None` if it has none.
-    pub(super) async fn note_update_in_key(
+    pub(super) async fn note_update_in_key_index(
         &self,
         entry: &Entry,
         kind: ContentKind,
@@ -115,7 +116,7 @@ impl NamespaceCache {
         let index_key = self.layout().key_index(&key);
         let index = self.load::<KeyIndex>(&index_key, Part::Whole).await?;
         let change = KeyChange::NoteUpdate { key, cache_id: entry.cache_id, kind: Some(kind) };
-        let applied = self.commit(&index_key, index, change, History::since(started_at)).await?;
+        let applied = self.commit(&index_key, index, change, CommitContext::since(started_at)).await?;
         Ok(Some(applied.state))
     }
 
