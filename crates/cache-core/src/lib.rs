@@ -4,27 +4,15 @@
 //!
 //! | word | what it means |
 //! |---|---|
-//! | content | what a caller stores: a string, a JSON document, bytes, or a ZIP archive |
-//! | namespace | an isolated part of the cache: nothing is shared between two of them, and nothing is found from another one |
-//! | entry | one store: a content, and how it is to be found. Two stores of one content are two entries |
-//! | cache hash | 16 hex digits that follow from the content (or from one field of it); several entries may have it |
-//! | cache id | the name of one entry. It encodes hash, strategy and kind of the entry, and where the manifest lists it |
-//! | manifest | the object of a cache hash: its entries, and their contents if these are small (*inline*). It is authoritative |
-//! | key index | the object of a key and file id: which entries were stored under it, newest last |
-//! | head, page | the part of a manifest or key index that each write replaces, and older rows, which were moved out of it (*spilled*) |
-//! | blob, blob token | the object of a larger content, and what tells blobs of one hash apart. A *retired* token is not referenced again |
-//! | nonce | what identifies a change, so that a retry of it is recognised |
-//! | group commit | one write that carries the changes of several callers. Other processes leave theirs as *intents* |
-//! | version, key version | the position in the manifest and in the key index, from 1, never given twice |
-//! | strategy | how an entry can be found beside its id and hash: by key, by time, both, or not at all |
-//! | cache key, file id | the readable path that an entry is stored under, and its file name there |
+//! | entry | one store: a *content* (string, JSON document, bytes or ZIP archive), and how it is to be found, its *strategy*. Two stores of one content are two entries |
+//! | cache hash | 16 hex digits that follow from the content, or from one field of it; several entries may have it |
+//! | cache id | the name of one entry. It encodes hash, strategy and kind, and the *version*, the position in the manifest |
+//! | manifest | the object of a cache hash: its entries, and their contents if these are small (*inline*). It is authoritative. Older rows of its *head* are *spilled* into *pages*; what stays of it without entries is a *tombstone* |
+//! | key index | the object of a cache key and file id: which entries were stored under them, newest last. A delete or update leaves a *note* in it for five minutes, against a store that would add the old state again |
+//! | blob | the object of a larger content. A random *token* tells blobs of one hash apart; a *retired* one is not referenced again |
+//! | group commit | one write with the changes of several callers, each recognised by its *nonce*. Other processes leave theirs as *intents* |
 //! | view | what an entry adds under `data/`: *dated* ones, by time, and a copy under its key, *settled* when it shows the newest version |
-//! | child | a small file under an entry, which goes when the entry goes |
-//! | revision | a later content of an entry that was updated |
-//! | tombstone | what stays of a manifest or key index without entries |
-//! | note | what a delete or update leaves in a key index for five minutes, against a store that would add the old state again |
-//! | adopt | to move an entry of the Python service into a manifest, before it is changed |
-//! | alias | leads from an id that names no hash to its entry. What the Python service left under the same path is the entry |
+//! | alias | leads from an id that names no hash to its entry. An entry of the Python service gets one when it is *adopted*: moved into a manifest, before it is changed |
 //! | catalog | what listings of a namespace need of its manifests, so that these are not read each time |
 //!
 //! # Reading order
