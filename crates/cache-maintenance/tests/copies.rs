@@ -1,6 +1,6 @@
 //! A store with entries of every kind is copied from backend to backend, and is the same in the end.
 //!
-//! `MGRAPH_COPY_ENTRIES` says how many entries; CI takes 10,000.
+//! `MGRAPH_COPY_ENTRIES` says how many entries; CI takes 2,000.
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
