@@ -375,8 +375,9 @@ impl KeyIndex {
         }
         let rows = self.log.take_oldest_rows(limits.keep_row_bytes);
         let name = format!("{}-{nonce:016x}", rows.first()?.version);
-        self.log.push_page(PageRef::of_rows(name.clone(), &rows, 0));
-        Some((name, Page { rows, pages: Vec::new(), contents: Contents::default() }))
+        let page = Page { rows, pages: Vec::new(), contents: Contents::default() };
+        self.log.push_page(page.reference(name.clone())?);
+        Some((name, page))
     }
 }
 

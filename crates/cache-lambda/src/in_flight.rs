@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_share_that_has_grown_is_released_from_both_rooms() {
+    async fn a_permit_that_has_grown_is_released_to_both_capacities() {
         let all = InFlightBytes::new(MIB);
         let free = || (all.capacity.available_permits(), all.small_capacity.available_permits());
         let before = free();

@@ -20,7 +20,7 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 pub struct Readiness(Mutex<Option<(Instant, bool)>>);
 
 impl Readiness {
-    /// Whether the storage answered within the last seconds. Whoever asks meanwhile waits for the same response.
+    /// Whether the storage answered within the last seconds. Requests that ask meanwhile wait for the same response.
     pub async fn check(&self, storage: &dyn Storage) -> bool {
         let mut last = self.0.lock().await;
         if let Some((at, ready)) = *last

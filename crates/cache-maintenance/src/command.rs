@@ -29,7 +29,7 @@ const MAX_SHOWN: usize = 100;
 pub struct Command {
     action: Action,
     format: Format,
-    shown: Shown,
+    shown: ProgressFormat,
 }
 
 /// How the report is printed.
@@ -51,7 +51,7 @@ enum Action {
 
 /// How progress is shown, on standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shown {
+pub enum ProgressFormat {
     /// A line for people: one that is written over on a terminal, else one every five seconds.
     Text,
     /// A line of JSON every five seconds.
@@ -67,18 +67,24 @@ struct Given {
     from: Option<StoreAddress>,
     to: Option<StoreAddress>,
     parallel: Option<usize>,
-    progress: Option<Shown>,
+    progress: Option<ProgressFormat>,
     flags: Vec<String>,
 }
 
 impl Command {
     /// `copy`, for a program that has read its arguments itself.
-    pub fn copy(from: StoreAddress, to: StoreAddress, options: CopyOptions, format: Format, shown: Shown) -> Self {
+    pub fn copy(
+        from: StoreAddress,
+        to: StoreAddress,
+        options: CopyOptions,
+        format: Format,
+        shown: ProgressFormat,
+    ) -> Self {
         Self { action: Action::Copy { from, to, options }, format, shown }
     }
 
     /// `verify`, for a program that has read its arguments itself.
-    pub fn verify(store: StoreAddress, repair: bool, format: Format, shown: Shown) -> Self {
+    pub fn verify(store: StoreAddress, repair: bool, format: Format, shown: ProgressFormat) -> Self {
         Self { action: Action::Verify { store, repair }, format, shown }
     }
 
@@ -90,7 +96,7 @@ impl Command {
     pub fn parse(name: &str, arguments: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut given = Given::read(arguments)?;
         let format = if given.take_flag("--json") { Format::Json } else { Format::Text };
-        let shown = given.progress.unwrap_or(Shown::Text);
+        let shown = given.progress.unwrap_or(ProgressFormat::Text);
         let action = match name {
             "copy" => {
                 let overwrite = given.take_flag("--overwrite");
@@ -196,11 +202,11 @@ fn store(text: &str) -> Result<StoreAddress, String> {
     text.parse().map_err(|err: crate::address::InvalidAddress| err.to_string())
 }
 
-fn shown(text: &str) -> Result<Shown, String> {
+fn shown(text: &str) -> Result<ProgressFormat, String> {
     match text {
-        "text" => Ok(Shown::Text),
-        "json" => Ok(Shown::Json),
-        "none" => Ok(Shown::None),
+        "text" => Ok(ProgressFormat::Text),
+        "json" => Ok(ProgressFormat::Json),
+        "none" => Ok(ProgressFormat::None),
         other => Err(format!("--progress takes text, json or none, not '{other}'")),
     }
 }
@@ -214,9 +220,12 @@ async fn open_existing(address: &StoreAddress) -> Result<Arc<dyn Storage>, Strin
 }
 
 /// Works, and shows how far it is.
-async fn with_progress<T>(shown: Shown, work: impl AsyncFnOnce(&Progress) -> Result<T, Error>) -> Result<T, String> {
+async fn with_progress<T>(
+    shown: ProgressFormat,
+    work: impl AsyncFnOnce(&Progress) -> Result<T, Error>,
+) -> Result<T, String> {
     let progress = Arc::new(Progress::default());
-    let is_terminal = io::stderr().is_terminal() && shown == Shown::Text;
+    let is_terminal = io::stderr().is_terminal() && shown == ProgressFormat::Text;
     let shower = show(shown, is_terminal, progress.clone());
     let done = work(&progress).await;
     if let Some(shower) = shower {
@@ -228,8 +237,8 @@ async fn with_progress<T>(shown: Shown, work: impl AsyncFnOnce(&Progress) -> Res
     done.map_err(|err| error_chain(&err))
 }
 
-fn show(shown: Shown, is_terminal: bool, progress: Arc<Progress>) -> Option<JoinHandle<()>> {
-    if shown == Shown::None {
+fn show(shown: ProgressFormat, is_terminal: bool, progress: Arc<Progress>) -> Option<JoinHandle<()>> {
+    if shown == ProgressFormat::None {
         return None;
     }
     let every = Duration::from_millis(if is_terminal { 250 } else { 5_000 });
@@ -240,9 +249,11 @@ fn show(shown: Shown, is_terminal: bool, progress: Arc<Progress>) -> Option<Join
             ticks.tick().await;
             let snapshot = progress.snapshot();
             let _ = match (shown, is_terminal) {
-                (Shown::Json, _) => writeln!(io::stderr(), "{}", snapshot.json()),
-                (Shown::Text | Shown::None, true) => write!(io::stderr(), "\r{}\x1b[K", snapshot.line()),
-                (Shown::Text | Shown::None, false) => writeln!(io::stderr(), "{}", snapshot.line()),
+                (ProgressFormat::Json, _) => writeln!(io::stderr(), "{}", snapshot.json()),
+                (ProgressFormat::Text | ProgressFormat::None, true) => {
+                    write!(io::stderr(), "\r{}\x1b[K", snapshot.line())
+                }
+                (ProgressFormat::Text | ProgressFormat::None, false) => writeln!(io::stderr(), "{}", snapshot.line()),
             };
         }
     }))
@@ -344,11 +355,11 @@ mod tests {
         let (from, to) = ("disk:a".parse().unwrap(), "zip:b".parse().unwrap());
         assert_eq!(
             copy,
-            Command { action: Action::Copy { from, to, options }, format: Format::Json, shown: Shown::Json }
+            Command { action: Action::Copy { from, to, options }, format: Format::Json, shown: ProgressFormat::Json }
         );
         let verify = parse("verify --repair sqlite:a").unwrap();
         let action = Action::Verify { store: "sqlite:a".parse().unwrap(), repair: true };
-        assert_eq!(verify, Command { action, format: Format::Text, shown: Shown::Text });
+        assert_eq!(verify, Command { action, format: Format::Text, shown: ProgressFormat::Text });
     }
 
     #[test]

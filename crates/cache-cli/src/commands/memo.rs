@@ -229,7 +229,7 @@ fn is_executable(path: &Path) -> std::io::Result<bool> {
 fn make_executable(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     let mut permissions = std::fs::metadata(path)?.permissions();
-    // Whoever may read it may run it.
+    // The users that may read it may run it.
     let mode = permissions.mode();
     permissions.set_mode(mode | (mode & 0o444) >> 2);
     std::fs::set_permissions(path, permissions)

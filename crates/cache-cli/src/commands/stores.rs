@@ -7,7 +7,7 @@ use cache_core::cache::Cache;
 use cache_core::error::error_chain;
 use cache_core::ids::Namespace;
 use cache_core::time::Deadline;
-use cache_maintenance::command::{Command, Format, Shown};
+use cache_maintenance::command::{Command, Format, ProgressFormat};
 use cache_maintenance::{CopyOptions, StoreAddress};
 use cache_storage::system::{OsRng, SystemClock};
 use serde_json::json;
@@ -16,6 +16,7 @@ use super::describe::to_json;
 use crate::args::ProgressKind;
 use crate::context::Context;
 use crate::failure::{DAMAGED, Failure, OK};
+use crate::progress::Style;
 
 /// Copies a store.
 pub async fn copy(
@@ -25,7 +26,7 @@ pub async fn copy(
     options: CopyOptions,
     progress: ProgressKind,
 ) -> Result<u8, Failure> {
-    let command = Command::copy(from, to, options, format(context), shown(context, progress));
+    let command = Command::copy(from, to, options, format(context), progress_format(context, progress));
     command.run().await.map_err(Failure::failed)
 }
 
@@ -36,7 +37,7 @@ pub async fn verify(
     repair: bool,
     progress: ProgressKind,
 ) -> Result<u8, Failure> {
-    let command = Command::verify(store, repair, format(context), shown(context, progress));
+    let command = Command::verify(store, repair, format(context), progress_format(context, progress));
     command.run().await.map_err(Failure::failed)
 }
 
@@ -44,12 +45,11 @@ fn format(context: &Context<'_>) -> Format {
     if context.output.is_json() { Format::JsonLine } else { Format::Text }
 }
 
-fn shown(context: &Context<'_>, progress: ProgressKind) -> Shown {
-    match progress {
-        ProgressKind::None => Shown::None,
-        ProgressKind::Json => Shown::Json,
-        ProgressKind::Auto if context.output.is_json() => Shown::Json,
-        ProgressKind::Auto => Shown::Text,
+fn progress_format(context: &Context<'_>, progress: ProgressKind) -> ProgressFormat {
+    match Style::of(progress, context.output) {
+        Style::Bar | Style::Lines => ProgressFormat::Text,
+        Style::Json => ProgressFormat::Json,
+        Style::Nothing => ProgressFormat::None,
     }
 }
 

@@ -69,7 +69,7 @@ impl<'a> Attempt<'a> {
         let mut page = found.page;
         for (reference, parent) in found.path.into_iter().rev() {
             let name = format!("{}-{:016x}", reference.min_version, self.cache.cache.random());
-            let replacement = page.reference(name, reference.level);
+            let replacement = page.reference(name);
             if let Some(replacement) = &replacement {
                 self.write_page(&replacement.name, page.to_bytes()).await?;
             }

@@ -1,5 +1,5 @@
-//! Entries in the key index of their key: added by one compare-and-swap, beside which the view of the key is written; removed before a
-//! delete; their copy removed before an update.
+//! Entries in the key index of their key: added by one compare-and-swap, beside which the view of the key is written; removed
+//! before a delete; their copy removed before an update.
 //!
 //! The manifest lists an entry before it is added here. A delete or update in between has left a note in the key index before (see
 //! [`KeyIndex`]), so the manifest need not be read again.
@@ -48,8 +48,8 @@ pub(super) struct AddedUnderKey {
 }
 
 impl NamespaceCache {
-    /// Adds an entry to the key index of its key, if it has one, and brings the view of the key up to date. `index` is the key index as it was
-    /// read before.
+    /// Adds an entry to the key index of its key, if it has one, and brings the view of the key up to date. `index` is the key
+    /// index as it was read before.
     pub(super) async fn add_to_key_index(
         &self,
         listed: &ListedEntry,

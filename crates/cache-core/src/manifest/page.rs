@@ -38,10 +38,11 @@ impl<R: Row> Page<R> {
     }
 
     /// The reference to this page under a name; `None` when it lists nothing.
-    pub fn reference(&self, name: String, level: u8) -> Option<PageRef> {
-        match level {
-            0 => (!self.rows.is_empty()).then(|| PageRef::of_rows(name, &self.rows, self.contents.bytes())),
-            _ => (!self.pages.is_empty()).then(|| PageRef::of_pages(name, &self.pages)),
+    pub fn reference(&self, name: String) -> Option<PageRef> {
+        match (self.rows.is_empty(), self.pages.is_empty()) {
+            (false, _) => Some(PageRef::of_rows(name, &self.rows, self.contents.bytes())),
+            (true, false) => Some(PageRef::of_pages(name, &self.pages)),
+            (true, true) => None,
         }
     }
 

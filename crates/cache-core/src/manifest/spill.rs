@@ -36,7 +36,7 @@ impl Manifest {
         let contents = self.take_exclusive_contents(&rows);
         let name = format!("{first}-{nonce:016x}");
         let page = Page { rows, pages: Vec::new(), contents };
-        self.log.push_page(page.reference(name.clone(), 0)?);
+        self.log.push_page(page.reference(name.clone())?);
         Some(Spilled { name, page })
     }
 

@@ -17,7 +17,7 @@ pub struct Listed {
     pages: Vec<Page<EntryRow>>,
 }
 
-/// The entry that was listed last, acknowledged or not: whoever reads by hash knows its id.
+/// The entry that was listed last, acknowledged or not: a read by hash returns its id.
 pub fn newest(world: &World) -> Option<CacheId> {
     let bytes = world.bytes(Layout::new(&crate::namespace()).manifest(&cache_hash()).as_str())?;
     Some(Manifest::parse(&bytes, false).ok()?.log().rows().last()?.cache_id)

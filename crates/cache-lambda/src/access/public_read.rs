@@ -14,7 +14,7 @@ use cache_core::error::Error;
 use cache_core::ids::Namespace;
 use cache_core::time::UnixMillis;
 
-/// How long a response is remembered.
+/// How long it is remembered that a namespace is public, or is not.
 const PUBLIC_FOR: Duration = Duration::from_secs(60);
 const PRIVATE_FOR: Duration = Duration::from_secs(10);
 /// How many namespaces are remembered. Beyond it all are dropped, which costs each one GET.

@@ -1,4 +1,4 @@
-//! Writes log lines to standard error from a thread of its own, so that no request waits for whoever reads them.
+//! Writes log lines to standard error from a thread of its own, so that no request waits for their reader.
 //!
 //! A pipe whose reader has stopped reading would block every request, one without a reader fails each write, and so does a
 //! full disk. In these cases lines are lost, and counted; the service goes on. Written here because tracing-appender's

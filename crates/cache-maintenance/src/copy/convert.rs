@@ -37,26 +37,14 @@ impl PythonFiles {
 
     /// Whether an object belongs to one of them.
     pub(super) fn has(&self, key: &ObjectKey) -> bool {
-        match ObjectKind::of(key) {
-            Some((_, ObjectKind::HashFile(hash))) => self.hashes.contains(&hash),
-            Some((_, ObjectKind::Alias(id))) => self.ids.contains(&id),
-            Some((
-                _,
-                ObjectKind::Manifest(_)
-                | ObjectKind::KeyIndex
-                | ObjectKind::Page
-                | ObjectKind::Blob { .. }
-                | ObjectKind::Intent
-                | ObjectKind::Dated { .. }
-                | ObjectKind::Latest(_)
-                | ObjectKind::Readable { .. }
-                | ObjectKind::Child(_)
-                | ObjectKind::Catalog
-                | ObjectKind::Settings
-                | ObjectKind::Other,
-            ))
-            | None => self.has_file(key.as_str()),
+        let kind = ObjectKind::of(key).map(|(_, kind)| kind);
+        if let Some(ObjectKind::HashFile(hash)) = &kind {
+            return self.hashes.contains(hash);
         }
+        if let Some(ObjectKind::Alias(id)) = &kind {
+            return self.ids.contains(id);
+        }
+        self.has_file(key.as_str())
     }
 
     fn has_file(&self, path: &str) -> bool {

@@ -1,5 +1,5 @@
-//! Delete: out of the key index, then the reference file says that the entry is gone, then it leaves manifest and reference file of its
-//! hash, then its files go, then the reference file.
+//! Delete: out of the key index, then the reference file says that the entry is gone, then it leaves manifest and reference
+//! file of its hash, then its files go, then the reference file.
 
 use futures::future::try_join_all;
 
@@ -83,7 +83,6 @@ impl NamespaceCache {
         let key = self.layout().alias(file.cache_id);
         let file = IdFile { is_deleted: true, ..file };
         self.cache.storage.put(&key, super::to_json(&file), PutMode::Update(version)).await?;
-        self.leave_manifest(&file).await?;
         let emptied = self.leave_hash_file(&file).await?;
         let mut removed = self.remove_data_files(&file).await?;
         removed.extend(emptied.then(|| self.layout().hash_reference(&file.cache_hash).to_string()));
@@ -118,23 +117,17 @@ impl NamespaceCache {
         Ok(removed)
     }
 
-    /// Takes an entry out of the manifest of its hash, which lists it if an update broke off.
-    async fn leave_manifest(&self, file: &IdFile) -> Result<(), Error> {
-        let (hash, cache_id) = (&file.cache_hash, file.cache_id);
-        let version = self.load_hash_file(hash).await?.and_then(|(listed, _)| listed.version_of(cache_id));
-        match version {
-            Some(version) => self.remove_from_manifest(hash, Target { cache_id, version }).await,
-            None => Ok(()),
-        }
-    }
-
-    /// Takes an entry out of the reference file of its hash; `true` when that file is gone.
+    /// Takes an entry out of the reference file of its hash; `true` when that file is gone. A deleted one leaves the manifest
+    /// first, which lists it if an update broke off.
     pub(super) async fn leave_hash_file(&self, file: &IdFile) -> Result<bool, Error> {
-        let (hash, key) = (&file.cache_hash, self.layout().hash_reference(&file.cache_hash));
+        let (hash, cache_id, key) = (&file.cache_hash, file.cache_id, self.layout().hash_reference(&file.cache_hash));
         let mut backoff = Backoff::new(&self.cache);
         loop {
             let Some((listed, version)) = self.load_hash_file(hash).await? else { return Ok(false) };
-            let Some(left) = listed.without(file.cache_id) else { return Ok(false) };
+            if let Some(version) = listed.version_of(cache_id).filter(|_| file.is_deleted) {
+                self.remove_from_manifest(hash, Target { cache_id, version }).await?;
+            }
+            let Some(left) = listed.without(cache_id) else { return Ok(false) };
             if left.cache_ids.is_empty() {
                 self.keep_versions(hash, &left).await?;
                 self.cache.remove(&key).await?;

@@ -71,7 +71,7 @@ impl NamespaceCache {
                 blob: None,
             },
             revision: None,
-            // Whoever lists the entry in a manifest has to use the same.
+            // The same is used when the entry is listed in a manifest.
             nonce: Nonce::derived(NonceOrigin::Random, &[b"python", cache_id.as_bytes()]),
             python_files: Some(Arc::new(files)),
         }

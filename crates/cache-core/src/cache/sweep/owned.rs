@@ -126,20 +126,6 @@ impl NamespaceCache {
 }
 
 fn blob((key, kind): &(ObjectKey, ObjectKind)) -> Option<(&ObjectKey, &CacheHash, BlobToken)> {
-    match kind {
-        ObjectKind::Blob { cache_hash, token } => Some((key, cache_hash, *token)),
-        ObjectKind::Manifest(_)
-        | ObjectKind::HashFile(_)
-        | ObjectKind::KeyIndex
-        | ObjectKind::Page
-        | ObjectKind::Intent
-        | ObjectKind::Alias(_)
-        | ObjectKind::Dated { .. }
-        | ObjectKind::Latest(_)
-        | ObjectKind::Readable { .. }
-        | ObjectKind::Child(_)
-        | ObjectKind::Catalog
-        | ObjectKind::Settings
-        | ObjectKind::Other => None,
-    }
+    let ObjectKind::Blob { cache_hash, token } = kind else { return None };
+    Some((key, cache_hash, *token))
 }
