@@ -14,7 +14,7 @@ use bytes::Bytes;
 use cache_core::digest::Sha256Digest;
 use cache_core::time::UnixMillis;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use httpdate::{fmt_http_date, parse_http_date};
 
 use crate::problem::Problem;
@@ -81,7 +81,10 @@ impl FromRequestParts<AppState> for ConditionalHeaders {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Infallible> {
-        Ok(Self::of(&parts.headers))
+        let conditions = Self::of(&parts.headers);
+        // Ranges are defined for GET alone (RFC 9110, 14.2).
+        let range = conditions.range.filter(|_| parts.method == Method::GET);
+        Ok(Self { range, ..conditions })
     }
 }
 
@@ -173,10 +176,10 @@ impl CachePolicy {
 /// A range of a content, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ByteRangeSpec {
-    From(usize),
+    From(u64),
     /// Including the last byte.
-    Between(usize, usize),
-    Suffix(usize),
+    Between(u64, u64),
+    Suffix(u64),
 }
 
 impl ConditionalHeaders {
@@ -257,19 +260,64 @@ impl ConditionalHeaders {
 
     /// The content, or the requested range of it.
     pub fn respond_with_range(&self, tag: &ETag, bytes: Bytes) -> Response {
-        let size = bytes.len();
-        let current = self.if_range.as_ref().is_none_or(|has| *has == tag.0);
-        let whole = [(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"))];
-        let Some(wanted) = self.range.filter(|_| current) else { return (whole, bytes).into_response() };
-        let Some(range) = wanted.within(size) else { return Problem::range_not_satisfiable(size).into_response() };
-        let shown = format!("bytes {}-{}/{size}", range.start, range.end - 1);
-        (StatusCode::PARTIAL_CONTENT, whole, [(header::CONTENT_RANGE, shown)], bytes.slice(range)).into_response()
+        match self.selected(tag, bytes.len() as u64) {
+            Selected::Whole => (accept_ranges(), bytes).into_response(),
+            Selected::Part(part) => {
+                let headers = partial_headers(&part, bytes.len() as u64);
+                // It is within the bytes.
+                let range = part.start as usize..part.end as usize;
+                (StatusCode::PARTIAL_CONTENT, accept_ranges(), headers, bytes.slice(range)).into_response()
+            }
+            Selected::Nothing(response) => response,
+        }
     }
+
+    /// The response to which the content is still to be added, and the part of it that was requested; `None` for the whole
+    /// content, and for the response 416, to which nothing is added.
+    pub fn select_range(&self, response: Response, tag: &ETag, size: u64) -> (Response, Option<Range<u64>>) {
+        match self.selected(tag, size) {
+            Selected::Whole => ((accept_ranges(), response).into_response(), None),
+            Selected::Part(part) => {
+                let length = [(header::CONTENT_LENGTH, HeaderValue::from(part.end - part.start))];
+                let headers = (accept_ranges(), partial_headers(&part, size), length);
+                ((StatusCode::PARTIAL_CONTENT, headers, response).into_response(), Some(part))
+            }
+            Selected::Nothing(response) => (response, None),
+        }
+    }
+
+    /// What a request selects of a content of this size.
+    fn selected(&self, tag: &ETag, size: u64) -> Selected {
+        let is_current = self.if_range.as_ref().is_none_or(|has| *has == tag.0);
+        match self.range.filter(|_| is_current) {
+            None => Selected::Whole,
+            Some(wanted) => match wanted.within(size) {
+                Some(part) => Selected::Part(part),
+                None => Selected::Nothing(Problem::range_not_satisfiable(size)),
+            },
+        }
+    }
+}
+
+/// What the range of a request selects of a content.
+enum Selected {
+    Whole,
+    Part(Range<u64>),
+    /// The content has no such bytes: 416.
+    Nothing(Response),
+}
+
+fn accept_ranges() -> [(HeaderName, HeaderValue); 1] {
+    [(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"))]
+}
+
+fn partial_headers(part: &Range<u64>, size: u64) -> [(HeaderName, String); 1] {
+    [(header::CONTENT_RANGE, format!("bytes {}-{}/{size}", part.start, part.end - 1))]
 }
 
 impl ByteRangeSpec {
     /// The range within a content of this size; `None` when it is empty.
-    fn within(self, size: usize) -> Option<Range<usize>> {
+    fn within(self, size: u64) -> Option<Range<u64>> {
         let range = match self {
             Self::From(first) => first..size,
             Self::Between(first, last) => first..last.saturating_add(1).min(size),
@@ -283,7 +331,7 @@ impl ByteRangeSpec {
 /// may do (RFC 9110, 14.2).
 fn parse_range(text: &str) -> Option<ByteRangeSpec> {
     let (first, last) = text.trim().strip_prefix("bytes=")?.trim().split_once('-')?;
-    let number = |text: &str| text.parse().ok().filter(|_: &usize| !text.starts_with('+'));
+    let number = |text: &str| text.parse().ok().filter(|_: &u64| !text.starts_with('+'));
     match (first, last) {
         ("", last) => number(last).map(ByteRangeSpec::Suffix),
         (first, "") => number(first).map(ByteRangeSpec::From),

@@ -53,6 +53,10 @@ impl InFlightBytes {
     }
 }
 
+/// How much of a response with a streamed body is in memory at once, in bytes: an extension of the response.
+#[derive(Debug, Clone, Copy)]
+pub struct StreamedBytes(pub u64);
+
 /// The bytes that one request may hold in memory. Clones are the same permit; dropping the last one releases it.
 #[derive(Debug, Clone)]
 pub struct BytesPermit {
@@ -98,13 +102,15 @@ impl BytesPermit {
         }
     }
 
-    /// The response, which keeps the permit until it has been sent. What the permit has beyond its size is released.
+    /// The response, which keeps the permit until it has been sent. What the permit has beyond the bytes that the response holds
+    /// is released.
     ///
     /// # Errors
     ///
     /// As [`BytesPermit::reserve`].
     pub async fn keep_with(self, response: Response) -> Result<Response, Problem> {
-        let size = response.body().size_hint().lower();
+        let streamed = response.extensions().get().map(|StreamedBytes(bytes)| *bytes);
+        let size = streamed.unwrap_or_else(|| response.body().size_hint().lower());
         self.reserve(size).await?;
         // A use case that goes on after the response has the body still.
         if Arc::strong_count(&self.held) == 1 {

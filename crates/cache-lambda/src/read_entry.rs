@@ -1,5 +1,5 @@
 //! Reads the content of one entry for one request: finds the entry, answers 304 if the caller has it already, and sends
-//! the content, or a redirect to the storage when it is too large to pass through.
+//! the content: as a whole when it is small, in parts when it is large, or a redirect to the storage.
 //!
 //! | step | where |
 //! |---|---|
@@ -7,9 +7,11 @@
 //! | read it, or only its metadata when it is too large | `EntryRead::read` |
 //! | 304, cache headers | [`ConditionalHeaders::respond`] |
 //! | redirect to the storage | `EntryRead::redirect` |
+//! | send it in parts | `streaming.rs` |
 //! | the body in the representation that was asked for | `representation.rs` |
 
 mod representation;
+mod streaming;
 
 use std::convert::Infallible;
 
@@ -87,12 +89,12 @@ pub struct EntryRead {
 /// The outcome of a read.
 enum ReadOutcome {
     Content(Box<Retrieved>),
-    /// The caller has to read the content from the storage.
-    Redirect(Response),
+    /// The content is sent without being in memory: from the storage, or in parts.
+    Response(Response),
 }
 
 impl EntryRead {
-    /// The content, or a redirect when it is too large to pass through.
+    /// The content, or the response with it when it is large and is sent as it is stored.
     async fn read(
         &self,
         representation: Representation,
@@ -104,8 +106,15 @@ impl EntryRead {
             RetrievedOrTooLarge::TooLarge(entry) => entry,
         };
         let as_stored = redirect::as_stored(&entry, representation, conditions);
-        if let Some(headers) = as_stored.filter(|_| options.may_redirect() && entry.has_own_object()) {
-            return self.redirect(&entry, &etag(&entry), &headers).await.map(ReadOutcome::Redirect);
+        if let Some(headers) = as_stored.filter(|_| entry.has_own_object()) {
+            if options.may_redirect() {
+                return self.redirect(&entry, &etag(&entry), &headers).await.map(ReadOutcome::Response);
+            }
+            if options.may_stream(&entry)
+                && let Some(response) = self.stream(&entry, &etag(&entry), &headers, representation).await?
+            {
+                return Ok(ReadOutcome::Response(response));
+            }
         }
         if options.max_bytes() <= options.initial_read_limit() {
             return Err(options.too_large(&entry));

@@ -6,6 +6,7 @@
 //! passes the content through for `?redirect=never` and for all other representations.
 
 use axum::response::{IntoResponse, Response};
+use cache_core::cache::PART_BYTES;
 use cache_core::content::GZIP;
 use cache_core::entry::Entry;
 use cache_core::storage::ResponseHeaders;
@@ -24,6 +25,10 @@ pub const MAX_RESPONSE_BYTES: u64 = 4_000_000;
 
 /// The largest content that is read before its bytes are counted as in flight: see [`crate::in_flight`].
 pub const MAX_UNCOUNTED_READ_BYTES: u64 = 1 << 20;
+
+/// The largest content that is read as a whole although it could be sent in parts, in bytes: as much of a larger one is in memory
+/// at once.
+const MAX_WHOLE_BYTES: u64 = 2 * PART_BYTES;
 
 /// The values of the query parameter `redirect`.
 pub const REDIRECT_VALUES: [&str; 2] = ["auto", "never"];
@@ -85,6 +90,13 @@ impl DeliveryOptions {
         self.redirect && self.presigns
     }
 
+    /// Whether a content that is sent as it is stored is sent in parts.
+    pub fn may_stream(self, entry: &Entry) -> bool {
+        !self.in_lambda
+            && entry.content.blob.is_some()
+            && entry.content.size > MAX_WHOLE_BYTES.min(self.max_in_memory_bytes)
+    }
+
     /// The largest content that the first read returns, in bytes.
     pub fn initial_read_limit(self) -> u64 {
         match self.in_lambda || self.may_redirect() {
@@ -93,7 +105,7 @@ impl DeliveryOptions {
         }
     }
 
-    /// The largest content that passes through the service, in bytes.
+    /// The largest content that is read as a whole, in bytes.
     pub fn max_bytes(self) -> u64 {
         if self.in_lambda { MAX_RESPONSE_BYTES } else { self.max_in_memory_bytes }
     }
@@ -104,6 +116,9 @@ impl DeliveryOptions {
         let advice = match (self.presigns, self.redirect) {
             (true, true) => format!("read it as it is stored, with GET {path}, which redirects to the storage"),
             (true, false) => format!("leave out 'redirect=never', and read it as it is stored, with GET {path}"),
+            (false, _) if !self.in_lambda && entry.content.blob.is_some() => {
+                format!("read it as it is stored, with GET {path}")
+            }
             (false, _) if self.in_lambda => "this storage cannot be read directly: use S3".to_owned(),
             (false, _) => "raise CACHE__SERVICE__MAX_BODY_BYTES".to_owned(),
         };

@@ -134,7 +134,7 @@ async fn only_a_revision_by_number_is_immutable() {
 
 proptest! {
     #[test]
-    fn a_range_is_within_the_content(header in "bytes=[0-9]{0,4}-[0-9]{0,4}", size in 0..2000usize) {
+    fn a_range_is_within_the_content(header in "bytes=[0-9]{0,4}-[0-9]{0,4}", size in 0..2000u64) {
         if let Some(range) = parse_range(&header).and_then(|wanted| wanted.within(size)) {
             prop_assert!(range.start < range.end && range.end <= size);
         }
@@ -187,7 +187,7 @@ async fn conditions_are_evaluated_in_the_order_of_the_rfc() {
 #[tokio::test]
 async fn conditions_hold_for_head_and_not_for_what_is_missing() {
     let (app, path) = stored("0123456789", "").await;
-    let head = Call::new(http::Method::HEAD, &format!("{path}/binary")).header("if-match", "\"x\"");
+    let head = Call::new(Method::HEAD, &format!("{path}/binary")).header("if-match", "\"x\"");
     assert_eq!(app.send(head).await.status, 412);
     let missing = Call::get("/ns/retrieve/hash/0123456789abcdef/binary").header("if-match", "\"x\"");
     assert_eq!(app.send(missing).await.status, 404);

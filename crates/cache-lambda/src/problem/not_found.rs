@@ -1,5 +1,6 @@
 //! Errors about what belongs to an entry, and about files.
 
+use axum::response::{IntoResponse, Response};
 use cache_core::ids::{CacheId, Namespace};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
@@ -71,11 +72,11 @@ impl Problem {
     }
 
     /// A range that starts after the end. `size` is that of the whole content.
-    pub fn range_not_satisfiable(size: usize) -> impl axum::response::IntoResponse {
+    pub fn range_not_satisfiable(size: u64) -> Response {
         let message = format!("the content has {size} bytes, and the range begins after them");
         let problem = Self::new(StatusCode::RANGE_NOT_SATISFIABLE, Detail::Message, message);
         let range = HeaderValue::from_str(&format!("bytes */{size}")).ok();
-        (range.map(|range| [(header::CONTENT_RANGE, range)]), problem)
+        (range.map(|range| [(header::CONTENT_RANGE, range)]), problem).into_response()
     }
 
     /// A content that is too large for a response in the requested representation.

@@ -66,7 +66,7 @@ impl EntryRead {
         let etag = move |entry: &Entry| etag(entry, &["string", by_name(by)]);
         let found = match self.read(Representation::String, etag).await? {
             ReadOutcome::Content(found) => *found,
-            ReadOutcome::Redirect(response) => return Ok(response),
+            ReadOutcome::Response(response) => return Ok(response),
         };
         self.compute(computed_bytes(&found), found, move |read, found| {
             read.respond(&found.entry, &etag(&found.entry), || {
@@ -89,7 +89,7 @@ impl EntryRead {
         let etag = |entry: &Entry| etag(entry, &["json"]);
         let found = match self.read(Representation::Json, etag).await? {
             ReadOutcome::Content(found) => *found,
-            ReadOutcome::Redirect(response) => return Ok(response),
+            ReadOutcome::Response(response) => return Ok(response),
         };
         self.compute(computed_bytes(&found), found, move |read, found| {
             let form = read.stored(found).as_json(by).map_err(Problem::json_form)?;
@@ -113,7 +113,7 @@ impl EntryRead {
         let etag = move |entry: &Entry| etag(entry, &["binary", if as_gzip(entry) { GZIP } else { "" }]);
         let found = match self.read(Representation::Binary, etag).await? {
             ReadOutcome::Content(found) => *found,
-            ReadOutcome::Redirect(response) => return Ok(response),
+            ReadOutcome::Response(response) => return Ok(response),
         };
         let size = match found.entry.content.kind {
             ContentKind::Json => computed_bytes(&found),
