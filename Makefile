@@ -112,31 +112,31 @@ chaos: ## Runs 10,000 random operations over an S3 that fails (OPERATIONS=n, SEE
 	@tools/tools.sh
 	CHAOS_OPERATIONS=$(OPERATIONS) CHAOS_SEED=$(SEED) cargo test --package cache-tests --test it chaos -- --nocapture
 
-release: ## Builds target/release/cache-lambda, for use as a server on this machine: with all backends.
-	cargo build --release --package cache-lambda --features embedded
+release: ## Builds target/server/cache-lambda, for use as a server on this machine: with all backends, and compiled for speed.
+	cargo build --profile server --package cache-lambda --features embedded
 
 release-lambda: ## Builds target/release/cache-lambda as it is built for Lambda: without SQLite and ZIP.
 	cargo build --release --package cache-lambda
 
 bench-local: release ## Measures requests/s, start-up, memory and binary size (needs wrk; BENCH_SECONDS=n for each measurement).
-	$(PYTHON) benches/bench_local.py target/release/cache-lambda $(BENCH_SECONDS)
+	$(PYTHON) benches/bench_local.py target/server/cache-lambda $(BENCH_SECONDS)
 
 bench-http: release ## Compares requests/s with nginx's, in memory and on disk (needs wrk and nginx; BENCH_SECONDS=n).
-	$(PYTHON) benches/bench_http.py target/release/cache-lambda $(BENCH_SECONDS)
+	$(PYTHON) benches/bench_http.py target/server/cache-lambda $(BENCH_SECONDS)
 
 bench-growth: release ## Shows that an operation costs the same in a full store, and of a content with many versions (needs wrk).
-	$(PYTHON) benches/bench_growth.py target/release/cache-lambda
+	$(PYTHON) benches/bench_growth.py target/server/cache-lambda
 
 bench-s3: release ## Measures each operation on a slow S3 beside the same bare calls (needs moto, as for test).
 	@tools/tools.sh
-	cargo bench --package cache-tests --bench s3
+	MGRAPH_SERVER_BIN=$(CURDIR)/target/server/cache-lambda cargo bench --package cache-tests --bench s3
 
 bench-herd: release ## Stores one content by up to 100 processes at once over a slow S3, and simulates it by 1,000 (HERD=n).
-	cargo bench --package cache-tests --bench herd
+	MGRAPH_SERVER_BIN=$(CURDIR)/target/server/cache-lambda cargo bench --package cache-tests --bench herd
 	HERD=$(HERD) cargo test --profile simulation --package cache-core --test herd -- --nocapture
 
 bench-load: release ## Greedy and slow clients, and what others notice of them (BENCH_SECONDS=n).
-	$(PYTHON) benches/bench_load.py target/release/cache-lambda
+	$(PYTHON) benches/bench_load.py target/server/cache-lambda
 
 bench-client: ## Measures the Rust client beside bare reqwest, within the process and over loopback.
 	cargo bench --package mgraph-cache-client --features testing --bench overhead
