@@ -244,6 +244,11 @@ impl Cache {
         self.storage.presigner().is_some()
     }
 
+    /// Whether large contents can be read in parts: see [`Storage::seeks`].
+    pub fn reads_in_parts(&self) -> bool {
+        self.storage.seeks()
+    }
+
     /// The same cache with its deadline set, counted from now when there was none.
     fn with_default_deadline(&self) -> Self {
         self.with_deadline(self.deadline.unwrap_or_else(|| Deadline::at(self.now().plus(DEFAULT_TIMEOUT))))

@@ -102,6 +102,12 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
     /// As [`Storage::get`].
     async fn list(&self, request: &ListRequest) -> Result<ListPage, StorageError>;
 
+    /// Whether a range of an object is read without what comes before it. Only then is a large object read in many parts: where
+    /// it is not, each part would take as long as all before it.
+    fn seeks(&self) -> bool {
+        false
+    }
+
     /// How clients can transfer single objects directly, if the backend supports that.
     fn presigner(&self) -> Option<&dyn Presign> {
         None

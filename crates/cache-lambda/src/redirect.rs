@@ -51,6 +51,8 @@ pub struct DeliveryOptions {
     pub in_lambda: bool,
     /// Whether the storage presigns requests.
     pub presigns: bool,
+    /// Whether the storage reads a part of a large content without what comes before it.
+    pub reads_in_parts: bool,
     /// Whether the caller allows a redirect.
     pub redirect: bool,
     /// Whether the method is HEAD.
@@ -65,6 +67,7 @@ impl DeliveryOptions {
         Self {
             in_lambda: state.config.in_lambda,
             presigns: state.cache().presigns(),
+            reads_in_parts: state.cache().reads_in_parts(),
             redirect: true,
             head_only: method == Method::HEAD,
             max_in_memory_bytes: state.config.max_in_memory_bytes(),
@@ -93,6 +96,7 @@ impl DeliveryOptions {
     /// Whether a content that is sent as it is stored is sent in parts.
     pub fn may_stream(self, entry: &Entry) -> bool {
         !self.in_lambda
+            && self.reads_in_parts
             && entry.content.blob.is_some()
             && entry.content.size > MAX_WHOLE_BYTES.min(self.max_in_memory_bytes)
     }
@@ -116,7 +120,7 @@ impl DeliveryOptions {
         let advice = match (self.presigns, self.redirect) {
             (true, true) => format!("read it as it is stored, with GET {path}, which redirects to the storage"),
             (true, false) => format!("leave out 'redirect=never', and read it as it is stored, with GET {path}"),
-            (false, _) if !self.in_lambda && entry.content.blob.is_some() => {
+            (false, _) if self.may_stream(entry) => {
                 format!("read it as it is stored, with GET {path}")
             }
             (false, _) if self.in_lambda => "this storage cannot be read directly: use S3".to_owned(),

@@ -183,6 +183,10 @@ impl Storage for Disk {
         self.run(&request.prefix, move |store| listing::list(&store.root, &own)).await
     }
 
+    fn seeks(&self) -> bool {
+        true
+    }
+
     fn parts(&self) -> Option<&dyn WriteParts> {
         Some(self)
     }

@@ -193,6 +193,10 @@ impl Storage for InstrumentedStorage {
     }
 
     /// Signing makes no storage call, so it is not counted.
+    fn seeks(&self) -> bool {
+        self.inner.seeks()
+    }
+
     fn presigner(&self) -> Option<&dyn Presign> {
         self.inner.presigner()
     }

@@ -99,6 +99,10 @@ impl Storage for Memory {
     async fn list(&self, request: &ListRequest) -> Result<ListPage, StorageError> {
         Ok(self.state().list(request))
     }
+
+    fn seeks(&self) -> bool {
+        true
+    }
 }
 
 impl State {

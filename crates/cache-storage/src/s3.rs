@@ -322,6 +322,10 @@ impl Storage for S3 {
         self.with_timeout(&request.prefix, self.list_objects(request)).await
     }
 
+    fn seeks(&self) -> bool {
+        true
+    }
+
     fn presigner(&self) -> Option<&dyn Presign> {
         Some(self)
     }

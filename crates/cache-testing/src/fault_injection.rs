@@ -198,6 +198,10 @@ impl Storage for FaultInjectingStorage {
     }
 
     /// Signing makes no storage call, so it never fails.
+    fn seeks(&self) -> bool {
+        self.inner.seeks()
+    }
+
     fn presigner(&self) -> Option<&dyn Presign> {
         self.inner.presigner()
     }

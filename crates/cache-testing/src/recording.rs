@@ -115,6 +115,10 @@ impl Storage for RecordingStorage {
     }
 
     /// Signing makes no storage call, so it is not recorded.
+    fn seeks(&self) -> bool {
+        self.inner.seeks()
+    }
+
     fn presigner(&self) -> Option<&dyn Presign> {
         self.inner.presigner()
     }

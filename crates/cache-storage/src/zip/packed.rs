@@ -13,10 +13,7 @@ use super::error::ZipError;
 pub(super) const STORED: u16 = 0;
 pub(super) const DEFLATED: u16 = 8;
 
-/// Larger contents are not deflated, in bytes: they are read in parts, and a part of a deflated one needs all before it.
-const MAX_DEFLATED_BYTES: usize = 8 << 20;
-
-/// A content, deflated if that makes it smaller and it is not large.
+/// A content, deflated if that makes it smaller.
 #[derive(Debug, Clone)]
 pub(super) struct Packed {
     pub(super) bytes: Bytes,
@@ -35,23 +32,16 @@ impl Packed {
     pub(super) fn of(content: Bytes) -> Result<Self, ZipError> {
         let size = u32::try_from(content.len()).map_err(|_| ZipError::TooLarge(content.len()))?;
         let crc = crc(&content);
-        Ok(match deflate(&content)? {
-            Some(deflated) => Self { bytes: deflated.into(), method: DEFLATED, crc, size },
+        let mut encoder = DeflateEncoder::new(Vec::with_capacity(content.len() / 2), Compression::fast());
+        encoder.write_all(&content)?;
+        let deflated = encoder.finish()?;
+        Ok(if deflated.len() < content.len() {
+            Self { bytes: deflated.into(), method: DEFLATED, crc, size }
+        } else {
             // The bytes may be a part of a larger buffer; they are gone after the next rewrite.
-            None => Self { bytes: content, method: STORED, crc, size },
+            Self { bytes: content, method: STORED, crc, size }
         })
     }
-}
-
-/// The content deflated; `None` when it is to be stored as it is.
-fn deflate(content: &[u8]) -> io::Result<Option<Vec<u8>>> {
-    if content.len() > MAX_DEFLATED_BYTES {
-        return Ok(None);
-    }
-    let mut encoder = DeflateEncoder::new(Vec::with_capacity(content.len() / 2), Compression::fast());
-    encoder.write_all(content)?;
-    let deflated = encoder.finish()?;
-    Ok((deflated.len() < content.len()).then_some(deflated))
 }
 
 /// Unpacks a content of this size.

@@ -236,17 +236,3 @@ async fn one_that_does_not_fit_leaves_the_others_alone() {
     assert_eq!(stored.await.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
     assert_eq!(storage.list(&ListRequest { limit: 9, ..ListRequest::default() }).await.unwrap().objects.len(), 2);
 }
-
-#[tokio::test]
-async fn a_part_of_a_large_object_is_read_alone() {
-    let folder = Folder::new();
-    let large = vec![7; (8 << 20) + 1];
-    put(&folder.open(), "ns/large", large).await.unwrap();
-    let size = fs::metadata(folder.path()).unwrap().len();
-    assert!(size > 8 << 20, "it is deflated to {size} bytes, so all before a part have to be read");
-    let storage = folder.open();
-    folder.check_with_unzip();
-    let found = storage.get(&key("ns/large"), &GetOptions::range(8 << 20..9 << 20)).await.unwrap().unwrap();
-    let object = found.into_object().unwrap();
-    assert_eq!((object.bytes, object.size), (Bytes::from_static(&[7]), (8 << 20) + 1));
-}
