@@ -263,7 +263,7 @@ impl ConditionalHeaders {
         match self.selected(tag, bytes.len() as u64) {
             Selected::Whole => (accept_ranges(), bytes).into_response(),
             Selected::Part(part) => {
-                let headers = partial_headers(&part, bytes.len() as u64);
+                let headers = content_range(&part, bytes.len() as u64);
                 // It is within the bytes.
                 let range = part.start as usize..part.end as usize;
                 (StatusCode::PARTIAL_CONTENT, accept_ranges(), headers, bytes.slice(range)).into_response()
@@ -279,7 +279,7 @@ impl ConditionalHeaders {
             Selected::Whole => ((accept_ranges(), response).into_response(), None),
             Selected::Part(part) => {
                 let length = [(header::CONTENT_LENGTH, HeaderValue::from(part.end - part.start))];
-                let headers = (accept_ranges(), partial_headers(&part, size), length);
+                let headers = (accept_ranges(), content_range(&part, size), length);
                 ((StatusCode::PARTIAL_CONTENT, headers, response).into_response(), Some(part))
             }
             Selected::Nothing(response) => (response, None),
@@ -311,7 +311,7 @@ fn accept_ranges() -> [(HeaderName, HeaderValue); 1] {
     [(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"))]
 }
 
-fn partial_headers(part: &Range<u64>, size: u64) -> [(HeaderName, String); 1] {
+fn content_range(part: &Range<u64>, size: u64) -> [(HeaderName, String); 1] {
     [(header::CONTENT_RANGE, format!("bytes {}-{}/{size}", part.start, part.end - 1))]
 }
 

@@ -26,9 +26,9 @@ pub const MAX_RESPONSE_BYTES: u64 = 4_000_000;
 /// The largest content that is read before its bytes are counted as in flight: see [`crate::in_flight`].
 pub const MAX_UNCOUNTED_READ_BYTES: u64 = 1 << 20;
 
-/// The largest content that is read as a whole although it could be sent in parts, in bytes: as much of a larger one is in memory
-/// at once.
-const MAX_WHOLE_BYTES: u64 = 2 * PART_BYTES;
+/// How much of a content that is sent in parts is in memory at once, in bytes: the connection may have one part while the next one
+/// is read. Up to this size, contents are read as a whole.
+pub const MAX_STREAMED_BYTES: u64 = 2 * PART_BYTES;
 
 /// The values of the query parameter `redirect`.
 pub const REDIRECT_VALUES: [&str; 2] = ["auto", "never"];
@@ -98,7 +98,7 @@ impl DeliveryOptions {
         !self.in_lambda
             && self.reads_in_parts
             && entry.content.blob.is_some()
-            && entry.content.size > MAX_WHOLE_BYTES.min(self.max_in_memory_bytes)
+            && entry.content.size > MAX_STREAMED_BYTES.min(self.max_in_memory_bytes)
     }
 
     /// The largest content that the first read returns, in bytes.
@@ -120,9 +120,7 @@ impl DeliveryOptions {
         let advice = match (self.presigns, self.redirect) {
             (true, true) => format!("read it as it is stored, with GET {path}, which redirects to the storage"),
             (true, false) => format!("leave out 'redirect=never', and read it as it is stored, with GET {path}"),
-            (false, _) if self.may_stream(entry) => {
-                format!("read it as it is stored, with GET {path}")
-            }
+            (false, _) if self.may_stream(entry) => format!("read it as it is stored, with GET {path}"),
             (false, _) if self.in_lambda => "this storage cannot be read directly: use S3".to_owned(),
             (false, _) => "raise CACHE__SERVICE__MAX_BODY_BYTES".to_owned(),
         };

@@ -122,7 +122,7 @@ impl RequestCache {
     }
 
     /// The cache for reads while the response is being sent: each call returns it with the configured timeout from then on.
-    pub fn while_sending(&self) -> impl Fn() -> Cache + Send + 'static {
+    pub fn while_sending(&self) -> impl Fn() -> Cache + Send + use<> {
         let (service, metrics) = (Arc::clone(&self.service), Arc::clone(&self.metrics));
         move || service.cache_with_deadline(default_deadline(&service), &metrics)
     }

@@ -29,7 +29,7 @@ const MAX_SHOWN: usize = 100;
 pub struct Command {
     action: Action,
     format: Format,
-    shown: ProgressFormat,
+    progress_format: ProgressFormat,
 }
 
 /// How the report is printed.
@@ -78,14 +78,14 @@ impl Command {
         to: StoreAddress,
         options: CopyOptions,
         format: Format,
-        shown: ProgressFormat,
+        progress_format: ProgressFormat,
     ) -> Self {
-        Self { action: Action::Copy { from, to, options }, format, shown }
+        Self { action: Action::Copy { from, to, options }, format, progress_format }
     }
 
     /// `verify`, for a program that has read its arguments itself.
-    pub fn verify(store: StoreAddress, repair: bool, format: Format, shown: ProgressFormat) -> Self {
-        Self { action: Action::Verify { store, repair }, format, shown }
+    pub fn verify(store: StoreAddress, repair: bool, format: Format, progress_format: ProgressFormat) -> Self {
+        Self { action: Action::Verify { store, repair }, format, progress_format }
     }
 
     /// Reads a subcommand, `copy` or `verify`, and its arguments.
@@ -96,7 +96,7 @@ impl Command {
     pub fn parse(name: &str, arguments: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut given = Given::read(arguments)?;
         let format = if given.take_flag("--json") { Format::Json } else { Format::Text };
-        let shown = given.progress.unwrap_or(ProgressFormat::Text);
+        let progress_format = given.progress.unwrap_or(ProgressFormat::Text);
         let action = match name {
             "copy" => {
                 let overwrite = given.take_flag("--overwrite");
@@ -114,7 +114,7 @@ impl Command {
             other => return Err(format!("unrecognized command '{other}'")),
         };
         given.expect_nothing_left(name)?;
-        Ok(Self { action, format, shown })
+        Ok(Self { action, format, progress_format })
     }
 
     /// Does it. The report goes to standard output, progress to standard error.
@@ -128,21 +128,23 @@ impl Command {
                 let (source, target) = (open_existing(from).await?, open(to).await?);
                 let work = async |progress: &Progress| copy(source, target, options, progress).await;
                 let started = Instant::now();
-                let report = with_progress(self.shown, work).await?;
+                let report = with_progress(self.progress_format, work).await?;
                 self.print(&report, &copied(&report, to, started.elapsed()))?;
                 Ok(if report.is_clean() { 0 } else { EXIT_FINDINGS })
             }
             Action::Verify { ref store, repair: false } => {
                 let storage = open_existing(store).await?;
                 let report =
-                    with_progress(self.shown, async |progress: &Progress| verify(storage, progress).await).await?;
+                    with_progress(self.progress_format, async |progress: &Progress| verify(storage, progress).await)
+                        .await?;
                 self.print(&report, &verified(&report))?;
                 Ok(if report.is_clean() { 0 } else { EXIT_FINDINGS })
             }
             Action::Verify { ref store, repair: true } => {
                 let storage = open_existing(store).await?;
                 let report =
-                    with_progress(self.shown, async |progress: &Progress| repair(storage, progress).await).await?;
+                    with_progress(self.progress_format, async |progress: &Progress| repair(storage, progress).await)
+                        .await?;
                 self.print(&report, &mended(&report))?;
                 Ok(if report.left.is_clean() { 0 } else { EXIT_FINDINGS })
             }
@@ -174,7 +176,7 @@ impl Given {
                     let count = value()?.parse().ok().filter(|count| (1..=1_000).contains(count));
                     given.parallel = Some(count.ok_or("--parallel takes a number from 1 to 1000")?);
                 }
-                "--progress" => given.progress = Some(shown(&value()?)?),
+                "--progress" => given.progress = Some(progress_format(&value()?)?),
                 flag if flag.starts_with('-') => given.flags.push(argument),
                 address => given.stores.push(store(address)?),
             }
@@ -202,7 +204,7 @@ fn store(text: &str) -> Result<StoreAddress, String> {
     text.parse().map_err(|err: crate::address::InvalidAddress| err.to_string())
 }
 
-fn shown(text: &str) -> Result<ProgressFormat, String> {
+fn progress_format(text: &str) -> Result<ProgressFormat, String> {
     match text {
         "text" => Ok(ProgressFormat::Text),
         "json" => Ok(ProgressFormat::Json),
@@ -221,12 +223,12 @@ async fn open_existing(address: &StoreAddress) -> Result<Arc<dyn Storage>, Strin
 
 /// Works, and shows how far it is.
 async fn with_progress<T>(
-    shown: ProgressFormat,
+    progress_format: ProgressFormat,
     work: impl AsyncFnOnce(&Progress) -> Result<T, Error>,
 ) -> Result<T, String> {
     let progress = Arc::new(Progress::default());
-    let is_terminal = io::stderr().is_terminal() && shown == ProgressFormat::Text;
-    let shower = show(shown, is_terminal, progress.clone());
+    let is_terminal = io::stderr().is_terminal() && progress_format == ProgressFormat::Text;
+    let shower = show(progress_format, is_terminal, progress.clone());
     let done = work(&progress).await;
     if let Some(shower) = shower {
         shower.abort();
@@ -237,8 +239,8 @@ async fn with_progress<T>(
     done.map_err(|err| error_chain(&err))
 }
 
-fn show(shown: ProgressFormat, is_terminal: bool, progress: Arc<Progress>) -> Option<JoinHandle<()>> {
-    if shown == ProgressFormat::None {
+fn show(progress_format: ProgressFormat, is_terminal: bool, progress: Arc<Progress>) -> Option<JoinHandle<()>> {
+    if progress_format == ProgressFormat::None {
         return None;
     }
     let every = Duration::from_millis(if is_terminal { 250 } else { 5_000 });
@@ -248,7 +250,7 @@ fn show(shown: ProgressFormat, is_terminal: bool, progress: Arc<Progress>) -> Op
         loop {
             ticks.tick().await;
             let snapshot = progress.snapshot();
-            let _ = match (shown, is_terminal) {
+            let _ = match (progress_format, is_terminal) {
                 (ProgressFormat::Json, _) => writeln!(io::stderr(), "{}", snapshot.json()),
                 (ProgressFormat::Text | ProgressFormat::None, true) => {
                     write!(io::stderr(), "\r{}\x1b[K", snapshot.line())
@@ -355,11 +357,15 @@ mod tests {
         let (from, to) = ("disk:a".parse().unwrap(), "zip:b".parse().unwrap());
         assert_eq!(
             copy,
-            Command { action: Action::Copy { from, to, options }, format: Format::Json, shown: ProgressFormat::Json }
+            Command {
+                action: Action::Copy { from, to, options },
+                format: Format::Json,
+                progress_format: ProgressFormat::Json
+            }
         );
         let verify = parse("verify --repair sqlite:a").unwrap();
         let action = Action::Verify { store: "sqlite:a".parse().unwrap(), repair: true };
-        assert_eq!(verify, Command { action, format: Format::Text, shown: ProgressFormat::Text });
+        assert_eq!(verify, Command { action, format: Format::Text, progress_format: ProgressFormat::Text });
     }
 
     #[test]

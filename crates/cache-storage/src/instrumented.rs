@@ -192,11 +192,11 @@ impl Storage for InstrumentedStorage {
         self.call(StorageOp::List, &request.prefix, self.inner.list(request)).await
     }
 
-    /// Signing makes no storage call, so it is not counted.
     fn seeks(&self) -> bool {
         self.inner.seeks()
     }
 
+    /// Signing makes no storage call, so it is not counted.
     fn presigner(&self) -> Option<&dyn Presign> {
         self.inner.presigner()
     }

@@ -197,11 +197,11 @@ impl Storage for FaultInjectingStorage {
         self.call(StorageOp::List, &request.prefix, async move { inner.list(&own).await }).await
     }
 
-    /// Signing makes no storage call, so it never fails.
     fn seeks(&self) -> bool {
         self.inner.seeks()
     }
 
+    /// Signing makes no storage call, so it never fails.
     fn presigner(&self) -> Option<&dyn Presign> {
         self.inner.presigner()
     }

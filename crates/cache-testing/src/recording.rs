@@ -114,11 +114,11 @@ impl Storage for RecordingStorage {
         self.call(StorageOp::List, &request.prefix, 0, self.inner.list(request)).await
     }
 
-    /// Signing makes no storage call, so it is not recorded.
     fn seeks(&self) -> bool {
         self.inner.seeks()
     }
 
+    /// Signing makes no storage call, so it is not recorded.
     fn presigner(&self) -> Option<&dyn Presign> {
         self.inner.presigner()
     }

@@ -1,6 +1,6 @@
 //! Sends a large content in parts, as it is stored, so that it is never in memory as a whole.
 //!
-//! The first part is read before the response begins, so that trouble with it has a status. When a later part cannot be read,
+//! The first part is read before the response begins, so that a failure to read it has a status. When a later part cannot be read,
 //! or the content turns out to be damaged, the connection is closed before the last bytes: the response is shorter than its
 //! `Content-Length`, which tells the caller that it failed.
 
@@ -10,22 +10,19 @@ use std::task::{Context, Poll, ready};
 use axum::body::{Body, HttpBody};
 use axum::response::Response;
 use bytes::Bytes;
-use cache_core::cache::{ContentReader, PART_BYTES};
+use cache_core::cache::ContentReader;
 use cache_core::entry::Entry;
 use cache_core::error::{Error, error_chain};
 use cache_core::storage::ResponseHeaders;
-use futures::StreamExt;
 use futures::stream::{self, BoxStream};
+use futures::{Stream, StreamExt};
 use http_body::{Frame, SizeHint};
 
 use super::{EntryRead, vary_on_encoding};
 use crate::conditional::ETag;
 use crate::in_flight::StreamedBytes;
 use crate::problem::Problem;
-use crate::redirect::{self, Representation};
-
-/// What is in memory of a content that is being sent at most, in bytes: the connection may have one part while the next one is read.
-const MAX_STREAMED_BYTES: u64 = 2 * PART_BYTES;
+use crate::redirect::{self, MAX_STREAMED_BYTES, Representation};
 
 impl EntryRead {
     /// The content, or the requested range of its bytes, in parts; `None` when it is not there any more.
@@ -44,14 +41,13 @@ impl EntryRead {
         let mut range = None;
         let response = conditions.respond(&self.validators(entry, etag), self.cache_policy(), || {
             let head = redirect::head(entry, headers);
-            match (representation, headers.content_encoding) {
-                (Representation::Binary, None) => {
-                    let (head, selected) = conditions.select_range(head, etag, size);
-                    range = selected;
-                    Ok(head)
-                }
-                (Representation::Binary, Some(_)) | (Representation::String | Representation::Json, _) => Ok(head),
+            // A range is one of the bytes themselves, not of a text or of their gzip encoding.
+            if representation != Representation::Binary || headers.content_encoding.is_some() {
+                return Ok(head);
             }
+            let (head, selected) = conditions.select_range(head, etag, size);
+            range = selected;
+            Ok(head)
         })?;
         let response = vary_on_encoding(response, entry);
         if self.reader.options.head_only || !response.status().is_success() {
@@ -74,7 +70,7 @@ impl EntryRead {
     }
 
     /// The parts after the first one, each with a deadline of its own.
-    fn rest(&self, reader: ContentReader) -> BoxStream<'static, Result<Bytes, Error>> {
+    fn rest(&self, reader: ContentReader) -> impl Stream<Item = Result<Bytes, Error>> + Send + use<> {
         let (cache, namespace) = (self.reader.cache.while_sending(), self.cache.name().clone());
         let span = tracing::Span::current();
         stream::try_unfold(reader, move |mut reader| {
@@ -86,7 +82,6 @@ impl EntryRead {
                 span.in_scope(|| tracing::error!(error = error_chain(error), "a content was sent in part only"));
             }
         })
-        .boxed()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use cache_core::cache::{PART_BYTES, Selector};
 use cache_core::storage::{GetOptions, GetResult, ListRequest, ObjectKey, PutMode, Storage};
 use cache_storage::memory::Memory;
 use cache_storage::system::{OsRng, SystemClock};
@@ -11,8 +12,9 @@ use http::Method;
 use http_body_util::BodyExt;
 use tower::ServiceExt;
 
-use super::{MAX_STREAMED_BYTES, PART_BYTES};
+use super::MAX_STREAMED_BYTES;
 use crate::app;
+use crate::redirect::DeliveryOptions;
 use crate::state::Service;
 use crate::test_support::{Answer, App, Call, config, gzipped};
 
@@ -229,4 +231,15 @@ async fn a_large_content_takes_two_parts_of_the_bytes_in_flight() {
     assert_eq!(refused.status, 503, "the capacity is used up");
     assert!(response.into_body().collect().await.unwrap().to_bytes() == large.content);
     assert_eq!(large.app.get(&large.path).await.status, 200);
+}
+
+#[tokio::test]
+async fn only_a_server_over_a_storage_that_seeks_sends_parts() {
+    let large = Large::new().await;
+    let id = large.path.split('/').nth(3).unwrap().parse().unwrap();
+    let entry = large.state.cache().namespace(&"ns".parse().unwrap()).entry(&Selector::Id(id)).await.unwrap().unwrap();
+    let options = DeliveryOptions::for_method(&large.state, &Method::GET);
+    assert!(options.may_stream(&entry));
+    assert!(!DeliveryOptions { in_lambda: true, ..options }.may_stream(&entry));
+    assert!(!DeliveryOptions { reads_in_parts: false, ..options }.may_stream(&entry));
 }
