@@ -245,14 +245,6 @@ fn is_recent(time: UnixMillis) -> bool {
     time.distance(SystemClock.now()) < MAX_CLOCK_SKEW
 }
 
-/// Asserts that one write succeeded and all others failed their precondition, and returns which one it was.
-fn winner(results: &[Result<Version, StorageError>]) -> usize {
-    let winners: Vec<_> = results.iter().enumerate().filter(|(_, result)| result.is_ok()).map(|(at, _)| at).collect();
-    let losers = results.iter().filter(|result| is_precondition(result)).count();
-    assert_eq!((winners.len(), losers), (1, results.len() - 1), "{results:?}");
-    winners[0]
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
