@@ -256,7 +256,7 @@ impl Keyring {
             (Some(GetResult::Object(object)), _) => {
                 Known { record: Arc::new(decode(&key, &object.bytes)?), version: object.version, read_at: now }
             }
-            (Some(GetResult::NotModified), Some(known)) => Known { read_at: now, ..known },
+            (Some(GetResult::NotModified), Some(known)) => Known { read_at: now, ..Known::clone(&known) },
             (Some(GetResult::NotModified) | None, _) => {
                 self.shared.known.insert_unknown(*digest, now);
                 return Ok(None);

@@ -26,7 +26,7 @@ const LOOK_UPS: Rate = Rate { interval_us: 50_000, burst: 20 };
 
 /// What is in memory of keys.
 pub(crate) struct KnownKeys {
-    known: KeyCache<Known>,
+    known: KeyCache<Arc<Known>>,
     unknown: KeyCache<UnixMillis>,
     look_ups: Mutex<Gcra>,
 }
@@ -50,7 +50,7 @@ pub(crate) enum InMemory {
     /// It does not exist.
     Unknown,
     /// It existed a while ago.
-    Stale(Known),
+    Stale(Arc<Known>),
     /// Nothing.
     Nothing,
 }
@@ -78,7 +78,7 @@ impl KnownKeys {
         if let Some(known) = self.known.get(digest) {
             // A clock that was set back makes the age as wrong as one that was set forward.
             let is_fresh = now.distance(known.read_at) < KNOWN_FOR;
-            return if is_fresh { InMemory::Known(known.record) } else { InMemory::Stale(known) };
+            return if is_fresh { InMemory::Known(Arc::clone(&known.record)) } else { InMemory::Stale(known) };
         }
         match self.unknown.get(digest) {
             Some(read_at) if now.distance(read_at) < UNKNOWN_FOR => InMemory::Unknown,
@@ -101,7 +101,7 @@ impl KnownKeys {
 
     pub(crate) fn insert(&self, digest: Sha256Digest, known: Known) {
         self.unknown.remove(&digest);
-        self.known.insert(digest, known);
+        self.known.insert(digest, Arc::new(known));
     }
 
     pub(crate) fn insert_unknown(&self, digest: Sha256Digest, read_at: UnixMillis) {

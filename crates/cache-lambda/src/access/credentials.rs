@@ -1,8 +1,10 @@
 //! The key of a request: in the configured header, as `Authorization: Bearer`, or in a cookie.
 
+use std::borrow::Cow;
+
 use cache_access::api_key::ApiKey;
 use cache_core::digest::Sha256Digest;
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 use subtle::ConstantTimeEq;
 
 use crate::config::auth::Auth;
@@ -36,8 +38,9 @@ pub fn of(auth: &Auth, headers: &HeaderMap) -> Result<Credentials, Problem> {
         Auth::DenyAll { reason } => return Err(Problem::unauthorized(reason, NO_KEY)),
         Auth::ApiKey { name, cookie, value } => (name, cookie, value),
     };
-    let header = headers.get(name).map(|shown| shown.as_bytes().to_vec()).filter(|shown| !shown.is_empty());
-    let Some(shown) = header.or_else(|| bearer(headers)).or_else(|| cookies::find(headers, cookie)) else {
+    let header = headers.get(name).map(HeaderValue::as_bytes).filter(|shown| !shown.is_empty());
+    let header = header.or_else(|| bearer(headers)).map(Cow::Borrowed);
+    let Some(shown) = header.or_else(|| cookies::find(headers, cookie).map(Cow::Owned)) else {
         return Ok(Credentials::None);
     };
     // In constant time.
@@ -51,10 +54,10 @@ pub fn of(auth: &Auth, headers: &HeaderMap) -> Result<Credentials, Problem> {
 }
 
 /// The token of RFC 6750. The name of the scheme may be written in any case.
-fn bearer(headers: &HeaderMap) -> Option<Vec<u8>> {
+fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     let value = headers.get(header::AUTHORIZATION)?.as_bytes();
     let (scheme, token) = value.split_at_checked("Bearer ".len())?;
-    scheme.eq_ignore_ascii_case(b"Bearer ").then(|| token.trim_ascii().to_vec()).filter(|token| !token.is_empty())
+    scheme.eq_ignore_ascii_case(b"Bearer ").then(|| token.trim_ascii()).filter(|token| !token.is_empty())
 }
 
 /// A request without a key.
