@@ -5,7 +5,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .PHONY: help run test test-s3-engines test-python-stores events fuzz-api fuzz-events advisories check format lint docs boundaries cycles licences model \
 	simulate chaos release release-lambda bench-local bench-cold bench-memory bench-s3 bench-http bench-growth bench-herd bench-inline \
-	bench-client bench-load clean-tools deploy-tools \
+	bench-client bench-load bench-json clean-tools deploy-tools \
 	validate build build-lambda deploy local-lambda replay
 
 PYTHON ?= python3
@@ -151,6 +151,9 @@ bench-cold: release-lambda ## Measures a cold start in Lambda beside a function 
 
 bench-memory: release-lambda ## Sends 5.9 MB of JSON of the worst shapes to every operation of the function: at most 128 MB (Linux).
 	$(PYTHON) benches/bench_memory.py target/release/cache-lambda
+
+bench-json: release ## Sends 60 MB of JSON of the worst shapes to every operation, and watches memory and other clients (Linux).
+	$(PYTHON) benches/bench_json.py target/server/cache-lambda
 
 # One environment for all three: cargo-lambda takes its linker (Zig) from it, and sam takes cargo-lambda.
 .tools/deploy/ready:

@@ -282,8 +282,8 @@ impl Keyring {
     }
 
     /// What this process should write down of the `usage` of a key now, if it is time: for [`Keyring::exchange_usage`].
-    pub fn due_usage(&self, record: &KeyRecord, usage: &KeyUsage) -> Option<Due> {
-        usage.take_due(&record.id, &record.spec.limits, self.now())
+    pub fn due_usage(&self, record: &KeyRecord, usage: &KeyUsage, now: UnixMillis) -> Option<Due> {
+        usage.take_due(&record.id, &record.spec.limits, now)
     }
 
     fn now(&self) -> UnixMillis {

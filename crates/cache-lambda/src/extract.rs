@@ -22,7 +22,7 @@ pub const REST: &str = "rest";
 
 /// The parameters of a request by name: those of its path, and those of its query. The last value of a repeated query
 /// parameter counts; unknown ones are ignored.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Params {
     path: Vec<(String, String)>,
     query: Vec<(String, String)>,
@@ -33,6 +33,10 @@ impl FromRequestParts<AppState> for Params {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        // Whoever authorized the request has read them.
+        if let Some(params) = parts.extensions.remove() {
+            return Ok(params);
+        }
         let path = RawPathParams::from_request_parts(parts, state)
             .await
             .map_err(|error| Problem::unreadable_body(format!("the path is not readable: {error}")))?;

@@ -239,10 +239,12 @@ async fn processes_tell_each_other_of_the_use_of_a_key() {
     }
     for keyring in [&one, &other] {
         keyring
-            .exchange_usage(&keyring.due_usage(&record, &keyring.usage(&record.id)).expect("the first use"))
+            .exchange_usage(
+                &keyring.due_usage(&record, &keyring.usage(&record.id), clock.now()).expect("the first use"),
+            )
             .await
             .unwrap();
-        assert!(keyring.due_usage(&record, &keyring.usage(&record.id)).is_none());
+        assert!(keyring.due_usage(&record, &keyring.usage(&record.id), clock.now()).is_none());
     }
     one.usage(&record.id).admit(&limits, clock.now()).expect("it has not heard of the other");
     other.usage(&record.id).admit(&limits, clock.now()).expect_err("1,200 bytes were used");
@@ -256,7 +258,10 @@ async fn old_usage_is_swept_but_the_last_use_of_a_key_stays_known() {
     let deleted = one.create(spec("deleted"), "root").await.unwrap().record;
     for record in [&kept, &deleted] {
         for keyring in [&one, &other] {
-            keyring.exchange_usage(&keyring.due_usage(record, &keyring.usage(&record.id)).unwrap()).await.unwrap();
+            keyring
+                .exchange_usage(&keyring.due_usage(record, &keyring.usage(&record.id), clock.now()).unwrap())
+                .await
+                .unwrap();
         }
     }
     one.delete(&deleted.id, agree).await.unwrap();

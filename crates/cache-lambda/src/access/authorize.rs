@@ -73,7 +73,7 @@ async fn pass(caller: Caller, mut request: Request, next: Next) -> Response {
 
 fn name(caller: &Caller, request: &Request) {
     if let Some(name) = request.extensions().get::<CallerName>() {
-        name.set(caller);
+        name.set(caller.name());
     }
 }
 
@@ -113,8 +113,10 @@ struct AuthorizationCheck {
 
 /// A key that was authorized, and its use in this process.
 struct AuthorizedKey {
-    record: Arc<KeyRecord>,
+    caller: Caller,
     usage: Arc<KeyUsage>,
+    /// What of its use is to be written down now.
+    due: Option<Due>,
 }
 
 impl PendingRequest {
@@ -152,7 +154,7 @@ impl PendingRequest {
             Err(error) => Err(error.into()),
         };
         match authorized {
-            Ok(authorized) => authorization.run(authorized, operation).await,
+            Ok(AuthorizedKey { usage, due, .. }) => authorization.run(&usage, due, operation).await,
             // The rest of the operation is dropped, so the response takes as long whatever is stored.
             Err(problem) => problem.into_response(),
         }
@@ -164,14 +166,13 @@ impl PendingRequest {
         let cache = || RequestCache::of(extensions, &authorization.state);
         match authorization.admit(record, cache).await {
             Err(problem) => problem.into_response(),
-            Ok(authorized) => {
-                let caller = Caller::Key(Arc::clone(&authorized.record));
+            Ok(AuthorizedKey { caller, usage, due }) => {
                 if let Resource::Namespace(namespace) = &authorization.resource {
                     let may_write = caller.permissions_on(namespace).allow(Permission::Write);
                     request.extensions_mut().insert(MayReplace(may_write));
                 }
                 request.extensions_mut().insert(caller);
-                authorization.run(authorized, next.run(request)).await
+                authorization.run(&usage, due, next.run(request)).await
             }
         }
     }
@@ -187,16 +188,18 @@ impl AuthorizationCheck {
     ) -> Result<AuthorizedKey, Problem> {
         let now = self.state.clock.now();
         if let (Some(name), Some(record)) = (&self.name, &record) {
-            name.set(&Caller::Key(Arc::clone(record)));
+            name.set(record.id.as_str());
         }
         let accepted = record.filter(|record| record.status(now) == KeyStatus::Active);
         let record = accepted.ok_or_else(|| credentials::refused(&self.state.config.auth))?;
-        if let Err(problem) = check_permission(&Caller::Key(Arc::clone(&record)), self.access, &self.resource)
+        let caller = Caller::Key(Arc::clone(&record));
+        if let Err(problem) = check_permission(&caller, self.access, &self.resource)
             && !self.needs_no_key(cache).await?
         {
             return Err(problem);
         }
-        let usage = self.state.keyring().usage(&record.id);
+        let keyring = self.state.keyring();
+        let usage = keyring.usage(&record.id);
         let limits = record.spec.limits;
         match usage.admit(&limits, now) {
             Ok(()) => {}
@@ -206,7 +209,8 @@ impl AuthorizationCheck {
         if let Some(received) = &self.received {
             received.belong_to(Arc::clone(&usage), limits);
         }
-        Ok(AuthorizedKey { record, usage })
+        let due = keyring.due_usage(&record, &usage, now);
+        Ok(AuthorizedKey { caller, usage, due })
     }
 
     /// Whether the request is authorized without a key: a valid key never permits less than none.
@@ -220,10 +224,9 @@ impl AuthorizationCheck {
     }
 
     /// Runs an operation whose key was authorized, and counts the bytes of the response.
-    async fn run(self, authorized: AuthorizedKey, operation: impl Future<Output = Response>) -> Response {
+    async fn run(self, usage: &KeyUsage, due: Option<Due>, operation: impl Future<Output = Response>) -> Response {
         let Self { state, .. } = self;
-        let AuthorizedKey { record, usage } = authorized;
-        let response = match state.keyring().due_usage(&record, &usage) {
+        let response = match due {
             None => operation.await,
             // What goes on after the response may be frozen with the function.
             Some(due) if state.config.in_lambda => join(operation, write_down(&state, due)).await.0,

@@ -127,9 +127,9 @@ pub struct CallerName(Arc<OnceLock<String>>);
 
 impl CallerName {
     /// Leaves the name.
-    pub fn set(&self, caller: &Caller) {
+    pub fn set(&self, name: &str) {
         // Only one middleware sets it.
-        let _ = self.0.set(caller.name().to_owned());
+        let _ = self.0.set(name.to_owned());
     }
 
     /// The name, `-` if there is none.

@@ -20,7 +20,7 @@ pub enum Resource {
     Elsewhere(String),
 }
 
-/// What a request acts on.
+/// What a request acts on. The parameters that were read for it are left to the handler.
 ///
 /// # Errors
 ///
@@ -28,7 +28,10 @@ pub enum Resource {
 pub async fn of(access: Access, parts: &mut Parts, state: &AppState) -> Result<Resource, Problem> {
     match access {
         Access::Namespace(_) | Access::Store => {
-            Ok(Resource::Namespace(Params::from_request_parts(parts, state).await?.namespace()?))
+            let params = Params::from_request_parts(parts, state).await?;
+            let namespace = params.namespace()?;
+            parts.extensions.insert(params);
+            Ok(Resource::Namespace(namespace))
         }
         Access::Folder(_) => {
             let params = Params::from_request_parts(parts, state).await?;
@@ -37,7 +40,9 @@ pub async fn of(access: Access, parts: &mut Parts, state: &AppState) -> Result<R
                 "" => params.query("path").unwrap_or_default(),
                 path => path,
             };
-            Ok(first_folder(path))
+            let resource = first_folder(path);
+            parts.extensions.insert(params);
+            Ok(resource)
         }
         Access::Public
         | Access::SignedUrl
