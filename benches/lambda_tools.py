@@ -32,7 +32,7 @@ AS_LAMBDA = {
 
 
 def event(method, path, body=None, content_type="text/plain", query=""):
-    """What an HTTP API sends."""
+    """What an HTTP API sends: characters beyond ASCII as they are. With `\\u00e9` for each, 5.9 MB would be 18, and Lambda takes 6."""
     return json.dumps({
         "version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": query,
         "headers": {"host": "id.example.com", "content-type": content_type, "x-api-key": KEY},
@@ -42,7 +42,7 @@ def event(method, path, body=None, content_type="text/plain", query=""):
             "routeKey": "$default", "stage": "$default", "time": "20/Nov/2026:12:06:51 +0000", "timeEpoch": 1795176411520,
         },
         "body": body, "isBase64Encoded": False,
-    })
+    }, ensure_ascii=False)
 
 
 class Function:
