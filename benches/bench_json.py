@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 
-from bench_tools import server
+from bench_tools import memory, reset_peak_memory, server
 from json_texts import JSON, operations_with_json, shapes
 
 TEXT_BYTES = 60_000_000
@@ -40,15 +40,15 @@ def main():
             with Health(ours.port) as one:
                 peaks = sorted((sample(ours, operation, text) for operation in operations), reverse=True)
             peak, operation, status = peaks[0]
-            reset_peak(ours.pid)
+            reset_peak_memory(ours.pid)
             with Health(ours.port) as several, concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
                 worst = [operation for _, operation, _ in peaks[:AT_ONCE]]
                 statuses = collections.Counter(pool.map(lambda operation: send(ours.port, *operation, text)[0], worst))
             together = memory(ours.pid, "VmHWM")
             time.sleep(REST_SECONDS)
             shown = ", ".join(f"{count} × {status}" for status, count in sorted(statuses.items()))
-            print(f"| {shape} | {before} | {peak} | `{' '.join(operation)}` ({status}) | {together} | {shown} | "
-                  f"{memory(ours.pid, 'VmRSS')} | {one.longest_ms.value:.0f} ms | {several.longest_ms.value:.0f} ms |", flush=True)
+            print(f"| {shape} | {before:.0f} | {peak:.0f} | `{' '.join(operation)}` ({status}) | {together:.0f} | {shown} | "
+                  f"{memory(ours.pid, 'VmRSS'):.0f} | {one.longest_ms.value:.0f} ms | {several.longest_ms.value:.0f} ms |", flush=True)
             if max(peak, together) > MOST_MEMORY_MIB or max(one.longest_ms.value, several.longest_ms.value) > LONGEST_HEALTH_MS:
                 failures.append(shape)
     if failures:
@@ -82,7 +82,7 @@ class Health:
 
 def sample(ours, operation, text):
     """The peak memory of one request in MiB, its operation, and the status of the response."""
-    reset_peak(ours.pid)
+    reset_peak_memory(ours.pid)
     status, _ = send(ours.port, *operation, text)
     return memory(ours.pid, "VmHWM"), operation, status
 
@@ -98,17 +98,6 @@ def send(port, method, path, text=None):
         return 0, b""
     finally:
         connection.close()
-
-
-def memory(pid, field):
-    """In MiB."""
-    with open(f"/proc/{pid}/status") as status:
-        return next(int(line.split()[1]) >> 10 for line in status if line.startswith(field))
-
-
-def reset_peak(pid):
-    with open(f"/proc/{pid}/clear_refs", "w") as file:
-        file.write("5")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ import asyncio
 import json
 import multiprocessing
 import os
-import pathlib
 import resource
 import statistics
 import subprocess
@@ -23,9 +22,11 @@ import tempfile
 import time
 import urllib.request
 
+from bench_tools import memory
+
 MIB = 1 << 20
 IN_FLIGHT = 128 * MIB
-ALLOWED = IN_FLIGHT + 64 * MIB
+ALLOWED_MIB = IN_FLIGHT // MIB + 64
 SECONDS = float(os.environ.get("BENCH_SECONDS", "5"))
 PORT = int(os.environ.get("PORT", "18933"))
 
@@ -47,11 +48,6 @@ def start(binary, folder):
         except OSError:
             time.sleep(0.05)
     raise SystemExit("the server did not start")
-
-
-def rss(server):
-    lines = pathlib.Path(f"/proc/{server.pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS"))
 
 
 async def request(head, body=b""):
@@ -166,7 +162,7 @@ async def measure(server, load, paths):
     watcher.start()
     work = asyncio.create_task(load())
     while not work.done():
-        peak = max(peak, rss(server))
+        peak = max(peak, memory(server.pid, "VmRSS"))
         await asyncio.sleep(0.02)
     until.set()
     times, failed = await asyncio.to_thread(found.get)
@@ -199,16 +195,16 @@ async def main(binary):
                 p95 = [percentile(of) for of in times]
                 alone = alone or p95
                 shown = [", ".join(f"{took * 1e3:.1f} ms" for took in row) for row in (p95, [max(of) for of in times])]
-                print(f"| {what} | {sum(map(len, times))} | {failed} | {shown[0]} | {shown[1]} | {peak / MIB:.0f} MiB |", flush=True)
+                print(f"| {what} | {sum(map(len, times))} | {failed} | {shown[0]} | {shown[1]} | {peak:.0f} MiB |", flush=True)
                 if load is busy_processors:
                     continue
-                if failed or any(beside > 2 * before for beside, before in zip(p95, alone)) or peak > ALLOWED:
+                if failed or any(beside > 2 * before for beside, before in zip(p95, alone)) or peak > ALLOWED_MIB:
                     failures.append(what)
         finally:
             server.terminate()
             server.wait()
     if failures:
-        print(f"beyond the goals (p95 at most twice that of alone, {ALLOWED // MIB} MiB, nothing fails): {'; '.join(failures)}")
+        print(f"beyond the goals (p95 at most twice that of alone, {ALLOWED_MIB} MiB, nothing fails): {'; '.join(failures)}")
         return 1
     return 0
 

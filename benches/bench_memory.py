@@ -17,6 +17,8 @@ from lambda_tools import Function, event, start_bucket
 TEXT_BYTES = 5_900_000
 MOST_MEMORY_MIB = 128.0
 SMALLEST_FUNCTION = {"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128", "RUST_LOG": "off"}
+
+
 def main():
     binary = os.path.abspath(sys.argv[1])
     settings = {**SMALLEST_FUNCTION, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{start_bucket()}"}

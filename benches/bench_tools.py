@@ -113,11 +113,21 @@ end
 def peak_memory(pid):
     """In megabytes, as text."""
     try:
-        with open(f"/proc/{pid}/status") as status:
-            peak = re.search(r"VmHWM:\s+(\d+)", status.read())
-            return f"{int(peak.group(1)) / 1024:.0f} MB"
+        return f"{memory(pid, 'VmHWM'):.0f} MB"
     except OSError:
         return "unknown (no /proc)"
+
+
+def memory(pid, field):
+    """A field of /proc/PID/status in MiB: VmRSS is what is resident, VmHWM its peak."""
+    with open(f"/proc/{pid}/status") as status:
+        return int(re.search(field + r":\s+(\d+)", status.read()).group(1)) / 1024
+
+
+def reset_peak_memory(pid):
+    """Begins to measure the peak anew, from what is resident now."""
+    with open(f"/proc/{pid}/clear_refs", "w") as command:
+        command.write("5")
 
 
 def free_port():

@@ -4,7 +4,6 @@ import hashlib
 import http.server
 import json
 import multiprocessing
-import re
 import select
 import socket
 import subprocess
@@ -13,6 +12,8 @@ import tempfile
 import threading
 import time
 import urllib.parse
+
+from bench_tools import memory, reset_peak_memory
 
 PATIENCE = 30
 KEY = "sample-key"
@@ -112,13 +113,10 @@ class Function:
             return int(nanoseconds.read().split()[0]) / 1e9
 
     def peak_memory(self):
-        with open(f"/proc/{self.process.pid}/status") as status:
-            return int(re.search(r"VmHWM:\s+(\d+)", status.read()).group(1)) / 1024
+        return memory(self.process.pid, "VmHWM")
 
     def reset_peak_memory(self):
-        """Begins to measure the peak anew, from what is resident now."""
-        with open(f"/proc/{self.process.pid}/clear_refs", "w") as command:
-            command.write("5")
+        reset_peak_memory(self.process.pid)
 
     def give_up(self, problem):
         self.log.seek(0)

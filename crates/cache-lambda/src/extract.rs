@@ -33,7 +33,7 @@ impl FromRequestParts<AppState> for Params {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        // Whoever authorized the request has read them.
+        // The middleware has read them to authorize the request.
         if let Some(params) = parts.extensions.remove() {
             return Ok(params);
         }
