@@ -22,6 +22,8 @@ use super::{Shown, Validator, WrittenView, has_key_view, replacing, view_of_key}
 
 /// How often a key view is written before it is left as it is: each time another store was faster.
 const MAX_ATTEMPTS: usize = 12;
+/// How many of them may end with a call that failed. A storage that does not respond must not delay a store that is done.
+const MAX_FAILURES: usize = 3;
 
 impl NamespaceCache {
     /// Makes the view of a key show the newest version, and returns the views that it removed. It is best effort: a view that
@@ -44,8 +46,9 @@ impl NamespaceCache {
         if !has_key_view(key.strategy) {
             return Vec::new();
         }
+        let written_kinds = written.iter().filter_map(|written| kind_of_extension(&written.key)).collect();
         let state = written.map_or(ViewState::Unknown, ViewState::Written);
-        let mut settling = Settling { cache: self, key, state, removed: Vec::new(), is_stuck: false };
+        let mut settling = Settling { cache: self, key, state, written_kinds, removed: Vec::new(), is_stuck: false };
         if let Err(error) = settling.run(index).await {
             tracing::info!(namespace = %self.namespace, key = %key.cache_key, %error, "the view of the key was not settled");
         }
@@ -58,6 +61,8 @@ struct Settling<'a> {
     cache: &'a NamespaceCache,
     key: &'a KeyRef,
     state: ViewState,
+    /// The kinds whose views this process has written: the index may never have listed them.
+    written_kinds: Vec<ContentKind>,
     removed: Vec<ObjectKey>,
     /// Whether the newest version could not be read.
     is_stuck: bool,
@@ -94,25 +99,36 @@ impl Settling<'_> {
     async fn run(&mut self, mut known: Option<Loaded<KeyIndex>>) -> Result<(), Error> {
         let index_key = self.cache.layout().key_index(self.key);
         let mut backoff = Backoff::new(&self.cache.cache);
+        let mut failures = 0;
         for _ in 0..MAX_ATTEMPTS {
-            let index = async {
-                match known.take() {
-                    Some(index) => Ok(index),
-                    None => self.cache.load::<KeyIndex>(&index_key, Part::Whole).await,
-                }
-            };
-            let (loaded, is_unchanged) = try_join(index, self.is_unchanged()).await?;
-            let Some(index) = loaded.head else { return Ok(()) };
-            let version = loaded.version.as_ref();
-            if self.is_settled(&index, version, is_unchanged) || self.step(&index, version).await? {
-                return Ok(());
-            }
-            if self.is_stuck {
+            match self.attempt(&index_key, known.take()).await {
+                Ok(true) => return Ok(()),
                 // The newest entry is being deleted: the index is about to move on.
-                backoff.wait(&index_key).await?;
+                Ok(false) if self.is_stuck => backoff.wait(&index_key).await?,
+                Ok(false) => {}
+                Err(Error::Unavailable { .. }) if failures < MAX_FAILURES => {
+                    failures += 1;
+                    backoff.wait(&index_key).await?;
+                }
+                Err(error) => return Err(error),
             }
         }
         Ok(())
+    }
+
+    /// Whether the view is as the newest version wants it; if not, it was brought up to date.
+    async fn attempt(&mut self, index_key: &ObjectKey, known: Option<Loaded<KeyIndex>>) -> Result<bool, Error> {
+        self.is_stuck = false;
+        let index = async {
+            match known {
+                Some(index) => Ok(index),
+                None => self.cache.load::<KeyIndex>(index_key, Part::Whole).await,
+            }
+        };
+        let (loaded, is_unchanged) = try_join(index, self.is_unchanged()).await?;
+        let Some(index) = loaded.head else { return Ok(true) };
+        let version = loaded.version.as_ref();
+        Ok(self.is_settled(&index, version, is_unchanged) || self.step(&index, version).await?)
     }
 
     async fn head(&self, key: &ObjectKey) -> Result<Option<ObjectHead>, Error> {
@@ -156,14 +172,11 @@ impl Settling<'_> {
 
     /// Brings the view up to date; `true` when nothing had to be written.
     async fn step(&mut self, index: &KeyIndex, version: Option<&Version>) -> Result<bool, Error> {
-        // Also of the kind that this store has written: it may never have been listed.
-        let written = self.state.written().and_then(|written| kind_of_extension(&written.key));
-        let kinds: Vec<ContentKind> = index.kinds().iter().copied().chain(written).collect();
+        let kinds = [index.kinds(), &self.written_kinds].concat();
         let Some(newest) = index.newest_row() else {
             self.state = version.cloned().map_or(ViewState::Unknown, ViewState::Removed);
             return self.remove_existing(&kinds).await;
         };
-        self.is_stuck = false;
         let Some(expected) = self.expected(index, newest.cache_id).await? else {
             self.is_stuck = true;
             return Ok(false);
@@ -174,6 +187,7 @@ impl Settling<'_> {
             && (expected.is_python || self.cache.is_python_file(&expected.view).await?);
         let shows_it = is_taken || self.shows(head.as_ref(), &expected).await?;
         if !shows_it {
+            self.written_kinds.push(expected.kind);
             self.write(&expected, head).await?;
         }
         let others: Vec<ContentKind> = match self.key.strategy {
