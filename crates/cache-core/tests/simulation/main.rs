@@ -126,8 +126,7 @@ impl Schedules {
             if seed >= self.end {
                 return;
             }
-            let ledger = run(seed, [0.0, 0.05, 0.25][(seed % 3) as usize], Objects::new());
-            self.note(seed, &ledger);
+            self.note(seed, &run_schedule(seed));
         }
     }
 
@@ -148,6 +147,15 @@ impl Schedules {
             eprintln!("SIMULATION_SEED={seed} SIMULATION_SCHEDULES=1: {:#?}", ledger.violations);
         }
     }
+}
+
+fn run_schedule(seed: u64) -> Ledger {
+    run(seed, [0.0, 0.05, 0.25][(seed % 3) as usize], Objects::new())
+}
+
+#[test]
+fn a_view_of_a_kind_that_the_index_never_listed_is_removed_although_a_read_failed() {
+    assert_eq!(run_schedule(35_005_132).violations, [""; 0]);
 }
 
 #[test]
