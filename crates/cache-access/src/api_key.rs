@@ -41,7 +41,7 @@ impl ApiKey {
             }
         }
         random.truncate(RANDOM_CHARS);
-        let checksum = checksum(&random).map(char::from);
+        let checksum = checksum(random.as_bytes()).map(char::from);
         Self([PREFIX, &random].into_iter().flat_map(str::chars).chain(checksum).collect())
     }
 
@@ -60,13 +60,7 @@ impl FromStr for ApiKey {
     type Err = NotAnApiKey;
 
     fn from_str(text: &str) -> Result<Self, NotAnApiKey> {
-        let body = text.strip_prefix(PREFIX).ok_or(NotAnApiKey)?;
-        let is_base62 = body.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        if !is_base62 || body.len() != RANDOM_CHARS + CHECKSUM_CHARS {
-            return Err(NotAnApiKey);
-        }
-        let (random, sum) = body.split_at(RANDOM_CHARS);
-        if checksum(random) == sum.as_bytes() { Ok(Self(text.to_owned())) } else { Err(NotAnApiKey) }
+        check(text.as_bytes()).map(|()| Self(text.to_owned()))
     }
 }
 
@@ -77,13 +71,33 @@ impl fmt::Debug for ApiKey {
     }
 }
 
+/// What the key with this text is stored and found under.
+///
+/// # Errors
+///
+/// When the text is no key.
+pub fn digest_of(text: &[u8]) -> Result<Sha256Digest, NotAnApiKey> {
+    check(text).map(|()| Sha256Digest::of(text))
+}
+
+fn check(text: &[u8]) -> Result<(), NotAnApiKey> {
+    let body = text.strip_prefix(PREFIX.as_bytes()).ok_or(NotAnApiKey)?;
+    if body.len() != RANDOM_CHARS + CHECKSUM_CHARS {
+        return Err(NotAnApiKey);
+    }
+    // It looks at all of them, so that the compiler can take several at once.
+    let is_base62 = body.iter().fold(true, |is_base62, byte| is_base62 & byte.is_ascii_alphanumeric());
+    let (random, sum) = body.split_at(RANDOM_CHARS);
+    if is_base62 && checksum(random) == sum { Ok(()) } else { Err(NotAnApiKey) }
+}
+
 /// A text that is no key, or one that was mistyped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("is not an API key: one has {PREFIX} and {} letters and digits", RANDOM_CHARS + CHECKSUM_CHARS)]
 pub struct NotAnApiKey;
 
-fn checksum(random: &str) -> [u8; CHECKSUM_CHARS] {
-    let mut rest = crc32fast::hash(random.as_bytes());
+fn checksum(random: &[u8]) -> [u8; CHECKSUM_CHARS] {
+    let mut rest = crc32fast::hash(random);
     let mut digits = [b'0'; CHECKSUM_CHARS];
     for digit in digits.iter_mut().rev() {
         *digit = BASE62[(rest % 62) as usize];

@@ -14,9 +14,9 @@ use cache_core::time::UnixMillis;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use crate::api_key::{ApiKey, KeyId};
-use crate::look_up::{InMemory, Known, KnownKeys};
+use crate::look_up::{InMemory, KnownKey, KnownKeys};
 use crate::record::{KeyRecord, KeySpec};
-use crate::usage::{Due, KeyUsage, UsageTable};
+use crate::usage::{KeyUsage, UsageTable};
 
 mod exchange;
 
@@ -91,7 +91,7 @@ impl Keyring {
             spec,
         };
         let version = self.storage.put(&reserved::api_key(&digest), encode(&record).into(), PutMode::Create).await?;
-        self.remember(digest, &record, version);
+        self.remember(digest, record.clone(), version, self.now());
         Ok(NewKey { key, record })
     }
 
@@ -155,7 +155,7 @@ impl Keyring {
             check(&record.spec)?;
             match self.storage.put(&key, encode(&record).into(), PutMode::Update(version)).await {
                 Ok(version) => {
-                    self.remember(digest, &record, version);
+                    self.remember(digest, record.clone(), version, self.now());
                     return Ok(Some(record));
                 }
                 Err(StorageError::Precondition { .. }) => {}
@@ -225,9 +225,9 @@ impl Keyring {
     }
 
     /// What is known of the key of a request without asking the storage; `None` when the storage has to be asked.
-    pub fn in_memory(&self, digest: &Sha256Digest) -> Option<Option<Arc<KeyRecord>>> {
-        match self.shared.known.get(digest, self.now()) {
-            InMemory::Known(record) => Some(Some(record)),
+    pub fn in_memory(&self, digest: &Sha256Digest, now: UnixMillis) -> Option<Option<Arc<KnownKey>>> {
+        match self.shared.known.get(digest, now) {
+            InMemory::Known(known) => Some(Some(known)),
             InMemory::Unknown => Some(None),
             InMemory::Stale(_) | InMemory::Nothing => None,
         }
@@ -238,10 +238,10 @@ impl Keyring {
     /// # Errors
     ///
     /// `Unavailable` when the storage does not respond, or too many unknown keys were sent.
-    pub async fn look_up(&self, digest: &Sha256Digest) -> Result<Option<Arc<KeyRecord>>, Error> {
+    pub async fn look_up(&self, digest: &Sha256Digest) -> Result<Option<Arc<KnownKey>>, Error> {
         let now = self.now();
         let known = match self.shared.known.get(digest, now) {
-            InMemory::Known(record) => return Ok(Some(record)),
+            InMemory::Known(known) => return Ok(Some(known)),
             InMemory::Unknown => return Ok(None),
             InMemory::Stale(known) => Some(known),
             InMemory::Nothing => {
@@ -254,17 +254,18 @@ impl Keyring {
             known.as_ref().map_or_else(GetOptions::default, |known| GetOptions::unless(known.version.clone()));
         let known = match (self.storage.get(&key, &options).await?, known) {
             (Some(GetResult::Object(object)), _) => {
-                Known { record: Arc::new(decode(&key, &object.bytes)?), version: object.version, read_at: now }
+                return Ok(Some(self.remember(*digest, decode(&key, &object.bytes)?, object.version, now)));
             }
-            (Some(GetResult::NotModified), Some(known)) => Known { read_at: now, ..Known::clone(&known) },
+            (Some(GetResult::NotModified), Some(known)) => {
+                Arc::new(KnownKey { read_at: now, ..KnownKey::clone(&known) })
+            }
             (Some(GetResult::NotModified) | None, _) => {
                 self.shared.known.insert_unknown(*digest, now);
                 return Ok(None);
             }
         };
-        let record = Arc::clone(&known.record);
-        self.shared.known.insert(*digest, known);
-        Ok(Some(record))
+        self.shared.known.insert(*digest, Arc::clone(&known));
+        Ok(Some(known))
     }
 
     /// Takes from the budget of look-ups for unknown callers, for another question to the storage that anybody can cause.
@@ -277,21 +278,25 @@ impl Keyring {
     }
 
     /// The use of a key in this process.
-    pub fn usage(&self, id: &KeyId) -> Arc<KeyUsage> {
+    fn usage(&self, id: &KeyId) -> Arc<KeyUsage> {
         self.shared.usage.of(id)
-    }
-
-    /// What this process should write down of the `usage` of a key now, if it is time: for [`Keyring::exchange_usage`].
-    pub fn due_usage(&self, record: &KeyRecord, usage: &KeyUsage, now: UnixMillis) -> Option<Due> {
-        usage.take_due(&record.id, &record.spec.limits, now)
     }
 
     fn now(&self) -> UnixMillis {
         self.shared.clock.now()
     }
 
-    fn remember(&self, digest: Sha256Digest, record: &KeyRecord, version: Version) {
-        self.shared.known.insert(digest, Known { record: Arc::new(record.clone()), version, read_at: self.now() });
+    fn remember(
+        &self,
+        digest: Sha256Digest,
+        record: KeyRecord,
+        version: Version,
+        read_at: UnixMillis,
+    ) -> Arc<KnownKey> {
+        let usage = self.usage(&record.id);
+        let known = Arc::new(KnownKey { record, usage, version, read_at });
+        self.shared.known.insert(digest, Arc::clone(&known));
+        known
     }
 
     /// The key of this id: its object is found by the beginning of its name.

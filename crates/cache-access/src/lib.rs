@@ -9,14 +9,15 @@
 //! 2. [`permission`]: permissions, and on which namespaces a key has them.
 //! 3. [`record`]: what is stored of a key, and when it is valid.
 //! 4. [`keyring`]: the use cases: create, read, list, change, rotate, delete, and look up the key of a request.
-//! 5. [`limits`] and [`usage`]: how much a key may be used, and how processes tell each other how much it was.
+//! 5. [`look_up`]: what the process remembers of keys.
+//! 6. [`limits`] and [`usage`]: how much a key may be used, and how processes tell each other how much it was.
 
 pub mod api_key;
 pub mod keyring;
 pub mod limits;
+pub mod look_up;
 pub mod permission;
 pub mod record;
 pub mod usage;
 
 mod gcra;
-mod look_up;

@@ -13,6 +13,7 @@ use quick_cache::{DefaultHashBuilder, OptionsBuilder, UnitWeighter};
 
 use crate::gcra::{Gcra, Rate};
 use crate::record::KeyRecord;
+use crate::usage::{Due, KeyUsage};
 
 /// A key is used so long as it was read. So a key that was revoked is refused everywhere after that time.
 pub const KNOWN_FOR: Duration = Duration::from_secs(60);
@@ -26,17 +27,20 @@ const LOOK_UPS: Rate = Rate { interval_us: 50_000, burst: 20 };
 
 /// What is in memory of keys.
 pub(crate) struct KnownKeys {
-    known: KeyCache<Arc<Known>>,
+    known: KeyCache<Arc<KnownKey>>,
     unknown: KeyCache<UnixMillis>,
     look_ups: Mutex<Gcra>,
 }
 
 type KeyCache<T> = Cache<Sha256Digest, T>;
 
-/// A key that was read.
+/// A key that exists, and its use in this process.
 #[derive(Debug, Clone)]
-pub(crate) struct Known {
-    pub(crate) record: Arc<KeyRecord>,
+pub struct KnownKey {
+    /// The key as it was read, at most a minute ago.
+    pub record: KeyRecord,
+    /// Its use in this process.
+    pub usage: Arc<KeyUsage>,
     pub(crate) version: Version,
     /// When the read began.
     pub(crate) read_at: UnixMillis,
@@ -46,13 +50,21 @@ pub(crate) struct Known {
 #[derive(Debug, Clone)]
 pub(crate) enum InMemory {
     /// It exists.
-    Known(Arc<KeyRecord>),
+    Known(Arc<KnownKey>),
     /// It does not exist.
     Unknown,
     /// It existed a while ago.
-    Stale(Arc<Known>),
+    Stale(Arc<KnownKey>),
     /// Nothing.
     Nothing,
+}
+
+impl KnownKey {
+    /// What this process should write down of its use now, if it is time: for
+    /// [`Keyring::exchange_usage`](crate::keyring::Keyring::exchange_usage).
+    pub fn take_due_usage(&self, now: UnixMillis) -> Option<Due> {
+        self.usage.take_due(&self.record.id, &self.record.spec.limits, now)
+    }
 }
 
 impl Default for KnownKeys {
@@ -78,7 +90,7 @@ impl KnownKeys {
         if let Some(known) = self.known.get(digest) {
             // A clock that was set back makes the age as wrong as one that was set forward.
             let is_fresh = now.distance(known.read_at) < KNOWN_FOR;
-            return if is_fresh { InMemory::Known(Arc::clone(&known.record)) } else { InMemory::Stale(known) };
+            return if is_fresh { InMemory::Known(known) } else { InMemory::Stale(known) };
         }
         match self.unknown.get(digest) {
             Some(read_at) if now.distance(read_at) < UNKNOWN_FOR => InMemory::Unknown,
@@ -99,9 +111,9 @@ impl KnownKeys {
         })
     }
 
-    pub(crate) fn insert(&self, digest: Sha256Digest, known: Known) {
+    pub(crate) fn insert(&self, digest: Sha256Digest, known: Arc<KnownKey>) {
         self.unknown.remove(&digest);
-        self.known.insert(digest, Arc::new(known));
+        self.known.insert(digest, known);
     }
 
     pub(crate) fn insert_unknown(&self, digest: Sha256Digest, read_at: UnixMillis) {

@@ -285,8 +285,10 @@ impl Params {
         T: FromStr<Err: Display> + Display,
     {
         let parsed: T = parse(name, raw)?;
-        let sanitized = parsed.to_string();
-        if self.strict && sanitized != raw {
+        if self.strict
+            && let sanitized = parsed.to_string()
+            && sanitized != raw
+        {
             let reason = format!("has characters that are not allowed: '{sanitized}' would be");
             return Err(Problem::parameter(name, raw, reason));
         }

@@ -37,15 +37,24 @@ fn agree(_: &KeyRecord) -> Result<(), Error> {
     Ok(())
 }
 
+/// Whether the process knows that a key exists, or does not; `None` when it has to ask.
+fn in_memory(keyring: &Keyring, digest: &Sha256Digest) -> Option<bool> {
+    keyring.in_memory(digest, keyring.now()).map(|found| found.is_some())
+}
+
+async fn exists(keyring: &Keyring, digest: &Sha256Digest) -> Result<bool, Error> {
+    keyring.look_up(digest).await.map(|found| found.is_some())
+}
+
 #[tokio::test]
 async fn a_key_is_found_by_its_text_and_by_its_id_in_every_process() {
     let (one, other, _) = two();
     let made = one.create(spec("ci"), "root").await.unwrap();
     assert_eq!(other.get(&made.record.id).await.unwrap(), Some(made.record.clone()));
     let found = other.look_up(&made.key.digest()).await.unwrap().unwrap();
-    assert_eq!(*found, made.record);
-    assert_eq!((found.status(other.now()), found.created_by.as_str()), (KeyStatus::Active, "root"));
-    assert_eq!(other.look_up(&Sha256Digest::of(b"other")).await.unwrap(), None);
+    assert_eq!(found.record, made.record);
+    assert_eq!((found.record.status(other.now()), found.record.created_by.as_str()), (KeyStatus::Active, "root"));
+    assert!(!exists(&other, &Sha256Digest::of(b"other")).await.unwrap());
 }
 
 #[tokio::test]
@@ -67,7 +76,7 @@ async fn a_disabled_key_is_refused_by_its_own_process_at_once_and_by_others_afte
     let made = one.create(spec("ci"), "root").await.unwrap();
     let is_disabled = async |keyring: &Keyring| {
         let found = keyring.look_up(&made.key.digest()).await.unwrap().unwrap();
-        found.status(clock.now()) == KeyStatus::Disabled
+        found.record.status(clock.now()) == KeyStatus::Disabled
     };
     assert!(!is_disabled(&other).await);
     one.change(&made.record.id, disable).await.unwrap().unwrap();
@@ -85,9 +94,9 @@ async fn a_deleted_key_is_unknown_everywhere_after_a_minute() {
     let digest = made.key.digest();
     other.look_up(&digest).await.unwrap().unwrap();
     assert!(one.delete(&made.record.id, agree).await.unwrap());
-    assert_eq!(one.look_up(&digest).await.unwrap(), None);
+    assert!(!exists(&one, &digest).await.unwrap());
     clock.advance(KNOWN_FOR);
-    assert_eq!(other.look_up(&digest).await.unwrap(), None);
+    assert!(!exists(&other, &digest).await.unwrap());
     assert!(!other.delete(&made.record.id, agree).await.unwrap());
 }
 
@@ -105,9 +114,9 @@ async fn a_warm_key_costs_nothing_and_one_that_did_not_change_transfers_nothing(
     };
     calls(1).await;
     calls(0).await;
-    assert_eq!(other.in_memory(&digest).map(|found| found.is_some()), Some(true));
+    assert_eq!(in_memory(&other, &digest), Some(true));
     clock.advance(KNOWN_FOR);
-    assert_eq!(other.in_memory(&digest), None);
+    assert_eq!(in_memory(&other, &digest), None);
     calls(1).await;
     calls(0).await;
 }
@@ -116,14 +125,14 @@ async fn a_warm_key_costs_nothing_and_one_that_did_not_change_transfers_nothing(
 async fn unknown_keys_are_remembered_for_ten_seconds_and_looked_up_twenty_times_a_second() {
     let (one, other, clock) = two();
     let digest = |number: u32| Sha256Digest::of(&number.to_be_bytes());
-    assert_eq!(one.look_up(&digest(0)).await.unwrap(), None);
-    assert_eq!(one.in_memory(&digest(0)), Some(None));
+    assert!(!exists(&one, &digest(0)).await.unwrap());
+    assert_eq!(in_memory(&one, &digest(0)), Some(false));
     clock.advance(UNKNOWN_FOR);
-    assert_eq!(one.in_memory(&digest(0)), None, "it may have been made since");
+    assert_eq!(in_memory(&one, &digest(0)), None, "it may have been made since");
     let mut asked = 0;
     for number in 1..100 {
-        match one.look_up(&digest(number)).await {
-            Ok(None) => asked += 1,
+        match exists(&one, &digest(number)).await {
+            Ok(false) => asked += 1,
             Err(Error::Unavailable { .. }) => {}
             unexpected => panic!("{unexpected:?}"),
         }
@@ -148,7 +157,7 @@ async fn a_storage_failure_is_neither_a_yes_nor_a_no() {
     for digest in [made.key.digest(), Sha256Digest::of(b"unknown")] {
         storage.once(StorageOp::Get, ".mgraph-cache/keys", Fault::Lost);
         assert!(matches!(keyring.look_up(&digest).await, Err(Error::Unavailable { .. })));
-        assert_eq!(keyring.in_memory(&digest), None);
+        assert_eq!(in_memory(&keyring, &digest), None);
     }
     keyring.look_up(&made.key.digest()).await.unwrap().unwrap();
 }
@@ -238,13 +247,9 @@ async fn processes_tell_each_other_of_the_use_of_a_key() {
         keyring.usage(&record.id).add_bytes(600, clock.now());
     }
     for keyring in [&one, &other] {
-        keyring
-            .exchange_usage(
-                &keyring.due_usage(&record, &keyring.usage(&record.id), clock.now()).expect("the first use"),
-            )
-            .await
-            .unwrap();
-        assert!(keyring.due_usage(&record, &keyring.usage(&record.id), clock.now()).is_none());
+        let take_due = || keyring.usage(&record.id).take_due(&record.id, &limits, clock.now());
+        keyring.exchange_usage(&take_due().expect("the first use")).await.unwrap();
+        assert!(take_due().is_none());
     }
     one.usage(&record.id).admit(&limits, clock.now()).expect("it has not heard of the other");
     other.usage(&record.id).admit(&limits, clock.now()).expect_err("1,200 bytes were used");
@@ -258,10 +263,8 @@ async fn old_usage_is_swept_but_the_last_use_of_a_key_stays_known() {
     let deleted = one.create(spec("deleted"), "root").await.unwrap().record;
     for record in [&kept, &deleted] {
         for keyring in [&one, &other] {
-            keyring
-                .exchange_usage(&keyring.due_usage(record, &keyring.usage(&record.id), clock.now()).unwrap())
-                .await
-                .unwrap();
+            let due = keyring.usage(&record.id).take_due(&record.id, &record.spec.limits, clock.now());
+            keyring.exchange_usage(&due.unwrap()).await.unwrap();
         }
     }
     one.delete(&deleted.id, agree).await.unwrap();

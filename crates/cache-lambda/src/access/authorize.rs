@@ -11,15 +11,16 @@ use axum::body::HttpBody;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use cache_access::permission::Permission;
-use cache_access::record::{KeyRecord, KeyStatus};
+use cache_access::look_up::KnownKey;
+use cache_access::permission::{Grants, Permission};
+use cache_access::record::KeyStatus;
 use cache_access::usage::{Due, KeyUsage};
 use cache_core::digest::Sha256Digest;
-use cache_core::time::Deadline;
+use cache_core::time::{Deadline, UnixMillis};
 use futures::future::{Either, join, ready, select};
 use tracing::Instrument;
 
-use super::caller::{Caller, CallerName, MayReplace};
+use super::caller::{self, Caller, CallerName, MayReplace};
 use super::credentials::{self, Credentials};
 use super::received::ReceivedBytes;
 use super::resource::{self, Resource};
@@ -56,8 +57,10 @@ pub async fn authorize(State(state): State<AppState>, request: Request, next: Ne
                 Ok(pending) => pending,
                 Err(problem) => return problem.into_response(),
             };
-            match pending.authorization.state.keyring().in_memory(&digest) {
-                Some(record) => pending.decide(record, next).await,
+            let state = &pending.authorization.state;
+            let now = state.clock.now();
+            match state.keyring().in_memory(&digest, now) {
+                Some(found) => pending.decide(found, now, next).await,
                 None => pending.look_up(digest, next).await,
             }
         }
@@ -111,10 +114,9 @@ struct AuthorizationCheck {
     received: Option<ReceivedBytes>,
 }
 
-/// A key that was authorized, and its use in this process.
+/// A key that was authorized.
 struct AuthorizedKey {
-    caller: Caller,
-    usage: Arc<KeyUsage>,
+    key: Arc<KnownKey>,
     /// What of its use is to be written down now.
     due: Option<Due>,
 }
@@ -139,7 +141,10 @@ impl PendingRequest {
         let keyring = cache.keyring();
         if self.authorization.access != Access::Namespace(Permission::Read) {
             return match keyring.look_up(&digest).await {
-                Ok(record) => self.decide(record, next).await,
+                Ok(found) => {
+                    let now = self.authorization.state.clock.now();
+                    self.decide(found, now, next).await
+                }
                 Err(error) => Problem::from(error).into_response(),
             };
         }
@@ -150,29 +155,32 @@ impl PendingRequest {
             Either::Right((response, look_up)) => (look_up.await, Either::Right(ready(response))),
         };
         let authorized = match found {
-            Ok(record) => authorization.admit(record, || cache).await,
+            Ok(found) => authorization.admit(found, authorization.state.clock.now(), || cache).await,
             Err(error) => Err(error.into()),
         };
         match authorized {
-            Ok(AuthorizedKey { usage, due, .. }) => authorization.run(&usage, due, operation).await,
+            Ok(AuthorizedKey { key, due }) => authorization.run(&key.usage, due, operation).await,
             // The rest of the operation is dropped, so the response takes as long whatever is stored.
             Err(problem) => problem.into_response(),
         }
     }
 
-    async fn decide(self, record: Option<Arc<KeyRecord>>, next: Next) -> Response {
+    async fn decide(self, found: Option<Arc<KnownKey>>, now: UnixMillis, next: Next) -> Response {
         let Self { authorization, mut request } = self;
         let extensions = request.extensions();
         let cache = || RequestCache::of(extensions, &authorization.state);
-        match authorization.admit(record, cache).await {
+        match authorization.admit(found, now, cache).await {
             Err(problem) => problem.into_response(),
-            Ok(AuthorizedKey { caller, usage, due }) => {
-                if let Resource::Namespace(namespace) = &authorization.resource {
-                    let may_write = caller.permissions_on(namespace).allow(Permission::Write);
-                    request.extensions_mut().insert(MayReplace(may_write));
+            Ok(AuthorizedKey { key, due }) => {
+                // A read does not ask who calls: beside a look-up it runs before that is known.
+                if authorization.access != Access::Namespace(Permission::Read) {
+                    if let Resource::Namespace(namespace) = &authorization.resource {
+                        let may_write = key.record.spec.grants.on(namespace).allow(Permission::Write);
+                        request.extensions_mut().insert(MayReplace(may_write));
+                    }
+                    request.extensions_mut().insert(Caller::Key(Arc::clone(&key)));
                 }
-                request.extensions_mut().insert(caller);
-                authorization.run(&usage, due, next.run(request)).await
+                authorization.run(&key.usage, due, next.run(request)).await
             }
         }
     }
@@ -183,23 +191,21 @@ impl AuthorizationCheck {
     /// it is refused.
     async fn admit(
         &self,
-        record: Option<Arc<KeyRecord>>,
+        found: Option<Arc<KnownKey>>,
+        now: UnixMillis,
         cache: impl FnOnce() -> RequestCache,
     ) -> Result<AuthorizedKey, Problem> {
-        let now = self.state.clock.now();
-        if let (Some(name), Some(record)) = (&self.name, &record) {
-            name.set(record.id.as_str());
+        if let (Some(name), Some(key)) = (&self.name, &found) {
+            name.set(key.record.id.as_str());
         }
-        let accepted = record.filter(|record| record.status(now) == KeyStatus::Active);
-        let record = accepted.ok_or_else(|| credentials::refused(&self.state.config.auth))?;
-        let caller = Caller::Key(Arc::clone(&record));
-        if let Err(problem) = check_permission(&caller, self.access, &self.resource)
+        let accepted = found.filter(|key| key.record.status(now) == KeyStatus::Active);
+        let key = accepted.ok_or_else(|| credentials::refused(&self.state.config.auth))?;
+        let KnownKey { record, usage, .. } = &*key;
+        if let Err(problem) = check_permission(&record.spec.grants, self.access, &self.resource)
             && !self.needs_no_key(cache).await?
         {
             return Err(problem);
         }
-        let keyring = self.state.keyring();
-        let usage = keyring.usage(&record.id);
         let limits = record.spec.limits;
         match usage.admit(&limits, now) {
             Ok(()) => {}
@@ -207,10 +213,10 @@ impl AuthorizationCheck {
             Err(exceeded) => return Err(Problem::limit_exceeded(&exceeded)),
         }
         if let Some(received) = &self.received {
-            received.belong_to(Arc::clone(&usage), limits);
+            received.belong_to(Arc::clone(usage), limits);
         }
-        let due = keyring.due_usage(&record, &usage, now);
-        Ok(AuthorizedKey { caller, usage, due })
+        let due = key.take_due_usage(now);
+        Ok(AuthorizedKey { key, due })
     }
 
     /// Whether the request is authorized without a key: a valid key never permits less than none.
@@ -224,14 +230,14 @@ impl AuthorizationCheck {
     }
 
     /// Runs an operation whose key was authorized, and counts the bytes of the response.
-    async fn run(self, usage: &KeyUsage, due: Option<Due>, operation: impl Future<Output = Response>) -> Response {
-        let Self { state, .. } = self;
+    async fn run(&self, usage: &KeyUsage, due: Option<Due>, operation: impl Future<Output = Response>) -> Response {
+        let state = &self.state;
         let response = match due {
             None => operation.await,
             // What goes on after the response may be frozen with the function.
-            Some(due) if state.config.in_lambda => join(operation, write_down(&state, due)).await.0,
+            Some(due) if state.config.in_lambda => join(operation, write_down(state, due)).await.0,
             Some(due) => {
-                let own = Arc::clone(&state);
+                let own = Arc::clone(state);
                 let work = async move { write_down(&own, due).await };
                 state.background_tasks.spawn(work.in_current_span());
                 operation.await
@@ -250,16 +256,16 @@ async fn write_down(state: &Service, due: Due) {
     }
 }
 
-fn check_permission(caller: &Caller, access: Access, resource: &Resource) -> Result<(), Problem> {
-    let Caller::Key(record) = caller else { return Ok(()) };
-    let grants = &record.spec.grants;
+fn check_permission(grants: &Grants, access: Access, resource: &Resource) -> Result<(), Problem> {
     match (access, resource) {
         (Access::Public | Access::SignedUrl | Access::AnyKey, _) => Ok(()),
         (Access::Namespace(permission) | Access::Folder(permission), Resource::Namespace(namespace)) => {
-            caller.check(permission, namespace)
+            caller::check(grants.on(namespace), permission, namespace)
         }
         // A handler of a store asks for more if it is to replace something.
-        (Access::Store, Resource::Namespace(namespace)) => caller.check(Permission::Create, namespace),
+        (Access::Store, Resource::Namespace(namespace)) => {
+            caller::check(grants.on(namespace), Permission::Create, namespace)
+        }
         (Access::Folder(permission), Resource::Service) if grants.allow_anywhere(permission) => Ok(()),
         (Access::Folder(permission), Resource::Service) => Err(Problem::permission_missing(permission, "*")),
         (Access::Namespace(_) | Access::Store | Access::Folder(_), Resource::Elsewhere(folder)) => {

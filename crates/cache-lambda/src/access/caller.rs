@@ -4,8 +4,8 @@ use std::convert::Infallible;
 use std::sync::{Arc, OnceLock};
 
 use axum::extract::FromRequestParts;
+use cache_access::look_up::KnownKey;
 use cache_access::permission::{Permission, Permissions};
-use cache_access::record::KeyRecord;
 use cache_core::ids::{CacheKey, FileId, Namespace};
 use http::Extensions;
 use http::request::Parts;
@@ -15,14 +15,14 @@ use crate::problem::Problem;
 use crate::state::AppState;
 
 /// Who calls.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub enum Caller {
     /// Anyone, with every permission: the server requires no key.
     AuthDisabled,
     /// A caller with the key that the operator configured.
     Root,
     /// A caller with this key.
-    Key(Arc<KeyRecord>),
+    Key(Arc<KnownKey>),
     /// A caller without a key, who reads a namespace that everybody may read.
     #[default]
     Anonymous,
@@ -34,7 +34,7 @@ impl Caller {
         match self {
             Self::AuthDisabled | Self::Anonymous => "-",
             Self::Root => "root",
-            Self::Key(record) => record.id.as_str(),
+            Self::Key(known) => known.record.id.as_str(),
         }
     }
 
@@ -42,7 +42,7 @@ impl Caller {
     pub fn permissions_on(&self, namespace: &Namespace) -> Permissions {
         match self {
             Self::AuthDisabled | Self::Root => Permissions::all(),
-            Self::Key(record) => record.spec.grants.on(namespace),
+            Self::Key(known) => known.record.spec.grants.on(namespace),
             Self::Anonymous => [Permission::Read].into_iter().collect(),
         }
     }
@@ -61,14 +61,22 @@ impl Caller {
     ///
     /// 404 without any permission there, 403 without this one.
     pub fn check(&self, permission: Permission, namespace: &Namespace) -> Result<(), Problem> {
-        let permissions = self.permissions_on(namespace);
-        if permissions.allow(permission) {
-            Ok(())
-        } else if permissions.is_empty() {
-            Err(Problem::no_such_namespace(namespace.as_str()))
-        } else {
-            Err(Problem::permission_missing(permission, namespace.as_str()))
-        }
+        check(self.permissions_on(namespace), permission, namespace)
+    }
+}
+
+/// Checks that the permissions that somebody has in a namespace are enough: see [`Caller::check`].
+///
+/// # Errors
+///
+/// As [`Caller::check`].
+pub fn check(permissions: Permissions, permission: Permission, namespace: &Namespace) -> Result<(), Problem> {
+    if permissions.allow(permission) {
+        Ok(())
+    } else if permissions.is_empty() {
+        Err(Problem::no_such_namespace(namespace.as_str()))
+    } else {
+        Err(Problem::permission_missing(permission, namespace.as_str()))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use cache_access::api_key::ApiKey;
+use cache_access::api_key;
 use cache_core::digest::Sha256Digest;
 use http::{HeaderMap, HeaderValue, header};
 use subtle::ConstantTimeEq;
@@ -47,10 +47,7 @@ pub fn of(auth: &Auth, headers: &HeaderMap) -> Result<Credentials, Problem> {
     if bool::from(shown.ct_eq(value.as_bytes())) {
         return Ok(Credentials::Root);
     }
-    match std::str::from_utf8(&shown).ok().and_then(|text| text.parse::<ApiKey>().ok()) {
-        Some(key) => Ok(Credentials::Key(key.digest())),
-        None => Err(refused(auth)),
-    }
+    api_key::digest_of(&shown).map(Credentials::Key).map_err(|_| refused(auth))
 }
 
 /// The token of RFC 6750. The name of the scheme may be written in any case.

@@ -42,15 +42,18 @@ pub fn who_am_i(caller: &Caller, read_only: bool) -> WhoAmI {
         Caller::AuthDisabled => unlimited(CallerKind::Open, everything()),
         Caller::Root => unlimited(CallerKind::Root, everything()),
         Caller::Anonymous => unlimited(CallerKind::Key, Vec::new()),
-        Caller::Key(record) => WhoAmI {
-            kind: CallerKind::Key,
-            id: Some(name(&record.id)),
-            name: Some(record.spec.name.clone()),
-            grants: grants(&record.spec.grants),
-            expires_at: record.spec.expires_at.map(UnixMillis::get),
-            limits: limits(&record.spec.limits),
-            read_only,
-        },
+        Caller::Key(known) => {
+            let KeyRecord { id, spec, .. } = &known.record;
+            WhoAmI {
+                kind: CallerKind::Key,
+                id: Some(name(id)),
+                name: Some(spec.name.clone()),
+                grants: grants(&spec.grants),
+                expires_at: spec.expires_at.map(UnixMillis::get),
+                limits: limits(&spec.limits),
+                read_only,
+            }
+        }
     }
 }
 

@@ -227,7 +227,7 @@ fn may_manage(caller: &Caller, record: &KeyRecord) -> bool {
 fn may_give(caller: &Caller, grants: &Grants) -> Result<(), Problem> {
     let Caller::Key(own) = caller else { return Ok(()) };
     let mut patterns = grants.0.iter().flat_map(|grant| &grant.namespaces);
-    match patterns.find(|pattern| !own.spec.grants.allow_on_pattern(Permission::Manage, pattern)) {
+    match patterns.find(|pattern| !own.record.spec.grants.allow_on_pattern(Permission::Manage, pattern)) {
         Some(pattern) => Err(Problem::grant_not_allowed(&pattern.to_string())),
         None => Ok(()),
     }
