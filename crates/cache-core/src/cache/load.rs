@@ -108,7 +108,7 @@ impl NamespaceCache {
     /// Keeps an object of so many bytes in memory.
     pub(super) fn keep<H: Head>(&self, key: &ObjectKey, loaded: &Loaded<H>, size: u64) {
         if let (Some(head), Some(version)) = (&loaded.head, &loaded.version) {
-            self.cache.shared.objects.keep(key, H::into_cached(Arc::clone(head), version.clone()), size);
+            self.cache.shared.objects.keep(key, size, || H::into_cached(Arc::clone(head), version.clone()));
         }
     }
 }

@@ -84,12 +84,11 @@ impl ObjectCache {
         found.map(|kept| kept.object)
     }
 
-    /// Keeps an object of so many bytes, unless it is too large.
-    pub(super) fn keep(&self, key: &ObjectKey, object: CachedObject, size: u64) {
+    /// Keeps an object of so many bytes, unless it is too large: then it is not made.
+    pub(super) fn keep(&self, key: &ObjectKey, size: u64, object: impl FnOnce() -> CachedObject) {
         let Some(entries) = &self.entries else { return };
-        let kept = Kept { object, size };
-        if ByWeight.weight(key, &kept) <= entries.capacity() / MAX_ENTRY_FRACTION {
-            entries.insert(key.clone(), kept);
+        if weight(key, size) <= entries.capacity() / MAX_ENTRY_FRACTION {
+            entries.insert(key.clone(), Kept { object: object(), size });
         } else {
             entries.remove(key);
         }
@@ -97,12 +96,8 @@ impl ObjectCache {
 
     /// Keeps the bytes of a blob.
     pub(super) fn keep_blob(&self, key: &ObjectKey, bytes: &Bytes, sha256: Sha256Digest) {
-        if self.entries.is_some() {
-            // As a part of a larger buffer, such as that of a connection, they would keep all of that in memory.
-            let bytes = Bytes::copy_from_slice(bytes);
-            let size = bytes.len() as u64;
-            self.keep(key, CachedObject::Blob(bytes, sha256), size);
-        }
+        // As a part of a larger buffer, such as that of a connection, they would keep all of that in memory.
+        self.keep(key, bytes.len() as u64, || CachedObject::Blob(Bytes::copy_from_slice(bytes), sha256));
     }
 
     /// Drops what was kept of an object that is gone.
@@ -135,8 +130,12 @@ struct ByWeight;
 
 impl Weighter<ObjectKey, Kept> for ByWeight {
     fn weight(&self, key: &ObjectKey, kept: &Kept) -> u64 {
-        key.as_str().len() as u64 + kept.size + ENTRY_OVERHEAD_BYTES
+        weight(key, kept.size)
     }
+}
+
+fn weight(key: &ObjectKey, size: u64) -> u64 {
+    key.as_str().len() as u64 + size + ENTRY_OVERHEAD_BYTES
 }
 
 #[cfg(test)]
@@ -182,6 +181,7 @@ mod tests {
         assert!(get(&cache, 1).is_some() && get(&cache, 2).is_none());
         keep(&cache, 1, vec![0; max + 1]);
         assert!(get(&cache, 1).is_none(), "what was there is out of date");
+        cache.keep(&key(2), 1_000_000, || panic!("a large object is not copied to be left out"));
     }
 
     #[test]
