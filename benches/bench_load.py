@@ -4,10 +4,11 @@
     make bench-load        builds the server, runs each load for some seconds, and prints a table
 
 First nothing, and busy loops beside an idle server: on few processors a read waits for its turn, whatever the server does. Then the
-loads: 64 bodies of 64 MiB at once, 5,000 idle connections, 500 senders of one byte a second, 10 MB of headers. Beside each of them a
-process of its own reads a content of 5 bytes and one of 100 KiB by turns all the time. It must not wait more than twice as long as
-alone (p95 of each), and the memory of the server must stay below what is configured and 64 MiB for everything else. Of the large
-bodies those that came first must be served, and the others be told within the time that they wait for room.
+loads: 64 bodies of 64 MiB at once, over a network of 1 Gbit/s and as fast as this machine can; 5,000 idle connections; 500 senders of
+one byte a second; 10 MB of headers. Beside each of them a process of its own reads a content of 5 bytes and one of 100 KiB by turns all
+the time. It must not wait more than twice as long as alone (p95 of each, except beside what takes all processors), and the memory of
+the server must stay below what is configured and 64 MiB for everything else. Of the large bodies those that came first must be served,
+and the others be told within the time that they wait for room.
 """
 
 import asyncio
@@ -27,6 +28,8 @@ from bench_tools import memory
 MIB = 1 << 20
 IN_FLIGHT = 128 * MIB
 ALLOWED_MIB = IN_FLIGHT // MIB + 64
+# Together the clients on a network of 1 Gbit/s send no faster.
+NETWORK_BYTES_PER_SECOND = 125_000_000
 SECONDS = float(os.environ.get("BENCH_SECONDS", "5"))
 PORT = int(os.environ.get("PORT", "18933"))
 
@@ -50,13 +53,31 @@ def start(binary, folder):
     raise SystemExit("the server did not start")
 
 
-async def request(head, body=b""):
+class Network:
+    """What clients share: each part is sent when those before it are through."""
+
+    def __init__(self, bytes_per_second):
+        self.bytes_per_second, self.free_at = bytes_per_second, 0
+
+    async def pass_through(self, size):
+        now = time.perf_counter()
+        begins = max(now, self.free_at)
+        self.free_at = begins + size / self.bytes_per_second
+        await asyncio.sleep(begins - now)
+
+
+LOOPBACK = Network(float("inf"))
+
+
+async def request(head, body=b"", network=LOOPBACK):
     """The status of a request; 0 if the server hung up."""
     reader, writer = await asyncio.open_connection("127.0.0.1", PORT)
     try:
         writer.write(head)
-        for start_at in range(0, len(body), MIB):
-            writer.write(body[start_at : start_at + MIB])
+        for start_at in range(0, len(body), MIB // 4):
+            part = body[start_at : start_at + MIB // 4]
+            await network.pass_through(len(part))
+            writer.write(part)
             await writer.drain()
         answer = await reader.read()
         return int(answer.split(None, 2)[1]) if answer else 0
@@ -99,7 +120,15 @@ async def busy_processors():
     return f"control: {len(loops)} busy loops beside the server"
 
 
-async def large_bodies():
+async def large_bodies_of_a_network():
+    return await large_bodies(Network(NETWORK_BYTES_PER_SECOND), "over 1 Gbit/s")
+
+
+async def large_bodies_at_full_speed():
+    return await large_bodies(LOOPBACK, "at full speed")
+
+
+async def large_bodies(network, speed):
     body = os.urandom(64 * MIB)
     head = f"POST /load/direct/store/binary HTTP/1.1\r\nhost: 127.0.0.1:{PORT}\r\ncontent-type: application/octet-stream\r\nconnection: close\r\ncontent-length: {len(body)}\r\n\r\n".encode()
 
@@ -107,14 +136,14 @@ async def large_bodies():
         # So that they come in this order.
         await asyncio.sleep(number * 0.002)
         began = time.perf_counter()
-        return await request(head, body), time.perf_counter() - began
+        return await request(head, body, network), time.perf_counter() - began
 
     answers = await asyncio.gather(*(send(number) for number in range(64)))
     statuses = [status for status, _ in answers]
     latest = max((number for number, status in enumerate(statuses) if status == 200), default=None)
     refused = [took for status, took in answers if status == 503]
     waited = f", refused after {min(refused):.1f} to {max(refused):.1f} s" if refused else ""
-    return f"64 bodies of 64 MiB: {({status: statuses.count(status) for status in sorted(set(statuses))})}, the last that was stored came as number {latest}{waited}"
+    return f"64 bodies of 64 MiB {speed}: {({status: statuses.count(status) for status in sorted(set(statuses))})}, the last that was stored came as number {latest}{waited}"
 
 
 async def idle_connections():
@@ -156,6 +185,11 @@ async def large_heads():
     return f"16 heads of 10 MB: {({status: statuses.count(status) for status in sorted(set(statuses))})}"
 
 
+LOADS = (
+    nothing, busy_processors, large_bodies_of_a_network, large_bodies_at_full_speed, idle_connections, slow_senders, large_heads,
+)
+
+
 async def measure(server, load, paths):
     until, found, peak = multiprocessing.Event(), multiprocessing.Queue(), 0
     watcher = multiprocessing.Process(target=watch, args=(paths, until, found))
@@ -190,7 +224,7 @@ async def main(binary):
             paths = [f"/load/retrieve/{store(content)}/binary" for content in (b"hello", os.urandom(100 << 10))]
             alone = None
             print("| load | reads beside it | failed | p95 of 5 B, 100 KiB | longest | peak memory |\n|---|---|---|---|---|---|")
-            for load in (nothing, busy_processors, large_bodies, idle_connections, slow_senders, large_heads):
+            for load in LOADS:
                 what, times, failed, peak = await measure(server, load, paths)
                 p95 = [percentile(of) for of in times]
                 alone = alone or p95
@@ -198,7 +232,8 @@ async def main(binary):
                 print(f"| {what} | {sum(map(len, times))} | {failed} | {shown[0]} | {shown[1]} | {peak:.0f} MiB |", flush=True)
                 if load is busy_processors:
                     continue
-                if failed or any(beside > 2 * before for beside, before in zip(p95, alone)) or peak > ALLOWED_MIB:
+                is_slow = any(beside > 2 * before for beside, before in zip(p95, alone))
+                if failed or is_slow and load is not large_bodies_at_full_speed or peak > ALLOWED_MIB:
                     failures.append(what)
         finally:
             server.terminate()
