@@ -26,9 +26,16 @@ pub(crate) struct Call {
     pub(crate) target: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: RequestBody,
+    /// How many bytes the service has to read or copy, beside those of the body.
+    pub(crate) copied_bytes: u64,
 }
 
 impl Call {
+    /// How many bytes are sent, read or copied for the call.
+    pub(crate) fn total_bytes(&self) -> u64 {
+        self.body.len().saturating_add(self.copied_bytes)
+    }
+
     /// A call with the parameters of the path, in their order.
     ///
     /// # Errors
@@ -44,7 +51,13 @@ impl Call {
 
     /// A call at a URL that the service returned.
     pub(crate) fn at(operation: &'static Operation, target: String) -> Self {
-        Self { operation, target, headers: HeaderMap::new(), body: RequestBody::Bytes(bytes::Bytes::new()) }
+        Self {
+            operation,
+            target,
+            headers: HeaderMap::new(),
+            body: RequestBody::Bytes(bytes::Bytes::new()),
+            copied_bytes: 0,
+        }
     }
 
     /// Adds a query parameter, if there is a value.

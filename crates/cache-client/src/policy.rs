@@ -10,10 +10,10 @@ pub struct Policy {
     /// How long making a connection may take. 3 s by default.
     pub connect_timeout: Duration,
     /// How long one attempt may take, response included; for a transfer, how long it may stand still. 30 s by default.
-    /// A request body of more than a MiB gets another second for each.
+    /// A call gets another second for each MiB that it sends, or that the service has to read or copy for it.
     pub attempt_timeout: Duration,
-    /// How long a call may take in all, retries and the pauses between them included. 60 s by default. Transfers of files
-    /// have no such limit, as long as they move.
+    /// How long a call may take in all, retries and the pauses between them included. 60 s by default, and a second for each MiB as
+    /// above. Transfers of files have no such limit, as long as they move.
     pub total_timeout: Duration,
     /// How many attempts there are. 3 by default; 1 for no retry.
     pub max_attempts: u32,
@@ -47,8 +47,13 @@ impl Policy {
             .build()
     }
 
-    /// How long an attempt with a body of this size may take.
-    pub(crate) fn attempt_limit(&self, body_bytes: u64) -> Duration {
-        self.attempt_timeout + Duration::from_secs(body_bytes >> 20)
+    /// How long an attempt may take for which so many bytes are sent, read or copied.
+    pub(crate) fn attempt_limit(&self, bytes: u64) -> Duration {
+        self.attempt_timeout + Duration::from_secs(bytes >> 20)
+    }
+
+    /// The same for all attempts together.
+    pub(crate) fn total_limit(&self, bytes: u64) -> Duration {
+        self.total_timeout + Duration::from_secs(bytes >> 20)
     }
 }

@@ -101,7 +101,7 @@ impl Client {
 
     /// Sends a call, and reads from the storage what is too large to pass through the service.
     async fn follow(&self, call: &Call, receive: Receive) -> Result<Result<Response<Body>, Failure>, Error> {
-        let deadline = self.deadline();
+        let deadline = Some(Instant::now() + self.policy().total_limit(call.total_bytes()));
         let answer = self.attempts(call, deadline, receive).await?;
         let at_storage = match &answer {
             Ok(response) if response.status() == StatusCode::TEMPORARY_REDIRECT => redirected(call, response)?,
@@ -120,10 +120,6 @@ impl Client {
     pub(crate) async fn transfer(&self, call: &Call) -> Result<(), Error> {
         let sent = self.attempts(call, None, Receive::Whole).boxed().await?;
         sent.map(drop).map_err(Error::InvalidRequest)
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        Some(Instant::now() + self.policy().total_timeout)
     }
 
     async fn attempts(
@@ -159,7 +155,7 @@ impl Client {
         deadline: Option<Instant>,
         receive: Receive,
     ) -> Result<Result<Response<Body>, Failure>, Failed> {
-        let mut limit = self.policy().attempt_limit(call.body.len());
+        let mut limit = self.policy().attempt_limit(call.total_bytes());
         if let Some(deadline) = deadline {
             limit = limit.min(deadline.saturating_duration_since(Instant::now()));
         }

@@ -72,7 +72,9 @@ impl Upload {
             Err(error) => return Err(error),
         }
         let sent = SentUpload { upload_id: started.upload_id, data_type: kind, sha256, size, cache_key, file_id };
-        namespace.json(&namespace.call(&POST_UPLOAD_COMPLETE, &[strategy])?.json(&sent)?).await
+        let mut complete = namespace.call(&POST_UPLOAD_COMPLETE, &[strategy])?.json(&sent)?;
+        complete.copied_bytes = size;
+        namespace.json(&complete).await
     }
 }
 

@@ -2,12 +2,20 @@
 
 use std::io::Write as _;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use cache_storage::memory::Memory;
 use cache_testing::s3_server::S3Server;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use mgraph_cache_client::testing::{LocalServer, in_memory, over};
-use mgraph_cache_client::{Client, Content, Error, MAX_DIRECT_STORE_BYTES, Namespace, Progress, Selector, Strategy};
+use futures::future::BoxFuture;
+use http::{Request, Response};
+use mgraph_cache_client::operations::Operation;
+use mgraph_cache_client::testing::{LocalServer, in_memory, over, transport};
+use mgraph_cache_client::{
+    Body, Client, Content, Error, MAX_DIRECT_STORE_BYTES, Namespace, Policy, Progress, Selector, Strategy, Transport,
+    TransportError,
+};
 use proptest::strategy::Strategy as _;
 use serde_json::value::RawValue;
 
@@ -53,6 +61,36 @@ async fn large_files_go_to_s3_and_come_from_it() {
     let Some(server) = S3Server::shared() else { return };
     let storage = Arc::new(server.storage("client-transfers").await);
     check_file(&over(storage).build().unwrap().namespace("demo").unwrap()).await;
+}
+
+/// A service that has to read and copy what was uploaded before it can say that it is stored.
+#[derive(Debug)]
+struct SlowCompletion(Arc<dyn Transport>, Duration);
+
+impl Transport for SlowCompletion {
+    fn send(&self, request: Request<Body>) -> BoxFuture<'_, Result<Response<Body>, TransportError>> {
+        let is_slow = request.extensions().get::<Operation>().unwrap().path.ends_with("/complete");
+        Box::pin(async move {
+            if is_slow {
+                tokio::time::sleep(self.1).await;
+            }
+            self.0.send(request).await
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_completion_of_an_upload_may_take_a_second_longer_for_each_mib() {
+    let policy = Policy { attempt_timeout: Duration::from_secs(5), max_attempts: 1, ..Policy::default() };
+    let stored = async |delay: u64| {
+        let slow = SlowCompletion(transport(Arc::new(Memory::default()), &[]), Duration::from_secs(delay));
+        let client = Client::builder("http://localhost".to_owned()).transport(Arc::new(slow)).policy(policy);
+        client.build().unwrap().namespace("demo").unwrap().store_bytes(large()).send().await
+    };
+    let mib = large().len() as u64 >> 20;
+    stored(5 + mib - 1).await.unwrap();
+    let error = stored(5 + mib + 1).await.unwrap_err();
+    assert!(matches!(error, Error::Temporary(_)), "{error}");
 }
 
 #[tokio::test]
