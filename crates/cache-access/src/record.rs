@@ -166,6 +166,8 @@ mod tests {
     fn what_makes_no_sense_is_refused_with_the_field() {
         let field = |fields| record(fields).spec.check().err().map(|(field, _)| field);
         assert_eq!(field(json!({})), None);
+        let written_as_fractions = json!({"requests_per_second": 5.0, "burst": 6.0, "bytes_per_day": 17592186044416.0});
+        assert_eq!(field(json!({"limits": written_as_fractions})), None, "to JSON that is the same number");
         for (fields, wrong) in [
             (json!({"name": " "}), "name"),
             (json!({"name": "x".repeat(101)}), "name"),

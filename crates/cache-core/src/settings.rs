@@ -33,10 +33,10 @@ pub struct Settings {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub public_read: bool,
     /// How many entries the namespace may have.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "whole_number", skip_serializing_if = "Option::is_none")]
     pub max_entries: Option<u64>,
     /// How many bytes the contents of the namespace may have, each distinct content of a hash counted once.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "whole_number", skip_serializing_if = "Option::is_none")]
     pub max_bytes: Option<u64>,
 }
 
@@ -62,10 +62,16 @@ pub struct InvalidSetting {
 }
 
 /// A number without a fraction, also when it is written as `48.0`: to JSON that is the same number.
-fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+///
+/// # Errors
+///
+/// When it has a fraction, is negative, or `N` has no such number.
+pub fn whole_number<'de, N: TryFrom<u64>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<N>, D::Error> {
     let Some(number) = Option::<f64>::deserialize(deserializer)? else { return Ok(None) };
-    let whole = number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number);
-    whole.then_some(Some(number as u32)).ok_or_else(|| D::Error::custom("ttl_hours must be a whole number of hours"))
+    // Beyond 2^53 it may be rounded, where no setting and no limit is allowed.
+    let is_whole = number.fract() == 0.0 && (0.0..=u64::MAX as f64).contains(&number);
+    let whole = is_whole.then_some(number as u64).and_then(|number| N::try_from(number).ok());
+    whole.map(Some).ok_or_else(|| D::Error::custom(format!("{number} is not a whole number that is possible here")))
 }
 
 impl Settings {

@@ -358,7 +358,7 @@ mod tests {
         assert_eq!(refused.status, 403, "{}", refused.text());
         assert!(refused.text().contains("would have 3 entries, and its quota is 2"), "{}", refused.text());
         assert_eq!(app.json(Call::get("/ns/stats")).await["refs_id_files"], 2, "nothing is half stored");
-        put("{\"max_entries\":9,\"max_bytes\":10}").await;
+        put("{\"max_entries\":9.0,\"max_bytes\":1e1}").await;
         assert_eq!(store("direct/store/string", "four").await.status, 200);
         let refused = store("key_based/zip/create/k/f", "").await;
         assert_eq!(refused.status, 403, "{}", refused.text());
