@@ -252,20 +252,15 @@ impl Keyring {
         let key = reserved::api_key(digest);
         let options =
             known.as_ref().map_or_else(GetOptions::default, |known| GetOptions::unless(known.version.clone()));
-        let known = match (self.storage.get(&key, &options).await?, known) {
-            (Some(GetResult::Object(object)), _) => {
-                return Ok(Some(self.remember(*digest, decode(&key, &object.bytes)?, object.version, now)));
-            }
-            (Some(GetResult::NotModified), Some(known)) => {
-                Arc::new(KnownKey { read_at: now, ..KnownKey::clone(&known) })
-            }
+        let (record, version) = match (self.storage.get(&key, &options).await?, known) {
+            (Some(GetResult::Object(object)), _) => (decode(&key, &object.bytes)?, object.version),
+            (Some(GetResult::NotModified), Some(known)) => (known.record.clone(), known.version.clone()),
             (Some(GetResult::NotModified) | None, _) => {
                 self.shared.known.insert_unknown(*digest, now);
                 return Ok(None);
             }
         };
-        self.shared.known.insert(*digest, Arc::clone(&known));
-        Ok(Some(known))
+        Ok(Some(self.remember(*digest, record, version, now)))
     }
 
     /// Takes from the budget of look-ups for unknown callers, for another question to the storage that anybody can cause.

@@ -1,6 +1,6 @@
 //! How much a key may be used.
 
-use cache_core::settings::whole_number;
+use cache_core::whole_number;
 use serde::{Deserialize, Serialize};
 
 /// The highest rate that can be set, per second.
@@ -15,13 +15,13 @@ pub(crate) const MAX_NUMBER: u64 = (1 << 53) - 1;
 #[serde(deny_unknown_fields)]
 pub struct Limits {
     /// Requests per second in the long run.
-    #[serde(default, deserialize_with = "whole_number", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "whole_number::optional", skip_serializing_if = "Option::is_none")]
     pub requests_per_second: Option<u32>,
     /// How many requests may come at once. Without it, as many as come in a second.
-    #[serde(default, deserialize_with = "whole_number", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "whole_number::optional", skip_serializing_if = "Option::is_none")]
     pub burst: Option<u32>,
     /// Bytes of requests and responses in a day (UTC).
-    #[serde(default, deserialize_with = "whole_number", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "whole_number::optional", skip_serializing_if = "Option::is_none")]
     pub bytes_per_day: Option<u64>,
     /// Whether a request beyond a limit is only reported in the log.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

@@ -35,7 +35,7 @@ pub(crate) struct KnownKeys {
 type KeyCache<T> = Cache<Sha256Digest, T>;
 
 /// A key that exists, and its use in this process.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct KnownKey {
     /// The key as it was read, at most a minute ago.
     pub record: KeyRecord,

@@ -54,3 +54,4 @@ pub mod storage;
 pub mod strategy;
 pub mod time;
 pub mod version_log;
+pub mod whole_number;

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::manifest::codec::to_json;
 use crate::strategy::Strategy;
 use crate::time::UnixMillis;
+use crate::whole_number;
 
 /// The longest time to live: ten years, in hours.
 pub const MAX_TTL_HOURS: u32 = 10 * 365 * 24;
@@ -21,7 +21,7 @@ pub const MAX_QUOTA: u64 = (1 << 53) - 1;
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// How long an entry lives, in hours, 1 to [`MAX_TTL_HOURS`]. `None`: as long as the service's default says.
-    #[serde(default, deserialize_with = "whole_number")]
+    #[serde(default, deserialize_with = "whole_number::optional")]
     pub ttl_hours: Option<u32>,
     /// What happens to an entry that is older.
     #[serde(default)]
@@ -33,10 +33,10 @@ pub struct Settings {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub public_read: bool,
     /// How many entries the namespace may have.
-    #[serde(default, deserialize_with = "whole_number", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "whole_number::optional", skip_serializing_if = "Option::is_none")]
     pub max_entries: Option<u64>,
     /// How many bytes the contents of the namespace may have, each distinct content of a hash counted once.
-    #[serde(default, deserialize_with = "whole_number", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "whole_number::optional", skip_serializing_if = "Option::is_none")]
     pub max_bytes: Option<u64>,
 }
 
@@ -59,19 +59,6 @@ pub struct InvalidSetting {
     pub field: &'static str,
     /// What is wrong with it and what to do.
     pub message: String,
-}
-
-/// A number without a fraction, also when it is written as `48.0`: to JSON that is the same number.
-///
-/// # Errors
-///
-/// When it has a fraction, is negative, or `N` has no such number.
-pub fn whole_number<'de, N: TryFrom<u64>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<N>, D::Error> {
-    let Some(number) = Option::<f64>::deserialize(deserializer)? else { return Ok(None) };
-    // Beyond 2^53 it may be rounded, where no setting and no limit is allowed.
-    let is_whole = number.fract() == 0.0 && (0.0..=u64::MAX as f64).contains(&number);
-    let whole = is_whole.then_some(number as u64).and_then(|number| N::try_from(number).ok());
-    whole.map(Some).ok_or_else(|| D::Error::custom(format!("{number} is not a whole number that is possible here")))
 }
 
 impl Settings {

@@ -3,7 +3,6 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -96,20 +95,5 @@ impl Fields {
                 Err(Problem::body_field("extra_forbidden", &name, &message, value))
             }
         }
-    }
-}
-
-/// A number without a fraction, also when it is written as `5.0`: to JSON that is the same number.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(try_from = "serde_json::Number")]
-pub struct WholeNumber(pub u64);
-
-impl TryFrom<serde_json::Number> for WholeNumber {
-    type Error = &'static str;
-
-    fn try_from(number: serde_json::Number) -> Result<Self, &'static str> {
-        let whole = |number: f64| number.fract() == 0.0 && (0.0..9e15).contains(&number);
-        let written_as_fraction = || number.as_f64().filter(|number| whole(*number)).map(|number| number as u64);
-        number.as_u64().or_else(written_as_fraction).map(Self).ok_or("a whole number is expected")
     }
 }

@@ -15,6 +15,7 @@ use cache_access::record::{KeyRecord, KeySpec};
 use cache_api::keys as wire;
 use cache_core::error::Error;
 use cache_core::time::UnixMillis;
+use cache_core::whole_number::WholeNumber;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use http::StatusCode;
 
@@ -22,7 +23,7 @@ use crate::access::caller::Caller;
 use crate::body::{Limited, MAX_FIELDS_BYTES};
 use crate::config::auth::Auth;
 use crate::extract::Params;
-use crate::fields::{Fields, WholeNumber};
+use crate::fields::Fields;
 use crate::openapi::operation::Operation;
 use crate::problem::Problem;
 use crate::request_cache::RequestCache;

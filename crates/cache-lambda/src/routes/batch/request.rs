@@ -12,13 +12,13 @@ use cache_core::cache::{MAX_BATCH_ITEMS, Selector};
 use cache_core::json::{JsonKind, JsonValue};
 use cache_core::layout::KeyRef;
 use cache_core::strategy::Strategy;
+use cache_core::whole_number::WholeNumber;
 use http::Request;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use crate::body::{Payload, given, shown_json};
 use crate::extract::hash_and_version;
-use crate::fields::WholeNumber;
 use crate::problem::Problem;
 use crate::state::AppState;
 
